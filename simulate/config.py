@@ -1,0 +1,203 @@
+"""The simulation's half of a run's config: typed, with units in the names; unknown keys are refused."""
+
+import math
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)]
+"""Part of file names and Snakemake wildcards, so nothing that could leave the run's folder."""
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Strict(BaseModel):
+    """A config section: unknown keys are errors, values do not change after validation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StructureConfig(Strict):
+    """One molecule of the run and every choice made when it is read."""
+
+    id: Identifier = Field(description="name in files, tables and figures")
+    source: Literal["pdb", "file", "phantom"] = "pdb"
+    pdb_id: Annotated[str, Field(pattern=r"^[0-9][A-Za-z0-9]{3}$")] | None = Field(
+        None, description="PDB entry when it is not the id itself"
+    )
+    path: Path | None = Field(None, description="mmCIF or PDB file, plain or .gz (source: file)")
+    phantom: str | None = Field(None, description="construction in simulate/phantoms.py (source: phantom)")
+    assembly: str = Field("deposited", description="`deposited`: the atoms as stored; else the name of an assembly")
+    altlocs: Literal["first", "highest_occupancy"] = "first"
+    waters: bool = False
+    hydrogens: bool = False
+    ligands: bool = Field(True, description="keep HETATM residues other than water")
+    stand_in_for: str | None = Field(None, description="entry of the paper that this structure replaces")
+
+    @model_validator(mode="after")
+    def _source_has_what_it_needs(self) -> Self:
+        if self.source == "file" and self.path is None:
+            raise ValueError(f"structure {self.id}: source 'file' needs a path")
+        if self.source == "phantom" and self.phantom is None:
+            raise ValueError(f"structure {self.id}: source 'phantom' needs the name of a phantom")
+        if self.source == "pdb" and self.entry is None:
+            raise ValueError(f"structure {self.id}: not a PDB id (like 1ss8); set pdb_id, or source: file")
+        return self
+
+    @property
+    def entry(self) -> str | None:
+        """Lower-case PDB id, for source `pdb`."""
+        candidate = (self.pdb_id or self.id).lower()
+        return candidate if len(candidate) == 4 and candidate[0].isdigit() and candidate.isalnum() else None
+
+
+class ArchiveConfig(Strict):
+    """Where PDB entries come from: mirror folders first, then the archives, in order."""
+
+    mirrors: tuple[Path, ...] = Field((), description="folders that hold <id>.cif[.gz] or <id>.pdb[.gz]")
+    servers: tuple[str, ...] = Field(
+        ("https://files.rcsb.org/download/{ID}.cif.gz", "https://www.ebi.ac.uk/pdbe/entry-files/download/{id}.cif.gz"),
+        description="URL templates; {id} and {ID} are the entry in lower and upper case",
+    )
+    cache_dir: Path = Field(Path("resources/structures"), description="where downloads are kept, shared by all runs")
+    lock_file: Path = Field(Path("resources/structures.lock.json"), description="sha256 of every structure ever used")
+    timeout_s: Positive = 60.0
+    retries: Annotated[int, Field(ge=0, le=10)] = 3
+
+
+class BeamConfig(Strict):
+    """The X-ray pulse; polarised along x."""
+
+    photon_energy_eV: Positive = 4600.0
+    focus_radius_um: Positive = 0.5
+
+
+class DetectorConfig(Strict):
+    """A square, flat detector, the beam through its centre."""
+
+    n_pixels: Annotated[int, Field(ge=8, le=4096)] = 128
+    pixel_size_um: Positive = 600.0
+    distance_mm: Positive = 323.0
+    beamstop_radius_pixels: NonNegative = Field(0.0, description="pixels with their centre inside it read 0")
+    mask_file: Path | None = Field(None, description=".npy, bool (n_pixels, n_pixels), True where unusable")
+
+
+class VolumeConfig(Strict):
+    """How finely F(q) is sampled."""
+
+    accuracy: Annotated[float, Field(gt=1e-6, lt=0.2)] = Field(
+        1e-3, description="relative L2 error allowed in a single hit's intensity"
+    )
+    max_grid: Annotated[int, Field(ge=16, le=1025)] = Field(401, description="largest number of voxels along an edge")
+
+
+class FluenceJitterConfig(Strict):
+    """Shot-to-shot factor on the fluence: N(1, sigma), and anything at or below zero becomes `floor`."""
+
+    model: Literal["none", "normal"] = "none"
+    sigma: NonNegative = 0.9
+    floor: Positive = 0.1
+
+
+class SplitConfig(Strict):
+    """Fractions of every class."""
+
+    train: Positive = 0.7
+    validation: Positive = 0.1
+    test: Positive = 0.2
+
+    @model_validator(mode="after")
+    def _sums_to_one(self) -> Self:
+        if not math.isclose(total := self.train + self.validation + self.test, 1.0, abs_tol=1e-9):
+            raise ValueError(f"split fractions sum to {total:g}, expected 1")
+        return self
+
+
+class PlanConfig(Strict):
+    """What is shot: one row per pattern."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    hit_multiplicities: tuple[Annotated[int, Field(ge=1, le=16)], ...] = (1, 2, 3, 4)
+    patterns_per_class: Annotated[int, Field(ge=1)] = 5000
+    split: SplitConfig = SplitConfig()
+    aggregate: Literal["ballistic", "random_contact"] = Field(
+        "ballistic", description="how particles of a multi-hit lie together, see simulate/aggregates.py"
+    )
+    fluence_jitter: FluenceJitterConfig = FluenceJitterConfig()
+
+    @model_validator(mode="after")
+    def _multiplicities_are_unique(self) -> Self:
+        if len(set(self.hit_multiplicities)) != len(self.hit_multiplicities) or not self.hit_multiplicities:
+            raise ValueError(f"hit_multiplicities {list(self.hit_multiplicities)} must be non-empty and unique")
+        for name in ("train", "validation", "test"):
+            if getattr(self.split, name) * self.patterns_per_class < 1:
+                raise ValueError(
+                    f"patterns_per_class {self.patterns_per_class} leaves no {name} pattern per class; raise it"
+                )
+        return self
+
+
+class DatasetConfig(Strict):
+    """One way of recording the plan: the fluence and what the detector does."""
+
+    photons_per_pulse: Positive
+    record: Literal["expected", "photons"] = Field(
+        description="`expected`: noise-free mean per pixel (float32); `photons`: Poisson counts (uint16)"
+    )
+    fluence_jitter: bool = Field(False, description="apply the plan's fluence factor")
+    read_noise_photons: NonNegative = Field(
+        0.0, description="sigma of Gaussian noise per pixel, added on reading: float noise does not compress"
+    )
+    engine: Literal["fast", "skopi"] = Field("fast", description="`skopi` renders with skopi itself, the reference")
+
+    @model_validator(mode="after")
+    def _noise_needs_photons(self) -> Self:
+        if self.record == "expected" and self.read_noise_photons > 0:
+            raise ValueError("read_noise_photons needs record: photons; an expectation has no detector noise")
+        return self
+
+
+class StorageConfig(Strict):
+    """How patterns lie on disk and how the work is cut."""
+
+    patterns_per_chunk: Annotated[int, Field(ge=1)] = 16
+    patterns_per_shard: Annotated[int, Field(ge=1)] = 1024
+    shards_per_job: Annotated[int, Field(ge=1)] = Field(16, description="whole shards rendered by one Snakemake job")
+
+    @model_validator(mode="after")
+    def _shards_hold_whole_chunks(self) -> Self:
+        if self.patterns_per_shard % self.patterns_per_chunk:
+            raise ValueError(
+                f"patterns_per_shard {self.patterns_per_shard} is not a multiple of "
+                f"patterns_per_chunk {self.patterns_per_chunk}"
+            )
+        return self
+
+
+class SimulationConfig(Strict):
+    """Everything up to the datasets."""
+
+    structures: Annotated[tuple[StructureConfig, ...], Field(min_length=1)]
+    archive: ArchiveConfig = ArchiveConfig()
+    beam: BeamConfig = BeamConfig()
+    detector: DetectorConfig = DetectorConfig()
+    volume: VolumeConfig = VolumeConfig()
+    plan: PlanConfig = PlanConfig()
+    datasets: Annotated[dict[Identifier, DatasetConfig], Field(min_length=1)]
+    storage: StorageConfig = StorageConfig()
+
+    @model_validator(mode="after")
+    def _ids_are_unique(self) -> Self:
+        ids = [structure.id.lower() for structure in self.structures]
+        if duplicates := sorted({i for i in ids if ids.count(i) > 1}):
+            raise ValueError(f"structure ids {duplicates} appear more than once (case does not tell them apart)")
+        return self
+
+    def structure(self, structure_id: str) -> StructureConfig:
+        """The structure with this id; KeyError names the known ones."""
+        for structure in self.structures:
+            if structure.id == structure_id:
+                return structure
+        raise KeyError(f"structure {structure_id!r} is not in this run; known: {[s.id for s in self.structures]}")

@@ -1,0 +1,1 @@
+"""One file a family of networks; `registry.py` names them."""
