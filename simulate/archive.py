@@ -1,0 +1,146 @@
+"""PDB entries from mirror folders, the cache or the archives' servers, with a sha256 on record for each."""
+
+import gzip
+import hashlib
+import logging
+import sys
+import time
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pooch
+import requests
+from filelock import FileLock
+
+from simulate.config import ArchiveConfig
+from simulate.files import atomic_path, read_json, write_json
+
+log = logging.getLogger(__name__)
+
+SUFFIXES = (".cif.gz", ".cif", ".pdb.gz", ".pdb")
+"""Formats by preference: mmCIF is the archive's own and has no limit on atoms or chains."""
+
+FIRST_PAUSE_S = 1.0
+"""Before the first retry; it doubles with each."""
+
+
+def fetch(pdb_id: str, archive: ArchiveConfig) -> Path:
+    """File of a PDB entry: from the mirrors, else from the cache, else downloaded into the cache.
+
+    The sha256 of every file handed out is recorded in the lock file and must be the same ever after.
+
+    Raises
+    ------
+    FileNotFoundError that lists every place tried and why it failed.
+    ValueError where the file is damaged or is not the one on record.
+    """
+    entry = pdb_id.lower()
+    failures: list[str] = []
+    path = _find(entry, (*archive.mirrors, archive.cache_dir), failures) or _download(entry, archive, failures)
+    if path is None:
+        raise FileNotFoundError(
+            "\n  - ".join([f"PDB entry {entry} was not found:", *failures])
+            + f"\nPut {entry}{SUFFIXES[0]} into one of the folders above, or correct archive.mirrors or archive.servers."
+        )
+    _check_against_lock(entry, path, archive.lock_file)
+    return path
+
+
+def uncompressed(path: Path) -> bytes:
+    """Content of a plain or gzip (.gz) file.
+
+    Raises
+    ------
+    ValueError where the gzip stream is cut short or damaged.
+    """
+    content = path.read_bytes()
+    if path.suffix != ".gz":
+        return content
+    try:
+        return gzip.decompress(content)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise ValueError(f"{path} is not a complete gzip file ({error}); delete it and fetch it again") from error
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal sha256 of a file's uncompressed content: gzip's own header holds a time stamp."""
+    return hashlib.sha256(uncompressed(path)).hexdigest()
+
+
+def _find(entry: str, folders: Iterable[Path], failures: list[str]) -> Path | None:
+    for folder in folders:
+        for name in (entry, entry.upper()):
+            for suffix in SUFFIXES:
+                if (path := folder / f"{name}{suffix}").is_file():
+                    return path
+        failures.append(f"{folder}: " + ("no such entry" if folder.is_dir() else "no such folder"))
+    return None
+
+
+def _download(entry: str, archive: ArchiveConfig, failures: list[str]) -> Path | None:
+    archive.cache_dir.mkdir(parents=True, exist_ok=True)
+    with FileLock(archive.cache_dir / f".{entry}.lock"):
+        if path := _find(entry, [archive.cache_dir], []):
+            return path  # another job fetched it while this one waited for the lock
+        for template in archive.servers:
+            url = template.format(id=entry, ID=entry.upper())
+            path = archive.cache_dir / f"{entry}{_suffix(url)}"
+            try:
+                _download_with_retries(url, path, archive)
+            except (requests.RequestException, ValueError) as error:
+                failures.append(f"{url}: {error}")
+            else:
+                return path
+    return None
+
+
+def _suffix(url: str) -> str:
+    path = urlsplit(url).path
+    for suffix in SUFFIXES:
+        if path.endswith(suffix):
+            return suffix
+    raise ValueError(f"archive.servers: {url} ends in none of {', '.join(SUFFIXES)}")
+
+
+def _download_with_retries(url: str, path: Path, archive: ArchiveConfig) -> None:
+    download = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=archive.timeout_s)
+    for attempt in range(archive.retries + 1):
+        log.info("downloading %s", url)
+        try:
+            with atomic_path(path) as temporary:
+                download(url, temporary, None)
+                if uncompressed(temporary).lstrip().startswith(b"<"):
+                    raise ValueError("the answer is a web page, not a structure")
+            return
+        except (requests.RequestException, ValueError) as error:
+            if attempt == archive.retries or _is_final(error):
+                raise
+            pause = FIRST_PAUSE_S * 2**attempt
+            log.warning("%s failed (%s); trying again in %g s", url, error, pause)
+            time.sleep(pause)
+
+
+def _is_final(error: Exception) -> bool:
+    """Whether the server has answered for good: 4xx, except 408 (timeout) and 429 (too many requests)."""
+    response = getattr(error, "response", None)
+    return response is not None and 400 <= response.status_code < 500 and response.status_code not in (408, 429)
+
+
+def _check_against_lock(entry: str, path: Path, lock_file: Path) -> None:
+    # Mirror and cache may hold the same entry in two formats, which have different sums.
+    key = f"{entry}{path.name[len(entry) :].removesuffix('.gz')}"
+    digest = sha256(path)
+    lock_file.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{lock_file}.lock"):
+        recorded = read_json(lock_file) if lock_file.exists() else {}
+        if key not in recorded:
+            recorded[key] = {"sha256": digest, "file": path.name}
+            write_json(lock_file, dict(sorted(recorded.items())))
+        elif recorded[key]["sha256"] != digest:
+            raise ValueError(
+                f"{path} has sha256 {digest}, but {lock_file} has {recorded[key]['sha256']} on record for {key}: "
+                f"the archive revised the entry or the file was changed. Bring back the file on record, or delete "
+                f"{key} from the lock file to accept this one; results from the two are not comparable."
+            )

@@ -1,0 +1,39 @@
+"""Atomic form factors of neutral atoms (Waasmaier & Kirfel 1995), from skopi's table."""
+
+import gemmi
+import numpy as np
+from numpy.typing import NDArray
+
+from simulate import skopi_adapter
+
+
+def known_elements() -> frozenset[str]:
+    """Symbols of the elements that have a form factor."""
+    return frozenset(gemmi.Element(z).name for z in skopi_adapter.waasmaier_kirfel_table())
+
+
+def coefficients(elements: list[str] | NDArray[np.str_]) -> NDArray[np.float64]:
+    """Rows (a1..a5, c, b1..b5) for each element symbol, shape (n_elements, 11), b in Å².
+
+    Raises
+    ------
+    KeyError for an element without form factor.
+    """
+    table = skopi_adapter.waasmaier_kirfel_table()
+    numbers = [gemmi.Element(str(symbol)).atomic_number for symbol in elements]
+    if missing := sorted({str(s) for s, z in zip(elements, numbers, strict=True) if z not in table}):
+        raise KeyError(f"no form factor for element(s) {missing}; known are the elements from H to Cf")
+    return np.array([table[z] for z in numbers])
+
+
+def form_factor(coefficients: NDArray[np.float64], q: NDArray[np.float64]) -> NDArray[np.float64]:
+    """f0(q) [electrons] = Σ a_i exp(-b_i stol²) + c, stol = q/4π.
+
+    Parameters
+    ----------
+    coefficients : (11,) one row of `coefficients`.
+    q :            (...) lengths of scattering vectors [Å⁻¹].
+    """
+    a, c, b = coefficients[:5], coefficients[5], coefficients[6:]
+    stol2 = np.square(q / (4 * np.pi))
+    return c + sum(ai * np.exp(-bi * stol2) for ai, bi in zip(a, b, strict=True))

@@ -1,0 +1,3 @@
+from simulate.atoms import Atoms
+PHANTOMS={}
+def build(name): ...
