@@ -39,13 +39,9 @@ def _slice(field, n, rotation, q, real, imag):  # type: ignore[no-untyped-def]
             for b in range(3):
                 k = np.uint64(2) * (corner + (np.uint64(a) * np.uint64(n) + np.uint64(b)) * np.uint64(n))
                 w = wx[a] * wy[b]
-                sum_real += w * (
-                    wz[0] * field[k] + wz[1] * field[k + np.uint64(2)] + wz[2] * field[k + np.uint64(4)]
-                )
+                sum_real += w * (wz[0] * field[k] + wz[1] * field[k + np.uint64(2)] + wz[2] * field[k + np.uint64(4)])
                 sum_imag += w * (
-                    wz[0] * field[k + np.uint64(1)]
-                    + wz[1] * field[k + np.uint64(3)]
-                    + wz[2] * field[k + np.uint64(5)]
+                    wz[0] * field[k + np.uint64(1)] + wz[1] * field[k + np.uint64(3)] + wz[2] * field[k + np.uint64(5)]
                 )
         real[pixel] = sum_real
         imag[pixel] = sum_imag * sign
@@ -73,7 +69,9 @@ def _shift(position, q, real, imag):  # type: ignore[no-untyped-def]
         # loop is vectorised, which calls of the library's sin and cos would prevent.
         x = turns * np.float32(math.pi)
         x2 = x * x
-        s = x * (1 + x2 * (-1 / 6 + x2 * (1 / 120 + x2 * (-1 / 5040 + x2 * (1 / 362880 - x2 * np.float32(1 / 39916800))))))
+        s = x * (
+            1 + x2 * (-1 / 6 + x2 * (1 / 120 + x2 * (-1 / 5040 + x2 * (1 / 362880 - x2 * np.float32(1 / 39916800)))))
+        )
         c = 1 + x2 * (
             -1 / 2
             + x2 * (1 / 24 + x2 * (-1 / 720 + x2 * (1 / 40320 + x2 * (-1 / 3628800 + x2 * np.float32(1 / 479001600)))))

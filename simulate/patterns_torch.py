@@ -80,7 +80,9 @@ def render(
     pixels = on(q), on(q_step_x), on(q_step_y), on(photons_per_electron2)
     batch = max(1, 2**20 // len(q))
     parts = [
-        render_on_device(*constant, on(rotations[i : i + batch]), on(positions[i : i + batch]), *pixels, on(fluence[i : i + batch]))
+        render_on_device(
+            *constant, on(rotations[i : i + batch]), on(positions[i : i + batch]), *pixels, on(fluence[i : i + batch])
+        )
         for i in range(0, len(rotations), batch)
     ]
     return torch.cat(parts).cpu().numpy()

@@ -44,9 +44,7 @@ def waasmaier_kirfel_table() -> dict[int, Array]:
 
 def make_beam(photon_energy_eV: float, focus_radius_um: float, photons_per_pulse: float) -> "skopi.Beam":
     """skopi's beam, polarised along x."""
-    return skopi.Beam(
-        photon_energy=photon_energy_eV, focus_radius=focus_radius_um * 1e-6, fluence=photons_per_pulse
-    )
+    return skopi.Beam(photon_energy=photon_energy_eV, focus_radius=focus_radius_um * 1e-6, fluence=photons_per_pulse)
 
 
 def make_detector(

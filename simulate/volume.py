@@ -189,7 +189,9 @@ def _separable(phases: Array, weights: Array, index: Indices, device: str) -> ND
     import torch
 
     def factor(axis: int, rows: slice) -> torch.Tensor:
-        waves = torch.as_tensor(phases[rows, axis], device=device)[:, None] * torch.as_tensor(index[axis], device=device)
+        waves = torch.as_tensor(phases[rows, axis], device=device)[:, None] * torch.as_tensor(
+            index[axis], device=device
+        )
         return torch.polar(torch.ones_like(waves), waves).to(torch.complex64)
 
     nx, ny, nz = (len(axis) for axis in index)
