@@ -1,6 +1,6 @@
 """A dataset on disk: a Zarr v3 group of whole shards, with a sha256 for each, that opens only when complete.
 
-    <folder>/patterns.zarr      photons (uint16) or expected_photons (float32), (pattern, y, x), and the labels of every pattern
+    <folder>/patterns.zarr      photons (uint16) or expected_photons (float32), (pattern, y, x), and all labels
     <folder>/layout.json        written when the empty store stands: what it will hold
     <folder>/shards/00000.json  written after each shard: its sha256 and what it was made from
     <folder>/dataset.json       written last: the card, with the sha256 of every shard
@@ -44,7 +44,7 @@ class DamagedDatasetError(RuntimeError):
 
 @dataclass(frozen=True)
 class Layout:
-    """What an empty store will hold; `layout.json`."""
+    """What an empty store will hold, as `layout.json` says."""
 
     n_patterns: int
     image_shape: tuple[int, int]
@@ -69,6 +69,7 @@ class Layout:
     def load(cls, folder: Path) -> "Layout":
         """The layout of a dataset folder."""
         values = read_json(folder / "layout.json")
+        del values["files"]
         for name in ("image_shape", "structures", "hit_multiplicities"):
             values[name] = tuple(values[name])
         return cls(**values)
@@ -98,7 +99,12 @@ def create(
         unfinished.rename(folder / "patterns.zarr")
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    write_json(folder / "layout.json", layout.__dict__)
+    files = {
+        str(file.relative_to(folder)): sha256(file)
+        for file in sorted((folder / "patterns.zarr").rglob("*"))
+        if file.is_file()
+    }
+    write_json(folder / "layout.json", {**layout.__dict__, "files": files})
 
 
 def _group_attributes(layout: Layout) -> dict[str, Any]:
@@ -106,7 +112,7 @@ def _group_attributes(layout: Layout) -> dict[str, Any]:
         "title": "Simulated X-ray single-particle diffraction patterns",
         "conventions": "image[y, x]; units as in the attributes; see docs/conventions.md of singlehit",
         "read_noise_photons": layout.read_noise_photons,
-        "read_noise_comment": "standard deviation of Gaussian noise per pixel, not in the stored counts: added on reading",
+        "read_noise_comment": "standard deviation of Gaussian noise per pixel: added on reading, not in the counts",
     }
 
 
@@ -216,6 +222,15 @@ def shard_problem(folder: Path, layout: Layout, shard: int, made_from: str | Non
     return None
 
 
+def label_problems(folder: Path) -> list[str]:
+    """What is wrong with the labels and metadata: zarr reads a chunk that is gone as zeros, so each file is checked."""
+    return [
+        f"{name} (labels or metadata) is {'damaged' if (folder / name).exists() else 'missing'}"
+        for name, recorded in read_json(folder / "layout.json")["files"].items()
+        if not (folder / name).exists() or sha256(folder / name) != recorded
+    ]
+
+
 def complete(folder: Path, card: Mapping[str, Any]) -> dict[str, Any]:
     """Check every shard and write `dataset.json`, the marker of a complete dataset; returns the card.
 
@@ -224,7 +239,8 @@ def complete(folder: Path, card: Mapping[str, Any]) -> dict[str, Any]:
     DamagedDatasetError naming every shard that is missing or damaged.
     """
     layout = Layout.load(folder)
-    _raise_if_any([shard_problem(folder, layout, shard) for shard in range(layout.n_shards)], folder)
+    shard_problems = [shard_problem(folder, layout, shard) for shard in range(layout.n_shards)]
+    _raise_if_any([*label_problems(folder), *shard_problems], folder)
     markers = [read_json(shard_marker(folder, shard)) for shard in range(layout.n_shards)]
     photons = np.concatenate([marker["photons_per_pattern"] for marker in markers])
     group = zarr.open_group(folder / "patterns.zarr", mode="r")
@@ -248,7 +264,7 @@ def complete(folder: Path, card: Mapping[str, Any]) -> dict[str, Any]:
             )
     full_card = {
         "name": folder.name,
-        "layout": read_json(folder / "layout.json"),
+        "layout": layout.__dict__,
         **card,
         "classes": counts,
         "bytes": sum(marker["bytes"] for marker in markers),
@@ -262,7 +278,7 @@ def _raise_if_any(problems: list[str | None], folder: Path) -> None:
     if found := [problem for problem in problems if problem]:
         raise DamagedDatasetError(
             f"dataset {folder} has {len(found)} problem(s):\n  " + "\n  ".join(found) + "\n"
-            f"`python -m simulate.dataset repair {folder}` forgets these shards; the next `snakemake` makes them, and only them, again"
+            f"`python -m simulate.dataset repair {folder}` forgets what is damaged; the next `snakemake` makes it again"
         )
 
 
@@ -271,7 +287,10 @@ def verify(folder: Path) -> list[str]:
     if not (folder / "layout.json").exists():
         raise FileNotFoundError(f"{folder} holds no dataset: there is no layout.json; expected .../datasets/<name>")
     layout = Layout.load(folder)
-    problems = [shard_problem(folder, layout, shard) for shard in range(layout.n_shards)]
+    problems = [
+        *label_problems(folder),
+        *(shard_problem(folder, layout, shard) for shard in range(layout.n_shards)),
+    ]
     if not (folder / "dataset.json").exists():
         problems.append("dataset.json is missing: the dataset was never completed")
     else:
@@ -284,8 +303,17 @@ def verify(folder: Path) -> list[str]:
 
 
 def repair(folder: Path) -> list[int]:
-    """Forget the shards that are missing or damaged, so that the next run makes them again; returns their numbers."""
+    """Forget the shards that are missing or damaged, so that the next run makes them again; returns their numbers.
+
+    Damaged labels or metadata condemn the whole store: all shards are forgotten.
+    """
     layout = Layout.load(folder)
+    if label_problems(folder):
+        (folder / "layout.json").unlink()
+        (folder / "dataset.json").unlink(missing_ok=True)
+        for marker in (*(folder / "shards").glob("*.json"), *(folder / "jobs").glob("*.json")):
+            marker.unlink()
+        return list(range(layout.n_shards))
     bad = [shard for shard in range(layout.n_shards) if shard_problem(folder, layout, shard)]
     for shard in bad:
         shard_marker(folder, shard).unlink(missing_ok=True)
@@ -430,11 +458,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if arguments.action == "repair":
             bad = repair(arguments.path)
-            print(
-                f"{len(bad)} shard(s) forgotten: {bad}; run snakemake to make them again"
-                if bad
-                else "nothing to repair"
-            )
+            print(f"{len(bad)} shard(s) forgotten: {bad}; run snakemake to make them again" if bad else "all is well")
             return 0
         problems = verify(arguments.path)
     except FileNotFoundError as error:

@@ -52,7 +52,7 @@ def add_read_noise(
 
 
 def round_mantissa(values: NDArray[np.float32], bits: int = 12) -> NDArray[np.float32]:
-    """Round to `bits` bits after the leading one: a relative error of at most 2^-(bits+1), and half the bytes on disk."""
+    """Round to `bits` bits after the leading one: a relative error of at most 2^-(bits+1), and fewer bytes on disk."""
     drop = 23 - bits
     integers = values.view(np.uint32)
     rounded = integers + np.uint32((1 << (drop - 1)) - 1) + ((integers >> np.uint32(drop)) & np.uint32(1))

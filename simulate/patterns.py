@@ -52,12 +52,13 @@ def expected_photons(
     shots, particles = np.shape(orientations)[:2]
     if orientations.shape != (shots, particles, 4) or positions.shape != (shots, particles, 3) or len(fluence) != shots:
         raise ValueError(
-            f"orientations {orientations.shape}, positions {positions.shape} and fluence {np.shape(fluence)} do not agree; "
-            "expected (n, m, 4), (n, m, 3) and (n,)"
+            f"orientations {orientations.shape}, positions {positions.shape} and fluence {np.shape(fluence)} "
+            "do not agree; expected (n, m, 4), (n, m, 3) and (n,)"
         )
     if volume.q_max < geometry.q_max * (1 - 1e-6):
         raise ValueError(
-            f"the volume reaches q = {volume.q_max:.4g} Å⁻¹, the detector {geometry.q_max:.4g}; make the volume for this detector"
+            f"the volume reaches q = {volume.q_max:.4g} Å⁻¹, the detector {geometry.q_max:.4g}; "
+            "make the volume for this detector"
         )
 
     def flat(array: NDArray) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ _compiled = njit(fastmath=True, error_model="numpy", cache=True)
 
 
 @_compiled
-def _slice(field, n, rotation, q, real, imag):  # type: ignore[no-untyped-def]
+def _slice(field, n, rotation, q, real, imag):
     """F at rotationᵀ·q by quadratic B-splines. `field` is flat, real and imaginary parts interleaved; q in voxels."""
     half = np.float32(n // 2)
     for pixel in range(q.shape[0]):
@@ -48,7 +48,7 @@ def _slice(field, n, rotation, q, real, imag):  # type: ignore[no-untyped-def]
 
 
 @njit(fastmath=True, error_model="numpy", inline="always")
-def _spline(t):  # type: ignore[no-untyped-def]
+def _spline(t):
     """Weights of the quadratic B-spline at the nodes −1, 0, 1, for |t| <= 1/2."""
     return (
         np.float32(0.5) * (np.float32(0.5) - t) * (np.float32(0.5) - t),
@@ -58,7 +58,7 @@ def _spline(t):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def _shift(position, q, real, imag):  # type: ignore[no-untyped-def]
+def _shift(position, q, real, imag):
     """Multiply the field by exp(i q·position); q in Å⁻¹."""
     to_turns = np.float32(1 / (2 * math.pi))
     px, py, pz = position[0] * to_turns, position[1] * to_turns, position[2] * to_turns
@@ -83,14 +83,14 @@ def _shift(position, q, real, imag):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def _add_power(real, imag, total):  # type: ignore[no-untyped-def]
+def _add_power(real, imag, total):
     """total += |F|²."""
     for pixel in range(total.shape[0]):
         total[pixel] += real[pixel] * real[pixel] + imag[pixel] * imag[pixel]
 
 
 @_compiled
-def _add_interference(separation, step_x, step_y, farthest, real_a, imag_a, real_b, imag_b, total):  # type: ignore[no-untyped-def]
+def _add_interference(separation, step_x, step_y, farthest, real_a, imag_a, real_b, imag_b, total):
     """total += 2 Re(F_a F_b*), averaged over the pixel's box: times sinc(½Δq_x·d) sinc(½Δq_y·d)."""
     dx, dy, dz = np.float32(0.5) * separation[0], np.float32(0.5) * separation[1], np.float32(0.5) * separation[2]
     if farthest < math.pi:
@@ -109,7 +109,7 @@ def _add_interference(separation, step_x, step_y, farthest, real_a, imag_a, real
 
 
 @njit(fastmath=True, error_model="numpy", inline="always")
-def _sinc_series(x2):  # type: ignore[no-untyped-def]
+def _sinc_series(x2):
     """sin(x)/x from x², |x| <= π; the series to x¹⁶ errs by less than 3e-7. Free of branches, so that loops vectorise."""
     t = np.float32(1 / 355687428096000)
     for coefficient in (
@@ -127,7 +127,7 @@ def _sinc_series(x2):  # type: ignore[no-untyped-def]
 
 
 @njit(fastmath=True, error_model="numpy", parallel=True, cache=True)
-def _render(field, n, rotations, positions, q_voxels, q, step_x, step_y, reach, scale, fluence, out):  # type: ignore[no-untyped-def]
+def _render(field, n, rotations, positions, q_voxels, q, step_x, step_y, reach, scale, fluence, out):
     particles = rotations.shape[1]
     for shot in prange(rotations.shape[0]):
         real = np.empty((particles, q.shape[0]), dtype=np.float32)

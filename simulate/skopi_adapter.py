@@ -2,7 +2,8 @@
 
 What has to be worked around, and is worked around here only:
 
-- importing `skopi.gpu` raises where there is no CUDA, so a module that offers the one function skopi asks it for takes its place;
+- importing `skopi.gpu` raises where there is no CUDA, so a module that
+  offers the one function skopi asks it for takes its place;
 - that function is skopi's loop over atoms, hours for a large complex; ours is a non-uniform FFT on the same mesh;
 - the assembled image is the transpose of the image stack; the stack has our order (docs/conventions.md);
 - quantities are in metres and in 1/λ without 2π, ours in Å and with it.
@@ -33,7 +34,7 @@ Array = NDArray[np.float64]
 def waasmaier_kirfel_table() -> dict[int, Array]:
     """Coefficients (a1..a5, c, b1..b5) of the neutral atoms by atomic number; b in Å².
 
-    Waasmaier & Kirfel (1995), Acta Cryst. A51, 416-431. Carbon and silicon are listed twice, the free atom first: that one.
+    Waasmaier & Kirfel (1995), Acta Cryst. A51, 416-431. Of carbon and silicon, listed twice, the free atom is taken.
     """
     table: dict[int, Array] = {}
     for row in load_waaskirf_database():
@@ -82,7 +83,7 @@ class _Atoms:
 
 
 def _complex_field(mesh: Array, particle: _Atoms, return_type: str) -> NDArray[np.complex128]:
-    """Stands in for skopi's loop over atoms: F(s) on its mesh (n, n, n, 3) of s = q/2π [m⁻¹], relative error below 1e-9."""
+    """Stands in for skopi's loop over atoms: F on its mesh (n, n, n, 3) of q/2π [m⁻¹], relative error below 1e-9."""
     if return_type != "complex_field":
         raise ValueError(f"return_type {return_type!r}: skopi's experiment is expected to ask for 'complex_field'")
     n = mesh.shape[0]
@@ -148,10 +149,10 @@ def shoot(
     experiment.beam.set_photons_per_pulse(photons_per_pulse)
     experiment.set_orientations(orientations)
     experiment.set_positions(positions * 1e-10)
-    state = np.random.get_state()
+    state = np.random.get_state()  # noqa: NPY002
     try:
-        np.random.seed([seed & 0xFFFFFFFF, seed >> 32])
+        np.random.seed([seed & 0xFFFFFFFF, seed >> 32])  # noqa: NPY002
         photons, expected = experiment.generate_image_stack(return_photons=True, return_intensities=True)
     finally:
-        np.random.set_state(state)
+        np.random.set_state(state)  # noqa: NPY002
     return np.asarray(expected[0]), np.asarray(photons[0])

@@ -126,8 +126,8 @@ def check_sampling(radius: float, q_step: float) -> None:
     """
     if 2 * radius > (limit := math.pi / q_step):
         raise ValueError(
-            f"the particle is {2 * radius / 10:.1f} nm wide, but the detector's pixels sample only up to {limit / 10:.1f} nm; "
-            "move the detector back, take smaller pixels or a lower photon energy"
+            f"the particle is {2 * radius / 10:.1f} nm wide, but the detector's pixels sample only up to "
+            f"{limit / 10:.1f} nm; move the detector back, take smaller pixels or a lower photon energy"
         )
 
 
@@ -185,7 +185,7 @@ def _nufft(phases: Array, weights: Array, index: Indices, device: str) -> NDArra
 
 
 def _separable(phases: Array, weights: Array, index: Indices, device: str) -> NDArray[np.complex64]:
-    """The same as a product of one-dimensional factors, exp(i k·φ) = Π exp(i k_a φ_a): two matrix products per block."""
+    """The same from one-dimensional factors, exp(i k·φ) = Π exp(i k_a φ_a): matrix products over blocks of atoms."""
     import torch
 
     def factor(axis: int, rows: slice) -> torch.Tensor:
