@@ -1,13 +1,25 @@
 """The slow, obvious twins of the fast paths: sums written as in the textbook, in float64."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+from simulate.form_factors import coefficients as coefficients_of
 from simulate.form_factors import form_factor
 from simulate.geometry import Geometry
 from simulate.orientation import rotation_matrices
 
 Array = NDArray[np.float64]
+Atoms = tuple[Array, Array, NDArray[np.int64], Array]
+"""positions, occupancies, species, coefficients: as `volume.scattering_volume` takes them"""
+
+
+def atoms_of(positions: Array, elements: Sequence[str], occupancies: Array | None = None) -> Atoms:
+    """Atoms as the simulation's core takes them; full occupancy unless given."""
+    symbols, species = np.unique(elements, return_inverse=True)
+    occupancies = np.ones(len(positions)) if occupancies is None else occupancies
+    return np.asarray(positions, dtype=np.float64), occupancies, species, coefficients_of(symbols)
 
 
 def field(q: Array, positions: Array, occupancies: Array, species: NDArray[np.int64], coefficients: Array) -> Array:
@@ -32,7 +44,7 @@ def expected_photons(
     orientations: Array,
     positions: Array,
     fluence: float,
-    atoms: tuple[Array, Array, NDArray[np.int64], Array],
+    atoms: Atoms,
 ) -> Array:
     """Expected photons at points q (..., 3) of a shot of several particles, coherently and without a grid."""
     total = np.zeros(q.shape[:-1], dtype=np.complex128)
