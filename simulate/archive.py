@@ -40,10 +40,8 @@ def fetch(pdb_id: str, archive: ArchiveConfig) -> Path:
     failures: list[str] = []
     path = _find(entry, (*archive.mirrors, archive.cache_dir), failures) or _download(entry, archive, failures)
     if path is None:
-        raise FileNotFoundError(
-            "\n  - ".join([f"PDB entry {entry} was not found:", *failures])
-            + f"\nPut {entry}{SUFFIXES[0]} into one of the folders above, or correct archive.mirrors or archive.servers."
-        )
+        advice = f"\nPut {entry}.cif.gz into one of the folders, or correct archive.mirrors or archive.servers."
+        raise FileNotFoundError("\n  - ".join([f"PDB entry {entry} was not found:", *failures]) + advice)
     _check_against_lock(entry, path, archive.lock_file)
     return path
 
@@ -53,15 +51,17 @@ def uncompressed(path: Path) -> bytes:
 
     Raises
     ------
-    ValueError where the gzip stream is cut short or damaged.
+    ValueError where the file is empty or the gzip stream is cut short or damaged.
     """
     content = path.read_bytes()
+    if not content:
+        raise ValueError(f"{path} is empty; fetch it again")
     if path.suffix != ".gz":
         return content
     try:
         return gzip.decompress(content)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ValueError(f"{path} is not a complete gzip file ({error}); delete it and fetch it again") from error
+        raise ValueError(f"{path} is not a complete gzip file ({error}); fetch it again") from error
 
 
 def sha256(path: Path) -> str:

@@ -6,6 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from simulate.phantoms import PHANTOMS
+
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)]
 """Part of file names and Snakemake wildcards, so nothing that could leave the run's folder."""
 
@@ -33,7 +35,7 @@ class StructureConfig(Strict):
     altlocs: Literal["first", "highest_occupancy"] = "first"
     waters: bool = False
     hydrogens: bool = False
-    ligands: bool = Field(True, description="keep HETATM residues other than water")
+    ligands: bool = Field(True, description="keep HETATM groups that are no amino acid, nucleotide or water")
     stand_in_for: str | None = Field(None, description="entry of the paper that this structure replaces")
 
     @model_validator(mode="after")
@@ -42,6 +44,8 @@ class StructureConfig(Strict):
             raise ValueError(f"structure {self.id}: source 'file' needs a path")
         if self.source == "phantom" and self.phantom is None:
             raise ValueError(f"structure {self.id}: source 'phantom' needs the name of a phantom")
+        if self.source == "phantom" and self.phantom not in PHANTOMS:
+            raise ValueError(f"structure {self.id}: phantom {self.phantom!r} is unknown; known: {', '.join(PHANTOMS)}")
         if self.source == "pdb" and self.entry is None:
             raise ValueError(f"structure {self.id}: not a PDB id (like 1ss8); set pdb_id, or source: file")
         return self
@@ -58,7 +62,7 @@ class ArchiveConfig(Strict):
 
     mirrors: tuple[Path, ...] = Field((), description="folders that hold <id>.cif[.gz] or <id>.pdb[.gz]")
     servers: tuple[str, ...] = Field(
-        ("https://files.rcsb.org/download/{ID}.cif.gz", "https://www.ebi.ac.uk/pdbe/entry-files/download/{id}.cif.gz"),
+        ("https://files.rcsb.org/download/{ID}.cif.gz", "https://www.ebi.ac.uk/pdbe/entry-files/download/{id}.cif"),
         description="URL templates; {id} and {ID} are the entry in lower and upper case",
     )
     cache_dir: Path = Field(Path("resources/structures"), description="where downloads are kept, shared by all runs")

@@ -188,9 +188,10 @@ def write_shard(folder: Path, layout: Layout, shard: int, images: NDArray, made_
     if images.shape != expected_shape or images.dtype != dtype:
         raise ValueError(f"shard {shard}: images {images.dtype} {images.shape}, expected {dtype} {expected_shape}")
     shard_marker(folder, shard).unlink(missing_ok=True)
+    file = shard_file(folder, layout, shard)
+    file.unlink(missing_ok=True)  # zarr would read what is there first, and it may be damaged
     array = zarr.open_array(folder / "patterns.zarr" / name, mode="r+")
     array[rows] = round_mantissa(images) if layout.record == "expected" else images
-    file = shard_file(folder, layout, shard)
     marker = {
         "shard": shard,
         "rows": [rows.start, rows.stop],
@@ -244,7 +245,7 @@ def complete(folder: Path, card: Mapping[str, Any]) -> dict[str, Any]:
     markers = [read_json(shard_marker(folder, shard)) for shard in range(layout.n_shards)]
     photons = np.concatenate([marker["photons_per_pattern"] for marker in markers])
     group = zarr.open_group(folder / "patterns.zarr", mode="r")
-    labels = {name: np.asarray(group[name][:]) for name in ("structure", "hit_multiplicity", "split")}
+    labels = {name: _array(group, name)[:] for name in ("structure", "hit_multiplicity", "split")}
     counts = []
     for code, structure in enumerate(layout.structures):
         for multiplicity in layout.hit_multiplicities:
@@ -325,6 +326,11 @@ def repair(folder: Path) -> list[int]:
     return bad
 
 
+def _array(group: zarr.Group, name: str) -> Any:
+    """An array of the store; zarr's own type does not say that indexing one gives numpy arrays."""
+    return group[name]
+
+
 @dataclass(frozen=True)
 class Dataset:
     """A complete dataset, open for reading."""
@@ -375,12 +381,12 @@ class Dataset:
     @cached_property
     def structure(self) -> NDArray[np.int64]:
         """(n,) index into `structures`."""
-        return np.asarray(self.group["structure"][:]).astype(np.int64)
+        return np.asarray(_array(self.group, "structure")[:]).astype(np.int64)
 
     @cached_property
     def hit_multiplicity(self) -> NDArray[np.int64]:
         """(n,) particles in each shot."""
-        return np.asarray(self.group["hit_multiplicity"][:]).astype(np.int64)
+        return np.asarray(_array(self.group, "hit_multiplicity")[:]).astype(np.int64)
 
     @cached_property
     def count(self) -> NDArray[np.int64]:
@@ -391,28 +397,28 @@ class Dataset:
     @cached_property
     def seed(self) -> NDArray[np.uint64]:
         """(n,) seed of each pattern's random numbers."""
-        return np.asarray(self.group["seed"][:])
+        return np.asarray(_array(self.group, "seed")[:])
 
     @cached_property
     def fluence(self) -> NDArray[np.float32]:
         """(n,) [photons/µm²]."""
-        return np.asarray(self.group["fluence"][:])
+        return np.asarray(_array(self.group, "fluence")[:])
 
     @cached_property
     def mask(self) -> NDArray[np.bool_]:
         """(ny, nx) True where unusable."""
-        return np.asarray(self.group["mask"][:])
+        return np.asarray(_array(self.group, "mask")[:])
 
     @cached_property
     def splits(self) -> dict[str, slice]:
         """Rows of each split: contiguous, and shuffled inside."""
-        codes = np.asarray(self.group["split"][:])
+        codes = np.asarray(_array(self.group, "split")[:])
         edges = np.searchsorted(codes, range(len(SPLITS) + 1))
         return {name: slice(int(edges[n]), int(edges[n + 1])) for n, name in enumerate(SPLITS)}
 
     def read_raw(self, rows: slice) -> NDArray:
         """Patterns as stored, (n, ny, nx) uint16 counts or float32 expectations."""
-        return np.asarray(self.group[IMAGES[self.record][0]][rows])
+        return np.asarray(_array(self.group, IMAGES[self.record][0])[rows])
 
     def read(self, rows: slice) -> NDArray[np.float32]:
         """Patterns as the detector reads them, (n, ny, nx): with each pattern's own read noise, the same every time."""
@@ -434,8 +440,8 @@ def open_dataset(folder: Path | str) -> Dataset:
         raise FileNotFoundError(f"{folder} holds no dataset: there is no layout.json; expected .../datasets/<name>")
     if not (folder / "dataset.json").exists():
         raise DamagedDatasetError(
-            f"dataset {folder} is not complete: dataset.json is written last and is not there; run snakemake to finish it, "
-            f"or `python -m simulate.dataset verify {folder}` to see what is missing"
+            f"dataset {folder} is not complete: dataset.json is written last and is not there; run snakemake to "
+            f"finish it, or `python -m simulate.dataset verify {folder}` to see what is missing"
         )
     return Dataset(
         folder,

@@ -1,29 +1,38 @@
 """Atomic form factors of neutral atoms (Waasmaier & Kirfel 1995), from skopi's table."""
 
-import gemmi
+from collections.abc import Iterable
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
-from simulate import skopi_adapter
+
+@cache
+def _table() -> dict[str, NDArray[np.float64]]:
+    # Imported here: `form_factor` below must also run where skopi and gemmi are not installed.
+    import gemmi
+
+    from simulate import skopi_adapter
+
+    return {gemmi.Element(z).name: row for z, row in skopi_adapter.waasmaier_kirfel_table().items()}
 
 
 def known_elements() -> frozenset[str]:
     """Symbols of the elements that have a form factor."""
-    return frozenset(gemmi.Element(z).name for z in skopi_adapter.waasmaier_kirfel_table())
+    return frozenset(_table())
 
 
-def coefficients(elements: list[str] | NDArray[np.str_]) -> NDArray[np.float64]:
+def coefficients(elements: Iterable[str]) -> NDArray[np.float64]:
     """Rows (a1..a5, c, b1..b5) for each element symbol, shape (n_elements, 11), b in Å².
 
     Raises
     ------
     KeyError for an element without form factor.
     """
-    table = skopi_adapter.waasmaier_kirfel_table()
-    numbers = [gemmi.Element(str(symbol)).atomic_number for symbol in elements]
-    if missing := sorted({str(s) for s, z in zip(elements, numbers, strict=True) if z not in table}):
+    symbols = [str(symbol) for symbol in elements]
+    if missing := sorted(set(symbols) - known_elements()):
         raise KeyError(f"no form factor for element(s) {missing}; known are the elements from H to Cf")
-    return np.array([table[z] for z in numbers])
+    return np.array([_table()[symbol] for symbol in symbols])
 
 
 def form_factor(coefficients: NDArray[np.float64], q: NDArray[np.float64]) -> NDArray[np.float64]:

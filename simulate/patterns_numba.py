@@ -110,7 +110,7 @@ def _add_interference(separation, step_x, step_y, farthest, real_a, imag_a, real
 
 @njit(fastmath=True, error_model="numpy", inline="always")
 def _sinc_series(x2):
-    """sin(x)/x from x², |x| <= π; the series to x¹⁶ errs by less than 3e-7. Free of branches, so that loops vectorise."""
+    """sin(x)/x from x², |x| <= π; the series to x¹⁶ errs by less than 3e-7, without a branch, so loops vectorise."""
     t = np.float32(1 / 355687428096000)
     for coefficient in (
         -1 / 1307674368000,

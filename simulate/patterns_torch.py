@@ -41,7 +41,7 @@ def render_on_device(
     fluence: torch.Tensor,
 ) -> torch.Tensor:
     """See `patterns.expected_photons`; tensors on one device, pixels flat. (n_shots, n_pixels) float32."""
-    fields = []
+    fields: list[torch.Tensor] = []
     total = torch.zeros((len(rotations), len(q)), device=q.device)
     for a in range(rotations.shape[1]):
         values = slice_field(field, (q / spacing) @ rotations[:, a])  # q Rᵀ⁻¹ = Rᵀ q, row by row

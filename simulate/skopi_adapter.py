@@ -27,6 +27,8 @@ sys.modules.setdefault("skopi.gpu.diffraction", _gpu_diffraction)
 import skopi  # noqa: E402
 from skopi.ff_waaskirf_database import load_waaskirf_database  # noqa: E402
 
+from simulate.form_factors import form_factor  # noqa: E402
+
 Array = NDArray[np.float64]
 
 
@@ -88,15 +90,14 @@ def _complex_field(mesh: Array, particle: _Atoms, return_type: str) -> NDArray[n
         raise ValueError(f"return_type {return_type!r}: skopi's experiment is expected to ask for 'complex_field'")
     n = mesh.shape[0]
     step = (mesh[1, 0, 0, 0] - mesh[0, 0, 0, 0]) * 1e-10
-    stol2 = np.square(np.linalg.norm(mesh, axis=-1) * 1e-10 / 2)
-    phases = (2 * np.pi * step * particle.positions).T
+    q = 2e-10 * np.pi * np.linalg.norm(mesh, axis=-1)
+    phases = 2 * np.pi * step * particle.positions
     field = np.zeros(mesh.shape[:-1], dtype=np.complex128)
     for number in np.unique(particle.atomic_numbers):
         chosen = particle.atomic_numbers == number
-        a1, a2, a3, a4, a5, c, *b = waasmaier_kirfel_table()[int(number)]
-        form_factor = c + sum(a * np.exp(-bi * stol2) for a, bi in zip((a1, a2, a3, a4, a5), b, strict=True))
         weights = particle.occupancies[chosen].astype(np.complex128)
-        field += form_factor * finufft.nufft3d1(*phases[:, chosen], weights, (n, n, n), eps=1e-10, isign=1)
+        waves = finufft.nufft3d1(*np.ascontiguousarray(phases[chosen].T), weights, (n, n, n), eps=1e-10, isign=1)
+        field += form_factor(waasmaier_kirfel_table()[int(number)], q) * waves
     return field
 
 

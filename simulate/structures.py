@@ -39,23 +39,7 @@ def load_atoms(config: StructureConfig, archive: ArchiveConfig) -> tuple[Atoms, 
     KeyError for an unknown phantom.
     ValueError where the file is not what the config says, see `read_structure`.
     """
-    origin: dict[str, Any]
-    if config.source == "phantom":
-        atoms = phantoms.build(str(config.phantom))
-        title = phantoms.PHANTOMS[str(config.phantom)].description
-        origin = {"phantom": config.phantom, "file": None, "sha256": None, "title": title, "assembly": None}
-    else:
-        entry = config.entry if config.source == "pdb" else config.pdb_id
-        path = pdb_archive.fetch(str(entry), archive) if config.source == "pdb" else Path(str(config.path))
-        structure = _parse(path)
-        choices = config.model_dump(include={"assembly", "altlocs", "waters", "hydrogens", "ligands"})
-        atoms = _select(structure, pdb_id=entry, **choices).centred()
-        origin = {
-            "pdb_id": entry,
-            "file": path.name,
-            "sha256": pdb_archive.sha256(path),
-            "title": structure.info["_struct.title"] if "_struct.title" in structure.info else None,
-        } | choices
+    atoms, origin = _build(config) if config.source == "phantom" else _read(config, archive)
     return atoms, {
         "id": config.id,
         "source": config.source,
@@ -116,9 +100,9 @@ def read_structure(
 
 
 def write_structure(atoms: Atoms, path: Path | str) -> None:
-    """Write atoms as mmCIF (.cif or .cif.gz), atomically, in residues of unknown type that `read_structure` reads back.
+    """Write atoms as mmCIF (.cif or .cif.gz), atomically, for `read_structure` and other programs.
 
-    Positions are rounded to the format's 0.001 Å.
+    Positions keep nine digits; residues are of unknown type (UNK), eight atoms each.
     """
     path = Path(path)
     if not path.name.endswith((".cif", ".cif.gz")):
@@ -140,10 +124,41 @@ def write_structure(atoms: Atoms, path: Path | str) -> None:
     structure, model = gemmi.Structure(), gemmi.Model(1)
     model.add_chain(chain)
     structure.add_model(model)
-    groups = gemmi.MmcifOutputGroups(False, atoms=True, block_name=True)
+    groups = gemmi.MmcifOutputGroups(False, atoms=True, group_pdb=True, block_name=True)
     content = structure.make_mmcif_document(groups).as_string().encode()
     with atomic_path(path) as temporary:
         temporary.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
+
+
+def _build(config: StructureConfig) -> tuple[Atoms, dict[str, Any]]:
+    assert config.phantom is not None, "StructureConfig requires it"
+    return phantoms.build(config.phantom), {
+        "phantom": config.phantom,
+        "file": None,
+        "sha256": None,
+        "title": phantoms.PHANTOMS[config.phantom].description,
+        "assembly": None,
+    }
+
+
+def _read(config: StructureConfig, archive: ArchiveConfig) -> tuple[Atoms, dict[str, Any]]:
+    if config.source == "pdb":
+        pdb_id = config.entry
+        assert pdb_id is not None, "StructureConfig requires it"
+        path = pdb_archive.fetch(pdb_id, archive)
+    else:
+        pdb_id = config.pdb_id
+        assert config.path is not None, "StructureConfig requires it"
+        path = config.path
+    structure = _parse(path)
+    choices = config.model_dump(include={"assembly", "altlocs", "waters", "hydrogens", "ligands"})
+    return _select(structure, pdb_id=pdb_id, **choices).centred(), {
+        "pdb_id": pdb_id,
+        "file": path.name,
+        "sha256": pdb_archive.sha256(path),
+        "title": dict(structure.info).get("_struct.title"),
+        **choices,
+    }
 
 
 def _parse(path: Path) -> gemmi.Structure:
@@ -201,7 +216,7 @@ def _select(
 
 
 def _check_entry(structure: gemmi.Structure, pdb_id: str | None) -> None:
-    found = structure.info["_entry.id"].lower() if "_entry.id" in structure.info else ""
+    found = dict(structure.info).get("_entry.id", "").lower()
     if pdb_id is not None and found not in ("", pdb_id.lower(), f"pdb_0000{pdb_id.lower()}"):
         raise ValueError(f"{structure.name} is entry {found}, expected {pdb_id.lower()}; correct pdb_id or the file")
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulate.files import atomic_path
+from simulate.form_factors import form_factor
 
 Array = NDArray[np.float64]
 
@@ -158,14 +159,14 @@ def scattering_volume(
     weights = occupancies / np.prod(np.sinc(u), axis=1) ** 3
     phases = 2 * np.pi * u
     index = np.arange(-SPLINE_MARGIN, half + 1), np.arange(-half, half + 1), np.arange(-half, half + 1)
-    stol2 = sum(np.square(axis * spacing / (4 * np.pi)) for axis in np.meshgrid(*index, indexing="ij", sparse=True))
-    field = np.zeros(stol2.shape, dtype=np.complex64)
+    length = spacing * np.sqrt(sum(axis**2 for axis in np.meshgrid(*index, indexing="ij", sparse=True)))
+    field = np.zeros(length.shape, dtype=np.complex64)
     for row in np.unique(species):
         chosen = species == row
-        a, c, b = coefficients[row, :5], coefficients[row, 5], coefficients[row, 6:]
-        form_factor = c + sum(ai * np.exp(-bi * stol2) for ai, bi in zip(a, b, strict=True))
         structure_factor = _nufft if method == "nufft" else _separable
-        field += form_factor * structure_factor(phases[chosen], weights[chosen], index, device)
+        field += form_factor(coefficients[row], length) * structure_factor(
+            phases[chosen], weights[chosen], index, device
+        )
     radius = float(np.linalg.norm(positions, axis=1).max())
     return Volume(field, spacing, radius)
 
@@ -203,3 +204,21 @@ def _separable(phases: Array, weights: Array, index: Indices, device: str) -> ND
         plane = (factor(1, rows)[:, :, None] * factor(2, rows)[:, None, :]).reshape(-1, ny * nz)
         total += (factor(0, rows) * strengths[:, None]).T @ plane
     return total.reshape(nx, ny, nz).cpu().numpy()
+
+
+def exact_field(
+    points: Array, positions: Array, occupancies: Array, species: NDArray[np.int64], coefficients: Array
+) -> NDArray[np.complex128]:
+    """F at any points q (..., 3) [Å⁻¹] without a grid, relative error near 1e-9; slow: for checks."""
+    import finufft
+
+    flat = points.reshape(-1, 3)
+    targets = tuple(np.ascontiguousarray(flat[:, axis]) for axis in range(3))
+    length = np.linalg.norm(flat, axis=1)
+    total = np.zeros(len(flat), dtype=np.complex128)
+    for row in np.unique(species):
+        chosen = species == row
+        sources = tuple(np.ascontiguousarray(positions[chosen, axis]) for axis in range(3))
+        waves = finufft.nufft3d3(*sources, occupancies[chosen].astype(np.complex128), *targets, eps=1e-9, isign=1)
+        total += form_factor(coefficients[row], length) * waves
+    return total.reshape(points.shape[:-1])

@@ -24,7 +24,7 @@ def test_rows_run_along_y_and_columns_along_x(geometry: Geometry) -> None:
 
 def test_pixels_lie_on_the_ewald_sphere(geometry: Geometry) -> None:
     k = 2 * np.pi / wavelength(4600)
-    assert np.linalg.norm(geometry.q + [0, 0, k], axis=-1) == pytest.approx(k, rel=1e-7)
+    assert np.linalg.norm(geometry.q + np.array([0, 0, k]), axis=-1) == pytest.approx(k, rel=1e-7)
 
 
 def test_steps_are_differences_of_pixel_edges(geometry: Geometry) -> None:
@@ -48,8 +48,8 @@ def test_polarisation_is_one_minus_the_squared_component_along_x(geometry: Geome
 
 
 def test_one_electron_scatters_the_thomson_cross_section(geometry: Geometry) -> None:
-    # r_e = 2.8179403 fm: photons = r_e² · fluence · solid angle, where the polarisation factor is 1 (x = 0 has none here,
-    # so the innermost pixel, 1 − 9e-7).
+    # r_e = 2.8179403 fm: photons = r_e² · fluence · solid angle, where the polarisation factor is 1: the
+    # innermost pixel has 1 − 9e-7.
     photons = geometry.photons_per_electron2()[64, 64]
     assert photons == pytest.approx((2.8179403e-9) ** 2 * (600e-6 / 0.323) ** 2, rel=1e-5)
 

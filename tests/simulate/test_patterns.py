@@ -148,7 +148,7 @@ def test_moving_the_whole_shot_changes_nothing(molecule: Atoms, geometry: Geomet
     rng = np.random.default_rng(8)
     orientations, positions = random_orientations(rng, 3)[None], rng.uniform(-200, 200, size=(1, 3, 3))
     here = expected_photons(made, geometry, orientations, positions, np.ones(1))
-    there = expected_photons(made, geometry, orientations, positions + [300.0, -200.0, 100.0], np.ones(1))
+    there = expected_photons(made, geometry, orientations, positions + np.array([300.0, -200.0, 100.0]), np.ones(1))
     assert relative(there, here) < 4e-5  # float32 phases, as above
 
 

@@ -1,1 +1,1 @@
-"""One file a family of networks; `registry.py` names them."""
+"""One file a family of networks; `registry.py` names them, `heads.py` is what they share."""

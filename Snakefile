@@ -1,0 +1,41 @@
+# singlehit: structures -> volumes -> plan -> datasets -> networks -> tables -> report. See README.md.
+#
+#   snakemake --cores 2 --configfile config/demo.yaml     phantoms, minutes
+#   snakemake --cores all                                 the paper (config.yaml)
+
+import snakemake.exceptions
+
+from evaluate.config import load_config
+from evaluate.run_files import RunFiles
+from simulate.provenance import source_digest
+from simulate.stages import layout_of
+
+# A config given on the command line stands alone: Snakemake would merge it into config.yaml, key by key.
+if not workflow.overwrite_configfiles:
+
+    configfile: f"{workflow.basedir}/config.yaml"
+
+
+try:
+    RUN = load_config(config)
+except ValueError as error:
+    raise snakemake.exceptions.WorkflowError(str(error)) from None
+FILES = RunFiles(RUN.folder)
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/simulate.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/evaluate.smk"
+
+
+localrules:
+    all,
+
+
+rule all:
+    default_target: True
+    input:
+        FILES.report,
+        FILES.table("cnn"),
+        FILES.table("per_class"),

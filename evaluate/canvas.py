@@ -1,0 +1,69 @@
+"""One quiet style for every figure, and how a figure becomes a file."""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image
+
+from simulate.files import atomic_path
+
+INK, QUIET = "#1f2328", "#6b7280"
+BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#009e73"
+"""Of the palette of Okabe & Ito, made for colour-blind readers."""
+
+PATTERN_COLORS = matplotlib.colormaps["inferno"].with_extremes(bad="#8a8a8a")
+"""Of photons in a pixel; masked pixels are grey."""
+
+DPI = 200
+"""Of PNG files."""
+
+STYLE: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": QUIET,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 9,
+    "xtick.color": QUIET,
+    "ytick.color": QUIET,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "legend.frameon": False,
+    "lines.linewidth": 1.5,
+    "figure.dpi": DPI,
+    "svg.hashsalt": "singlehit",  # ids in the file, and so its bytes, would differ from run to run
+}
+
+
+@contextmanager
+def drawing(path: Path, inches: tuple[float, float]) -> Iterator[Figure]:
+    """A figure to draw on, written to `path` (.svg or .png) when the block ends; equal drawings are equal bytes."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=inches)
+        yield figure
+        with atomic_path(path) as temporary:
+            if path.suffix == ".png":
+                _save_png(figure, temporary)
+            else:
+                figure.savefig(temporary, metadata={"Date": None})
+
+
+def _save_png(figure: Figure, path: Path) -> None:
+    # One byte a pixel: the colours of the map and greys for the type are all there is.
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    colors = np.concatenate(
+        [PATTERN_COLORS(np.linspace(0, 1, 224))[:, :3], np.linspace(0, 1, 32)[:, None].repeat(3, 1)]
+    )
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(np.rint(255 * colors).astype(np.uint8).tobytes())
+    Image.open(buffer).convert("RGB").quantize(palette=palette, dither=Image.Dither.NONE).save(path, optimize=True)

@@ -1,0 +1,278 @@
+"""What a report says, gathered from the files of a run. The one place that knows the fields of their records."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from evaluate import metrics
+from evaluate.config import RunConfig
+from evaluate.metrics import Accuracies
+from evaluate.predictions import read_predictions
+from evaluate.run_files import RunFiles
+from evaluate.tables import BASELINE_SEED, per_class
+from simulate.config import DatasetConfig
+from simulate.dataset import Dataset, open_dataset, shard_marker
+from simulate.files import read_json, sha256
+
+SMALLEST_MISTAKE = 0.05
+"""Share of a label's patterns that an answer must take to be listed as a mistake."""
+
+MISTAKES_LISTED = 5
+
+
+@dataclass(frozen=True)
+class StructureFacts:
+    """One structure of the run."""
+
+    record: dict[str, Any]
+    """structures/<id>.json"""
+    volume: dict[str, Any]
+    """volumes/<id>.json"""
+    pixels_per_speckle: float
+    """Width of a speckle, 1/diameter of the bounding sphere, in pixels; at least 2 is sampled."""
+    photons_per_single_hit: dict[str, float]
+    """dataset -> mean photons in a pattern of one particle"""
+
+
+@dataclass(frozen=True)
+class DatasetFacts:
+    """One dataset of the run."""
+
+    name: str
+    config: DatasetConfig
+    fluence: float
+    """nominal [photons/µm²]"""
+    patterns: dict[str, int]
+    """split -> patterns"""
+    photons: tuple[float, float, float]
+    """5, 50 and 95 % quantiles of the photons in a pattern"""
+    bytes: int
+    digest: str
+    """sha256 of the card, which holds that of every shard"""
+
+
+@dataclass(frozen=True)
+class Score:
+    """One row of tables/cnn.csv."""
+
+    seed: int
+    accuracies: Accuracies
+    interval: tuple[float, float]
+    """95 %, of the test accuracy"""
+    collapsed: tuple[str, ...] = ()
+    """heads that give every test pattern the same answer"""
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One answer that is often given in place of another."""
+
+    truth: str
+    answer: str
+    share: float
+    """of the patterns that are `truth`"""
+
+
+@dataclass(frozen=True)
+class Network:
+    """One network on one dataset."""
+
+    name: str
+    scores: list[Score]
+    """one per seed; what follows is of the first"""
+    mistakes: dict[str, list[Mistake]]
+    """head -> its most frequent mistakes"""
+    recall: dict[str, dict[int, float]]
+    """structure -> hit multiplicity -> share of the class with both answers right"""
+    particle_recall: dict[str, float]
+    particle_precision: dict[str, float]
+    seconds: float
+    """of all trainings"""
+
+    @property
+    def mean(self) -> Accuracies:
+        """Mean over the seeds."""
+        rows = pd.DataFrame([asdict(score.accuracies) for score in self.scores])
+        return Accuracies(**rows.mean().to_dict())
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Lowest and highest test accuracy of the seeds."""
+        values = [score.accuracies.test_accuracy for score in self.scores]
+        return min(values), max(values)
+
+    @property
+    def collapsed(self) -> int:
+        """Trainings with a head that gives every test pattern the same answer."""
+        return sum(bool(score.collapsed) for score in self.scores)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was learned from one dataset."""
+
+    condition: str
+    n_train: int
+    n_test: int
+    networks: list[Network]
+    baselines: dict[str, Score]
+
+    @property
+    def best(self) -> Network:
+        """The network of highest mean test accuracy."""
+        return max(self.networks, key=lambda network: network.mean.test_accuracy)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the jobs of one rule of the workflow took."""
+
+    rule: str
+    n: int
+    seconds: float
+    longest: float
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All of it."""
+
+    config: RunConfig
+    experiment: dict[str, Any]
+    """geometry.json"""
+    structures: list[StructureFacts]
+    datasets: list[DatasetFacts]
+    results: list[Result]
+    provenance: dict[str, Any]
+    """of tables/cnn.csv"""
+    jobs: list[Job]
+
+
+def collect(files: RunFiles, config: RunConfig) -> Facts:
+    """Everything a report says; FileNotFoundError names what the run lacks."""
+    experiment = read_json(files.geometry_record)
+    datasets = {name: open_dataset(files.dataset(name)) for name in config.simulation.datasets}
+    provenance = read_json(files.table("cnn").with_suffix(".json"))
+    return Facts(
+        config=config,
+        experiment=experiment,
+        structures=[_structure(files, s.id, experiment, datasets) for s in config.simulation.structures],
+        datasets=[
+            _dataset(dataset, config.simulation.datasets[name], experiment["fluence_photons_per_um2"][name])
+            for name, dataset in datasets.items()
+        ],
+        results=[_result(files, config, datasets[condition]) for condition in config.training.datasets],
+        provenance={key: value for key, value in provenance.items() if key not in ("table", "columns")},
+        jobs=_jobs(files),
+    )
+
+
+def _structure(
+    files: RunFiles, structure: str, experiment: dict[str, Any], datasets: dict[str, Dataset]
+) -> StructureFacts:
+    record = read_json(files.structure(structure))
+    single = {"structure": structure, "hit_multiplicity": 1}
+    return StructureFacts(
+        record=record,
+        volume=read_json(files.volume(structure)),
+        # Nyquist asks for two pixels per speckle: the largest extent that is sampled has just these.
+        pixels_per_speckle=2 * experiment["largest_sampled_extent_nm"] / (2 * record["radius_nm"]),
+        photons_per_single_hit={
+            name: entry["photons_mean"]
+            for name, dataset in datasets.items()
+            for entry in dataset.card["classes"]
+            if single.items() <= entry.items()
+        },
+    )
+
+
+def _dataset(dataset: Dataset, config: DatasetConfig, fluence: float) -> DatasetFacts:
+    markers = (read_json(shard_marker(dataset.folder, shard)) for shard in range(dataset.layout.n_shards))
+    photons = np.concatenate([marker["photons_per_pattern"] for marker in markers])
+    low, median, high = np.quantile(photons, (0.05, 0.5, 0.95))
+    return DatasetFacts(
+        name=dataset.name,
+        config=config,
+        fluence=fluence,
+        patterns={split: rows.stop - rows.start for split, rows in dataset.splits.items()},
+        photons=(float(low), float(median), float(high)),
+        bytes=dataset.card["bytes"],
+        digest=sha256(dataset.folder / "dataset.json"),
+    )
+
+
+def _result(files: RunFiles, config: RunConfig, dataset: Dataset) -> Result:
+    table = pd.read_csv(files.table("cnn")).set_index(["condition", "model", "seed"]).loc[dataset.name]
+    first = table.iloc[0]
+    return Result(
+        condition=dataset.name,
+        n_train=int(first["n_train"]),
+        n_test=int(first["n_test"]),
+        networks=[_network(files, config, dataset, model, table) for model in config.training.models],
+        baselines={name: _score(table, name, BASELINE_SEED) for name in ("total_intensity", "majority")},
+    )
+
+
+def _network(files: RunFiles, config: RunConfig, dataset: Dataset, model: str, table: pd.DataFrame) -> Network:
+    seeds = config.training.seeds
+    answers = {seed: read_predictions(files.predictions(dataset.name, model, seed)) for seed in seeds}
+    shown = answers[seeds[0]]
+    labels: dict[str, Sequence[Any]] = {
+        "structure": dataset.structures,
+        "hit_multiplicity": dataset.hit_multiplicities,
+    }
+    matrices = {
+        column: metrics.confusion(shown[column].to_numpy(), shown[f"predicted_{column}"].to_numpy(), known)
+        for column, known in labels.items()
+    }
+    classes = per_class(shown).set_index(["structure", "hit_multiplicity"])["recall"]
+    return Network(
+        name=model,
+        scores=[_score(table, model, seed, _collapsed(predictions)) for seed, predictions in answers.items()],
+        mistakes={column: _mistakes(matrices[column], known) for column, known in labels.items()},
+        recall={s: {m: classes[s, m] for m in dataset.hit_multiplicities} for s in dataset.structures},
+        particle_recall=dict(zip(dataset.structures, metrics.recall(matrices["structure"]), strict=True)),
+        particle_precision=dict(zip(dataset.structures, metrics.precision(matrices["structure"]), strict=True)),
+        seconds=sum(pd.read_csv(files.history(dataset.name, model, seed))["seconds"].sum() for seed in seeds),
+    )
+
+
+def _score(table: pd.DataFrame, model: str, seed: int, collapsed: tuple[str, ...] = ()) -> Score:
+    row = table.loc[(model, seed)]
+    accuracies = Accuracies(**{field.name: float(row[field.name]) for field in fields(Accuracies)})
+    interval = metrics.wilson_interval(accuracies.test_accuracy, int(row["n_test"]))
+    return Score(seed, accuracies, interval, collapsed)
+
+
+def _collapsed(predictions: pd.DataFrame) -> tuple[str, ...]:
+    """Heads that give one answer to patterns that differ."""
+    heads = {"count": "hit_multiplicity", "particle": "structure"}
+    return tuple(
+        head
+        for head, column in heads.items()
+        if predictions[f"predicted_{column}"].nunique() == 1 < predictions[column].nunique()
+    )
+
+
+def _mistakes(matrix: NDArray[np.int64], labels: Sequence[Any]) -> list[Mistake]:
+    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    np.fill_diagonal(share, 0)
+    worst = sorted(np.argwhere(share >= SMALLEST_MISTAKE).tolist(), key=lambda at: -share[tuple(at)])
+    return [
+        Mistake(str(labels[truth]), str(labels[answer]), float(share[truth, answer]))
+        for truth, answer in worst[:MISTAKES_LISTED]
+    ]
+
+
+def _jobs(files: RunFiles) -> list[Job]:
+    """From Snakemake's benchmarks, where it ran the pipeline: <rule>.tsv or <rule>/<wildcards>.tsv."""
+    seconds = defaultdict(list)
+    for path in sorted(files.benchmarks.rglob("*.tsv")):
+        rule = path.relative_to(files.benchmarks).parts[0].removesuffix(".tsv")
+        seconds[rule].append(float(pd.read_csv(path, sep="\t")["s"].iloc[0]))
+    return [Job(rule, len(taken), sum(taken), max(taken)) for rule, taken in seconds.items()]

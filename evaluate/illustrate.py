@@ -1,0 +1,94 @@
+"""From the files of a run to its figures."""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from evaluate import figures, metrics
+from evaluate.config import RunConfig
+from evaluate.gallery import Condition, gallery
+from evaluate.predictions import read_predictions
+from evaluate.resolution import Resolution
+from evaluate.run_files import RunFiles
+from evaluate.tables import labels_of
+from simulate.dataset import Dataset, open_dataset
+from simulate.geometry import Geometry
+
+RADIAL_PATTERNS = 2048
+"""Test patterns that are read for the radial profiles; the single hits among them are averaged."""
+
+
+def figure_names(config: RunConfig) -> list[str]:
+    """What `draw_figures` writes into figures/."""
+    names = ["classes.png", *(f"gallery_{name}.png" for name in config.simulation.datasets)]
+    if noise_free(config):
+        names.append("radial.svg")
+    for condition in config.training.datasets:
+        for model in config.training.models:
+            names += [f"{figure}_{condition}_{model}.svg" for figure in ("training", "structures", "counts")]
+    return names
+
+
+def noise_free(config: RunConfig) -> str | None:
+    """The first dataset of expected photons, if there is one."""
+    return next((name for name, data in config.simulation.datasets.items() if data.record == "expected"), None)
+
+
+def draw_figures(files: RunFiles, config: RunConfig) -> None:
+    """Draw every figure of `figure_names`; FileNotFoundError where the run is not that far."""
+    _draw_patterns(files, config)
+    for condition in config.training.datasets:
+        dataset = open_dataset(files.dataset(condition))
+        majority = metrics.majority(labels_of(dataset, "train"), labels_of(dataset, "validation"))
+        for model in config.training.models:
+            histories = {seed: pd.read_csv(files.history(condition, model, seed)) for seed in config.training.seeds}
+            name = f"{condition}_{model}.svg"
+            figures.training_curves(files.figure(f"training_{name}"), histories, majority)
+            predictions = read_predictions(files.predictions(condition, model, config.training.seeds[0]))
+            for column, labels, figure, quantity in (
+                ("structure", dataset.structures, "structures", "structure"),
+                ("hit_multiplicity", dataset.hit_multiplicities, "counts", "hit multiplicity"),
+            ):
+                matrix = metrics.confusion(predictions[column], predictions[f"predicted_{column}"], labels)
+                figures.confusion(files.figure(f"{figure}_{name}"), matrix, [str(label) for label in labels], quantity)
+
+
+def _draw_patterns(files: RunFiles, config: RunConfig) -> None:
+    resolution = Resolution.of(Geometry.load(files.geometry))
+    datasets = {name: open_dataset(files.dataset(name)) for name in config.simulation.datasets}
+    shown = {name: _examples(dataset) for name, dataset in datasets.items()}
+    first = next(iter(datasets.values()))
+    labels = first.structures, first.hit_multiplicities, resolution.pixel
+    for name, condition in shown.items():
+        gallery(files.figure(f"gallery_{name}.png"), [condition], *labels)
+    # The plan is the same for all datasets: these are the same shots, without and with noise.
+    first_of = {condition.counted is None: condition for condition in reversed(shown.values())}
+    gallery(files.figure("classes.png"), [first_of[kind] for kind in (True, False) if kind in first_of], *labels)
+    if expected := noise_free(config):
+        profiles = _radial_profiles(datasets[expected], resolution)
+        figures.radial_profiles(files.figure("radial.svg"), resolution.ring_middles, profiles)
+
+
+def _examples(dataset: Dataset) -> Condition:
+    """The first test pattern of every class."""
+    test = dataset.splits["test"]
+    structure, count = dataset.structure[test], dataset.count[test]
+    shape = len(dataset.structures), len(dataset.hit_multiplicities)
+    patterns = np.empty((*shape, *dataset.shape[1:]), np.float32)
+    counted = np.empty(shape, np.int64)
+    for index in np.ndindex(shape):
+        row = test.start + int(np.argmax((structure == index[0]) & (count == index[1])))
+        patterns[index] = dataset.read(slice(row, row + 1))[0]
+        counted[index] = dataset.read_raw(slice(row, row + 1)).sum()
+    patterns[..., dataset.mask] = np.nan
+    return Condition(dataset.name, patterns, None if dataset.record == "expected" else counted)
+
+
+def _radial_profiles(dataset: Dataset, resolution: Resolution) -> dict[str, NDArray[np.float64]]:
+    """Structure -> mean photons per pixel of its single hits by ring."""
+    test = dataset.splits["test"]
+    rows = slice(test.start, min(test.stop, test.start + RADIAL_PATTERNS))
+    images = dataset.read(rows)
+    single, structure = dataset.hit_multiplicity[rows] == 1, dataset.structure[rows]
+    chosen = {name: single & (structure == index) for index, name in enumerate(dataset.structures)}
+    return {name: resolution.radial_mean(images[rows].mean(axis=0)) for name, rows in chosen.items() if rows.any()}

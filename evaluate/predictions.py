@@ -1,0 +1,95 @@
+"""Predictions as a tidy table: one row per pattern, truth and answer side by side.
+
+| column | meaning |
+| --- | --- |
+| pattern | row of the dataset |
+| structure, hit_multiplicity | what was shot |
+| predicted_structure, predicted_hit_multiplicity | the most probable answer of each head |
+| p_hit_multiplicity_<n>, p_structure_<id> | all answers of each head |
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from evaluate.metrics import Labels
+from simulate.files import atomic_path
+
+if TYPE_CHECKING:
+    from simulate.dataset import Dataset
+    from train.checkpoint import TrainedModel
+
+Split = Literal["train", "validation", "test"]
+
+
+def predict_split(
+    trained: "TrainedModel", dataset: "Dataset", split: Split = "test", batch_size: int = 256
+) -> pd.DataFrame:
+    """Predictions of a trained network for one split of a dataset; ValueError where they do not suit each other."""
+    from train.predict import predict  # brings torch, which readers of a table do not need
+
+    rows = dataset.splits[split]
+    return predictions_table(dataset, rows, *predict(trained, dataset, rows, batch_size))
+
+
+def predictions_table(
+    dataset: "Dataset",
+    rows: slice,
+    count_probabilities: NDArray[np.floating],
+    particle_probabilities: NDArray[np.floating],
+) -> pd.DataFrame:
+    """The table of some rows of a dataset.
+
+    Parameters
+    ----------
+    count_probabilities :    (n, n_multiplicities), in the order of `dataset.hit_multiplicities`.
+    particle_probabilities : (n, n_structures), in the order of `dataset.structures`.
+
+    Raises
+    ------
+    ValueError if there is not one probability per row and class, or one of them is not finite.
+    """
+    patterns = np.arange(len(dataset))[rows]
+    structures, multiplicities = np.array(dataset.structures), np.array(dataset.hit_multiplicities)
+    for probabilities, classes in ((count_probabilities, multiplicities), (particle_probabilities, structures)):
+        if probabilities.shape != (expected := (len(patterns), len(classes))):
+            raise ValueError(f"probabilities of shape {probabilities.shape}, expected {expected} for {dataset.name}")
+        if not np.isfinite(probabilities).all():
+            raise ValueError(f"probabilities for {dataset.name} are not all finite: the training has diverged")
+    return pd.DataFrame(
+        {
+            "pattern": patterns,
+            "structure": structures[dataset.structure[rows]],
+            "hit_multiplicity": dataset.hit_multiplicity[rows],
+            "predicted_structure": structures[particle_probabilities.argmax(axis=1)],
+            "predicted_hit_multiplicity": multiplicities[count_probabilities.argmax(axis=1)],
+            **{f"p_hit_multiplicity_{n}": count_probabilities[:, i] for i, n in enumerate(multiplicities)},
+            **{f"p_structure_{name}": particle_probabilities[:, i] for i, name in enumerate(structures)},
+        }
+    )
+
+
+def truth(predictions: pd.DataFrame) -> Labels:
+    """What was shot."""
+    return Labels(predictions["structure"].to_numpy(str), predictions["hit_multiplicity"].to_numpy())
+
+
+def answer(predictions: pd.DataFrame) -> Labels:
+    """What it was taken for."""
+    return Labels(
+        predictions["predicted_structure"].to_numpy(str), predictions["predicted_hit_multiplicity"].to_numpy()
+    )
+
+
+def write_predictions(predictions: pd.DataFrame, path: Path | str) -> None:
+    """Write as Parquet, atomically."""
+    with atomic_path(path) as temporary:
+        predictions.to_parquet(temporary, index=False, compression="zstd")
+
+
+def read_predictions(path: Path | str) -> pd.DataFrame:
+    """Read a table written by `write_predictions`."""
+    return pd.read_parquet(path)

@@ -1,0 +1,99 @@
+"""Where the files of a run lie; docs/architecture.md has the picture."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+Number = int | str
+"""A number, or the wildcard that stands for it."""
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """The files under one run's folder."""
+
+    folder: Path
+
+    def atoms(self, structure: str) -> Path:
+        """Atoms of a structure."""
+        return self.folder / "structures" / f"{structure}.npz"
+
+    def structure(self, structure: str) -> Path:
+        """What a structure is."""
+        return self.folder / "structures" / f"{structure}.json"
+
+    def field(self, structure: str) -> Path:
+        """F(q) of a structure."""
+        return self.folder / "volumes" / f"{structure}.npz"
+
+    def volume(self, structure: str) -> Path:
+        """How finely F(q) is sampled, and how well."""
+        return self.folder / "volumes" / f"{structure}.json"
+
+    @property
+    def geometry(self) -> Path:
+        """The detector in reciprocal space."""
+        return self.folder / "geometry.npz"
+
+    @property
+    def geometry_record(self) -> Path:
+        """Beam and detector in numbers."""
+        return self.folder / "geometry.json"
+
+    @property
+    def plan(self) -> Path:
+        """One row per pattern."""
+        return self.folder / "plan.parquet"
+
+    def dataset(self, condition: str) -> Path:
+        """Folder of a dataset."""
+        return self.folder / "datasets" / condition
+
+    def layout(self, condition: str) -> Path:
+        """What a dataset will hold."""
+        return self.dataset(condition) / "layout.json"
+
+    def job(self, condition: str, number: Number) -> Path:
+        """The shards that one job rendered."""
+        return self.dataset(condition) / "jobs" / f"{number}.json"
+
+    def card(self, condition: str) -> Path:
+        """What a complete dataset holds."""
+        return self.dataset(condition) / "dataset.json"
+
+    def training(self, condition: str, model: str, seed: Number) -> Path:
+        """Folder of a trained network."""
+        return self.folder / "models" / condition / model / f"seed{seed}"
+
+    def model(self, condition: str, model: str, seed: Number) -> Path:
+        """A trained network."""
+        return self.training(condition, model, seed) / "model.pt"
+
+    def history(self, condition: str, model: str, seed: Number) -> Path:
+        """How it was trained, epoch by epoch."""
+        return self.training(condition, model, seed) / "history.csv"
+
+    def training_record(self, condition: str, model: str, seed: Number) -> Path:
+        """What it was trained with: device and digests."""
+        return self.training(condition, model, seed) / "training.json"
+
+    def predictions(self, condition: str, model: str, seed: Number) -> Path:
+        """Predictions of a network, or of a baseline, for the test split."""
+        return self.folder / "predictions" / condition / f"{model}-seed{seed}.parquet"
+
+    def table(self, name: str) -> Path:
+        """A table; its provenance is the .json beside it."""
+        return self.folder / "tables" / f"{name}.csv"
+
+    def figure(self, name: str) -> Path:
+        """A figure, by name with suffix."""
+        return self.folder / "figures" / name
+
+    @property
+    def benchmarks(self) -> Path:
+        """Folder of what each job took, as Snakemake writes it: <rule>.tsv or <rule>/<wildcards>.tsv."""
+        return self.folder / "benchmarks"
+
+    @property
+    def report(self) -> Path:
+        """The page that tells all of it."""
+        return self.folder / "report.html"

@@ -1,0 +1,163 @@
+"""The store: what is written is read, what is damaged is named, what is unfinished does not open."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from datasets import make_dataset
+from simulate import dataset
+
+
+@pytest.fixture
+def counts() -> np.ndarray:
+    return np.random.default_rng(0).poisson(0.4, size=(50, 8, 8)).astype(np.uint16)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, counts: np.ndarray) -> Path:
+    """50 patterns in shards of 16: the last one is partly filled."""
+    return make_dataset(tmp_path / "noisy", counts, ["a", "b"] * 25, [3, 1] * 25, read_noise_photons=0.3)
+
+
+def test_what_is_written_is_read(folder: Path, counts: np.ndarray) -> None:
+    opened = dataset.open_dataset(folder)
+    assert opened.shape == (50, 8, 8)
+    assert len(opened) == 50
+    assert np.array_equal(opened.read_raw(slice(0, 50)), counts)
+    assert np.array_equal(opened.read_raw(slice(14, 35)), counts[14:35])
+    assert opened.structures == ("a", "b")
+    assert opened.hit_multiplicities == (1, 3)
+    assert list(opened.structure[:3]) == [0, 1, 0]
+    assert list(opened.count[:3]) == [1, 0, 1]
+    assert list(opened.hit_multiplicity[:3]) == [3, 1, 3]
+    assert opened.splits == {"train": slice(0, 35), "validation": slice(35, 40), "test": slice(40, 50)}
+
+
+def test_read_noise_is_the_same_whenever_it_is_read(folder: Path, counts: np.ndarray) -> None:
+    opened = dataset.open_dataset(folder)
+    whole = opened.read(slice(0, 50))
+    assert np.array_equal(opened.read(slice(20, 23)), whole[20:23])
+    assert (whole - counts).std() == pytest.approx(0.3, rel=5 / np.sqrt(2 * counts.size))
+
+
+def test_expected_photons_keep_their_precision(tmp_path: Path) -> None:
+    images = np.random.default_rng(1).uniform(0, 1e4, size=(20, 8, 8)).astype(np.float32)
+    opened = dataset.open_dataset(make_dataset(tmp_path / "clean", images, ["a"] * 20, [1] * 20))
+    assert opened.record == "expected"
+    assert np.abs(opened.read(slice(0, 20)) / images - 1).max() <= 2**-13
+
+
+def test_opens_in_xarray_with_units(folder: Path, counts: np.ndarray) -> None:
+    opened = xr.open_zarr(folder / "patterns.zarr", consolidated=False).load()
+    assert opened["photons"].dims == ("pattern", "y", "x")
+    assert opened["photons"].attrs["units"] == "photons"
+    assert opened["fluence"].attrs["units"] == "photons/um^2"
+    assert opened["structure"].attrs["flag_meanings"] == ["a", "b"]
+    assert opened["x"].values == pytest.approx(np.arange(8) - 3.5)
+    chosen = opened["photons"].where(opened["hit_multiplicity"] == 3, drop=True)
+    assert float(chosen.sum()) == counts[::2].sum()
+
+
+def test_card_counts_classes_and_photons(folder: Path, counts: np.ndarray) -> None:
+    classes = dataset.open_dataset(folder).card["classes"]
+    assert [(c["structure"], c["hit_multiplicity"], c["train"], c["test"]) for c in classes] == [
+        ("a", 3, 18, 5),
+        ("b", 1, 17, 5),
+    ]
+    assert classes[0]["photons_mean"] == pytest.approx(counts[::2].sum(axis=(1, 2)).mean(), abs=1e-3)
+
+
+def shard_of(folder: Path, number: int) -> Path:
+    return dataset.shard_file(folder, dataset.Layout.load(folder), number)
+
+
+def flip_a_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+DAMAGE = {
+    "a flipped bit": (lambda f: flip_a_bit(shard_of(f, 1)), r"shard 1 \(patterns 16-31, .*\) is damaged"),
+    "a truncated shard": (lambda f: shard_of(f, 2).write_bytes(shard_of(f, 2).read_bytes()[:-9]), r"shard 2 .* bytes"),
+    "a deleted shard": (lambda f: shard_of(f, 0).unlink(), r"shard 0 .* is missing: its marker is there"),
+    "a shard without marker": (lambda f: dataset.shard_marker(f, 3).unlink(), r"shard 3 .* never finished"),
+    "deleted labels": (lambda f: (f / "patterns.zarr/structure/c/0").unlink(), r"structure.* \(labels.*missing"),
+    "changed labels": (lambda f: flip_a_bit(f / "patterns.zarr/seed/c/0"), r"seed/c/0 \(labels.*damaged"),
+    "changed metadata": (lambda f: (f / "patterns.zarr/photons/zarr.json").write_text("{}"), r"zarr.json.*damaged"),
+    "no card": (lambda f: (f / "dataset.json").unlink(), r"dataset.json is missing"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damage_is_named(folder: Path, damage: str, capsys: pytest.CaptureFixture) -> None:
+    assert dataset.main(["verify", str(folder)]) == 0
+    inflict, message = DAMAGE[damage]
+    inflict(folder)
+    (problem,) = dataset.verify(folder)
+    assert re.search(message, problem), problem
+    assert dataset.main(["verify", str(folder)]) == 1
+    assert problem in capsys.readouterr().out
+
+
+def test_repair_forgets_only_what_is_damaged(folder: Path, counts: np.ndarray) -> None:
+    flip_a_bit(shard_of(folder, 1))
+    (folder / "jobs").mkdir()
+    for job, shards in enumerate(([0, 1], [2, 3])):
+        (folder / "jobs" / f"{job}.json").write_text(json.dumps({"shards": shards}))
+    assert dataset.repair(folder) == [1]
+    assert [(folder / "jobs" / f"{job}.json").exists() for job in (0, 1)] == [False, True]
+    with pytest.raises(dataset.DamagedDatasetError, match="not complete"):
+        dataset.open_dataset(folder)
+    layout = dataset.Layout.load(folder)
+    assert dataset.shard_problem(folder, layout, 0) is None
+    dataset.write_shard(folder, layout, 1, counts[16:32], made_from="test")
+    dataset.complete(folder, {})
+    assert dataset.verify(folder) == []
+
+
+def test_incomplete_store_does_not_become_complete(folder: Path) -> None:
+    shard_of(folder, 3).unlink()
+    (folder / "dataset.json").unlink()
+    with pytest.raises(dataset.DamagedDatasetError, match=r"1 problem\(s\)[\s\S]*shard 3"):
+        dataset.complete(folder, {})
+    assert not (folder / "dataset.json").exists()
+
+
+def test_shard_made_from_something_else_is_out_of_date(folder: Path) -> None:
+    layout = dataset.Layout.load(folder)
+    assert dataset.shard_problem(folder, layout, 0, made_from="test") is None
+    assert "out of date" in str(dataset.shard_problem(folder, layout, 0, made_from="another recipe"))
+
+
+def test_writing_a_shard_again_gives_the_same_bytes(folder: Path, counts: np.ndarray) -> None:
+    before = shard_of(folder, 1).read_bytes()
+    dataset.write_shard(folder, dataset.Layout.load(folder), 1, counts[16:32], made_from="test")
+    assert shard_of(folder, 1).read_bytes() == before
+
+
+def test_wrong_images_are_refused(folder: Path, counts: np.ndarray) -> None:
+    layout = dataset.Layout.load(folder)
+    with pytest.raises(ValueError, match=r"shard 0.*expected uint16 \(16, 8, 8\)"):
+        dataset.write_shard(folder, layout, 0, counts[:15], made_from="test")
+    with pytest.raises(ValueError, match="expected uint16"):
+        dataset.write_shard(folder, layout, 0, counts[:16].astype(np.float32), made_from="test")
+
+
+def test_no_dataset_at_all(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="holds no dataset"):
+        dataset.open_dataset(tmp_path)
+    assert dataset.main(["verify", str(tmp_path)]) == 2
+
+
+def test_creating_again_starts_afresh(folder: Path, counts: np.ndarray) -> None:
+    make_dataset(folder, counts[:20], ["a"] * 20, [1] * 20)
+    opened = dataset.open_dataset(folder)
+    assert len(opened) == 20
+    assert not list(folder.glob(".patterns*"))
+    shutil.rmtree(folder)

@@ -1,0 +1,145 @@
+"""The training loop: it learns, repeats itself, and survives being killed."""
+
+import csv
+import logging
+from dataclasses import replace
+
+import pytest
+import torch
+
+from simulate.files import read_json
+from train import fit as fit_module
+from train.checkpoint import load_model
+from train.fit import fit
+from train.history import kept_epoch
+from train.recipe import Recipe
+from train.validate import collapsed
+
+CPU = torch.device("cpu")
+RECIPE = Recipe(epochs=4, batch_size=16, weight_decay=0.0)
+# 112 patterns of 64 KiB are 7.3 MB; this makes the loop stream them, one shard of 16 (1 MB) at a time
+STREAMED = replace(RECIPE, memory_gb=0.003)
+both_ways = pytest.mark.parametrize("recipe", [RECIPE, STREAMED], ids=["in memory", "streamed"])
+
+needs_gpu = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
+
+
+def outcome(folder, history):
+    """All that must not depend on when and how often a training was interrupted."""
+    weights = load_model(folder / "model.pt", CPU).model.state_dict()
+    return [replace(row, images_per_s=0, seconds=0) for row in history], weights
+
+
+def assert_same(one, other):
+    assert one[0] == other[0]
+    for name, tensor in one[1].items():
+        assert torch.equal(tensor, other[1][name]), name
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=needs_gpu)])
+def test_an_easy_dataset_is_learned(toy, tmp_path, device):
+    history = fit("late10", toy, replace(RECIPE, epochs=10), 0, torch.device(device), tmp_path)
+    assert history[-1].validation_accuracy == 1.0
+    assert history[-1].validation_loss < 0.05 < history[0].validation_loss
+    assert not history[-1].collapsed
+    with open(tmp_path / "history.csv", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [int(row["epoch"]) for row in rows] == list(range(1, 11))
+    assert float(rows[-1]["train_loss"]) == history[-1].train_loss
+    record = read_json(tmp_path / "training.json")
+    assert (record["n_train"], record["n_validation"], record["collapsed"]) == (112, 16, [])
+    assert record["kept"]["validation_accuracy"] == 1.0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["history.csv", "model.pt", "training.json"]
+
+
+@both_ways
+def test_the_same_seed_gives_the_same_network(toy, tmp_path, recipe):
+    runs = [outcome(tmp_path / n, fit("late10", toy, recipe, 5, CPU, tmp_path / n)) for n in ("a", "b")]
+    assert_same(*runs)
+    _, other = outcome(tmp_path / "c", fit("late10", toy, recipe, 6, CPU, tmp_path / "c"))
+    assert not torch.equal(runs[0][1]["heads.count.weight"], other["heads.count.weight"])
+
+
+class Killed(Exception):
+    pass
+
+
+def fit_and_die(dataset, recipe, folder, after_batches):
+    """Start a training with seed 0 that dies when it asks for one batch more."""
+    network_input, batches = fit_module.network_input, iter(range(after_batches))
+
+    def dying(*arguments):
+        if next(batches, None) is None:
+            raise Killed
+        return network_input(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fit_module, "network_input", dying)
+        with pytest.raises(Killed):
+            fit("late10", dataset, recipe, 0, CPU, folder)
+
+
+@both_ways
+def test_an_interrupted_training_ends_as_if_it_had_not_been(toy, tmp_path, recipe):
+    """Seven batches an epoch: the first death is in the middle of the third, the second in that of the fourth."""
+    whole = outcome(tmp_path / "whole", fit("late10", toy, recipe, 0, CPU, tmp_path / "whole"))
+    for after_batches in (17, 10):
+        fit_and_die(toy, recipe, tmp_path / "killed", after_batches)
+        assert not (tmp_path / "killed" / "model.pt").exists()
+    assert_same(outcome(tmp_path / "killed", fit("late10", toy, recipe, 0, CPU, tmp_path / "killed")), whole)
+
+
+def test_another_recipes_checkpoint_is_not_continued(toy, tmp_path, caplog):
+    fit_and_die(toy, RECIPE, tmp_path / "old", after_batches=17)
+    changed = replace(RECIPE, learning_rate=2e-3)
+    again = outcome(tmp_path / "old", fit("late10", toy, changed, 0, CPU, tmp_path / "old"))
+    assert "another recipe: training starts again" in caplog.text
+    assert_same(again, outcome(tmp_path / "new", fit("late10", toy, changed, 0, CPU, tmp_path / "new")))
+
+
+def test_a_damaged_checkpoint_is_an_error_that_names_it(toy, tmp_path):
+    (tmp_path / "checkpoint.pt").write_bytes(b"PK\x03\x04 torn")
+    with pytest.raises(ValueError, match=r"checkpoint\.pt is damaged"):
+        fit("late10", toy, RECIPE, 0, CPU, tmp_path)
+
+
+def test_the_best_epoch_can_be_kept(toy, tmp_path):
+    """Learning stops at the worst possible rate: the best validation accuracy is not in the last epoch."""
+    recipe = replace(RECIPE, epochs=6, learning_rate=1e-2, keep="best_validation")
+    history = fit("late10", toy, recipe, 1, CPU, tmp_path / "best")
+    best = kept_epoch(history, "best_validation")
+    assert best.validation_accuracy == max(row.validation_accuracy for row in history)
+    assert best.epoch < len(history), "this recipe no longer tells the best from the last"
+    short = replace(recipe, epochs=best.epoch, keep="last")
+    fit("late10", toy, short, 1, CPU, tmp_path / "short")
+    kept, last = (load_model(tmp_path / name / "model.pt", CPU) for name in ("best", "short"))
+    assert kept.epoch.epoch == best.epoch
+    for name, tensor in kept.model.state_dict().items():
+        assert torch.equal(tensor, last.model.state_dict()[name])
+
+
+def test_a_network_that_learns_nothing_is_called_so(toy, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    history = fit("late10", toy, replace(RECIPE, epochs=1, learning_rate=1e-9), 0, CPU, tmp_path)
+    assert history[0].collapsed == ["count", "particle"]
+    assert load_model(tmp_path / "model.pt", CPU).epoch.collapsed == ["count", "particle"]
+    assert "no better than the majority class: count, particle" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("answer", "truth", "expected"),
+    [
+        ([0, 0, 0, 0], [0, 1, 0, 1], True),  # one answer
+        ([0, 1, 1, 0], [0, 0, 0, 1], True),  # varied, but right less often than the majority
+        ([0, 1, 0, 0], [0, 1, 0, 1], False),
+        ([0, 0, 0, 0], [0, 0, 0, 0], False),  # one class is all there is
+    ],
+)
+def test_collapsed(answer, truth, expected):
+    assert collapsed(torch.tensor(answer), torch.tensor(truth)) is expected
+
+
+def test_a_loss_that_is_no_number_stops_the_training(toy, tmp_path):
+    with pytest.raises(RuntimeError, match="learning_rate"):
+        fit("late10", toy, replace(RECIPE, learning_rate=1e15), 0, CPU, tmp_path)
+    assert not (tmp_path / "model.pt").exists()

@@ -1,0 +1,46 @@
+"""What a network sees of a pattern."""
+
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+
+from train.inputs import INPUTS, network_input, standardise
+from train.recipe import Input
+
+CPU = torch.device("cpu")
+
+
+def test_standardised_images_have_zero_mean_and_unit_variance_each():
+    """Against numpy in float64; results reach ten, where a float32 ulp is 1e-6: ten of them are allowed."""
+    generator = np.random.default_rng(0)
+    images = generator.exponential(size=(4, 1, 32, 48)) * np.array([1e-3, 1, 5, 1e4])[:, None, None, None]
+    mean, deviation = images.mean((-2, -1), keepdims=True), images.std((-2, -1), keepdims=True)
+    result = standardise(torch.from_numpy(images).float())
+    np.testing.assert_allclose(result.numpy(), (images - mean) / deviation, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 1e-8, 12345.678])
+def test_a_constant_image_becomes_zeros_and_leaves_its_neighbours_alone(value):
+    """0.1 is the trap: the rounded mean of equal values differs from them."""
+    images = torch.full((2, 1, 128, 128), value)
+    images[1] = torch.randn(1, 128, 128)
+    result = standardise(images)
+    assert (result[0] == 0).all()
+    assert result[1].std() == pytest.approx(1, abs=1e-3)
+
+
+def test_counts_reach_the_network_as_numbers():
+    """Also those above the signed 16-bit range."""
+    counts = np.zeros((1, 4, 4), np.uint16)
+    counts[0, 0, 0] = 65535
+    result = network_input(counts, "standardise", CPU)
+    expected = (counts - counts.mean()) / counts.std()
+    assert result.shape == (1, 1, 4, 4)
+    assert result.dtype == torch.float32
+    np.testing.assert_allclose(result[0].numpy(), expected, rtol=1e-5)
+
+
+def test_a_recipe_offers_the_transforms_that_exist():
+    assert set(get_args(Input)) == set(INPUTS)

@@ -1,0 +1,26 @@
+"""The loss against numbers worked out by hand."""
+
+from math import exp, log
+
+import pytest
+import torch
+
+from train.losses import multi_output_loss
+from train.models.heads import Logits
+
+
+def test_equal_logits_cost_the_logarithm_of_the_number_of_classes():
+    logits = Logits(torch.zeros(5, 4), torch.zeros(5, 11))
+    loss = multi_output_loss(logits, torch.arange(5) % 4, torch.arange(5))
+    assert loss.item() == pytest.approx(4 * log(4) + log(11), rel=1e-6)
+
+
+def test_two_patterns_by_hand():
+    """CE = log(sum of exponentials) - right logit, averaged over the two patterns of each head."""
+    logits = Logits(torch.tensor([[1.0, 0.0], [0.0, 2.0]]), torch.tensor([[0.0, 0.0, 3.0], [1.0, 0.0, 0.0]]))
+    count_loss = ((log(exp(1) + 1) - 1) + (log(1 + exp(2)) - 0)) / 2
+    particle_loss = ((log(2 + exp(3)) - 3) + (log(exp(1) + 2) - 0)) / 2
+    count, particle = torch.tensor([0, 0]), torch.tensor([2, 1])
+    loss = multi_output_loss(logits, count, particle, count_weight=2.5)
+    assert loss.item() == pytest.approx(2.5 * count_loss + particle_loss, rel=1e-6)
+    assert multi_output_loss(logits, count, particle).item() == pytest.approx(4 * count_loss + particle_loss, rel=1e-6)

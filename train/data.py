@@ -1,0 +1,168 @@
+"""Batches of a dataset's patterns: from memory where they fit, else by shuffled whole shards."""
+
+import itertools
+import logging
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from train.progress import progress
+
+if TYPE_CHECKING:
+    from simulate.dataset import Dataset
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Patterns:
+    """Some patterns and their right answers."""
+
+    images: NDArray
+    """(n, ny, nx) uint16 counts or float32"""
+    count: NDArray[np.int64]
+    """(n,) index into the dataset's hit multiplicities"""
+    particle: NDArray[np.int64]
+    """(n,) index into the dataset's structures"""
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, rows: NDArray[np.int64]) -> "Patterns":
+        return Patterns(self.images[rows], self.count[rows], self.particle[rows])
+
+    def join(self, other: "Patterns") -> "Patterns":
+        return Patterns(
+            np.concatenate((self.images, other.images)),
+            np.concatenate((self.count, other.count)),
+            np.concatenate((self.particle, other.particle)),
+        )
+
+
+class Batches:
+    """A range of a dataset's rows in batches: each pattern once per epoch, the last batch as short as it comes.
+
+    Where the range fits in memory it is read once, and an epoch is a permutation of all of it. Where it does not, an
+    epoch reads whole shards in a shuffled order, because single patterns read ten times slower, and shuffles as
+    many of them together as fit in half the memory; the other half is read meanwhile.
+
+    Parameters
+    ----------
+    rows :      range of the dataset; the splits are such ranges.
+    memory_gb : patterns held at once [1e9 bytes].
+    seed :      of the shuffling: an epoch's order follows from it, the epoch's number and `memory_gb` alone, whatever
+                was read before. None keeps the stored order.
+    """
+
+    def __init__(self, dataset: "Dataset", rows: slice, batch_size: int, memory_gb: float, seed: int | None = None):
+        start, stop, _ = rows.indices(len(dataset))
+        if start >= stop:
+            raise ValueError(f"rows {rows.start}:{rows.stop} of dataset {dataset.name} hold no pattern")
+        self.count = dataset.count[start:stop]
+        self.particle = dataset.structure[start:stop]
+        self.batch_size = batch_size
+        self._dataset = dataset
+        self._seed = seed
+        self._n_readers = torch.get_num_threads()
+        self._shards = _whole_shards(start, stop, dataset.patterns_per_shard)
+        self._held: Patterns | None = None
+
+        pattern_bytes = math.prod(dataset.shape[1:]) * _stored_type(dataset).itemsize
+        self._shards_together = int(memory_gb * 1e9 / 2 // (pattern_bytes * dataset.patterns_per_shard))
+        if (stop - start) * pattern_bytes <= memory_gb * 1e9:
+            self._held = self._read_and_report(self._shards)
+        elif self._shards_together == 0:
+            raise ValueError(
+                f"memory_gb {memory_gb:g} does not hold two shards of dataset {dataset.name}; raise it to at least "
+                f"{2e-9 * pattern_bytes * dataset.patterns_per_shard:.2g}"
+            )
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        return math.ceil(len(self.count) / self.batch_size)
+
+    def epoch(self, number: int = 0) -> Iterator[Patterns]:
+        """The batches of epoch `number`."""
+        generator = None if self._seed is None else np.random.default_rng((self._seed, number))
+        if self._held is not None:
+            return _cut([self._held], self.batch_size, generator)
+        shards = self._shards
+        if generator is not None:
+            shards = [shards[i] for i in generator.permutation(len(shards))]
+        together = (shards[i : i + self._shards_together] for i in range(0, len(shards), self._shards_together))
+        return _cut(_read_ahead(self._read, together), self.batch_size, generator)
+
+    def _read(self, shards: Sequence[slice], show_progress: bool = False) -> Patterns:
+        """These shards, one after the other."""
+        dataset = self._dataset
+        rows = np.concatenate([np.arange(shard.start, shard.stop) for shard in shards])
+        images = np.empty((len(rows), *dataset.shape[1:]), _stored_type(dataset))
+        read = dataset.read if dataset.read_noise_photons else dataset.read_raw
+        ends = itertools.accumulate(shard.stop - shard.start for shard in shards)
+
+        def fill(shard: slice, end: int) -> None:
+            images[end - (shard.stop - shard.start) : end] = read(shard)
+
+        with ThreadPoolExecutor(self._n_readers) as pool:
+            filled = pool.map(fill, shards, ends)
+            list(progress(filled, f"reading {dataset.name}", len(shards)) if show_progress else filled)
+        return Patterns(images, dataset.count[rows], dataset.structure[rows])
+
+    def _read_and_report(self, shards: Sequence[slice]) -> Patterns:
+        started = time.perf_counter()
+        patterns = self._read(shards, show_progress=True)
+        logger.info(
+            "read %d patterns of %s (%.2f GB) into memory in %.1f s",
+            len(patterns),
+            self._dataset.name,
+            patterns.images.nbytes / 1e9,
+            time.perf_counter() - started,
+        )
+        return patterns
+
+
+def _stored_type(dataset: "Dataset") -> np.dtype:
+    """Counts stay uint16, half the memory, unless read noise makes them float."""
+    return np.dtype(np.uint16 if dataset.record == "photons" and not dataset.read_noise_photons else np.float32)
+
+
+def _whole_shards(start: int, stop: int, patterns_per_shard: int) -> list[slice]:
+    """Rows start:stop, cut where the store's shards end."""
+    first_end = start - start % patterns_per_shard + patterns_per_shard
+    edges = [start, *range(first_end, stop, patterns_per_shard), stop]
+    return [slice(*edge) for edge in itertools.pairwise(edges)]
+
+
+def _read_ahead(read: Callable[[Sequence[slice]], Patterns], groups: Iterator[Sequence[slice]]) -> Iterator[Patterns]:
+    """Each group as read, the next one already being read in a thread of its own."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(read, next(groups))
+        for group in groups:
+            patterns = coming.result()
+            coming = pool.submit(read, group)
+            yield patterns
+        yield coming.result()
+
+
+def _cut(parts: Iterable[Patterns], batch_size: int, generator: np.random.Generator | None) -> Iterator[Patterns]:
+    """Batches of `batch_size` through the parts, each shuffled by itself; a batch may span parts."""
+    held: Patterns | None = None
+    for part in parts:
+        n = len(part)
+        order = np.arange(n) if generator is None else generator.permutation(n)
+        while len(order):
+            room = batch_size - (0 if held is None else len(held))
+            piece, order = part.take(order[:room]), order[room:]
+            held = piece if held is None else held.join(piece)
+            if len(held) == batch_size:
+                yield held
+                held = None
+    if held is not None:
+        yield held

@@ -1,0 +1,31 @@
+"""Networks by name."""
+
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def _late() -> ModuleType:
+    from train.models import late
+
+    return late
+
+
+MODELS: Mapping[str, Callable[[], ModuleType]] = {"late10": _late}
+"""Name of a network -> its family, the module with the function of that name.
+
+Imported when built: every reader of a config needs the names, and torch takes seconds to import.
+"""
+
+
+def build(name: str, n_structures: int, n_multiplicities: int) -> "nn.Module":
+    """A new network with random weights: (B, 1, ny, nx) float32 images -> Logits.
+
+    KeyError lists the known names.
+    """
+    if name not in MODELS:
+        raise KeyError(f"no network is called {name!r}; known: {', '.join(MODELS)}")
+    return getattr(MODELS[name](), name)(n_structures, n_multiplicities)

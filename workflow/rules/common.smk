@@ -1,0 +1,52 @@
+# What the rules share: the run's lists, and functions of wildcards.
+
+SIMULATION = RUN.simulation
+STRUCTURES = [structure.id for structure in SIMULATION.structures]
+
+
+wildcard_constraints:
+    structure="|".join(STRUCTURES),
+    dataset="|".join(SIMULATION.datasets),
+    model="|".join([*RUN.training.models, "total_intensity"]),
+    seed=r"\d+",
+    job=r"\d+",
+
+
+def settings(*sections):
+    """The sections of the simulation's config that an output depends on; a changed value makes it again."""
+    whole = SIMULATION.model_dump(mode="json")
+    return {section: whole[section] for section in sections}
+
+
+def structure_settings(wildcards):
+    return SIMULATION.structure(wildcards.structure).model_dump(mode="json")
+
+
+def structure_file(wildcards):
+    """A structure's own file is an input; entries of the archive are found, and checked, by the job."""
+    structure = SIMULATION.structure(wildcards.structure)
+    return [structure.path] if structure.source == "file" else []
+
+
+def dataset_settings(wildcards):
+    return SIMULATION.datasets[wildcards.dataset].model_dump(mode="json")
+
+
+def jobs_of(dataset):
+    """Numbers of the jobs that render a dataset."""
+    return range(-(-layout_of(SIMULATION, dataset).n_shards // SIMULATION.storage.shards_per_job))
+
+
+def shards_of(wildcards):
+    """Shards that one job renders."""
+    per_job = SIMULATION.storage.shards_per_job
+    first = int(wildcards.job) * per_job
+    return list(range(first, min(first + per_job, layout_of(SIMULATION, wildcards.dataset).n_shards)))
+
+
+def log_of(name):
+    return FILES.folder / "logs" / f"{name}.log"
+
+
+def benchmark_of(name):
+    return FILES.folder / "benchmarks" / f"{name}.tsv"

@@ -1,0 +1,23 @@
+"""What every rule's script does first: log to the rule's file and to the terminal, and load the run's config."""
+
+import logging
+import sys
+from typing import TYPE_CHECKING
+
+from evaluate.config import RunConfig, load_config
+from evaluate.run_files import RunFiles
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake as SnakemakeObject
+
+
+def start(snakemake: "SnakemakeObject") -> tuple[RunConfig, RunFiles]:
+    """Set up the log of the job; the run's config and where its files lie."""
+    handlers = [logging.FileHandler(snakemake.log[0], mode="w"), logging.StreamHandler()]
+    logging.basicConfig(level=logging.INFO, handlers=handlers, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for library in ("distributed", "matplotlib", "fontTools"):
+        logging.getLogger(library).setLevel(logging.WARNING)
+    logging.captureWarnings(True)
+    sys.excepthook = lambda kind, error, trace: logging.critical("%s", error, exc_info=(kind, error, trace))
+    run = load_config(snakemake.config)
+    return run, RunFiles(run.folder)

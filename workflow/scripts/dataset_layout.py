@@ -1,0 +1,18 @@
+"""Rule dataset_layout: the empty store of a dataset."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from _wiring import start
+from simulate import stages
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+run, files = start(snakemake)
+stages.make_layout(
+    run.simulation,
+    Path(snakemake.input.plan),
+    Path(snakemake.input.geometry),
+    files.dataset(snakemake.wildcards.dataset),
+)

@@ -1,0 +1,23 @@
+"""Rule train: one network on one dataset."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from _wiring import start
+from simulate.dataset import open_dataset
+from train.device import choose_device
+from train.fit import fit
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+run, files = start(snakemake)
+wildcards = snakemake.wildcards
+fit(
+    wildcards.model,
+    open_dataset(files.dataset(wildcards.dataset)),
+    run.training.recipe,
+    int(wildcards.seed),
+    choose_device(run.training.device),
+    Path(snakemake.output.model).parent,
+)
