@@ -22,7 +22,7 @@ from simulate.files import read_json, sha256
 SMALLEST_MISTAKE = 0.05
 """Share of a label's patterns that an answer must take to be listed as a mistake."""
 
-MISTAKES_LISTED = 5
+MISTAKES_LISTED = 4
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def confusion(path: Path, matrix: NDArray[np.int64], labels: Sequence[str], quan
     rows, columns = (
         [f"{label} ({n:,})" for label, n in zip(labels, total, strict=True)] for total in (shown, answered)
     )
-    cell, margin = max(0.46, 2.1 / k), 0.45 + 0.072 * max(map(len, rows + columns))  # inches
+    cell, margin = max(0.46, 2.1 / k), 0.5 + 0.074 * max(map(len, rows + columns))  # inches
     size = k * cell + margin + 0.1
     with drawing(path, (size, size)) as figure:
         axes = figure.add_axes((margin / size, 0.1 / size, k * cell / size, k * cell / size))
@@ -50,8 +50,8 @@ def confusion(path: Path, matrix: NDArray[np.int64], labels: Sequence[str], quan
         axes.set_yticks(range(k), rows)
         axes.xaxis.tick_top()
         axes.xaxis.set_label_position("top")
-        axes.set_xlabel(f"answered {quantity}")
-        axes.set_ylabel(f"true {quantity}")
+        axes.set_xlabel(f"answered {quantity}", labelpad=6)
+        axes.set_ylabel(f"true {quantity}", labelpad=6)
         axes.set_xticks(np.arange(k + 1) - 0.5, minor=True)
         axes.set_yticks(np.arange(k + 1) - 0.5, minor=True)
         axes.grid(which="minor", color="white", linewidth=1.5)
@@ -69,7 +69,7 @@ def training_curves(path: Path, histories: Mapping[int, pd.DataFrame], majority:
     """
     with drawing(path, (8, 2.8)) as figure:
         loss, accuracy = figure.subplots(1, 2)
-        figure.subplots_adjust(left=0.06, right=0.83, bottom=0.17, top=0.95, wspace=0.22)
+        figure.subplots_adjust(left=0.06, right=0.815, bottom=0.17, top=0.95, wspace=0.22)
         for number, curves in enumerate(histories.values()):
             label = "_" if number else ""  # an underscore keeps the other seeds out of the legend
             loss.plot(curves["epoch"], curves["train_loss"], color=QUIET, label=f"{label}training")

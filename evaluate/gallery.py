@@ -63,7 +63,7 @@ def gallery(
     zoom = max(1, round(WIDTH / (n_pixels * groups * side_by_side)))
     panel = zoom * n_pixels
     step, group = panel + GAP, side_by_side * (panel + GAP) + GROUP_GAP
-    width = LEFT + groups * group - GROUP_GAP
+    width = LEFT + groups * group
     height = TOP + len(structures) * step + BOTTOM
 
     with drawing(path, (width / DPI, height / DPI)) as figure:

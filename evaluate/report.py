@@ -3,13 +3,14 @@
 import base64
 import json
 import math
+from dataclasses import asdict
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from evaluate.config import RunConfig
-from evaluate.facts import collect
+from evaluate.facts import SMALLEST_MISTAKE, collect
 from evaluate.illustrate import figure_names
 from evaluate.run_files import RunFiles
 from simulate.files import atomic_path
@@ -27,8 +28,18 @@ def build_report(run_folder: Path, config: RunConfig, output: Path) -> None:
     files = RunFiles(run_folder)
     images = {name: data_uri(files.figure(name)) for name in figure_names(config)}
     settings = json.dumps(config.model_dump(mode="json"), indent=2, ensure_ascii=False)
-    template = _environment().get_template("report.html.j2")
-    page = template.render(facts=collect(files, config), config=config, images=images, settings=settings)
+    page = (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            config=config,
+            facts=collect(files, config),
+            images=images,
+            recipe=asdict(config.training.recipe),
+            settings=settings,
+            smallest_mistake=SMALLEST_MISTAKE,
+        )
+    )
     with atomic_path(output) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
@@ -49,8 +60,8 @@ def number(value: float, digits: int = 3) -> Markup:
     if -3 <= exponent < 6:
         decimals = digits - 1 - exponent
         return Markup(f"{round(value, decimals):,.{max(0, decimals)}f}")
-    mantissa, power = f"{value:.{digits - 1}e}".split("e")
-    return Markup("{}\u202f×\u202f10<sup>{}</sup>").format(mantissa, str(int(power)).replace("-", "−"))
+    mantissa = f"{value / 10**exponent:.{digits}g}"
+    return Markup("{}\u202f×\u202f10<sup>{}</sup>").format(mantissa, str(exponent).replace("-", "−"))
 
 
 def size(n_bytes: int) -> str:

@@ -13,7 +13,7 @@ from simulate.dataset import Dataset, open_dataset
 N_TOY = 160
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _one_plain_thread() -> Iterator[None]:
     """Threads that wait for each other crawl where other processes want the cores too. `fit` flushes denormals for
     the rest of its process: not for the tests that come after."""

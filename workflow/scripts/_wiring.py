@@ -10,14 +10,21 @@ from evaluate.run_files import RunFiles
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake as SnakemakeObject
 
+CHATTY = ("distributed", "matplotlib", "fontTools")
+"""Libraries of which only warnings are of interest."""
+
 
 def start(snakemake: "SnakemakeObject") -> tuple[RunConfig, RunFiles]:
     """Set up the log of the job; the run's config and where its files lie."""
     handlers = [logging.FileHandler(snakemake.log[0], mode="w"), logging.StreamHandler()]
+    for handler in handlers:
+        handler.addFilter(_worth_reading)
     logging.basicConfig(level=logging.INFO, handlers=handlers, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for library in ("distributed", "matplotlib", "fontTools"):
-        logging.getLogger(library).setLevel(logging.WARNING)
     logging.captureWarnings(True)
     sys.excepthook = lambda kind, error, trace: logging.critical("%s", error, exc_info=(kind, error, trace))
     run = load_config(snakemake.config)
     return run, RunFiles(run.folder)
+
+
+def _worth_reading(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.WARNING or record.name.split(".")[0] not in CHATTY

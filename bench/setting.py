@@ -1,0 +1,160 @@
+"""What the benchmarks share: one molecule, the default experiment, and the line that each prints.
+
+The molecule is the stand-in 4a0v (59,707 atoms) where the deposited structures are at hand, else the phantom double_ring;
+the line says which. Run one with `make bench BENCH=render_1`.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gemmi
+import numpy as np
+
+from simulate import phantoms, volume
+from simulate.atoms import Atoms
+from simulate.form_factors import coefficients
+from simulate.geometry import Geometry, square_detector
+from simulate.structures import read_structure
+
+DETECTOR = {"n_pixels": 128, "pixel_size_um": 600, "distance_mm": 323}
+PHOTON_ENERGY_EV = 4600.0
+STRUCTURES = Path(os.environ.get("SINGLEHIT_STRUCTURES", Path(__file__).parents[2] / "shared" / "structures"))
+
+
+def molecule() -> tuple[str, Atoms]:
+    """Name and centred atoms."""
+    if (file := STRUCTURES / "4a0v.pdb.gz").exists():
+        return "4a0v", read_structure(file).centred()
+    return "double_ring", phantoms.build("double_ring").centred()
+
+
+def geometry() -> Geometry:
+    """The default experiment."""
+    return square_detector(photon_energy_eV=PHOTON_ENERGY_EV, **DETECTOR)
+
+
+def core_atoms(atoms: Atoms) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Positions, occupancies, species and coefficients, as the simulation's core takes them."""
+    elements, species = np.unique(atoms.elements, return_inverse=True)
+    return atoms.positions, atoms.occupancies, species, coefficients(elements)
+
+
+def field(atoms: Atoms, detector: Geometry, accuracy: float = 1e-3) -> volume.Volume:
+    """The volume that the pipeline would make."""
+    positions, occupancies, species, table = core_atoms(atoms)
+    weights = occupancies * table[species, :6].sum(axis=1)
+    spacing, half = volume.choose_grid(positions, weights, detector.q_max, accuracy, max_grid=401)
+    return volume.scattering_volume(positions, occupancies, species, table, spacing=spacing, half=half)
+
+
+def atomic_numbers(atoms: Atoms) -> np.ndarray:
+    """Z of every atom."""
+    symbols, index = np.unique(atoms.elements, return_inverse=True)
+    return np.array([gemmi.Element(str(symbol)).atomic_number for symbol in symbols])[index]
+
+
+def rate(work: Callable[[], Any], items: int, repeats: int = 3) -> float:
+    """Items per second of the fastest of some runs, after one to warm up."""
+    work()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return items / min(times)
+
+
+def report(name: str, ours: float, competitor: float, unit: str, **more: Any) -> None:
+    """Print the benchmark's line; rates, so the ratio is ours over the competitor's."""
+    line = {"bench": name, "ours": ours, "competitor": competitor, "unit": unit, "ratio": ours / competitor, **more}
+    print(json.dumps({key: float(f"{value:.4g}") if isinstance(value, float) else value for key, value in line.items()}))
+
+
+def render(name: str, n_particles: int) -> None:
+    """Shots of `n_particles` per second, ours on all cores, against skopi's generate_image in as many processes.
+
+    skopi's experiment, volume, slicing and sampling are its own; only its volume is made by the fast transform. Ours are
+    expected photons with Poisson sampling, as generate_image gives. The error is of the expected photons, against sums
+    over the atoms at pixel centres for one particle, and between the two for several.
+    """
+    from simulate import patterns
+    from simulate.aggregates import ballistic
+    from simulate.detector import sample_photons
+    from simulate.orientation import random_orientations
+
+    entry, atoms = molecule()
+    detector = geometry()
+    made = field(atoms, detector)
+    rng = np.random.default_rng(0)
+    shots = 256
+    orientations = random_orientations(rng, shots * n_particles).reshape(shots, n_particles, 4)
+    positions = np.stack([ballistic(rng, n_particles, atoms.radius) for _ in range(shots)])
+    fluence = np.full(shots, 1e12 / (np.pi * 0.25))
+    seeds = np.arange(shots, dtype=np.uint64)
+
+    def expected(n: int = shots) -> np.ndarray:
+        return patterns.expected_photons(made, detector, orientations[:n], positions[:n], fluence[:n])
+
+    cores = os.cpu_count() or 1
+    ours = rate(expected, shots)
+    with_poisson = rate(lambda: sample_photons(expected(), seeds), shots)
+    theirs, images = skopi_images(atoms, orientations[:16], positions[:16], cores)
+    more: dict[str, Any] = {"structure": entry, "cores": cores, "with_poisson_one_thread": with_poisson}
+    if n_particles == 1:
+        exact = _exact(atoms, detector, orientations[:4, 0], fluence[0])
+        more |= {"error": _relative(expected(4), exact), "error_competitor": _relative(images[:4], exact)}
+    else:
+        more |= {"error": _relative(expected(4), images[:4]), "error_is": "against the competitor"}
+    report(name, ours, theirs, "patterns/s", **more)
+
+
+def _relative(images: np.ndarray, truth: np.ndarray) -> float:
+    return float(np.linalg.norm(images - truth) / np.linalg.norm(truth))
+
+
+def _exact(atoms: Atoms, detector: Geometry, orientations: np.ndarray, fluence: float) -> np.ndarray:
+    from simulate.orientation import rotation_matrices
+
+    points = np.stack([detector.q @ rotation for rotation in rotation_matrices(orientations)])
+    return fluence * detector.photons_per_electron2() * np.abs(volume.exact_field(points, *core_atoms(atoms))) ** 2
+
+
+def skopi_images(atoms: Atoms, orientations: np.ndarray, positions: np.ndarray, cores: int) -> tuple[float, np.ndarray]:
+    """Rate of generate_image in `cores` processes at once, and the expected photons of the given shots."""
+    import multiprocessing
+
+    with multiprocessing.get_context("fork").Pool(cores, _make_skopi, (atoms, orientations, positions)) as pool:
+        results = pool.map(_time_skopi, range(cores), chunksize=1)
+    return sum(rate_of_one for rate_of_one, _ in results), results[0][1]
+
+
+def _make_skopi(atoms: Atoms, orientations: np.ndarray, positions: np.ndarray) -> None:
+    global _shots
+    from simulate import skopi_adapter
+
+    beam = skopi_adapter.make_beam(PHOTON_ENERGY_EV, 0.5, 1e12)
+    detector = skopi_adapter.make_detector(**DETECTOR, beam=beam)
+    n = orientations.shape[1]
+    args = detector, beam, atomic_numbers(atoms), atoms.positions, atoms.occupancies, (n,)
+    _shots = skopi_adapter.experiments(*args)[n], orientations, positions
+
+
+def _time_skopi(_: int) -> tuple[float, np.ndarray]:
+    from simulate import skopi_adapter
+
+    experiment, orientations, positions = _shots
+    images = [
+        skopi_adapter.shoot(experiment, 1e12, o, p, seed=0)[0] for o, p in zip(orientations, positions, strict=True)
+    ]
+
+    def generate() -> None:
+        experiment.set_orientations(orientations.reshape(-1, 4))
+        experiment.set_positions(positions.reshape(-1, 3) * 1e-10)
+        for _ in range(len(orientations)):
+            experiment.generate_image()
+
+    return rate(generate, len(orientations)), np.array(images)

@@ -1,0 +1,56 @@
+"""Digests change with the code that matters and with nothing else."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from simulate import provenance
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the package, free to be edited."""
+    shutil.copytree(provenance.ROOT / "simulate", tmp_path / "simulate")
+    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    return tmp_path / "simulate"
+
+
+def digest(module: str) -> str:
+    provenance._closure.cache_clear()
+    provenance._code.cache_clear()
+    return provenance.source_digest(module)
+
+
+def edit(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+def test_code_of_an_imported_module_counts(project: Path) -> None:
+    before = {module: digest(module) for module in ("simulate.render", "simulate.plan")}
+    edit(project / "patterns_numba.py", "farthest < math.pi", "farthest < 3.0")
+    assert digest("simulate.render") != before["simulate.render"]  # through patterns, imported inside a function
+    assert digest("simulate.plan") == before["simulate.plan"]  # does not render
+
+
+def test_comments_docstrings_and_layout_do_not_count(project: Path) -> None:
+    before = digest("simulate.plan")
+    edit(project / "plan.py", '"""The 64-bit seed of one pattern."""', '"""Another text."""')
+    edit(project / "plan.py", "import zlib", "# why\nimport zlib\n")
+    assert digest("simulate.plan") == before
+
+
+def test_unknown_module_is_an_error() -> None:
+    with pytest.raises(FileNotFoundError, match="nothing_like_it"):
+        provenance.source_digest("simulate.nothing_like_it")
+
+
+def test_settings_digest_ignores_the_order_of_keys() -> None:
+    assert provenance.json_digest({"a": 1, "b": [2]}) == provenance.json_digest({"b": [2], "a": 1})
+    assert provenance.json_digest({"a": 1}) != provenance.json_digest({"a": 2})
+
+
+def test_versions_name_what_numbers_depend_on() -> None:
+    assert {"python", "numpy", "skopi", "torch"} <= set(provenance.versions())

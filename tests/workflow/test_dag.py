@@ -1,0 +1,79 @@
+"""What snakemake would do: the shipped configs' whole DAGs, and configs that are refused before any job."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_papers_dag_is_whole(workflow) -> None:
+    """11 structures, 220,000 patterns in 215 shards of 1,024, 16 shards a job; three seeds on two datasets."""
+    jobs = workflow.planned(configfile=ROOT / "config.yaml")
+    assert jobs["structure"] == jobs["volume"] == 11
+    assert jobs["dataset_shards"] == 2 * 14
+    assert jobs["dataset"] == jobs["dataset_layout"] == 2
+    assert jobs["train"] == 2 * 3
+    assert jobs["predict"] == 2 * (3 + 1)  # and the total-intensity baseline
+    assert jobs["geometry"] == jobs["plan"] == jobs["tables"] == jobs["report"] == jobs["all"] == 1
+
+
+@pytest.mark.parametrize(("name", "structures"), [("demo", 6), ("standins", 11)])
+def test_shipped_configs_have_a_dag(workflow, name: str, structures: int) -> None:
+    jobs = workflow.planned(configfile=ROOT / "config" / f"{name}.yaml")
+    assert jobs["structure"] == structures
+    assert jobs["report"] == 1
+
+
+BAD: dict[str, tuple[dict[str, Any], str]] = {
+    "an unknown key": ({"simulation__plan__patterns": 5}, "simulation.plan.patterns is not a known key"),
+    "a negative fluence": (
+        {"simulation__datasets__noise_free__photons_per_pulse": -1e12},
+        "simulation.datasets.noise_free.photons_per_pulse = -1000000000000.0",
+    ),
+    "a detector behind the sample": ({"simulation__detector__distance_mm": -323}, "simulation.detector.distance_mm"),
+    "a name that leaves the folder": ({"run": "../../etc"}, "run = '../../etc'"),
+    "a phantom that nobody built": (
+        {"simulation__structures": [{"id": "a", "source": "phantom", "phantom": "unicorn"}]},
+        "phantom 'unicorn' is unknown; known: globule",
+    ),
+    "a file that is not there": (
+        {"simulation__structures": [{"id": "a", "source": "file", "path": "nowhere.cif"}]},
+        "nowhere.cif",
+    ),
+    "a network for other images": ({"simulation__detector__n_pixels": 64}, "takes images of 128 x 128 pixels"),
+    "no such dataset": ({"training__datasets": ["dark"]}, "'dark' is not one of simulation.datasets"),
+}
+
+
+@pytest.mark.parametrize("problem", BAD)
+def test_bad_configs_stop_before_any_job(workflow, problem: str) -> None:
+    changes, message = BAD[problem]
+    workflow.configure(**changes)
+    done = workflow.snakemake()
+    assert done.returncode != 0
+    assert message in done.stdout + done.stderr
+    assert not workflow.results.exists()
+
+
+def test_a_missing_entry_says_where_it_was_looked_for(workflow) -> None:
+    (workflow.folder / "mirror").mkdir()
+    workflow.configure(
+        simulation__structures=[{"id": "1abc"}],
+        simulation__archive={"mirrors": ["mirror"], "servers": ["http://127.0.0.1:9/{id}.cif.gz"], "retries": 0},
+    )
+    done = workflow.snakemake("--until", "structure")
+    assert done.returncode != 0
+    assert "1abc" in done.stderr
+    assert "mirror" in done.stderr
+    assert "127.0.0.1:9" in done.stderr
+    assert not list(workflow.results.glob("structures/*"))
+
+
+def test_geometry_that_cannot_sample_the_particle_stops_at_the_volume(workflow) -> None:
+    workflow.configure(simulation__detector={"n_pixels": 128, "pixel_size_um": 600, "distance_mm": 20})
+    done = workflow.snakemake("--until", "volume")
+    assert done.returncode != 0
+    assert "move the detector back" in done.stderr
+    assert not list(workflow.results.glob("volumes/*"))

@@ -1,0 +1,77 @@
+"""Imports go one way: workflow -> evaluate -> train -> simulate; skopi through one door; the core without extras."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+MAY_IMPORT = {
+    "simulate": {"simulate"},
+    "train": {"train", "simulate"},
+    "evaluate": {"evaluate", "train", "simulate"},
+}
+PACKAGES = set(MAY_IMPORT)
+CORE = ("simulate.volume", "simulate.patterns", "simulate.patterns_torch", "simulate.detector", "simulate.geometry")
+TRAINING = ("train.fit", "train.predict", "train.checkpoint", "train.models.registry")
+
+
+def imports(file: Path) -> list[tuple[int, str]]:
+    """Line and full name of every module that a file imports."""
+    found = []
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.append((node.lineno, node.module))
+    return found
+
+
+def files(*packages: str) -> list[Path]:
+    return [file for package in packages for file in sorted((ROOT / package).rglob("*.py"))]
+
+
+def test_nothing_points_back() -> None:
+    broken = [
+        f"{file.relative_to(ROOT)}:{line} imports {name}"
+        for package, allowed in MAY_IMPORT.items()
+        for file in files(package)
+        for line, name in imports(file)
+        if (top := name.split(".")[0]) in PACKAGES - allowed or top in {"snakemake", "workflow", "tests", "bench"}
+    ]
+    assert not broken, "\n".join(broken)
+
+
+def test_skopi_has_one_door() -> None:
+    doors = {
+        str(file.relative_to(ROOT))
+        for file in files(*PACKAGES)
+        for _, name in imports(file)
+        if name.split(".")[0] == "skopi"
+    }
+    assert doors == {"simulate/skopi_adapter.py"}
+
+
+@pytest.mark.parametrize("modules", [CORE, TRAINING], ids=["simulation core", "training"])
+def test_core_runs_where_only_numpy_scipy_and_torch_are(modules: tuple[str, ...]) -> None:
+    """As on a bare GPU node."""
+    absent = "skopi gemmi pydantic zarr pandas pyarrow dask distributed numba finufft sklearn matplotlib snakemake tqdm"
+    code = f"""
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split('.')[0] in {absent.split()!r}:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Absent())
+for module in {modules!r}:
+    __import__(module)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_module_says_what_it_is() -> None:
+    silent = [str(f.relative_to(ROOT)) for f in files(*PACKAGES) if not ast.get_docstring(ast.parse(f.read_text()))]
+    assert not silent

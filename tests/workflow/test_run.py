@@ -1,0 +1,104 @@
+"""The whole pipeline on two phantoms, for real: outputs, nothing done twice, damage and interruption."""
+
+import json
+import shutil
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from simulate import dataset
+from simulate.files import sha256
+
+
+@pytest.fixture
+def copied(finished, tmp_path: Path):
+    """The finished run, to be damaged; times of files are kept, as snakemake looks at them."""
+    shutil.copytree(finished.folder, tmp_path, dirs_exist_ok=True, copy_function=shutil.copy2)
+    return type(finished)(tmp_path)
+
+
+def sums(folder: Path) -> dict[str, str]:
+    return {
+        str(file.relative_to(folder)): sha256(file)
+        for file in sorted(folder.rglob("patterns.zarr/**/c/**/*"))
+        if file.is_file()
+    }
+
+
+def test_outputs_are_all_there(finished) -> None:
+    results = finished.results
+    table = pd.read_csv(results / "tables" / "cnn.csv")
+    assert list(table["model"]) == ["late10", "total_intensity", "majority"]
+    assert (table["n_train"] == 112).all()
+    assert (table["n_test"] == 32).all()
+    assert (table["majority_accuracy"] == 0.25).all()
+    provenance = json.loads((results / "tables" / "cnn.json").read_text())
+    assert {"globule", "wishbone"} <= set(json.dumps(provenance).split('"'))
+    for name in ("source", "config", "versions", "device", "wall"):
+        assert any(name in key for key in provenance), name
+    assert (results / "report.html").stat().st_size > 50_000
+    assert len(list((results / "figures").iterdir())) >= 5
+    for name in ("noise_free", "noisy"):
+        assert dataset.verify(results / "datasets" / name) == []
+    assert list((results / "logs").rglob("*.log"))
+
+
+def test_a_finished_run_has_nothing_to_do(finished) -> None:
+    assert not finished.planned()
+
+
+def test_a_new_fluence_makes_only_its_own_dataset(finished) -> None:
+    entries = finished.configure()["simulation"]["datasets"]
+    try:
+        finished.configure(
+            simulation__datasets={**entries, "dim": {"photons_per_pulse": 1e11, "record": "photons"}},
+        )
+        jobs = finished.planned()
+    finally:
+        finished.configure()
+    assert jobs["dataset_shards"] == 2
+    assert jobs["dataset"] == jobs["dataset_layout"] == 1
+    assert not {"structure", "volume", "plan", "train"} & set(jobs)
+
+
+def test_a_corrupt_shard_is_named_and_made_again_alone(copied) -> None:
+    folder = copied.results / "datasets" / "noise_free"
+    before = sums(folder)
+    layout = dataset.Layout.load(folder)
+    broken = dataset.shard_file(folder, layout, 7)
+    times = {shard: dataset.shard_file(folder, layout, shard).stat().st_mtime_ns for shard in range(10)}
+    broken.write_bytes(broken.read_bytes()[:100])
+    (problem,) = dataset.verify(folder)
+    assert problem.startswith("shard 7 (patterns 112-127")
+    assert dataset.repair(folder) == [7]
+    done = copied.snakemake()
+    assert done.returncode == 0, done.stderr
+    assert sums(folder) == before
+    changed = [s for s in range(10) if dataset.shard_file(folder, layout, s).stat().st_mtime_ns != times[s]]
+    assert changed == [7]
+
+
+def test_a_run_that_is_killed_goes_on_where_it_was(workflow, finished) -> None:
+    """kill -9 of snakemake and all its jobs while shards are being written; the bytes end up the same."""
+    process = workflow.start()
+    markers = workflow.results / "datasets" / "noise_free" / "shards"
+    deadline = time.monotonic() + 300
+    while len(list(markers.glob("[0-9]*.json"))) < 1:
+        assert process.poll() is None, (workflow.folder / "background.log").read_text()
+        assert time.monotonic() < deadline, "no shard was written in time"
+        time.sleep(0.02)
+    workflow.kill(process)
+    survivors = {file: file.stat().st_mtime_ns for file in markers.glob("[0-9]*.json")}
+    assert not (markers.parent / "dataset.json").exists()
+    with pytest.raises(dataset.DamagedDatasetError):
+        dataset.open_dataset(markers.parent)
+
+    assert workflow.snakemake("--unlock").returncode == 0
+    done = workflow.snakemake("--rerun-incomplete")
+    assert done.returncode == 0, done.stderr
+    assert {file: file.stat().st_mtime_ns for file in survivors} == survivors
+    assert sums(workflow.results / "datasets") == sums(finished.results / "datasets")
+    tables = [pd.read_csv(run.results / "tables" / "cnn.csv") for run in (workflow, finished)]
+    pd.testing.assert_frame_equal(*tables)
