@@ -6,7 +6,9 @@
 import snakemake.exceptions
 
 from evaluate.config import load_config
+from evaluate.illustrate import figure_names
 from evaluate.run_files import RunFiles
+from evaluate.tables import judged
 from simulate.provenance import source_digest
 from simulate.stages import layout_of
 

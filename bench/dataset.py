@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-from setting import skopi_images, molecule, report
 
+from setting import molecule, report, skopi_images
 from simulate import stages
 from simulate.aggregates import ballistic
 from simulate.config import SimulationConfig
@@ -38,7 +38,9 @@ def produce(folder: Path, cores: int) -> tuple[int, int]:
     atoms.save(inputs.atoms[entry])
     write_json(folder / "structure.json", {"radius_nm": atoms.radius / 10})
     stages.make_geometry(config, inputs.geometry, folder / "geometry.json")
-    stages.make_volume(inputs.atoms[entry], inputs.geometry, config.volume, inputs.volumes[entry], folder / "field.json")
+    stages.make_volume(
+        inputs.atoms[entry], inputs.geometry, config.volume, inputs.volumes[entry], folder / "field.json"
+    )
     stages.make_plan(config, {entry: folder / "structure.json"}, inputs.plan)
     stages.make_layout(config, inputs.plan, inputs.geometry, folder / "noisy")
     shards = list(range(stages.layout_of(config, "noisy").n_shards))

@@ -71,7 +71,9 @@ def rate(work: Callable[[], Any], items: int, repeats: int = 3) -> float:
 def report(name: str, ours: float, competitor: float, unit: str, **more: Any) -> None:
     """Print the benchmark's line; rates, so the ratio is ours over the competitor's."""
     line = {"bench": name, "ours": ours, "competitor": competitor, "unit": unit, "ratio": ours / competitor, **more}
-    print(json.dumps({key: float(f"{value:.4g}") if isinstance(value, float) else value for key, value in line.items()}))
+    print(
+        json.dumps({key: float(f"{value:.4g}") if isinstance(value, float) else value for key, value in line.items()})
+    )
 
 
 def render(name: str, n_particles: int) -> None:

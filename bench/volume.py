@@ -3,8 +3,8 @@
 import time
 
 import numpy as np
-from setting import core_atoms, geometry, molecule, rate, report
 
+from setting import core_atoms, geometry, molecule, rate, report
 from simulate.form_factors import coefficients, form_factor
 from simulate.volume import scattering_volume
 

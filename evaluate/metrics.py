@@ -84,7 +84,7 @@ def confusion(truth: NDArray, answer: NDArray, labels: ArrayLike) -> NDArray[np.
     def index(values: NDArray) -> NDArray[np.int64]:
         found = np.searchsorted(labels, values, sorter=order).clip(max=len(labels) - 1)
         if (strange := labels[order[found]] != values).any():
-            raise ValueError(f"label {np.asarray(values)[strange][0]!r} is none of {labels.tolist()}")
+            raise ValueError(f"label {np.asarray(values)[strange].tolist()[0]!r} is none of {labels.tolist()}")
         return order[found]
 
     matrix = np.zeros((len(labels), len(labels)), dtype=np.int64)

@@ -2,6 +2,12 @@
 
 SIMULATION = RUN.simulation
 STRUCTURES = [structure.id for structure in SIMULATION.structures]
+TRAININGS = [
+    (dataset, model, seed)
+    for dataset in RUN.training.datasets
+    for model in RUN.training.models
+    for seed in RUN.training.seeds
+]
 
 
 wildcard_constraints:
@@ -34,14 +40,21 @@ def dataset_settings(wildcards):
 
 def jobs_of(dataset):
     """Numbers of the jobs that render a dataset."""
-    return range(-(-layout_of(SIMULATION, dataset).n_shards // SIMULATION.storage.shards_per_job))
+    return range(
+        -(-layout_of(SIMULATION, dataset).n_shards // SIMULATION.storage.shards_per_job)
+    )
 
 
 def shards_of(wildcards):
     """Shards that one job renders."""
     per_job = SIMULATION.storage.shards_per_job
     first = int(wildcards.job) * per_job
-    return list(range(first, min(first + per_job, layout_of(SIMULATION, wildcards.dataset).n_shards)))
+    return list(
+        range(
+            first,
+            min(first + per_job, layout_of(SIMULATION, wildcards.dataset).n_shards),
+        )
+    )
 
 
 def log_of(name):

@@ -2,8 +2,6 @@
 
 
 rule predict:
-    message:
-        "{wildcards.model}, seed {wildcards.seed}: answers for the test split of {wildcards.dataset}"
     input:
         card=FILES.card("{dataset}"),
         model=lambda wildcards: (
@@ -13,8 +11,6 @@ rule predict:
         ),
     output:
         FILES.predictions("{dataset}", "{model}", "{seed}"),
-    params:
-        source=source_digest("evaluate.predictions", "evaluate.baselines"),
     log:
         log_of("predict/{dataset}-{model}-seed{seed}"),
     benchmark:
@@ -25,13 +21,15 @@ rule predict:
     resources:
         mem_mb=8000,
         runtime=60,
+    params:
+        source=source_digest("evaluate.predictions", "evaluate.baselines"),
+    message:
+        "{wildcards.model}, seed {wildcards.seed}: answers for the test split of {wildcards.dataset}"
     script:
         "../scripts/predict.py"
 
 
 rule tables:
-    message:
-        "tables of all networks and baselines"
     input:
         cards=expand(FILES.card("{dataset}"), dataset=RUN.training.datasets),
         predictions=[
@@ -39,6 +37,7 @@ rule tables:
             for dataset in RUN.training.datasets
             for model, seed in judged(RUN)
         ],
+        trainings=[FILES.training_record(*training) for training in TRAININGS],
         records=expand(FILES.structure("{structure}"), structure=STRUCTURES),
     output:
         cnn=report(
@@ -55,8 +54,6 @@ rule tables:
             labels={"table": "by class"},
         ),
         per_class_provenance=FILES.table("per_class").with_suffix(".json"),
-    params:
-        source=source_digest("evaluate.tables"),
     log:
         log_of("tables"),
     benchmark:
@@ -66,5 +63,80 @@ rule tables:
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        source=source_digest("evaluate.tables"),
+    message:
+        "tables of all networks and baselines"
     script:
         "../scripts/tables.py"
+
+
+rule figures:
+    input:
+        cards=expand(FILES.card("{dataset}"), dataset=SIMULATION.datasets),
+        histories=[FILES.history(*training) for training in TRAININGS],
+        predictions=[FILES.predictions(*training) for training in TRAININGS],
+        geometry=FILES.geometry,
+    output:
+        [
+            report(
+                FILES.figure(name),
+                category="Figures",
+                caption="../report/figure.rst",
+                labels={"figure": name},
+            )
+            for name in figure_names(RUN)
+        ],
+    log:
+        log_of("figures"),
+    benchmark:
+        benchmark_of("figures")
+    conda:
+        "../envs/singlehit.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        source=source_digest("evaluate.illustrate"),
+    message:
+        "figures of the patterns and of what was learned"
+    script:
+        "../scripts/figures.py"
+
+
+rule report:
+    input:
+        table=FILES.table("cnn"),
+        provenance=FILES.table("cnn").with_suffix(".json"),
+        per_class=FILES.table("per_class"),
+        figures=[FILES.figure(name) for name in figure_names(RUN)],
+        histories=[FILES.history(*training) for training in TRAININGS],
+        predictions=[FILES.predictions(*training) for training in TRAININGS],
+        structures=expand(FILES.structure("{structure}"), structure=STRUCTURES),
+        volumes=expand(FILES.volume("{structure}"), structure=STRUCTURES),
+        geometry=FILES.geometry_record,
+        cards=expand(FILES.card("{dataset}"), dataset=SIMULATION.datasets),
+        template=workflow.source_path("../../evaluate/report.html.j2"),
+    output:
+        report(
+            FILES.report,
+            category="Report",
+            caption="../report/report.rst",
+            labels={"page": "report"},
+        ),
+    log:
+        log_of("report"),
+    benchmark:
+        benchmark_of("report")
+    conda:
+        "../envs/singlehit.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        title=RUN.title,
+        source=source_digest("evaluate.report"),
+    message:
+        "the report"
+    script:
+        "../scripts/report.py"

@@ -2,16 +2,11 @@
 
 
 rule structure:
-    message:
-        "structure {wildcards.structure}: find, read, check"
     input:
         structure_file,
     output:
         atoms=FILES.atoms("{structure}"),
         record=FILES.structure("{structure}"),
-    params:
-        settings=structure_settings,
-        source=source_digest("simulate.structures"),
     log:
         log_of("structure/{structure}"),
     benchmark:
@@ -21,19 +16,19 @@ rule structure:
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        settings=structure_settings,
+        source=source_digest("simulate.structures"),
+    message:
+        "structure {wildcards.structure}: find, read, check"
     script:
         "../scripts/structure.py"
 
 
 rule geometry:
-    message:
-        "beam and detector: scattering vectors, solid angles, polarisation"
     output:
         geometry=FILES.geometry,
         record=FILES.geometry_record,
-    params:
-        settings=settings("beam", "detector", "datasets"),
-        source=source_digest("simulate.geometry"),
     log:
         log_of("geometry"),
     benchmark:
@@ -43,22 +38,22 @@ rule geometry:
     resources:
         mem_mb=2000,
         runtime=10,
+    params:
+        settings=settings("beam", "detector", "datasets"),
+        source=source_digest("simulate.geometry"),
+    message:
+        "beam and detector: scattering vectors, solid angles, polarisation"
     script:
         "../scripts/geometry.py"
 
 
 rule volume:
-    message:
-        "structure {wildcards.structure}: complex field on a grid, its accuracy measured"
     input:
         atoms=FILES.atoms("{structure}"),
         geometry=FILES.geometry,
     output:
         volume=FILES.field("{structure}"),
         record=FILES.volume("{structure}"),
-    params:
-        settings=settings("volume"),
-        source=source_digest("simulate.volume"),
     log:
         log_of("volume/{structure}"),
     benchmark:
@@ -69,20 +64,20 @@ rule volume:
     resources:
         mem_mb=8000,
         runtime=30,
+    params:
+        settings=settings("volume"),
+        source=source_digest("simulate.volume"),
+    message:
+        "structure {wildcards.structure}: complex field on a grid, its accuracy measured"
     script:
         "../scripts/volume.py"
 
 
 rule plan:
-    message:
-        "plan: orientations, positions, fluence factors, seeds and splits of every pattern"
     input:
         records=expand(FILES.structure("{structure}"), structure=STRUCTURES),
     output:
         FILES.plan,
-    params:
-        settings=settings("plan", "structures"),
-        source=source_digest("simulate.plan"),
     log:
         log_of("plan"),
     benchmark:
@@ -92,22 +87,21 @@ rule plan:
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        settings=settings("plan", "structures"),
+        source=source_digest("simulate.plan"),
+    message:
+        "plan: orientations, positions, fluence factors, seeds and splits of every pattern"
     script:
         "../scripts/plan.py"
 
 
 rule dataset_layout:
-    message:
-        "dataset {wildcards.dataset}: the empty store and its labels"
     input:
         plan=FILES.plan,
         geometry=FILES.geometry,
     output:
         FILES.layout("{dataset}"),
-    params:
-        settings=dataset_settings,
-        storage=settings("storage", "beam"),
-        source=source_digest("simulate.dataset"),
     log:
         log_of("dataset_layout/{dataset}"),
     benchmark:
@@ -117,13 +111,17 @@ rule dataset_layout:
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        settings=dataset_settings,
+        storage=settings("storage", "beam"),
+        source=source_digest("simulate.dataset"),
+    message:
+        "dataset {wildcards.dataset}: the empty store and its labels"
     script:
         "../scripts/dataset_layout.py"
 
 
 rule dataset_shards:
-    message:
-        "dataset {wildcards.dataset}: job {wildcards.job} renders its shards"
     input:
         layout=FILES.layout("{dataset}"),
         plan=FILES.plan,
@@ -132,10 +130,6 @@ rule dataset_shards:
         atoms=expand(FILES.atoms("{structure}"), structure=STRUCTURES),
     output:
         FILES.job("{dataset}", "{job}"),
-    params:
-        shards=shards_of,
-        settings=dataset_settings,
-        source=source_digest("simulate.render"),
     log:
         log_of("dataset_shards/{dataset}-{job}"),
     benchmark:
@@ -146,13 +140,17 @@ rule dataset_shards:
     resources:
         mem_mb=lambda wildcards, threads: 1500 * (threads + 1),
         runtime=120,
+    params:
+        shards=shards_of,
+        settings=dataset_settings,
+        source=source_digest("simulate.render"),
+    message:
+        "dataset {wildcards.dataset}: job {wildcards.job} renders its shards"
     script:
         "../scripts/dataset_shards.py"
 
 
 rule dataset:
-    message:
-        "dataset {wildcards.dataset}: every shard checked, the card written"
     input:
         jobs=lambda wildcards: [
             FILES.job(wildcards.dataset, job) for job in jobs_of(wildcards.dataset)
@@ -161,9 +159,6 @@ rule dataset:
         geometry_record=FILES.geometry_record,
     output:
         FILES.card("{dataset}"),
-    params:
-        settings=dataset_settings,
-        source=source_digest("simulate.dataset"),
     log:
         log_of("dataset/{dataset}"),
     benchmark:
@@ -173,5 +168,10 @@ rule dataset:
     resources:
         mem_mb=4000,
         runtime=60,
+    params:
+        settings=dataset_settings,
+        source=source_digest("simulate.dataset"),
+    message:
+        "dataset {wildcards.dataset}: every shard checked, the card written"
     script:
         "../scripts/dataset.py"

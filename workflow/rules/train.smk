@@ -2,17 +2,12 @@
 
 
 rule train:
-    message:
-        "train {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     input:
         card=FILES.card("{dataset}"),
     output:
         model=FILES.model("{dataset}", "{model}", "{seed}"),
         history=FILES.history("{dataset}", "{model}", "{seed}"),
         record=FILES.training_record("{dataset}", "{model}", "{seed}"),
-    params:
-        recipe=RUN.training.model_dump(mode="json")["recipe"],
-        source=source_digest("train.fit"),
     log:
         log_of("train/{dataset}-{model}-seed{seed}"),
     benchmark:
@@ -23,5 +18,10 @@ rule train:
     resources:
         mem_mb=16000,
         runtime=720,
+    params:
+        recipe=RUN.training.model_dump(mode="json")["recipe"],
+        source=source_digest("train.fit"),
+    message:
+        "train {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     script:
         "../scripts/train.py"

@@ -1,0 +1,44 @@
+"""Where the numbers of a table come from."""
+
+from typing import Any
+
+import pandas as pd
+
+from evaluate.config import RunConfig
+from evaluate.run_files import RunFiles
+from simulate.files import read_json
+from simulate.provenance import json_digest, source_digest, versions
+
+
+def gather(files: RunFiles, config: RunConfig) -> dict[str, Any]:
+    """Provenance of the tables of a run, JSON-able: code, settings, structures, versions, devices and time."""
+    trainings = {
+        f"{condition}/{model}/seed{seed}": read_json(files.training_record(condition, model, seed))
+        for condition in config.training.datasets
+        for model in config.training.models
+        for seed in config.training.seeds
+    }
+    shown = ("id", "source", "file", "sha256", "title", "assembly", "is_phantom", "stand_in_for")
+    records = [read_json(files.structure(structure.id)) for structure in config.simulation.structures]
+    return {
+        "source_digest": source_digest("evaluate.tables", "train.fit", "simulate.stages"),
+        "config_digest": json_digest(config.model_dump(mode="json")),
+        "config": config.model_dump(mode="json"),
+        "structures": [{key: record.get(key) for key in shown} for record in records],
+        "versions": versions(),
+        "device": sorted({record["device"] for record in trainings.values()}),
+        "training_seconds": {name: record["seconds"] for name, record in trainings.items()},
+        "wall_time_s": job_seconds(files)["seconds"].sum(),
+    }
+
+
+def job_seconds(files: RunFiles) -> pd.DataFrame:
+    """Wall time of every finished job of the run, as Snakemake measured it: columns rule, seconds.
+
+    Jobs that ran at the same time each count in full.
+    """
+    rows = []
+    for path in sorted(files.benchmarks.rglob("*.tsv")):
+        rule = path.relative_to(files.benchmarks).parts[0].removesuffix(".tsv")
+        rows.append({"rule": rule, "seconds": float(pd.read_csv(path, sep="\t")["s"].iloc[0])})
+    return pd.DataFrame(rows, columns=["rule", "seconds"])

@@ -1,0 +1,85 @@
+"""Metrics against counting by hand and against loops."""
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from evaluate import metrics
+from evaluate.metrics import Labels
+
+
+def labels(text: str) -> Labels:
+    """`a1 b2` as the labels of two patterns."""
+    words = text.split()
+    return Labels(np.array([word[0] for word in words]), np.array([int(word[1]) for word in words]))
+
+
+def test_accuracies_by_hand() -> None:
+    truth = labels("a1 a1 a2 b1 b3")
+    predicted = labels("a1 b1 a3 a2 b1")
+    #           both    x
+    #           count   x  x
+    #           struct. x     x     x
+    #           single  x  x  x
+    result = metrics.accuracies(truth, predicted)
+    assert result == metrics.Accuracies(1 / 5, 2 / 5, 3 / 5, 3 / 5)
+
+
+def test_accuracies_need_one_prediction_each() -> None:
+    with pytest.raises(ValueError, match="1 predictions of 2 patterns"):
+        metrics.accuracies(labels("a1 a2"), labels("a1"))
+    with pytest.raises(ValueError, match="0 predictions of 0 patterns"):
+        metrics.accuracies(labels(""), labels(""))
+
+
+def test_majority_of_the_training_split_is_applied_to_the_test_split() -> None:
+    test = labels("b2 a1 a2 b1")
+    result = metrics.majority(labels("b2 b2 b2 a1 a1 a3 a4 a2"), test)
+    assert result == metrics.Accuracies(
+        test_accuracy=1 / 4,  # b2
+        count_accuracy=2 / 4,  # 2
+        particle_accuracy=2 / 4,  # a
+        single_hit_accuracy=2 / 4,  # multiple
+    )
+
+
+def test_majority_of_four_equally_frequent_counts_calls_every_hit_multiple() -> None:
+    balanced = labels("a1 a2 a3 a4 b1 b2 b3 b4")
+    result = metrics.majority(balanced, balanced)
+    assert result == metrics.Accuracies(1 / 8, 1 / 4, 1 / 2, 3 / 4)
+
+
+def test_confusion_against_a_double_loop() -> None:
+    rng = np.random.default_rng(0)
+    known = ["spike", "ball", "ring"]  # not sorted
+    truth, answer = rng.choice(known, 200), rng.choice(known, 200)
+    matrix = metrics.confusion(truth, answer, known)
+    for i, true in enumerate(known):
+        for j, answered in enumerate(known):
+            assert matrix[i, j] == sum(t == true and a == answered for t, a in zip(truth, answer, strict=True))
+    assert matrix.sum() == 200
+
+
+@pytest.mark.parametrize("stranger", ["aardvark", "mouse", "zebra"])
+def test_confusion_names_a_label_that_it_does_not_know(stranger: str) -> None:
+    with pytest.raises(ValueError, match=f"'{stranger}' is none of"):
+        metrics.confusion(np.array(["ball", stranger]), np.array(["ball", "ball"]), ["spike", "ball"])
+
+
+def test_recall_and_precision_by_hand() -> None:
+    matrix = np.array([[3, 1, 0], [2, 2, 0], [0, 0, 0]])
+    np.testing.assert_allclose(metrics.recall(matrix), [3 / 4, 2 / 4, np.nan])
+    np.testing.assert_allclose(metrics.precision(matrix), [3 / 5, 2 / 3, np.nan])
+
+
+@pytest.mark.parametrize(("right", "n"), [(0, 10), (10, 10), (7, 10), (8800 * 2 // 3, 8800), (1, 1)])
+def test_wilson_interval_against_scipy(right: int, n: int) -> None:
+    expected = binomtest(right, n).proportion_ci(confidence_level=0.95, method="wilson")
+    # 1e-6: Z_95 is given to seven digits.
+    np.testing.assert_allclose(metrics.wilson_interval(right / n, n), (expected.low, expected.high), atol=1e-6)
+
+
+@pytest.mark.parametrize(("accuracy", "n"), [(0.5, 0), (1.1, 10), (-0.1, 10), (float("nan"), 10)])
+def test_wilson_interval_refuses_what_is_no_fraction(accuracy: float, n: int) -> None:
+    with pytest.raises(ValueError, match="expected a fraction"):
+        metrics.wilson_interval(accuracy, n)
