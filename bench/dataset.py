@@ -1,7 +1,7 @@
 """Patterns per second from a structure to a complete Zarr store, multiplicities 1 to 4, against skopi's generate_image.
 
-Everything is counted: reading, volume, plan, rendering, Poisson, compression, checksums, the cluster's start. skopi's rate
-is that of its images alone, one to four particles in equal parts, one process a core, without storing them.
+Everything is counted: volume, plan, rendering, Poisson, compression, checksums, the cluster's start. skopi's rate is
+that of its images alone, one to four particles in equal parts, one process a core, without storing them.
 """
 
 import os
@@ -52,7 +52,7 @@ def produce(folder: Path, cores: int) -> tuple[int, int]:
 
 def skopi_rate(cores: int) -> float:
     """Images per second of skopi alone, for equal numbers of one to four particles."""
-    entry, atoms = molecule()
+    _, atoms = molecule()
     rng = np.random.default_rng(0)
     seconds = 0.0
     for n in (1, 2, 3, 4):

@@ -1,7 +1,7 @@
 """What the benchmarks share: one molecule, the default experiment, and the line that each prints.
 
-The molecule is the stand-in 4a0v (59,707 atoms) where the deposited structures are at hand, else the phantom double_ring;
-the line says which. Run one with `make bench BENCH=render_1`.
+The molecule is the stand-in 4a0v (59,707 atoms) where the deposited structures are at hand, else the phantom
+double_ring; the line says which. Run one with `make bench BENCH=render_1`.
 """
 
 import json
@@ -79,9 +79,9 @@ def report(name: str, ours: float, competitor: float, unit: str, **more: Any) ->
 def render(name: str, n_particles: int) -> None:
     """Shots of `n_particles` per second, ours on all cores, against skopi's generate_image in as many processes.
 
-    skopi's experiment, volume, slicing and sampling are its own; only its volume is made by the fast transform. Ours are
-    expected photons with Poisson sampling, as generate_image gives. The error is of the expected photons, against sums
-    over the atoms at pixel centres for one particle, and between the two for several.
+    skopi's experiment, slicing, corrections and sampling are its own; only its volume is made by the fast transform.
+    `ours` are expected photons; `with_poisson` is sampled as generate_image does. The error is of the expected photons,
+    against sums over the atoms at pixel centres for one particle, and between the two for several.
     """
     from simulate import patterns
     from simulate.aggregates import ballistic
@@ -105,7 +105,7 @@ def render(name: str, n_particles: int) -> None:
     ours = rate(expected, shots)
     with_poisson = rate(lambda: sample_photons(expected(), seeds), shots)
     theirs, images = skopi_images(atoms, orientations[:16], positions[:16], cores)
-    more: dict[str, Any] = {"structure": entry, "cores": cores, "with_poisson_one_thread": with_poisson}
+    more: dict[str, Any] = {"structure": entry, "cores": cores, "with_poisson": with_poisson}
     if n_particles == 1:
         exact = _exact(atoms, detector, orientations[:4, 0], fluence[0])
         more |= {"error": _relative(expected(4), exact), "error_competitor": _relative(images[:4], exact)}
@@ -160,3 +160,28 @@ def _time_skopi(_: int) -> tuple[float, np.ndarray]:
             experiment.generate_image()
 
     return rate(generate, len(orientations)), np.array(images)
+
+
+def late10_store(folder: Path) -> Path:
+    """A store of 5,120 sparse patterns of 44 classes, most of them for training; what they show does not matter."""
+    import pandas as pd
+
+    from simulate import dataset
+
+    n, rng = 5120, np.random.default_rng(0)
+    layout = dataset.Layout(n, (128, 128), "photons", 16, 1024, tuple(f"s{i}" for i in range(11)), (1, 2, 3, 4), 0.0)
+    plan = pd.DataFrame(
+        {
+            "structure": [layout.structures[i % 11] for i in range(n)],
+            "hit_multiplicity": [i // 11 % 4 + 1 for i in range(n)],
+            "split": ["train"] * (n - 512) + ["validation"] * 256 + ["test"] * 256,
+            "seed": np.arange(n, dtype=np.uint64),
+        }
+    )
+    dataset.create(folder / "store", layout, plan, np.ones(n), np.zeros((128, 128), dtype=bool))
+    for shard in range(layout.n_shards):
+        rows = layout.rows(shard)
+        images = rng.poisson(0.05, size=(rows.stop - rows.start, 128, 128)).astype(np.uint16)
+        dataset.write_shard(folder / "store", layout, shard, images, made_from="benchmark")
+    dataset.complete(folder / "store", {})
+    return folder / "store"

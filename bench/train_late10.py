@@ -1,4 +1,4 @@
-"""Training images per second of the 10-layer network against a plain PyTorch DataLoader loop, as in the poster's notebook.
+"""Training images per second of the 10-layer network against a plain PyTorch DataLoader loop, as in a notebook.
 
 Both train the same network by the same loss and optimiser on the same patterns in memory, two epochs to warm up and the
 third timed, on the GPU where there is one. Ours is `train.fit.fit` on a store; the competitor takes standardised float

@@ -63,7 +63,11 @@ def test_there_are_shipped_configs() -> None:
         ),
         ("simulation.datasets.clean.photons_per_pulse", float("nan"), "photons_per_pulse = nan: should be"),
         ("simulation.datasets.clean.record", "images", "record = 'images': should be 'expected' or 'photons'"),
-        ("simulation.plan.split", {"train": 0.5, "validation": 0.1, "test": 0.2}, "split fractions sum to 0.8, expected 1"),
+        (
+            "simulation.plan.split",
+            {"train": 0.5, "validation": 0.1, "test": 0.2},
+            "split fractions sum to 0.8, expected 1",
+        ),
         ("simulation.plan.hit_multiplicities", [1, 1], "hit_multiplicities [1, 1] must be non-empty and unique"),
         ("run", "../../etc", "run = '../../etc': string should match pattern"),
         ("run", "toy/../other", "run = 'toy/../other': string should match pattern"),
@@ -94,7 +98,12 @@ def test_all_problems_are_listed_at_once(mapping: dict[str, Any]) -> None:
     set_at(mapping, "training.seeds", [-1])
     with pytest.raises(ValueError, match="4 problems") as error:
         load_config(mapping)
-    for key in ("title is missing", "simulation.beam.photon_energy_eV = 0:", "simulation.detector.shape is not", "seeds.0"):
+    for key in (
+        "title is missing",
+        "simulation.beam.photon_energy_eV = 0:",
+        "simulation.detector.shape is not",
+        "seeds.0",
+    ):
         assert key in str(error.value)
 
 

@@ -61,7 +61,9 @@ def test_per_class_by_hand(finished_run: Run) -> None:
     assert np.isnan(two_balls["precision"])  # never named
     assert one_9xyz["recall"] == 1
     assert one_9xyz["precision"] == 0.5  # named for the two balls as well
-    collapsed = table[(table["condition"] == "clean") & (table["seed"] == 5)].set_index(["structure", "hit_multiplicity"])
+    collapsed = table[(table["condition"] == "clean") & (table["seed"] == 5)].set_index(
+        ["structure", "hit_multiplicity"]
+    )
     assert collapsed.loc[("ball", 1), ["recall", "precision"]].tolist() == [1, 0.25]
     assert collapsed.loc[("9xyz", 1), ["recall", "count_recall", "particle_recall"]].tolist() == [0, 1, 0]
 

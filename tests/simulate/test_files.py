@@ -10,9 +10,14 @@ from simulate.files import atomic_path, read_json, sha256, write_json
 def test_nothing_is_left_of_a_failed_write(tmp_path: Path) -> None:
     target = tmp_path / "result.json"
     target.write_text("old")
-    with pytest.raises(RuntimeError, match="midway"), atomic_path(target) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError("midway")
+
+    def fail() -> None:
+        with atomic_path(target) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError("midway")
+
+    with pytest.raises(RuntimeError, match="midway"):
+        fail()
     assert [file.name for file in tmp_path.iterdir()] == ["result.json"]
     assert target.read_text() == "old"
 

@@ -1,0 +1,161 @@
+"""Figures: files that are there, and hold what they should."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from evaluate import canvas, figures, gallery
+from evaluate.canvas import PATTERN_COLORS
+from evaluate.config import RunConfig
+from evaluate.gallery import Condition
+from evaluate.illustrate import figure_names
+from evaluate.metrics import Accuracies
+from evaluate.run_files import RunFiles
+
+Run = tuple[RunFiles, RunConfig]
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """Every figure, after it was drawn."""
+    seen: list[Figure] = []
+
+    @contextmanager
+    def drawing(path: Path, inches: tuple[float, float]) -> Iterator[Figure]:
+        with canvas.drawing(path, inches) as figure:
+            seen.append(figure)
+            yield figure
+
+    for module in (figures, gallery):
+        monkeypatch.setattr(module, "drawing", drawing)
+    return seen
+
+
+def conditions(n_structures: int = 3, n_multiplicities: int = 2) -> list[Condition]:
+    shape = (n_structures, n_multiplicities, 16, 16)
+    clean = np.random.default_rng(0).exponential(100, shape).astype(np.float32)
+    noisy = np.random.default_rng(1).poisson(2, shape).astype(np.float32) - 0.1
+    counted = np.arange(n_structures * n_multiplicities).reshape(shape[:2]) * 1000
+    return [Condition("clean", clean), Condition("noisy", noisy, counted)]
+
+
+def panels(figure: Figure) -> list:
+    """Axes that show a pattern; the others are colour bars."""
+    return [axes for axes in figure.axes if axes.get_images()]
+
+
+def test_a_finished_run_has_exactly_the_figures_that_are_promised(finished_run: Run) -> None:
+    files, config = finished_run
+    written = {path.name: path.stat().st_size for path in (files.folder / "figures").iterdir()}
+    assert set(written) == set(figure_names(config))
+    assert set(written) == {
+        *("classes.png", "gallery_clean.png", "gallery_noisy.png", "radial.svg"),
+        *(f"{kind}_{c}_late10.svg" for kind in ("training", "structures", "counts") for c in ("clean", "noisy")),
+    }
+    assert min(written.values()) > 5000
+
+
+def test_overview_has_a_panel_for_every_class_and_condition(drawn: list[Figure], tmp_path: Path) -> None:
+    gallery.gallery(tmp_path / "classes.png", conditions(), ["a", "b", "c"], [1, 2], pixel_s=0.007)
+    texts = [text.get_text() for text in drawn[0].texts]
+    assert len(panels(drawn[0])) == 3 * 2 * 2
+    assert len(drawn[0].axes) == 3 * 2 * 2 + 2  # a colour bar each
+    assert [texts.count(word) for word in ("1 particle", "2 particles", "clean", "noisy", "b")] == [1, 1, 2, 2, 1]
+    labels = [axes.get_xlabel() for axes in drawn[0].axes if not axes.get_images()]
+    assert labels == ["clean: expected photons per pixel", "noisy: photons per pixel"]
+
+
+def test_photons_are_written_into_counted_patterns_only(drawn: list[Figure], tmp_path: Path) -> None:
+    gallery.gallery(tmp_path / "classes.png", conditions(), ["a", "b", "c"], [1, 2], pixel_s=0.007)
+    written = [text.get_text() for axes in panels(drawn[0]) for text in axes.texts]
+    assert written == ["0.02 nm⁻¹", "0", "1,000", "2,000", "3,000", "4,000", "5,000"]
+
+
+def test_scale_bar_is_as_long_as_it_says(drawn: list[Figure], tmp_path: Path) -> None:
+    gallery.gallery(tmp_path / "one.png", conditions()[:1], ["a", "b", "c"], [1, 2], pixel_s=0.007)
+    axes = panels(drawn[0])[0]
+    start, end = axes.lines[0].get_xdata()
+    assert axes.texts[0].get_text() == "0.02 nm⁻¹"
+    assert (end - start) * 0.007 == pytest.approx(0.02)
+    assert 0 <= start < end <= 16
+
+
+def test_pixels_land_where_they_should_in_their_colours(tmp_path: Path) -> None:
+    """Row 0 is at the smallest y, so at the bottom; masked pixels are grey, zero is dark."""
+    pattern = np.ones((1, 1, 16, 16), np.float32)
+    pattern[0, 0, 0, 0], pattern[0, 0, 5, 9], pattern[0, 0, 8, 8] = 1e3, 0.0, np.nan
+    gallery.gallery(tmp_path / "one.png", [Condition("clean", pattern)], ["a"], [1], pixel_s=0.007)
+    image = np.asarray(Image.open(tmp_path / "one.png").convert("RGB")).astype(int)
+    zoom = gallery.WIDTH // 16
+
+    def color(row: int, column: int) -> np.ndarray:
+        y, x = gallery.TOP + (15 - row) * zoom + zoom // 4, gallery.LEFT + column * zoom + zoom // 4
+        return image[y, x]
+
+    # 224 levels of the map are kept, and Pillow finds the nearest to within some units.
+    for (row, column), expected in (((0, 0), 1.0), ((12, 12), 0.0), ((5, 9), 0.0)):
+        np.testing.assert_allclose(color(row, column), 255 * np.array(PATTERN_COLORS(expected)[:3]), atol=10)
+    np.testing.assert_allclose(color(8, 8), 138, atol=10)
+    np.testing.assert_array_equal(image[2, 2], 255)
+
+
+@pytest.mark.parametrize("counted", [None, np.zeros((1, 1), int)])
+def test_patterns_without_a_photon_can_be_drawn(tmp_path: Path, counted: np.ndarray | None) -> None:
+    dark = Condition("dark", np.zeros((1, 1, 16, 16), np.float32), counted)
+    gallery.gallery(tmp_path / "dark.png", [dark], ["a"], [1], pixel_s=0.007)
+    assert (tmp_path / "dark.png").stat().st_size > 1000
+
+
+def test_confusion_writes_per_cent_of_each_row_and_counts(drawn: list[Figure], tmp_path: Path) -> None:
+    matrix = np.array([[3, 1, 0], [0, 1000, 2], [0, 0, 0]])
+    figures.confusion(tmp_path / "confusion.svg", matrix, ["a", "b", "c"], "structure")
+    axes = drawn[0].axes[0]
+    cells = {text.get_position(): text.get_text() for text in axes.texts}
+    assert cells == {(0, 0): "75", (1, 0): "25", (1, 1): "100", (2, 1): "<1"}
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a (4)", "b (1,002)", "c (0)"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["a (3)", "b (1,001)", "c (2)"]
+    assert (axes.get_ylabel(), axes.get_xlabel()) == ("true structure", "answered structure")
+
+
+def test_training_curves_have_a_line_for_every_seed_and_the_majority(drawn: list[Figure], tmp_path: Path) -> None:
+    names = ["validation_accuracy", "validation_count_accuracy", "validation_particle_accuracy"]
+    history = pd.DataFrame({"epoch": [1, 2], "train_loss": [3.0, 2.0], "validation_loss": [4.0, 3.0]})
+    history[names] = [[0.1, 0.2, 0.3], [0.2, 0.4, 0.6]]
+    majority = Accuracies(0.05, 0.25, 0.2, 0.75)
+    figures.training_curves(tmp_path / "training.svg", {0: history, 1: history}, majority)
+    loss, accuracy = drawn[0].axes
+    assert [text.get_text() for text in loss.get_legend().get_texts()] == ["training", "validation"]
+    assert len(loss.lines) == 2 * 2
+    dotted = [line.get_ydata()[0] for line in accuracy.lines if line.get_linestyle() == ":" and len(line.get_ydata())]
+    assert dotted == [25, 20, 5]
+    solid = [list(line.get_ydata()) for line in accuracy.lines if line.get_linestyle() == "-"]
+    assert solid == [[20, 40], [30, 60], [10, 20]] * 2
+
+
+def test_radial_profiles_have_an_axis_of_resolution(drawn: list[Figure], tmp_path: Path) -> None:
+    s = np.linspace(0.005, 0.43, 60)
+    figures.radial_profiles(tmp_path / "radial.svg", s, {"a": np.exp(-s), "b": np.exp(-2 * s)})
+    axes = drawn[0].axes[0]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a", "b"]
+    top = axes.child_axes[0]
+    for tick, label in zip(top.get_xticks(), top.get_xticklabels(), strict=True):
+        assert float(label.get_text()) == pytest.approx(1 / tick)
+
+
+@pytest.mark.parametrize("suffix", ["svg", "png"])
+def test_the_same_drawing_is_the_same_file(tmp_path: Path, suffix: str) -> None:
+    for name in ("first", "second"):
+        figures.confusion(tmp_path / f"{name}.{suffix}", np.eye(3, dtype=int), ["a", "b", "c"], "structure")
+    assert (tmp_path / f"first.{suffix}").read_bytes() == (tmp_path / f"second.{suffix}").read_bytes()
+
+
+def test_a_drawing_that_fails_leaves_no_file(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="pen"), canvas.drawing(tmp_path / "figure.svg", (1, 1)):
+        raise RuntimeError("the pen broke")
+    assert list(tmp_path.iterdir()) == []

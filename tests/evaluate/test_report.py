@@ -1,0 +1,217 @@
+"""The page about a finished run: complete, self-contained, and safe against what others wrote into its records."""
+
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evaluate.config import RunConfig, load_config
+from evaluate.facts import collect
+from evaluate.report import build_report, duration, number, percent, size
+from evaluate.run_files import RunFiles
+from simulate.files import sha256
+
+Run = tuple[RunFiles, RunConfig]
+VOID = {"meta", "link", "img", "br"}
+
+
+class Page(HTMLParser):
+    """Elements with their attributes, the visible text, and whether every element is closed."""
+
+    def __init__(self, source: str):
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.open: list[str] = []
+        self.feed(source)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+@pytest.fixture(scope="module")
+def source(finished_run: Run, tmp_path_factory: pytest.TempPathFactory) -> str:
+    files, config = finished_run
+    output = tmp_path_factory.mktemp("report") / "report.html"
+    build_report(files.folder, config, output)
+    return output.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def page(source: str) -> Page:
+    return Page(source)
+
+
+def test_every_element_is_closed(page: Page) -> None:
+    assert page.open == []
+
+
+def test_nothing_is_loaded_from_elsewhere(page: Page, source: str) -> None:
+    links = [
+        value or ""
+        for _, attributes in page.elements
+        for name, value in attributes.items()
+        if name in ("src", "href", "srcset", "data", "action", "poster", "background")
+    ]
+    assert len(links) > 10
+    assert all(link.startswith(("data:", "#")) for link in links)
+    assert "url(" not in source
+    assert "@import" not in source
+    assert not {"script", "iframe", "object", "embed", "base"} & {tag for tag, _ in page.elements}
+
+
+def test_titles_are_shown_as_text(page: Page, source: str) -> None:
+    assert "<script" not in source
+    assert page.text.count('<script>alert("$x_1^2$")</script> & co') >= 3  # title, heading, structure
+
+
+def test_links_within_the_page_lead_somewhere(page: Page) -> None:
+    targets = {attributes["id"] for _, attributes in page.elements if "id" in attributes}
+    links = {str(a["href"])[1:] for tag, a in page.elements if tag == "a"}
+    assert links
+    assert links <= targets
+
+
+def test_every_image_is_described(page: Page) -> None:
+    images = [attributes for tag, attributes in page.elements if tag == "img"]
+    assert len(images) == 10  # overview, two galleries, radial, and three for each of two conditions
+    assert all(len(str(attributes["alt"])) > 20 for attributes in images)
+
+
+def test_every_header_cell_says_what_it_heads(page: Page) -> None:
+    headers = [attributes for tag, attributes in page.elements if tag == "th"]
+    assert headers
+    assert all(attributes.get("scope") in ("row", "col") for attributes in headers)
+
+
+def test_every_number_of_the_table_is_on_the_page(page: Page, finished_run: Run) -> None:
+    table = pd.read_csv(finished_run[0].table("cnn"))
+    text = page.text
+    for row in table.itertuples():
+        for question in ("test_accuracy", "count_accuracy", "particle_accuracy", "single_hit_accuracy"):
+            assert percent(getattr(row, question)) in text
+        assert f"{row.n_test:,}" in text
+        assert f"{row.n_train:,}" in text
+
+
+def test_summary_gives_mean_seeds_range_and_both_baselines(page: Page, finished_run: Run) -> None:
+    facts = collect(*finished_run)
+    assert facts.results[0].best.mean.test_accuracy == 0.5  # of 75 % and 25 %
+    assert (
+        "Of 16 patterns held out for testing, late10 answers both questions rightly for 50.0\u202f% "
+        "(mean of 2 trainings, seeds 3, 5; from 25.0\u202f% to 75.0\u202f%). Total intensity alone gives 100.0\u202f%, "
+        "always naming the most frequent class 25.0\u202f%. The network does no better than the total intensity. "
+        "1 of 2 trainings collapsed"
+    ) in page.text
+
+
+def test_a_single_training_comes_with_its_interval(finished_run: Run, tmp_path: Path) -> None:
+    files, config = finished_run
+    settings = config.model_dump(mode="json")
+    settings["training"]["seeds"] = [3]
+    build_report(files.folder, load_config(settings), tmp_path / "report.html")
+    text = Page((tmp_path / "report.html").read_text()).text
+    # Wilson's interval of 12 in 16: (0.75 + 0.12 ± 0.1986...) / 1.24, see test_metrics.py.
+    assert "75.0\u202f% (95\xa0% interval 50.5\u202f% to 89.8\u202f%; one training, seed 3)" in text
+    assert "collapsed" not in text
+
+
+def test_phantoms_and_stand_ins_are_marked(page: Page) -> None:
+    assert "ball of this run is a phantom" in page.text
+    assert "9xyz of this run is a stand-in" in page.text
+    assert "stand-in for 1abc" in page.text
+
+
+def test_experiment_is_stated(page: Page) -> None:
+    for fact in (
+        *(
+            "4,600 eV, 2.70 Å",
+            "0.5 µm in radius",
+            "128 × 128 pixels of 600 µm at 323 mm",
+            "2.30 nm at the edge, 1.63 nm",
+        ),
+        *("beamstop of 3 pixels", "× N(1, 0.9), 0.1 where not positive", "Poisson, then Gaussian, σ = 0.3 photons"),
+        *("PDB entry 9xyz, assembly 1", "4,266", "ballistic aggregation"),
+    ):
+        assert fact in page.text
+
+
+def test_mistakes_are_named(page: Page) -> None:
+    assert "ball is taken for 9xyz in 50.0\u202f% of its patterns." in page.text
+    assert "2 particles are taken for 1 in 50.0\u202f% of such patterns." in page.text
+
+
+def test_provenance_is_stated(page: Page, finished_run: Run) -> None:
+    files, _ = finished_run
+    for fact in (
+        "c0ffee00",
+        "9.8.7",
+        "cpu, 2 threads",
+        "ab" * 32,
+        sha256(files.card("clean")),
+        '"patterns_per_class": 20',
+    ):
+        assert fact in page.text
+    assert "volume 2 2\u202fmin 64\u202fs" in page.text  # two jobs, 125 s in all
+
+
+def test_photons_of_a_dataset_are_quantiles_of_its_patterns(finished_run: Run) -> None:
+    from simulate.dataset import open_dataset
+
+    files, config = finished_run
+    images = open_dataset(files.dataset("noisy")).read_raw(slice(None)).astype(float)
+    facts = collect(files, config).datasets[1]
+    assert facts.photons == pytest.approx(np.quantile(images.sum(axis=(1, 2)), (0.05, 0.5, 0.95)))
+
+
+def test_a_missing_figure_is_named(finished_run: Run, tmp_path: Path) -> None:
+    files, config = finished_run
+    for name in ("structures", "volumes", "datasets", "tables", "predictions", "models"):
+        (tmp_path / name).symlink_to(files.folder / name)
+    with pytest.raises(FileNotFoundError, match="classes.png"):
+        build_report(tmp_path, config, tmp_path / "report.html")
+    assert not (tmp_path / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0.00"),
+        (1270.4, "1,270"),
+        (27.63, "27.6"),
+        (0.0127, "0.0127"),
+        (999.6, "1,000"),
+        (211234.0, "211,000"),
+        (1.2732e14, "1.27\u202f×\u202f10<sup>14</sup>"),
+        (1e14, "1\u202f×\u202f10<sup>14</sup>"),
+        (4.9e-4, "4.9\u202f×\u202f10<sup>−4</sup>"),
+        (9.999e-4, "1\u202f×\u202f10<sup>−3</sup>"),
+    ],
+)
+def test_numbers_to_three_digits(value: float, text: str) -> None:
+    assert str(number(value)) == text
+
+
+def test_units() -> None:
+    assert [percent(x) for x in (0.6376, 1.0, float("nan"))] == ["63.8\u202f%", "100.0\u202f%", "–"]
+    assert [size(n) for n in (0, 999, 96_400_000, 7_200_000_000)] == [
+        *("0\u202fbytes", "999\u202fbytes", "96.4\u202fMB", "7.2\u202fGB"),
+    ]
+    assert [duration(s) for s in (0.1234, 64, 125, 7510)] == [
+        *("0.123\u202fs", "64\u202fs", "2\u202fmin", "2\u202fh 5\u202fmin"),
+    ]
