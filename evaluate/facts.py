@@ -1,6 +1,5 @@
 """What a report says, gathered from the files of a run. The one place that knows the fields of their records."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -13,6 +12,7 @@ from evaluate import metrics
 from evaluate.config import RunConfig
 from evaluate.metrics import Accuracies
 from evaluate.predictions import read_predictions
+from evaluate.provenance import job_seconds
 from evaluate.run_files import RunFiles
 from evaluate.tables import BASELINE_SEED, per_class
 from simulate.config import DatasetConfig
@@ -23,6 +23,9 @@ SMALLEST_MISTAKE = 0.05
 """Share of a label's patterns that an answer must take to be listed as a mistake."""
 
 MISTAKES_LISTED = 4
+
+SHOWN_ELSEWHERE = ("table", "columns", "config", "structures")
+"""Of the provenance of a table."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,6 @@ class Job:
 class Facts:
     """All of it."""
 
-    config: RunConfig
     experiment: dict[str, Any]
     """geometry.json"""
     structures: list[StructureFacts]
@@ -159,7 +161,6 @@ def collect(files: RunFiles, config: RunConfig) -> Facts:
     datasets = {name: open_dataset(files.dataset(name)) for name in config.simulation.datasets}
     provenance = read_json(files.table("cnn").with_suffix(".json"))
     return Facts(
-        config=config,
         experiment=experiment,
         structures=[_structure(files, s.id, experiment, datasets) for s in config.simulation.structures],
         datasets=[
@@ -167,7 +168,7 @@ def collect(files: RunFiles, config: RunConfig) -> Facts:
             for name, dataset in datasets.items()
         ],
         results=[_result(files, config, datasets[condition]) for condition in config.training.datasets],
-        provenance={key: value for key, value in provenance.items() if key not in ("table", "columns")},
+        provenance={key: value for key, value in provenance.items() if key not in SHOWN_ELSEWHERE},
         jobs=_jobs(files),
     )
 
@@ -207,7 +208,8 @@ def _dataset(dataset: Dataset, config: DatasetConfig, fluence: float) -> Dataset
 
 
 def _result(files: RunFiles, config: RunConfig, dataset: Dataset) -> Result:
-    table = pd.read_csv(files.table("cnn")).set_index(["condition", "model", "seed"]).loc[dataset.name]
+    names = {"condition": str, "model": str}
+    table = pd.read_csv(files.table("cnn"), dtype=names).set_index(["condition", "model", "seed"]).loc[dataset.name]
     first = table.iloc[0]
     return Result(
         condition=dataset.name,
@@ -270,9 +272,5 @@ def _mistakes(matrix: NDArray[np.int64], labels: Sequence[Any]) -> list[Mistake]
 
 
 def _jobs(files: RunFiles) -> list[Job]:
-    """From Snakemake's benchmarks, where it ran the pipeline: <rule>.tsv or <rule>/<wildcards>.tsv."""
-    seconds = defaultdict(list)
-    for path in sorted(files.benchmarks.rglob("*.tsv")):
-        rule = path.relative_to(files.benchmarks).parts[0].removesuffix(".tsv")
-        seconds[rule].append(float(pd.read_csv(path, sep="\t")["s"].iloc[0]))
-    return [Job(rule, len(taken), sum(taken), max(taken)) for rule, taken in seconds.items()]
+    rules = job_seconds(files).groupby("rule", sort=False)["seconds"]
+    return [Job(str(rule), len(seconds), seconds.sum(), seconds.max()) for rule, seconds in rules]

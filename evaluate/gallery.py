@@ -56,7 +56,7 @@ def gallery(
 
     Parameters
     ----------
-    pixel_s : width of a detector pixel near the beam, as s = 1/resolution [nm⁻¹].
+    pixel_s : width of a detector pixel, as s = 1/resolution [nm⁻¹].
     """
     n_pixels = conditions[0].patterns.shape[-1]
     groups, side_by_side = len(hit_multiplicities), len(conditions)
@@ -117,8 +117,8 @@ def _draw_pattern(axes: Axes, condition: Condition, index: tuple[int, int]) -> N
 def _draw_scale_bar(axes: Axes, pixel_s: float) -> None:
     n_pixels = axes.get_xlim()[1] + 0.5
     longest = 0.4 * n_pixels * pixel_s
-    exponent = 10 ** np.floor(np.log10(longest))
-    length = exponent * max(digit for digit in (1, 2, 5) if digit * exponent <= longest)  # nm⁻¹
+    power = 10 ** np.floor(np.log10(longest))
+    length = power * max(digit for digit in (1, 2, 5) if digit * power <= longest)  # [nm⁻¹]
     start, y = 0.05 * n_pixels, 0.06 * n_pixels
     axes.plot([start, start + length / pixel_s], [y, y], color="white", linewidth=2, solid_capstyle="butt")
     axes.text(start, y + 0.03 * n_pixels, f"{length:g} nm⁻¹", color="white", size=9, va="bottom")

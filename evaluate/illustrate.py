@@ -21,17 +21,12 @@ RADIAL_PATTERNS = 2048
 def figure_names(config: RunConfig) -> list[str]:
     """What `draw_figures` writes into figures/."""
     names = ["classes.png", *(f"gallery_{name}.png" for name in config.simulation.datasets)]
-    if noise_free(config):
+    if _radial_condition(config):
         names.append("radial.svg")
     for condition in config.training.datasets:
         for model in config.training.models:
             names += [f"{figure}_{condition}_{model}.svg" for figure in ("training", "structures", "counts")]
     return names
-
-
-def noise_free(config: RunConfig) -> str | None:
-    """The first dataset of expected photons, if there is one."""
-    return next((name for name, data in config.simulation.datasets.items() if data.record == "expected"), None)
 
 
 def draw_figures(files: RunFiles, config: RunConfig) -> None:
@@ -59,13 +54,13 @@ def _draw_patterns(files: RunFiles, config: RunConfig) -> None:
     shown = {name: _examples(dataset) for name, dataset in datasets.items()}
     first = next(iter(datasets.values()))
     labels = first.structures, first.hit_multiplicities, resolution.pixel
-    for name, condition in shown.items():
-        gallery(files.figure(f"gallery_{name}.png"), [condition], *labels)
+    for name, example in shown.items():
+        gallery(files.figure(f"gallery_{name}.png"), [example], *labels)
     # The plan is the same for all datasets: these are the same shots, without and with noise.
-    first_of = {condition.counted is None: condition for condition in reversed(shown.values())}
+    first_of = {example.counted is None: example for example in reversed(shown.values())}
     gallery(files.figure("classes.png"), [first_of[kind] for kind in (True, False) if kind in first_of], *labels)
-    if expected := noise_free(config):
-        profiles = _radial_profiles(datasets[expected], resolution)
+    if condition := _radial_condition(config):
+        profiles = _radial_profiles(datasets[condition], resolution)
         figures.radial_profiles(files.figure("radial.svg"), resolution.ring_middles, profiles)
 
 
@@ -82,6 +77,12 @@ def _examples(dataset: Dataset) -> Condition:
         counted[index] = dataset.read_raw(slice(row, row + 1)).sum()
     patterns[..., dataset.mask] = np.nan
     return Condition(dataset.name, patterns, None if dataset.record == "expected" else counted)
+
+
+def _radial_condition(config: RunConfig) -> str | None:
+    """The first noise-free dataset, where there are single hits to average."""
+    names = (name for name, dataset in config.simulation.datasets.items() if dataset.record == "expected")
+    return next(names, None) if 1 in config.simulation.plan.hit_multiplicities else None
 
 
 def _radial_profiles(dataset: Dataset, resolution: Resolution) -> dict[str, NDArray[np.float64]]:

@@ -60,8 +60,8 @@ def number(value: float, digits: int = 3) -> Markup:
     if -3 <= exponent < 6:
         decimals = digits - 1 - exponent
         return Markup(f"{round(value, decimals):,.{max(0, decimals)}f}")
-    mantissa = f"{value / 10**exponent:.{digits}g}"
-    return Markup("{}\u202f×\u202f10<sup>{}</sup>").format(mantissa, str(exponent).replace("-", "−"))
+    mantissa, power = map(float, f"{value:.{digits - 1}e}".split("e"))
+    return Markup("{:g}\u202f×\u202f10<sup>{:g}</sup>").format(mantissa, power).replace("-", "−")
 
 
 def size(n_bytes: int) -> str:

@@ -36,9 +36,11 @@ class Patterns:
         return len(self.images)
 
     def take(self, rows: NDArray[np.int64]) -> "Patterns":
+        """Those of these rows, copied."""
         return Patterns(self.images[rows], self.count[rows], self.particle[rows])
 
     def join(self, other: "Patterns") -> "Patterns":
+        """These and then the others."""
         return Patterns(
             np.concatenate((self.images, other.images)),
             np.concatenate((self.count, other.count)),

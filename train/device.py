@@ -39,4 +39,4 @@ def flush_denormals() -> None:
 
 def describe_device(device: torch.device) -> str:
     """For logs: the GPU's name, or the number of CPU threads."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {torch.get_num_threads()} threads"
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, threads: {torch.get_num_threads()}"

@@ -70,7 +70,7 @@ def fit(name: str, dataset: "Dataset", recipe: Recipe, seed: int, device: torch.
 
     for number in range(len(history) + 1, recipe.epochs + 1):
         started = time.perf_counter()
-        torch.manual_seed(_epoch_seed(seed, number))
+        torch.manual_seed(_epoch_seed(seed, number))  # of the dropout
         train_loss = _train_epoch(model, optimiser, train_batches, number, recipe, device)
         train_seconds = time.perf_counter() - started
         validation = validate(model, validation_batches, recipe, device)

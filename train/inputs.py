@@ -16,7 +16,7 @@ def standardise(images: Tensor) -> Tensor:
     deviation = centred.square().mean((-2, -1), keepdim=True).sqrt()
     # Not `deviation > 0`: the mean of equal values is rounded, and dividing would blow that up to ±1.
     constant = images.amax((-2, -1), keepdim=True) == images.amin((-2, -1), keepdim=True)
-    return torch.where(constant, 0.0, centred / deviation)
+    return centred / torch.where(constant, torch.inf, deviation)
 
 
 INPUTS: dict[str, Callable[[Tensor], Tensor]] = {"standardise": standardise}

@@ -26,9 +26,8 @@ class Recipe:
     memory_gb: float = 8.0
     """patterns held at once, of each split [1e9 bytes]; a training split above it is shuffled in whole shards"""
 
-    __pydantic_config__: ClassVar = {
-        "extra": "forbid"
-    }  # read where a config holds a recipe; pydantic is not needed here
+    # Read by pydantic where a config holds a recipe; a bare GPU node trains without pydantic.
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     def __post_init__(self) -> None:
         for name in ("learning_rate", "count_weight", "memory_gb"):

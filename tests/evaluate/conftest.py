@@ -125,7 +125,14 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFiles, Ru
             history[columns] = epochs[:, None] * [0.2, 0.25, 0.3]
             files.history(condition, "late10", seed).parent.mkdir(parents=True)
             history.assign(seconds=50.0).to_csv(files.history(condition, "late10", seed), index=False)
-    provenance = {"config_digest": "c0ffee00", "versions": {"numpy": "9.8.7"}, "device": "cpu, 2 threads"}
+    provenance = {
+        "config_digest": "c0ffee00",
+        "config": config.model_dump(mode="json"),
+        "structures": [{"id": "ball"}, {"id": "9xyz"}],
+        "versions": {"numpy": "9.8.7"},
+        "device": ["cpu, 2 threads", "NVIDIA X"],
+        "wall_time_s": 125.0,
+    }
     write_tables(files, config, provenance)
     files.benchmarks.joinpath("volume").mkdir(parents=True)
     for structure_id, seconds in (("ball", 61.0), ("9xyz", 64.0)):

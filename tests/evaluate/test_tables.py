@@ -103,6 +103,6 @@ def test_predictions_of_other_patterns_are_refused(finished_run: Run, tmp_path: 
             table = read_predictions(files.predictions(condition, model, seed))
             shifted = table.assign(structure=np.roll(table["structure"], 1))
             write_predictions(shifted, elsewhere.predictions(condition, model, seed))
-    with pytest.raises(ValueError, match="late10-seed3.parquet is not about the test split of clean"):
+    with pytest.raises(ValueError, match=r"late10-seed3\.parquet is not about the test split of clean"):
         write_tables(elsewhere, config, {})
     assert not elsewhere.table("cnn").exists()
