@@ -27,8 +27,8 @@ def gather(files: RunFiles, config: RunConfig) -> dict[str, Any]:
         "structures": [{key: record.get(key) for key in shown} for record in records],
         "versions": versions(),
         "device": sorted({record["device"] for record in trainings.values()}),
-        "training_seconds": {name: record["seconds"] for name, record in trainings.items()},
-        "wall_time_s": job_seconds(files)["seconds"].sum(),
+        "training_seconds": {name: round(record["seconds"], 1) for name, record in trainings.items()},
+        "wall_time_s": round(job_seconds(files)["seconds"].sum(), 1),
     }
 
 

@@ -193,7 +193,11 @@ class SimulationConfig(Strict):
     storage: StorageConfig = StorageConfig()
 
     @model_validator(mode="after")
-    def _ids_are_unique(self) -> Self:
+    def _parts_fit_together(self) -> Self:
+        if self.plan.fluence_jitter.model == "none" and (
+            jittered := [name for name, entry in self.datasets.items() if entry.fluence_jitter]
+        ):
+            raise ValueError(f"datasets {jittered} have fluence_jitter: true, but plan.fluence_jitter.model is none")
         ids = [structure.id.lower() for structure in self.structures]
         if duplicates := sorted({i for i in ids if ids.count(i) > 1}):
             raise ValueError(f"structure ids {duplicates} appear more than once (case does not tell them apart)")

@@ -28,7 +28,7 @@ import zarr
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec
 
-from simulate.detector import add_read_noise, round_mantissa
+from simulate.detector import NOT_A_COUNT, add_read_noise, round_mantissa
 from simulate.files import read_json, sha256, write_json
 from simulate.plan import SPLITS
 
@@ -125,6 +125,8 @@ def _create_images(group: zarr.Group, layout: Layout) -> None:
         chunks=(layout.patterns_per_chunk, *layout.image_shape),
         shards=(layout.patterns_per_shard, *layout.image_shape),
         compressors=BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),
+        # Never recorded: what was not written cannot be taken for dark patterns, and dark patterns have a file.
+        fill_value=NOT_A_COUNT if layout.record == "photons" else np.nan,
         dimension_names=("pattern", "y", "x"),
         attributes={
             "units": "photons",

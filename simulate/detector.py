@@ -8,7 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 STREAMS = {"arrangement": 0, "photons": 1, "read_noise": 2}
-MAX_PHOTONS = int(np.iinfo(np.uint16).max)
+NOT_A_COUNT = int(np.iinfo(np.uint16).max)
+"""Stands for "never written" in a store."""
+
+MAX_PHOTONS = NOT_A_COUNT - 1
 
 
 def generator(seed: int, stream: str) -> np.random.Generator:

@@ -141,6 +141,13 @@ def test_writing_a_shard_again_gives_the_same_bytes(folder: Path, counts: np.nda
     assert shard_of(folder, 1).read_bytes() == before
 
 
+def test_a_shard_of_dark_patterns_has_a_file(tmp_path: Path) -> None:
+    dark = np.zeros((20, 8, 8), dtype=np.uint16)
+    folder = make_dataset(tmp_path / "dark", dark, ["a"] * 20, [1] * 20)
+    assert dataset.verify(folder) == []
+    assert np.array_equal(dataset.open_dataset(folder).read_raw(slice(0, 20)), dark)
+
+
 def test_wrong_images_are_refused(folder: Path, counts: np.ndarray) -> None:
     layout = dataset.Layout.load(folder)
     with pytest.raises(ValueError, match=r"shard 0.*expected uint16 \(16, 8, 8\)"):

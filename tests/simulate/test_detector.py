@@ -32,7 +32,7 @@ def test_a_pattern_depends_on_its_own_seed_alone() -> None:
 
 def test_counts_above_the_range_are_an_error() -> None:
     expected = np.full((1, 4, 4), 2.0 * MAX_PHOTONS, dtype=np.float32)
-    with pytest.raises(OverflowError, match="more than the 65535 that are stored"):
+    with pytest.raises(OverflowError, match="more than the 65534 that are stored"):
         sample_photons(expected, SEEDS[:1])
 
 

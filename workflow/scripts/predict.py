@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
+
 from _wiring import start
 from evaluate.baselines import total_intensity
 from evaluate.predictions import predict_split, write_predictions
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 run, files = start(snakemake)
+torch.set_num_threads(snakemake.threads)  # more than the job was given would wait for each other at every operation
 dataset = open_dataset(files.dataset(snakemake.wildcards.dataset))
 if snakemake.wildcards.model == "total_intensity":
     predictions = total_intensity(dataset, seed=int(snakemake.wildcards.seed))

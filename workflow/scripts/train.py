@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
+
 from _wiring import start
 from simulate.dataset import open_dataset
 from train.device import choose_device
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 run, files = start(snakemake)
+torch.set_num_threads(snakemake.threads)  # more than the job was given would wait for each other at every operation
 wildcards = snakemake.wildcards
 fit(
     wildcards.model,
