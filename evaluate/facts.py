@@ -15,7 +15,8 @@ from evaluate.predictions import read_predictions
 from evaluate.provenance import job_seconds
 from evaluate.run_files import RunFiles
 from evaluate.tables import BASELINE_SEED, per_class
-from simulate.config import DatasetConfig
+from simulate.beam import fluence
+from simulate.config import BeamConfig, DatasetConfig
 from simulate.dataset import Dataset, open_dataset, shard_marker
 from simulate.files import read_json, sha256
 
@@ -164,7 +165,7 @@ def collect(files: RunFiles, config: RunConfig) -> Facts:
         experiment=experiment,
         structures=[_structure(files, s.id, experiment, datasets) for s in config.simulation.structures],
         datasets=[
-            _dataset(dataset, config.simulation.datasets[name], experiment["fluence_photons_per_um2"][name])
+            _dataset(dataset, config.simulation.datasets[name], config.simulation.beam)
             for name, dataset in datasets.items()
         ],
         results=[_result(files, config, datasets[condition]) for condition in config.training.datasets],
@@ -192,14 +193,14 @@ def _structure(
     )
 
 
-def _dataset(dataset: Dataset, config: DatasetConfig, fluence: float) -> DatasetFacts:
+def _dataset(dataset: Dataset, config: DatasetConfig, beam: BeamConfig) -> DatasetFacts:
     markers = (read_json(shard_marker(dataset.folder, shard)) for shard in range(dataset.layout.n_shards))
     photons = np.concatenate([marker["photons_per_pattern"] for marker in markers])
     low, median, high = np.quantile(photons, (0.05, 0.5, 0.95))
     return DatasetFacts(
         name=dataset.name,
         config=config,
-        fluence=fluence,
+        fluence=fluence(config.photons_per_pulse, beam.focus_radius_um),
         patterns={split: rows.stop - rows.start for split, rows in dataset.splits.items()},
         photons=(float(low), float(median), float(high)),
         bytes=dataset.card["bytes"],

@@ -281,7 +281,8 @@ def _raise_if_any(problems: list[str | None], folder: Path) -> None:
     if found := [problem for problem in problems if problem]:
         raise DamagedDatasetError(
             f"dataset {folder} has {len(found)} problem(s):\n  " + "\n  ".join(found) + "\n"
-            f"`python -m simulate.dataset repair {folder}` forgets what is damaged; the next `snakemake` makes it again"
+            f"`python -m simulate.dataset repair {folder}` forgets what is damaged; "
+            f"`snakemake {folder}/dataset.json` makes it, and only it, again"
         )
 
 
@@ -306,8 +307,9 @@ def verify(folder: Path) -> list[str]:
 
 
 def repair(folder: Path) -> list[int]:
-    """Forget the shards that are missing or damaged, so that the next run makes them again; returns their numbers.
+    """Forget the shards that are missing or damaged, so that snakemake makes them again; returns their numbers.
 
+    Asked for `dataset.json` alone, snakemake then sees that the bytes are what they were, and networks stand.
     Damaged labels or metadata condemn the whole store: all shards are forgotten.
     """
     layout = Layout.load(folder)
@@ -466,7 +468,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if arguments.action == "repair":
             bad = repair(arguments.path)
-            print(f"{len(bad)} shard(s) forgotten: {bad}; run snakemake to make them again" if bad else "all is well")
+            again = f"`snakemake {arguments.path}/dataset.json` (with your --configfile) makes them again"
+            print(f"{len(bad)} shard(s) forgotten: {bad}; {again}" if bad else "nothing to repair")
             return 0
         problems = verify(arguments.path)
     except FileNotFoundError as error:

@@ -59,10 +59,6 @@ def make_geometry(config: SimulationConfig, geometry_file: Path, record_file: Pa
             "photon_energy_eV": config.beam.photon_energy_eV,
             "wavelength_angstrom": wavelength(config.beam.photon_energy_eV),
             "focus_radius_um": config.beam.focus_radius_um,
-            "fluence_photons_per_um2": {
-                name: fluence(entry.photons_per_pulse, config.beam.focus_radius_um)
-                for name, entry in config.datasets.items()
-            },
             "n_pixels": detector.n_pixels,
             "pixel_size_um": detector.pixel_size_um,
             "distance_mm": detector.distance_mm,
@@ -169,8 +165,10 @@ def make_shards(
 
 def complete_dataset(config: SimulationConfig, folder: Path, geometry_record: Path) -> None:
     """All shards -> checked, and the card of the dataset written."""
+    entry = config.datasets[folder.name]
     card: dict[str, Any] = {
-        "config": config.datasets[folder.name].model_dump(mode="json"),
+        "fluence_photons_per_um2": fluence(entry.photons_per_pulse, config.beam.focus_radius_um),
+        "config": entry.model_dump(mode="json"),
         "plan": config.plan.model_dump(mode="json"),
         "experiment": read_json(geometry_record),
         "versions": versions(),

@@ -39,7 +39,7 @@ rule geometry:
         mem_mb=2000,
         runtime=10,
     params:
-        settings=settings("beam", "detector", "datasets"),
+        settings=settings("beam", "detector"),
         source=source_digest("simulate.geometry"),
     message:
         "beam and detector: scattering vectors, solid angles, polarisation"
