@@ -129,7 +129,7 @@ def skopi_images(atoms: Atoms, orientations: np.ndarray, positions: np.ndarray, 
     """Rate of generate_image in `cores` processes at once, and the expected photons of the given shots."""
     import multiprocessing
 
-    with multiprocessing.get_context("fork").Pool(cores, _make_skopi, (atoms, orientations, positions)) as pool:
+    with multiprocessing.get_context("spawn").Pool(cores, _make_skopi, (atoms, orientations, positions)) as pool:
         results = pool.map(_time_skopi, range(cores), chunksize=1)
     return sum(rate_of_one for rate_of_one, _ in results), results[0][1]
 
