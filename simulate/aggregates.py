@@ -16,29 +16,38 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 
+FLIGHTS = 64
+"""Flights tried at once: about one in sixteen meets a single sphere."""
+
+
 def ballistic(rng: np.random.Generator, n_particles: int, radius: float) -> Array:
-    """(n_particles, 3) centres in units of `radius`; see `skopi.aggregate.build_bpca`, whose geometry this repeats."""
+    """(n_particles, 3) centres, in the unit of `radius`; the geometry of `skopi.aggregate.build_bpca`."""
     centres = np.zeros((1, 3))
     while len(centres) < n_particles:
         farthest = np.linalg.norm(centres, axis=1).max() + radius
-        start, end = random_directions(rng, 2) * max(2 * farthest, 4 * radius)
-        flight = (end - start) / np.linalg.norm(end - start)
-        along = (centres - start) @ flight
-        chord2 = radius**2 - (np.sum((centres - start) ** 2, axis=1) - along**2)
+        start, end = random_directions(rng, 2 * FLIGHTS).reshape(2, FLIGHTS, 3) * max(2 * farthest, 4 * radius)
+        flight = (end - start) / np.linalg.norm(end - start, axis=1, keepdims=True)
+        to_centre = centres - start[:, None]  # (flights, centres, 3)
+        along = np.einsum("fcx,fx->fc", to_centre, flight)
+        chord2 = radius**2 - (np.einsum("fcx,fcx->fc", to_centre, to_centre) - along**2)
         distance = np.where(chord2 >= 0, along - np.sqrt(np.maximum(chord2, 0)), np.inf)
-        target = int(np.argmin(distance))
-        if np.isfinite(distance[target]):
-            hit = start + distance[target] * flight
-            centres = _add_unless_overlapping(centres, centres[target] + 2 * (hit - centres[target]), radius)
+        target = distance.argmin(axis=1)
+        for number in np.flatnonzero(np.isfinite(distance.min(axis=1))):
+            hit = start[number] + distance[number, target[number]] * flight[number]
+            centre = centres[target[number]]
+            if _is_free(candidate := centre + 2 * (hit - centre), centres, radius):
+                centres = np.vstack([centres, candidate])
+                break
     return centres
 
 
 def random_contact(rng: np.random.Generator, n_particles: int, radius: float) -> Array:
-    """(n_particles, 3) centres in units of `radius`."""
+    """(n_particles, 3) centres, in the unit of `radius`."""
     centres = np.zeros((1, 3))
     while len(centres) < n_particles:
         neighbour = centres[rng.integers(len(centres))]
-        centres = _add_unless_overlapping(centres, neighbour + 2 * radius * random_directions(rng, 1)[0], radius)
+        if _is_free(candidate := neighbour + 2 * radius * random_directions(rng, 1)[0], centres, radius):
+            centres = np.vstack([centres, candidate])
     return centres
 
 
@@ -51,7 +60,6 @@ def random_directions(rng: np.random.Generator, n: int) -> Array:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def _add_unless_overlapping(centres: Array, candidate: Array, radius: float) -> Array:
-    distances = np.linalg.norm(centres - candidate, axis=1)
+def _is_free(candidate: Array, centres: Array, radius: float) -> bool:
     # The contact itself is 2 radius up to rounding.
-    return np.vstack([centres, candidate]) if distances.min() >= 2 * radius * (1 - 1e-9) else centres
+    return bool(np.linalg.norm(centres - candidate, axis=1).min() >= 2 * radius * (1 - 1e-9))
