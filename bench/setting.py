@@ -166,10 +166,10 @@ def late10_store(folder: Path) -> Path:
     """A store of 5,120 sparse patterns of 44 classes, most of them for training; what they show does not matter."""
     import pandas as pd
 
-    from simulate import dataset
+    from simulate import integrity, store
 
     n, rng = 5120, np.random.default_rng(0)
-    layout = dataset.Layout(n, (128, 128), "photons", 16, 1024, tuple(f"s{i}" for i in range(11)), (1, 2, 3, 4), 0.0)
+    layout = store.Layout(n, (128, 128), "photons", 16, 1024, tuple(f"s{i}" for i in range(11)), (1, 2, 3, 4), 0.0)
     plan = pd.DataFrame(
         {
             "structure": [layout.structures[i % 11] for i in range(n)],
@@ -178,10 +178,10 @@ def late10_store(folder: Path) -> Path:
             "seed": np.arange(n, dtype=np.uint64),
         }
     )
-    dataset.create(folder / "store", layout, plan, np.ones(n), np.zeros((128, 128), dtype=bool))
+    store.create(folder / "store", layout, plan, np.ones(n), np.zeros((128, 128), dtype=bool))
     for shard in range(layout.n_shards):
         rows = layout.rows(shard)
         images = rng.poisson(0.05, size=(rows.stop - rows.start, 128, 128)).astype(np.uint16)
-        dataset.write_shard(folder / "store", layout, shard, images, made_from="benchmark")
-    dataset.complete(folder / "store", {})
+        store.write_shard(folder / "store", layout, shard, images, made_from="benchmark")
+    integrity.complete(folder / "store", {})
     return folder / "store"

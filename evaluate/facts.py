@@ -17,8 +17,9 @@ from evaluate.run_files import RunFiles
 from evaluate.tables import BASELINE_SEED, per_class
 from simulate.beam import fluence
 from simulate.config import BeamConfig, DatasetConfig
-from simulate.dataset import Dataset, open_dataset, shard_marker
+from simulate.dataset import Dataset, open_dataset
 from simulate.files import read_json, sha256
+from simulate.store import shard_marker
 
 SMALLEST_MISTAKE = 0.05
 """Share of a label's patterns that an answer must take to be listed as a mistake."""

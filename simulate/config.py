@@ -154,7 +154,11 @@ class DatasetConfig(Strict):
     read_noise_photons: NonNegative = Field(
         0.0, description="sigma of Gaussian noise per pixel, added on reading: float noise does not compress"
     )
-    engine: Literal["fast", "skopi"] = Field("fast", description="`skopi` renders with skopi itself, the reference")
+    engine: Literal["fast", "torch", "skopi"] = Field(
+        "fast",
+        description="`fast`: compiled, on the CPU; `torch`: the same on a GPU where there is one (equal to float32 "
+        "rounding, not to the bit); `skopi`: skopi's own experiment, the reference",
+    )
 
     @model_validator(mode="after")
     def _noise_needs_photons(self) -> Self:

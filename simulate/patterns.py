@@ -30,7 +30,7 @@ def expected_photons(
     fluence: NDArray[np.float64],
     *,
     backend: Backend = "numba",
-    device: str = "cpu",
+    device: str | None = None,
 ) -> NDArray[np.float32]:
     """Expected photons per pixel of shots of the same number of particles of one structure.
 
@@ -39,7 +39,7 @@ def expected_photons(
     orientations : (n_shots, n_particles, 4) unit quaternions (w, x, y, z), sample to lab frame.
     positions :    (n_shots, n_particles, 3) lab frame [Å].
     fluence :      (n_shots,) [photons/µm²].
-    backend :      `numba` on the CPU, or `torch` on `device`.
+    backend :      `numba` on the CPU, or `torch` on `device`, by default a GPU where there is one.
 
     Returns
     -------

@@ -69,9 +69,11 @@ def render(
     q_step_y: FloatArray,
     photons_per_electron2: FloatArray,
     fluence: FloatArray,
-    device: str = "cpu",
+    device: str | None = None,
 ) -> FloatArray:
     """`render_on_device` for numpy arrays, in batches that stay near 64 shots of 128x128 pixels."""
+
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
 
     def on(array: NDArray) -> torch.Tensor:
         return torch.as_tensor(array, device=device)

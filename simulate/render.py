@@ -12,16 +12,16 @@ import pandas as pd
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from simulate import dataset, patterns
+from simulate import integrity, patterns, store
 from simulate import plan as plans
 from simulate.atoms import Atoms
 from simulate.beam import fluence
 from simulate.config import SimulationConfig
-from simulate.dataset import Layout
 from simulate.detector import as_counts, sample_photons
 from simulate.files import read_json, sha256
 from simulate.geometry import Geometry
 from simulate.provenance import json_digest, source_digest
+from simulate.store import Layout
 from simulate.volume import Volume
 
 logger = logging.getLogger(__name__)
@@ -57,13 +57,16 @@ def images(plan: pd.DataFrame, inputs: Inputs, config: SimulationConfig, name: s
     if config.datasets[name].engine == "skopi":
         expected, photons = _skopi_shots(plan, inputs, config, name)
         return expected if config.datasets[name].record == "expected" else photons
-    expected = _expected_photons(plan, inputs, shot_fluence(plan, config, name))
+    backend: patterns.Backend = "torch" if config.datasets[name].engine == "torch" else "numba"
+    expected = _expected_photons(plan, inputs, shot_fluence(plan, config, name), backend)
     if config.datasets[name].record == "expected":
         return expected
     return sample_photons(expected, plan["seed"].to_numpy(np.uint64))
 
 
-def _expected_photons(plan: pd.DataFrame, inputs: Inputs, fluences: NDArray[np.float64]) -> NDArray[np.float32]:
+def _expected_photons(
+    plan: pd.DataFrame, inputs: Inputs, fluences: NDArray[np.float64], backend: patterns.Backend
+) -> NDArray[np.float32]:
     geometry = _load_geometry(inputs.geometry)
     result = np.empty((len(plan), *geometry.shape), dtype=np.float32)
     # The kernels take shots of one structure and one multiplicity at a time.
@@ -75,6 +78,7 @@ def _expected_photons(plan: pd.DataFrame, inputs: Inputs, fluences: NDArray[np.f
             np.stack(list(chosen["orientations"])),
             np.stack(list(chosen["positions"])),
             fluences[rows],
+            backend=backend,
         )
     return result
 
@@ -133,10 +137,10 @@ def _load_plan(path: Path) -> pd.DataFrame:
 def make_shard(folder: Path, shard: int, inputs: Inputs, config: SimulationConfig, made_from: str) -> dict[str, Any]:
     """Render and write one whole shard, unless it stands already, made from the same; returns its marker."""
     layout = Layout.load(folder)
-    if dataset.shard_problem(folder, layout, shard, made_from) is None:
-        return read_json(dataset.shard_marker(folder, shard))
+    if integrity.shard_problem(folder, layout, shard, made_from) is None:
+        return read_json(store.shard_marker(folder, shard))
     rows = _load_plan(inputs.plan).iloc[layout.rows(shard)]
-    return dataset.write_shard(folder, layout, shard, images(rows, inputs, config, folder.name), made_from)
+    return store.write_shard(folder, layout, shard, images(rows, inputs, config, folder.name), made_from)
 
 
 def make_shards(

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from simulate import dataset, render, structures, volume
+from simulate import integrity, render, store, structures, volume
 from simulate import plan as plans
 from simulate.atoms import Atoms
 from simulate.beam import fluence, wavelength
@@ -132,10 +132,10 @@ def make_plan(config: SimulationConfig, records: Mapping[str, Path], plan_file: 
     plans.write(plans.draw(config.plan, radii), plan_file)
 
 
-def layout_of(config: SimulationConfig, name: str) -> dataset.Layout:
+def layout_of(config: SimulationConfig, name: str) -> store.Layout:
     """What dataset `name` will hold."""
     plan = config.plan
-    return dataset.Layout(
+    return store.Layout(
         n_patterns=len(config.structures) * len(plan.hit_multiplicities) * plan.patterns_per_class,
         image_shape=(config.detector.n_pixels, config.detector.n_pixels),
         record=config.datasets[name].record,
@@ -152,7 +152,7 @@ def make_layout(config: SimulationConfig, plan_file: Path, geometry_file: Path, 
     plan = plans.read(plan_file)
     mask = Geometry.load(geometry_file).mask
     fluences = render.shot_fluence(plan, config, folder.name)
-    dataset.create(folder, layout_of(config, folder.name), plan, fluences, mask)
+    store.create(folder, layout_of(config, folder.name), plan, fluences, mask)
 
 
 def make_shards(
@@ -173,4 +173,4 @@ def complete_dataset(config: SimulationConfig, folder: Path, geometry_record: Pa
         "experiment": read_json(geometry_record),
         "versions": versions(),
     }
-    dataset.complete(folder, card)
+    integrity.complete(folder, card)

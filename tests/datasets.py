@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from simulate import dataset
+from simulate import integrity, store
 from simulate.plan import SPLITS
 
 
@@ -29,8 +29,8 @@ def make_dataset(
     n = len(images)
     if split is None:
         split = [SPLITS[0] if i < 0.7 * n else SPLITS[1] if i < 0.8 * n else SPLITS[2] for i in range(n)]
-    record: dataset.Record = "photons" if images.dtype == np.uint16 else "expected"
-    layout = dataset.Layout(
+    record: store.Record = "photons" if images.dtype == np.uint16 else "expected"
+    layout = store.Layout(
         n_patterns=n,
         image_shape=(images.shape[1], images.shape[2]),
         record=record,
@@ -49,8 +49,8 @@ def make_dataset(
         }
     )
     no_mask = np.zeros(layout.image_shape, dtype=bool)
-    dataset.create(folder, layout, plan, np.full(n, 1e12), no_mask if mask is None else mask)
+    store.create(folder, layout, plan, np.full(n, 1e12), no_mask if mask is None else mask)
     for shard in range(layout.n_shards):
-        dataset.write_shard(folder, layout, shard, images[layout.rows(shard)], made_from="test")
-    dataset.complete(folder, {})
+        store.write_shard(folder, layout, shard, images[layout.rows(shard)], made_from="test")
+    integrity.complete(folder, {})
     return folder

@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 from datasets import make_dataset
-from simulate import dataset
+from simulate import dataset, integrity, store
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_card_counts_classes_and_photons(folder: Path, counts: np.ndarray) -> No
 
 
 def shard_of(folder: Path, number: int) -> Path:
-    return dataset.shard_file(folder, dataset.Layout.load(folder), number)
+    return store.shard_file(folder, store.Layout.load(folder), number)
 
 
 def flip_a_bit(path: Path) -> None:
@@ -86,7 +86,7 @@ DAMAGE = {
     "a flipped bit": (lambda f: flip_a_bit(shard_of(f, 1)), r"shard 1 \(patterns 16-31, .*\) is damaged"),
     "a truncated shard": (lambda f: shard_of(f, 2).write_bytes(shard_of(f, 2).read_bytes()[:-9]), r"shard 2 .* bytes"),
     "a deleted shard": (lambda f: shard_of(f, 0).unlink(), r"shard 0 .* is missing: its marker is there"),
-    "a shard without marker": (lambda f: dataset.shard_marker(f, 3).unlink(), r"shard 3 .* never finished"),
+    "a shard without marker": (lambda f: store.shard_marker(f, 3).unlink(), r"shard 3 .* never finished"),
     "deleted labels": (lambda f: (f / "patterns.zarr/structure/c/0").unlink(), r"structure.* \(labels.*missing"),
     "changed labels": (lambda f: flip_a_bit(f / "patterns.zarr/seed/c/0"), r"seed/c/0 \(labels.*damaged"),
     "changed metadata": (lambda f: (f / "patterns.zarr/photons/zarr.json").write_text("{}"), r"zarr.json.*damaged"),
@@ -99,7 +99,7 @@ def test_damage_is_named(folder: Path, damage: str, capsys: pytest.CaptureFixtur
     assert dataset.main(["verify", str(folder)]) == 0
     inflict, message = DAMAGE[damage]
     inflict(folder)
-    (problem,) = dataset.verify(folder)
+    (problem,) = integrity.verify(folder)
     assert re.search(message, problem), problem
     assert dataset.main(["verify", str(folder)]) == 1
     assert problem in capsys.readouterr().out
@@ -110,50 +110,50 @@ def test_repair_forgets_only_what_is_damaged(folder: Path, counts: np.ndarray) -
     (folder / "jobs").mkdir()
     for job, shards in enumerate(([0, 1], [2, 3])):
         (folder / "jobs" / f"{job}.json").write_text(json.dumps({"shards": shards}))
-    assert dataset.repair(folder) == [1]
+    assert integrity.repair(folder) == [1]
     assert [(folder / "jobs" / f"{job}.json").exists() for job in (0, 1)] == [False, True]
-    with pytest.raises(dataset.DamagedDatasetError, match="not complete"):
+    with pytest.raises(integrity.DamagedDatasetError, match="not complete"):
         dataset.open_dataset(folder)
-    layout = dataset.Layout.load(folder)
-    assert dataset.shard_problem(folder, layout, 0) is None
-    dataset.write_shard(folder, layout, 1, counts[16:32], made_from="test")
-    dataset.complete(folder, {})
-    assert dataset.verify(folder) == []
+    layout = store.Layout.load(folder)
+    assert integrity.shard_problem(folder, layout, 0) is None
+    store.write_shard(folder, layout, 1, counts[16:32], made_from="test")
+    integrity.complete(folder, {})
+    assert integrity.verify(folder) == []
 
 
 def test_incomplete_store_does_not_become_complete(folder: Path) -> None:
     shard_of(folder, 3).unlink()
     (folder / "dataset.json").unlink()
-    with pytest.raises(dataset.DamagedDatasetError, match=r"1 problem\(s\)[\s\S]*shard 3"):
-        dataset.complete(folder, {})
+    with pytest.raises(integrity.DamagedDatasetError, match=r"1 problem\(s\)[\s\S]*shard 3"):
+        integrity.complete(folder, {})
     assert not (folder / "dataset.json").exists()
 
 
 def test_shard_made_from_something_else_is_out_of_date(folder: Path) -> None:
-    layout = dataset.Layout.load(folder)
-    assert dataset.shard_problem(folder, layout, 0, made_from="test") is None
-    assert "out of date" in str(dataset.shard_problem(folder, layout, 0, made_from="another recipe"))
+    layout = store.Layout.load(folder)
+    assert integrity.shard_problem(folder, layout, 0, made_from="test") is None
+    assert "out of date" in str(integrity.shard_problem(folder, layout, 0, made_from="another recipe"))
 
 
 def test_writing_a_shard_again_gives_the_same_bytes(folder: Path, counts: np.ndarray) -> None:
     before = shard_of(folder, 1).read_bytes()
-    dataset.write_shard(folder, dataset.Layout.load(folder), 1, counts[16:32], made_from="test")
+    store.write_shard(folder, store.Layout.load(folder), 1, counts[16:32], made_from="test")
     assert shard_of(folder, 1).read_bytes() == before
 
 
 def test_a_shard_of_dark_patterns_has_a_file(tmp_path: Path) -> None:
     dark = np.zeros((20, 8, 8), dtype=np.uint16)
     folder = make_dataset(tmp_path / "dark", dark, ["a"] * 20, [1] * 20)
-    assert dataset.verify(folder) == []
+    assert integrity.verify(folder) == []
     assert np.array_equal(dataset.open_dataset(folder).read_raw(slice(0, 20)), dark)
 
 
 def test_wrong_images_are_refused(folder: Path, counts: np.ndarray) -> None:
-    layout = dataset.Layout.load(folder)
+    layout = store.Layout.load(folder)
     with pytest.raises(ValueError, match=r"shard 0.*expected uint16 \(16, 8, 8\)"):
-        dataset.write_shard(folder, layout, 0, counts[:15], made_from="test")
+        store.write_shard(folder, layout, 0, counts[:15], made_from="test")
     with pytest.raises(ValueError, match="expected uint16"):
-        dataset.write_shard(folder, layout, 0, counts[:16].astype(np.float32), made_from="test")
+        store.write_shard(folder, layout, 0, counts[:16].astype(np.float32), made_from="test")
 
 
 def test_no_dataset_at_all(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from simulate import dataset
+from simulate import dataset, integrity, store
 from simulate.files import sha256
 
 
@@ -41,7 +41,7 @@ def test_outputs_are_all_there(finished) -> None:
     assert (results / "report.html").stat().st_size > 50_000
     assert len(list((results / "figures").iterdir())) >= 5
     for name in ("noise_free", "noisy"):
-        assert dataset.verify(results / "datasets" / name) == []
+        assert integrity.verify(results / "datasets" / name) == []
     assert list((results / "logs").rglob("*.log"))
 
 
@@ -66,18 +66,18 @@ def test_a_new_fluence_makes_only_its_own_dataset(finished) -> None:
 def test_a_corrupt_shard_is_named_and_made_again_alone(copied) -> None:
     folder = copied.results / "datasets" / "noise_free"
     before = sums(folder)
-    layout = dataset.Layout.load(folder)
-    broken = dataset.shard_file(folder, layout, 7)
-    times = {shard: dataset.shard_file(folder, layout, shard).stat().st_mtime_ns for shard in range(10)}
+    layout = store.Layout.load(folder)
+    broken = store.shard_file(folder, layout, 7)
+    times = {shard: store.shard_file(folder, layout, shard).stat().st_mtime_ns for shard in range(10)}
     broken.write_bytes(broken.read_bytes()[:100])
-    (problem,) = dataset.verify(folder)
+    (problem,) = integrity.verify(folder)
     assert problem.startswith("shard 7 (patterns 112-127")
-    assert dataset.repair(folder) == [7]
+    assert integrity.repair(folder) == [7]
     assert copied.planned()["dataset_shards"] == 1
     done = copied.snakemake(str((folder / "dataset.json").relative_to(copied.folder)))
     assert done.returncode == 0, done.stderr
     assert sums(folder) == before
-    changed = [s for s in range(10) if dataset.shard_file(folder, layout, s).stat().st_mtime_ns != times[s]]
+    changed = [s for s in range(10) if store.shard_file(folder, layout, s).stat().st_mtime_ns != times[s]]
     assert changed == [7]
     assert not copied.planned()  # the bytes are what they were: networks and report stand
 
@@ -94,7 +94,7 @@ def test_a_run_that_is_killed_goes_on_where_it_was(workflow, finished) -> None:
     workflow.kill(process)
     survivors = {file: file.stat().st_mtime_ns for file in markers.glob("[0-9]*.json")}
     assert not (markers.parent / "dataset.json").exists()
-    with pytest.raises(dataset.DamagedDatasetError):
+    with pytest.raises(integrity.DamagedDatasetError):
         dataset.open_dataset(markers.parent)
 
     assert workflow.snakemake("--unlock").returncode == 0

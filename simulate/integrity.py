@@ -1,0 +1,140 @@
+"""Whether a dataset holds the bytes that were written; what is damaged is named, and can be made again alone."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+
+from simulate.files import read_json, sha256, write_json
+from simulate.plan import SPLITS
+from simulate.store import Layout, array, shard_file, shard_marker
+
+
+class DamagedDatasetError(RuntimeError):
+    """A dataset that is incomplete or does not hold the bytes that were written; names every problem."""
+
+
+def shard_problem(folder: Path, layout: Layout, shard: int, made_from: str | None = None) -> str | None:
+    """What is wrong with a shard, or None when it is exactly what its marker says (and made from `made_from`)."""
+    marker_file, file = shard_marker(folder, shard), shard_file(folder, layout, shard)
+    rows = layout.rows(shard)
+    where = f"shard {shard} (patterns {rows.start}-{rows.stop - 1}, {file.relative_to(folder)})"
+    if not marker_file.exists():
+        return f"{where} is missing: it was never finished"
+    marker = read_json(marker_file)
+    if not file.exists():
+        return f"{where} is missing: its marker is there, its file is not"
+    if file.stat().st_size != marker["bytes"]:
+        return f"{where} is damaged: {file.stat().st_size} bytes, expected {marker['bytes']}"
+    if sha256(file) != marker["sha256"]:
+        return f"{where} is damaged: its sha256 is not the one recorded when it was written"
+    if made_from is not None and marker["made_from"] != made_from:
+        return f"{where} is out of date: it was made from other inputs or code"
+    return None
+
+
+def label_problems(folder: Path) -> list[str]:
+    """What is wrong with the labels and metadata: zarr reads a chunk that is gone as zeros, so each file is checked."""
+    return [
+        f"{name} (labels or metadata) is {'damaged' if (folder / name).exists() else 'missing'}"
+        for name, recorded in read_json(folder / "layout.json")["files"].items()
+        if not (folder / name).exists() or sha256(folder / name) != recorded
+    ]
+
+
+def complete(folder: Path, card: Mapping[str, Any]) -> dict[str, Any]:
+    """Check every shard and write `dataset.json`, the marker of a complete dataset; returns the card.
+
+    Raises
+    ------
+    DamagedDatasetError naming every shard that is missing or damaged.
+    """
+    layout = Layout.load(folder)
+    shard_problems = [shard_problem(folder, layout, shard) for shard in range(layout.n_shards)]
+    _raise_if_any([*label_problems(folder), *shard_problems], folder)
+    markers = [read_json(shard_marker(folder, shard)) for shard in range(layout.n_shards)]
+    photons = np.concatenate([marker["photons_per_pattern"] for marker in markers])
+    group = zarr.open_group(folder / "patterns.zarr", mode="r")
+    labels = {name: array(group, name)[:] for name in ("structure", "hit_multiplicity", "split")}
+    counts = []
+    for code, structure in enumerate(layout.structures):
+        for multiplicity in layout.hit_multiplicities:
+            chosen = (labels["structure"] == code) & (labels["hit_multiplicity"] == multiplicity)
+            if not chosen.any():
+                continue
+            by_split = {name: int((chosen & (labels["split"] == n)).sum()) for n, name in enumerate(SPLITS)}
+            quantiles = np.quantile(photons[chosen], [0.05, 0.5, 0.95])
+            counts.append(
+                {
+                    "structure": structure,
+                    "hit_multiplicity": multiplicity,
+                    **by_split,
+                    "photons_mean": float(photons[chosen].mean()),
+                    "photons_quantiles_5_50_95": [float(value) for value in quantiles],
+                }
+            )
+    full_card = {
+        "name": folder.name,
+        "layout": layout.__dict__,
+        **card,
+        "classes": counts,
+        "bytes": sum(marker["bytes"] for marker in markers),
+        "shards": [{key: marker[key] for key in ("shard", "rows", "bytes", "sha256")} for marker in markers],
+    }
+    write_json(folder / "dataset.json", full_card)
+    return full_card
+
+
+def _raise_if_any(problems: list[str | None], folder: Path) -> None:
+    if found := [problem for problem in problems if problem]:
+        raise DamagedDatasetError(
+            f"dataset {folder} has {len(found)} problem(s):\n  " + "\n  ".join(found) + "\n"
+            f"`python -m simulate.dataset repair {folder}` forgets what is damaged; "
+            f"`snakemake {folder}/dataset.json` makes it, and only it, again"
+        )
+
+
+def verify(folder: Path) -> list[str]:
+    """Every problem of a dataset, in words; empty when all shards hold the bytes that were written."""
+    if not (folder / "layout.json").exists():
+        raise FileNotFoundError(f"{folder} holds no dataset: there is no layout.json; expected .../datasets/<name>")
+    layout = Layout.load(folder)
+    problems = [
+        *label_problems(folder),
+        *(shard_problem(folder, layout, shard) for shard in range(layout.n_shards)),
+    ]
+    if not (folder / "dataset.json").exists():
+        problems.append("dataset.json is missing: the dataset was never completed")
+    else:
+        recorded = {entry["shard"]: entry["sha256"] for entry in read_json(folder / "dataset.json")["shards"]}
+        for shard in range(layout.n_shards):
+            marker = shard_marker(folder, shard)
+            if marker.exists() and read_json(marker)["sha256"] != recorded.get(shard):
+                problems.append(f"shard {shard} was written again after the dataset was completed, with other bytes")
+    return [problem for problem in problems if problem]
+
+
+def repair(folder: Path) -> list[int]:
+    """Forget the shards that are missing or damaged, so that snakemake makes them again; returns their numbers.
+
+    Asked for `dataset.json` alone, snakemake then sees that the bytes are what they were, and networks stand.
+    Damaged labels or metadata condemn the whole store: all shards are forgotten.
+    """
+    layout = Layout.load(folder)
+    if label_problems(folder):
+        (folder / "layout.json").unlink()
+        (folder / "dataset.json").unlink(missing_ok=True)
+        for marker in (*(folder / "shards").glob("*.json"), *(folder / "jobs").glob("*.json")):
+            marker.unlink()
+        return list(range(layout.n_shards))
+    bad = [shard for shard in range(layout.n_shards) if shard_problem(folder, layout, shard)]
+    for shard in bad:
+        shard_marker(folder, shard).unlink(missing_ok=True)
+        for job in (folder / "jobs").glob("*.json"):
+            if shard in read_json(job)["shards"]:
+                job.unlink()
+    if bad:
+        (folder / "dataset.json").unlink(missing_ok=True)
+    return bad
