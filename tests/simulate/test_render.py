@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from simulate import dataset, render, stages
+from simulate import dataset, render, stages, store
 from simulate.atoms import Atoms
 from simulate.config import SimulationConfig
 from simulate.files import read_json, sha256, write_json
