@@ -107,18 +107,20 @@ def render(name: str, n_particles: int) -> None:
     theirs, images = skopi_images(atoms, orientations[:16], positions[:16], cores)
     more: dict[str, Any] = {"structure": entry, "cores": cores, "with_poisson": with_poisson}
     if n_particles == 1:
-        exact = _exact(atoms, detector, orientations[:4, 0], fluence[0])
-        more |= {"error": _relative(expected(4), exact), "error_competitor": _relative(images[:4], exact)}
+        truth = exact(atoms, detector, orientations[:4, 0], fluence[0])
+        more |= {"error": relative(expected(4), truth), "error_competitor": relative(images[:4], truth)}
     else:
-        more |= {"error": _relative(expected(4), images[:4]), "error_is": "against the competitor"}
+        more |= {"error": relative(expected(4), images[:4]), "error_is": "against the competitor"}
     report(name, ours, theirs, "patterns/s", **more)
 
 
-def _relative(images: np.ndarray, truth: np.ndarray) -> float:
+def relative(images: np.ndarray, truth: np.ndarray) -> float:
+    """Relative L2 difference."""
     return float(np.linalg.norm(images - truth) / np.linalg.norm(truth))
 
 
-def _exact(atoms: Atoms, detector: Geometry, orientations: np.ndarray, fluence: float) -> np.ndarray:
+def exact(atoms: Atoms, detector: Geometry, orientations: np.ndarray, fluence: float) -> np.ndarray:
+    """Expected photons of single hits without a grid, (n, ny, nx)."""
     from simulate.orientation import rotation_matrices
 
     points = np.stack([detector.q @ rotation for rotation in rotation_matrices(orientations)])
@@ -134,15 +136,19 @@ def skopi_images(atoms: Atoms, orientations: np.ndarray, positions: np.ndarray, 
     return sum(rate_of_one for rate_of_one, _ in results), results[0][1]
 
 
-def _make_skopi(atoms: Atoms, orientations: np.ndarray, positions: np.ndarray) -> None:
-    global _shots
+def skopi_experiment(atoms: Atoms, n_particles: int) -> Any:
+    """skopi's experiment with shots of `n_particles`."""
     from simulate import skopi_adapter
 
     beam = skopi_adapter.make_beam(PHOTON_ENERGY_EV, 0.5, 1e12)
     detector = skopi_adapter.make_detector(**DETECTOR, beam=beam)
-    n = orientations.shape[1]
-    args = detector, beam, atomic_numbers(atoms), atoms.positions, atoms.occupancies, (n,)
-    _shots = skopi_adapter.experiments(*args)[n], orientations, positions
+    arguments = detector, beam, atomic_numbers(atoms), atoms.positions, atoms.occupancies, (n_particles,)
+    return skopi_adapter.experiments(*arguments)[n_particles]
+
+
+def _make_skopi(atoms: Atoms, orientations: np.ndarray, positions: np.ndarray) -> None:
+    global _shots
+    _shots = skopi_experiment(atoms, orientations.shape[1]), orientations, positions
 
 
 def _time_skopi(_: int) -> tuple[float, np.ndarray]:

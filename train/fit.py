@@ -17,6 +17,7 @@ from train.checkpoint import Description, describe, load, network, save, save_mo
 from train.data import Batches
 from train.device import describe_device, flush_denormals
 from train.history import Epoch, History, kept_epoch, write_history
+from train.initialise import initialise
 from train.inputs import network_input
 from train.losses import multi_output_loss
 from train.progress import progress
@@ -47,6 +48,7 @@ def fit(name: str, dataset: "Dataset", recipe: Recipe, seed: int, device: torch.
     torch.manual_seed(seed)
     description = describe(name, dataset, recipe, seed)
     model = network(description, device)
+    initialise(model, recipe.initialisation)
     optimiser = torch.optim.Adam(
         model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal, get_args
 
 Input = Literal["standardise"]
 Keep = Literal["last", "best_validation"]
+Initialisation = Literal["torch", "he"]
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class Recipe:
     """weight of the count head's loss against the particle head's"""
     input: Input = "standardise"
     """transform of train/inputs.py"""
+    initialisation: Initialisation = "torch"
+    """of the convolutions, train/initialise.py: PyTorch's default, as the poster had it, or He's"""
     keep: Keep = "last"
     """the epoch whose weights become the model: the last, as in the poster, or that of the best validation accuracy"""
     memory_gb: float = 8.0
@@ -38,6 +41,10 @@ class Recipe:
                 raise ValueError(f"{name} is {value}, expected at least 1")
         if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
             raise ValueError(f"weight_decay is {self.weight_decay}, expected zero or a positive number")
-        for name, choices in (("input", get_args(Input)), ("keep", get_args(Keep))):
+        for name, choices in (
+            ("input", get_args(Input)),
+            ("initialisation", get_args(Initialisation)),
+            ("keep", get_args(Keep)),
+        ):
             if (value := getattr(self, name)) not in choices:
                 raise ValueError(f"{name} is {value!r}, expected one of {', '.join(choices)}")
