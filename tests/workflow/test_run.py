@@ -49,6 +49,15 @@ def test_a_finished_run_has_nothing_to_do(finished) -> None:
     assert not finished.planned()
 
 
+def test_snakemakes_own_report_is_made_offline(finished) -> None:
+    page = finished.folder / "snakemake-report.html"
+    done = finished.snakemake("--report", str(page))
+    assert done.returncode == 0, done.stderr
+    content = page.read_text(encoding="utf-8")
+    assert "cnn.csv" in content
+    assert "report.html" in content
+
+
 def test_a_new_fluence_makes_only_its_own_dataset(finished) -> None:
     entries = finished.configure()["simulation"]["datasets"]
     try:
