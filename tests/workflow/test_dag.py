@@ -1,5 +1,6 @@
 """What snakemake would do: the shipped configs' whole DAGs, and configs that are refused before any job."""
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -77,3 +78,11 @@ def test_geometry_that_cannot_sample_the_particle_stops_at_the_volume(workflow) 
     assert done.returncode != 0
     assert "move the detector back" in done.stderr
     assert not list(workflow.results.glob("volumes/*"))
+
+
+def test_the_default_profile_is_found(workflow) -> None:
+    """It gives the number of cores, so `snakemake` alone is a command."""
+    command = [argument for argument in workflow.command("--dry-run") if argument not in ("--cores", "2")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "profiles/default" in done.stderr
