@@ -45,10 +45,7 @@ def core_atoms(atoms: Atoms) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nda
 
 def field(atoms: Atoms, detector: Geometry, accuracy: float = 1e-3) -> volume.Volume:
     """The volume that the pipeline would make."""
-    positions, occupancies, species, table = core_atoms(atoms)
-    weights = occupancies * table[species, :6].sum(axis=1)
-    spacing, half = volume.choose_grid(positions, weights, detector.q_max, accuracy, max_grid=401)
-    return volume.scattering_volume(positions, occupancies, species, table, spacing=spacing, half=half)
+    return volume.sufficient_volume(*core_atoms(atoms), q_max=detector.q_max, accuracy=accuracy, max_grid=401)
 
 
 def atomic_numbers(atoms: Atoms) -> np.ndarray:

@@ -1,7 +1,7 @@
 """The atoms of one molecule: all that later steps know of a structure."""
 
 from collections import Counter
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.spatial import ConvexHull
 from scipy.spatial.distance import pdist
 
-from simulate.files import atomic_path
+from simulate.files import read_arrays, write_arrays
 
 
 @dataclass(frozen=True)
@@ -88,11 +88,9 @@ class Atoms:
 
     def save(self, path: Path | str) -> None:
         """Write to an .npz file, atomically."""
-        with atomic_path(path) as temporary:
-            np.savez_compressed(temporary, **{field.name: getattr(self, field.name) for field in fields(self)})
+        write_arrays(path, vars(self), compress=True)
 
     @classmethod
     def load(cls, path: Path | str) -> Self:
         """Read a file written by `save`."""
-        with np.load(path, allow_pickle=False) as arrays:
-            return cls(**{field.name: arrays[field.name] for field in fields(cls)})
+        return cls(**read_arrays(path))

@@ -128,8 +128,7 @@ def open_dataset(folder: Path | str) -> Dataset:
     FileNotFoundError if there is none; DamagedDatasetError if it is not complete. Bytes are checked by `verify`.
     """
     folder = Path(folder)
-    if not (folder / "layout.json").exists():
-        raise FileNotFoundError(f"{folder} holds no dataset: there is no layout.json; expected .../datasets/<name>")
+    layout = Layout.load(folder)
     if not (folder / "dataset.json").exists():
         raise DamagedDatasetError(
             f"dataset {folder} is not complete: dataset.json is written last and is not there; run snakemake to "
@@ -138,7 +137,7 @@ def open_dataset(folder: Path | str) -> Dataset:
     return Dataset(
         folder,
         read_json(folder / "dataset.json"),
-        Layout.load(folder),
+        layout,
         zarr.open_group(folder / "patterns.zarr", mode="r"),
     )
 

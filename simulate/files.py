@@ -4,10 +4,12 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 
 @contextmanager
@@ -46,6 +48,18 @@ def write_json(path: Path | str, value: Any) -> None:
 def read_json(path: Path | str) -> Any:
     """The value stored in a JSON file."""
     return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def write_arrays(path: Path | str, arrays: Mapping[str, Any], *, compress: bool = False) -> None:
+    """Write named arrays and numbers as .npz, atomically."""
+    with atomic_path(path) as temporary:
+        (np.savez_compressed if compress else np.savez)(temporary, **arrays)
+
+
+def read_arrays(path: Path | str) -> dict[str, Any]:
+    """What `write_arrays` wrote; numbers come back as numbers. Nothing is unpickled."""
+    with np.load(path, allow_pickle=False) as arrays:
+        return {name: array if array.ndim else array.item() for name, array in arrays.items()}
 
 
 def sha256(path: Path | str) -> str:

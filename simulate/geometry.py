@@ -1,6 +1,6 @@
 """Where the detector's pixels lie in reciprocal space, and what each of them collects."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulate.beam import CLASSICAL_ELECTRON_RADIUS_M
-from simulate.files import atomic_path
+from simulate.files import read_arrays, write_arrays
 
 Array = NDArray[np.float64]
 
@@ -52,14 +52,12 @@ class Geometry:
 
     def save(self, path: Path | str) -> None:
         """Write to an .npz file, atomically."""
-        with atomic_path(path) as temporary:
-            np.savez(temporary, **{field.name: getattr(self, field.name) for field in fields(self)})
+        write_arrays(path, vars(self))
 
     @classmethod
     def load(cls, path: Path | str) -> Self:
         """Read a file written by `save`."""
-        with np.load(path, allow_pickle=False) as arrays:
-            return cls(**{field.name: arrays[field.name] for field in fields(cls)})
+        return cls(**read_arrays(path))
 
 
 def scattering_vectors(pixel_positions: Array, wavelength: float) -> Array:

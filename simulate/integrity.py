@@ -98,8 +98,6 @@ def _raise_if_any(problems: list[str | None], folder: Path) -> None:
 
 def verify(folder: Path) -> list[str]:
     """Every problem of a dataset, in words; empty when all shards hold the bytes that were written."""
-    if not (folder / "layout.json").exists():
-        raise FileNotFoundError(f"{folder} holds no dataset: there is no layout.json; expected .../datasets/<name>")
     layout = Layout.load(folder)
     problems = [
         *label_problems(folder),

@@ -87,10 +87,9 @@ def make_volume(
     volume.check_sampling(atoms.radius, geometry.q_step)
     elements, species = np.unique(atoms.elements, return_inverse=True)
     table = coefficients(elements)
-    weights = atoms.occupancies * table[species, :6].sum(axis=1)
-    spacing, half = volume.choose_grid(atoms.positions, weights, geometry.q_max, config.accuracy, config.max_grid)
+    core = atoms.positions, atoms.occupancies, species, table
     start = time.perf_counter()
-    made = volume.scattering_volume(atoms.positions, atoms.occupancies, species, table, spacing=spacing, half=half)
+    made = volume.sufficient_volume(*core, q_max=geometry.q_max, accuracy=config.accuracy, max_grid=config.max_grid)
     seconds = time.perf_counter() - start
     error = _measured_error(made, geometry, atoms, species, table)
     if error > config.accuracy:
@@ -106,7 +105,7 @@ def make_volume(
             "spacing_per_angstrom": made.spacing,
             "oversampling": made.oversampling,
             "requested_error": config.accuracy,
-            "estimated_error": volume.interpolation_error(atoms.positions, weights, spacing),
+            "estimated_error": volume.interpolation_error(atoms.positions, volume.electrons(*core[1:]), made.spacing),
             "measured_error": error,
             "megabytes": made.field.nbytes / 1e6,
             "seconds": seconds,

@@ -55,7 +55,9 @@ class Layout:
 
     @classmethod
     def load(cls, folder: Path) -> "Layout":
-        """The layout of a dataset folder."""
+        """The layout of a dataset folder; FileNotFoundError if the folder holds none."""
+        if not (folder / "layout.json").exists():
+            raise FileNotFoundError(f"{folder} holds no dataset: there is no layout.json; expected .../datasets/<name>")
         values = read_json(folder / "layout.json")
         del values["files"]
         for name in ("image_shape", "structures", "hit_multiplicities"):
@@ -128,10 +130,10 @@ def _write_labels(
     group: zarr.Group, layout: Layout, plan: pd.DataFrame, fluence: NDArray[np.float64], mask: NDArray[np.bool_]
 ) -> None:
     def add(name: str, values: NDArray, dimensions: tuple[str, ...], **attributes: Any) -> None:
-        array = group.create_array(
+        label = group.create_array(
             name, shape=values.shape, dtype=values.dtype, dimension_names=dimensions, attributes=attributes
         )
-        array[...] = values
+        label[...] = values
 
     def codes(column: str, meanings: tuple[str, ...]) -> NDArray[np.int16]:
         return pd.Categorical(plan[column], categories=list(meanings)).codes.astype(np.int16)

@@ -9,14 +9,14 @@ F(−q) = F(q)* for real form factors, so only the half qx >= 0 is kept, with a 
 """
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simulate.files import atomic_path
+from simulate.files import read_arrays, write_arrays
 from simulate.form_factors import form_factor
 
 Array = NDArray[np.float64]
@@ -53,14 +53,12 @@ class Volume:
 
     def save(self, path: Path | str) -> None:
         """Write to an .npz file, atomically."""
-        with atomic_path(path) as temporary:
-            np.savez(temporary, **{field.name: getattr(self, field.name) for field in fields(self)})
+        write_arrays(path, vars(self))
 
     @classmethod
     def load(cls, path: Path | str) -> Self:
         """Read a file written by `save`."""
-        with np.load(path, allow_pickle=False) as arrays:
-            return cls(arrays["field"], float(arrays["spacing"]), float(arrays["radius"]))
+        return cls(**read_arrays(path))
 
 
 def interpolation_error(positions: Array, weights: Array, spacing: float) -> float:
@@ -108,6 +106,27 @@ def choose_grid(positions: Array, weights: Array, q_max: float, accuracy: float,
             "raise volume.max_grid or volume.accuracy, or look at smaller scattering angles"
         )
     return q_max / (half - SPLINE_MARGIN), half
+
+
+def electrons(occupancies: Array, species: NDArray[np.int64], coefficients: Array) -> Array:
+    """(n_atoms,) electrons of each atom, f(0) times its occupancy; arguments as for `scattering_volume`."""
+    return occupancies * coefficients[species, :6].sum(axis=1)
+
+
+def sufficient_volume(
+    positions: Array,
+    occupancies: Array,
+    species: NDArray[np.int64],
+    coefficients: Array,
+    *,
+    q_max: float,
+    accuracy: float,
+    max_grid: int,
+) -> Volume:
+    """The volume on the coarsest grid that is accurate enough; see `choose_grid` and `scattering_volume`."""
+    weights = electrons(occupancies, species, coefficients)
+    spacing, half = choose_grid(positions, weights, q_max, accuracy, max_grid)
+    return scattering_volume(positions, occupancies, species, coefficients, spacing=spacing, half=half)
 
 
 def check_sampling(radius: float, q_step: float) -> None:

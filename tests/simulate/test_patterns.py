@@ -13,16 +13,13 @@ from simulate.geometry import Geometry, square_detector
 from simulate.orientation import random_orientations, rotation_matrices
 from simulate.patterns import Backend, expected_photons
 from simulate.structures import load_atoms
-from simulate.volume import Volume, choose_grid, scattering_volume
+from simulate.volume import Volume, scattering_volume, sufficient_volume
 
 BACKENDS: tuple[Backend, ...] = ("numba", "torch")
 
 
 def volume_of(atoms: Atoms, geometry: Geometry, accuracy: float = 1e-3) -> Volume:
-    positions, occupancies, species, table = atoms
-    weights = occupancies * table[species, :6].sum(axis=1)
-    spacing, half = choose_grid(positions, weights, geometry.q_max, accuracy, max_grid=601)
-    return scattering_volume(*atoms, spacing=spacing, half=half)
+    return sufficient_volume(*atoms, q_max=geometry.q_max, accuracy=accuracy, max_grid=601)
 
 
 def relative(a: np.ndarray, b: np.ndarray) -> float:
