@@ -2,23 +2,26 @@
 
 import math
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from simulate.experiment import (
+    BeamConfig,
+    DatasetConfig,
+    DetectorConfig,
+    Fraction,
+    Identifier,
+    NonNegative,
+    Positive,
+    Strict,
+    resolve,
+    valid_defaults,
+)
 from simulate.phantoms import PHANTOMS
 
-Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)]
-"""Part of file names and Snakemake wildcards, so nothing that could leave the run's folder."""
-
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-class Strict(BaseModel):
-    """A config section: unknown keys are errors, values do not change after validation."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+NO_STRUCTURE = "none"
+"""What a shot without a particle is called in place of a structure's id."""
 
 
 class StructureConfig(Strict):
@@ -36,6 +39,7 @@ class StructureConfig(Strict):
     waters: bool = False
     hydrogens: bool = False
     ligands: bool = Field(True, description="keep HETATM groups that are no amino acid, nucleotide or water")
+    hydration_angstrom: NonNegative = Field(0.0, description="thickness of a layer of water, see simulate/hydration.py")
     stand_in_for: str | None = Field(None, description="entry of the paper that this structure replaces")
 
     @model_validator(mode="after")
@@ -71,23 +75,6 @@ class ArchiveConfig(Strict):
     retries: Annotated[int, Field(ge=0, le=10)] = 3
 
 
-class BeamConfig(Strict):
-    """The X-ray pulse; polarised along x."""
-
-    photon_energy_eV: Positive = 4600.0
-    focus_radius_um: Positive = 0.5
-
-
-class DetectorConfig(Strict):
-    """A square, flat detector, the beam through its centre."""
-
-    n_pixels: Annotated[int, Field(ge=8, le=4096)] = 128
-    pixel_size_um: Positive = 600.0
-    distance_mm: Positive = 323.0
-    beamstop_radius_pixels: NonNegative = Field(0.0, description="pixels with their centre inside it read 0")
-    mask_file: Path | None = Field(None, description=".npy, bool (n_pixels, n_pixels), True where unusable")
-
-
 class VolumeConfig(Strict):
     """How finely F(q) is sampled."""
 
@@ -95,14 +82,6 @@ class VolumeConfig(Strict):
         1e-3, description="relative L2 error allowed in a single hit's intensity"
     )
     max_grid: Annotated[int, Field(ge=16, le=1025)] = Field(401, description="largest number of voxels along an edge")
-
-
-class FluenceJitterConfig(Strict):
-    """Shot-to-shot factor on the fluence: N(1, sigma), and anything at or below zero becomes `floor`."""
-
-    model: Literal["none", "normal"] = "none"
-    sigma: NonNegative = 0.9
-    floor: Positive = 0.1
 
 
 class SplitConfig(Strict):
@@ -119,51 +98,42 @@ class SplitConfig(Strict):
         return self
 
 
+class PlacementConfig(Strict):
+    """Lengths of the placement models, simulate/placement.py."""
+
+    contact_distance_angstrom: Positive = Field(
+        4.0, description="surface_contact: between the nearest atoms of two particles that touch"
+    )
+    dispersion_radius_um: Positive = Field(
+        0.5, description="dispersed: particles lie evenly in a cylinder along the beam, this long from its middle"
+    )
+
+
 class PlanConfig(Strict):
     """What is shot: one row per pattern."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    hit_multiplicities: tuple[Annotated[int, Field(ge=1, le=16)], ...] = (1, 2, 3, 4)
+    hit_multiplicities: tuple[Annotated[int, Field(ge=0, le=16)], ...] = Field(
+        (1, 2, 3, 4), description="particles in a shot; 0 is background alone, a class of no structure"
+    )
     patterns_per_class: Annotated[int, Field(ge=1)] = 5000
     split: SplitConfig = SplitConfig()
-    aggregate: Literal["ballistic", "random_contact"] = Field(
-        "ballistic", description="how particles of a multi-hit lie together, see simulate/aggregates.py"
+    placement: PlacementConfig = PlacementConfig()
+    mixed_fraction: Fraction = Field(
+        0.0, description="of the multi-hits; all but their first particle, which names the class, are of any structure"
     )
-    fluence_jitter: FluenceJitterConfig = FluenceJitterConfig()
 
     @model_validator(mode="after")
     def _multiplicities_are_unique(self) -> Self:
         if len(set(self.hit_multiplicities)) != len(self.hit_multiplicities) or not self.hit_multiplicities:
             raise ValueError(f"hit_multiplicities {list(self.hit_multiplicities)} must be non-empty and unique")
+        if self.hit_multiplicities == (0,):
+            raise ValueError("hit_multiplicities [0] hit nothing; name at least one other")
         for name in ("train", "validation", "test"):
             if getattr(self.split, name) * self.patterns_per_class < 1:
                 raise ValueError(
                     f"patterns_per_class {self.patterns_per_class} leaves no {name} pattern per class; raise it"
                 )
-        return self
-
-
-class DatasetConfig(Strict):
-    """One way of recording the plan: the fluence and what the detector does."""
-
-    photons_per_pulse: Positive
-    record: Literal["expected", "photons"] = Field(
-        description="`expected`: noise-free mean per pixel (float32); `photons`: Poisson counts (uint16)"
-    )
-    fluence_jitter: bool = Field(False, description="apply the plan's fluence factor")
-    read_noise_photons: NonNegative = Field(
-        0.0, description="sigma of Gaussian noise per pixel, added on reading: float noise does not compress"
-    )
-    engine: Literal["fast", "torch", "skopi"] = Field(
-        "fast",
-        description="`fast`: compiled, on the CPU; `torch`: the same on a GPU where there is one (equal to float32 "
-        "rounding, not to the bit); `skopi`: skopi's own experiment, the reference",
-    )
-
-    @model_validator(mode="after")
-    def _noise_needs_photons(self) -> Self:
-        if self.record == "expected" and self.read_noise_photons > 0:
-            raise ValueError("read_noise_photons needs record: photons; an expectation has no detector noise")
         return self
 
 
@@ -189,22 +159,33 @@ class SimulationConfig(Strict):
 
     structures: Annotated[tuple[StructureConfig, ...], Field(min_length=1)]
     archive: ArchiveConfig = ArchiveConfig()
-    beam: BeamConfig = BeamConfig()
-    detector: DetectorConfig = DetectorConfig()
+    beam: BeamConfig = Field(BeamConfig(), description="of datasets that say nothing else")
+    detector: DetectorConfig = Field(DetectorConfig(), description="of datasets that say nothing else")
     volume: VolumeConfig = VolumeConfig()
     plan: PlanConfig = PlanConfig()
     datasets: Annotated[dict[Identifier, DatasetConfig], Field(min_length=1)]
     storage: StorageConfig = StorageConfig()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _datasets_have_their_base(cls, values: Any) -> Any:
+        if isinstance(values, dict) and isinstance(values.get("datasets"), dict):
+            return {**values, "datasets": resolve(values["datasets"], valid_defaults(values))}
+        return values
+
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Self:
-        if self.plan.fluence_jitter.model == "none" and (
-            jittered := [name for name, entry in self.datasets.items() if entry.fluence_jitter]
-        ):
-            raise ValueError(f"datasets {jittered} have fluence_jitter: true, but plan.fluence_jitter.model is none")
         ids = [structure.id.lower() for structure in self.structures]
         if duplicates := sorted({i for i in ids if ids.count(i) > 1}):
             raise ValueError(f"structure ids {duplicates} appear more than once (case does not tell them apart)")
+        if NO_STRUCTURE in ids:
+            raise ValueError(f"structure id {NO_STRUCTURE!r} is what shots without a particle are called; take another")
+        by_skopi = [name for name, dataset in self.datasets.items() if dataset.engine == "skopi"]
+        if by_skopi and self.plan.mixed_fraction > 0:
+            raise ValueError(
+                f"datasets {by_skopi} have engine: skopi, which knows no mixed species; "
+                f"set plan.mixed_fraction = {self.plan.mixed_fraction:g} to 0 or use engine: fast"
+            )
         return self
 
     def structure(self, structure_id: str) -> StructureConfig:

@@ -1,0 +1,220 @@
+"""The config of one way to shoot and record: beam, detector, background, readout. Presets are named examples of it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from simulate.beam import peak_fluence
+
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)]
+"""Part of file names and Snakemake wildcards, so nothing that could leave the run's folder."""
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+PRESETS = Path(__file__).parent / "presets.yaml"
+
+
+class Strict(BaseModel):
+    """A config section: unknown keys are errors, values do not change after validation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FluenceJitterConfig(Strict):
+    """Shot-to-shot factor on the photons of a pulse, of mean 1 and standard deviation sigma."""
+
+    model: Literal["none", "normal", "gamma", "lognormal"] = Field(
+        "none", description="`normal`: the poster's N(1, sigma), anything at or below zero becomes `floor`"
+    )
+    sigma: Positive = 0.9
+    floor: Positive = 0.1
+
+
+class BeamConfig(Strict):
+    """The X-ray pulse; polarised along x."""
+
+    photon_energy_eV: Positive = 4600.0
+    energy_jitter: Annotated[float, Field(ge=0, le=0.03)] = Field(
+        0.0, description="relative standard deviation of the photon energy from shot to shot (SASE)"
+    )
+    focus_radius_um: Positive = Field(0.5, description="uniform focus: of the disc; Gaussian: where it falls to 1/e²")
+    focus_profile: Literal["uniform", "gaussian"] = "uniform"
+    injection_radius_um: Positive | None = Field(
+        None, description="Gaussian focus: hits lie evenly in a disc of this radius about its axis; default: the focus"
+    )
+    fluence_jitter: FluenceJitterConfig = FluenceJitterConfig()
+    centre_jitter_um: NonNegative = Field(
+        0.0, description="standard deviation of where the beam meets the detector, along x and along y"
+    )
+
+    @model_validator(mode="after")
+    def _injection_needs_a_profile(self) -> Self:
+        if self.injection_radius_um is not None and self.focus_profile == "uniform":
+            raise ValueError(
+                "injection_radius_um needs focus_profile: gaussian; a uniform focus is the same everywhere"
+            )
+        return self
+
+
+class DetectorConfig(Strict):
+    """A square image around the beam, of a flat detector."""
+
+    model: Literal["square", "pnccd", "epix10k", "jungfrau4m", "agipd1m"] = Field(
+        "square", description="panels and gaps, see simulate/panels.py; `square` has neither"
+    )
+    n_pixels: Annotated[int, Field(ge=8, le=4096)] = Field(128, description="of the image, along an edge")
+    binning: Annotated[int, Field(ge=1, le=64)] = Field(1, description="native pixels in an image pixel, along an edge")
+    pixel_size_um: Positive | None = Field(None, description="native; default: the model's own, 600 for `square`")
+    distance_mm: Positive = 323.0
+    beamstop_radius_pixels: NonNegative = Field(0.0, description="image pixels with their centre inside it read 0")
+    missing: Literal["none", "quarter", "half", "three_quarters"] = Field("none", description="part that is dead")
+    mask_file: Path | None = Field(None, description=".npy, bool (n_pixels, n_pixels), True where unusable")
+
+    @property
+    def image_pixel_size_um(self) -> float:
+        """Edge of an image pixel."""
+        from simulate.panels import NATIVE_PIXEL_UM
+
+        native = NATIVE_PIXEL_UM[self.model] if self.pixel_size_um is None else self.pixel_size_um
+        return native * self.binning
+
+
+class BackgroundConfig(Strict):
+    """Photons that come from no particle, at the nominal fluence; they follow the pulse's own."""
+
+    flat_photons: NonNegative = Field(0.0, description="mean per image pixel, everywhere")
+    radial_photons: NonNegative = Field(0.0, description="mean per image pixel at the beam, falling as exp(-r/radius)")
+    radial_radius_pixels: Positive = 32.0
+
+
+class ReadoutConfig(Strict):
+    """What the detector makes of the photons. All is applied when a pattern is read; the store holds photons."""
+
+    read_noise_photons: NonNegative = Field(0.0, description="standard deviation of Gaussian noise per pixel")
+    gain_spread: Annotated[float, Field(ge=0, lt=0.5)] = Field(
+        0.0, description="relative standard deviation of the pixels' gains about 1: a fixed pattern"
+    )
+    saturation_photons: Annotated[int, Field(ge=1, le=65534)] | None = Field(
+        None, description="a pixel counts no further"
+    )
+    adu_per_photon: Positive | None = Field(None, description="rounds the reading to whole ADUs")
+    hot_fraction: Fraction = Field(0.0, description="of the pixels, which read `hot_photons` more than they should")
+    hot_photons: NonNegative = 10.0
+    dead_fraction: Fraction = Field(0.0, description="of the pixels, which read nothing and are in no mask")
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="of the fixed patterns: gains, hot, dead")
+
+    @property
+    def is_ideal(self) -> bool:
+        """Reads the stored photons as they are."""
+        return self == ReadoutConfig(saturation_photons=self.saturation_photons, seed=self.seed)
+
+
+class DatasetConfig(Strict):
+    """One way of shooting and recording the plan."""
+
+    photons_per_pulse: Positive
+    record: Literal["expected", "photons"] = Field(
+        description="`expected`: noise-free mean per pixel (float32); `photons`: Poisson counts (uint16)"
+    )
+    placement: Literal["ballistic", "random_contact", "surface_contact", "dispersed"] = Field(
+        "ballistic", description="how particles of a multi-hit lie together, see simulate/placement.py"
+    )
+    beam: BeamConfig = BeamConfig()
+    detector: DetectorConfig = DetectorConfig()
+    background: BackgroundConfig = BackgroundConfig()
+    readout: ReadoutConfig = ReadoutConfig()
+    engine: Literal["fast", "torch", "skopi"] = Field(
+        "fast",
+        description="`fast`: compiled, on the CPU; `torch`: the same on a GPU where there is one (equal to float32 "
+        "rounding, not to the bit); `skopi`: skopi's own experiment, the reference",
+    )
+
+    @model_validator(mode="after")
+    def _parts_fit_together(self) -> Self:
+        if self.record == "expected" and not self.readout.is_ideal:
+            raise ValueError("readout needs record: photons; an expectation has no detector noise")
+        if self.engine == "skopi":
+            beyond = {
+                "beam.energy_jitter": self.beam.energy_jitter,
+                "beam.centre_jitter_um": self.beam.centre_jitter_um,
+                "beam.focus_profile": self.beam.focus_profile == "gaussian",
+                "background": self.background.flat_photons or self.background.radial_photons,
+                "detector.model": self.detector.model != "square",
+            }
+            if found := [name for name, value in beyond.items() if value]:
+                raise ValueError(f"engine: skopi knows no {', '.join(found)}; use engine: fast")
+        return self
+
+    @property
+    def peak_fluence(self) -> float:
+        """Of a pulse without jitter, on its axis [photons/µm²]."""
+        return peak_fluence(self.photons_per_pulse, self.beam.focus_radius_um, self.beam.focus_profile)
+
+
+def valid_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The run's own `beam` and `detector`, where they are valid: an error in one is told once, not by every dataset."""
+    found = {}
+    for key, section in (("beam", BeamConfig), ("detector", DetectorConfig)):
+        try:
+            found[key] = section.model_validate(values.get(key, {})).model_dump(exclude_unset=True)
+        except ValidationError:
+            continue
+    return found
+
+
+def presets() -> dict[str, dict[str, Any]]:
+    """The named experiments of simulate/presets.yaml, not yet validated."""
+    return yaml.safe_load(PRESETS.read_text(encoding="utf-8"))
+
+
+def resolve(datasets: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Every dataset with its `base` filled in: a preset or another dataset of the run, whose values its own override.
+
+    Parameters
+    ----------
+    datasets : as in the config: name -> mapping, perhaps with `base`.
+    defaults : what holds where neither a dataset nor its base says otherwise: the run's own `beam` and `detector`.
+
+    Raises
+    ------
+    ValueError where a base is unknown or datasets are each other's base.
+    """
+    known = presets()
+
+    def merged(name: str, chain: tuple[str, ...]) -> Any:
+        if name in chain:
+            raise ValueError(f"datasets {' -> '.join((*chain, name))} are based on each other")
+        own = datasets[name]
+        if not isinstance(own, Mapping):
+            return own  # pydantic says what is wrong with it
+        base = own.get("base")
+        if base is None:
+            below: Any = defaults
+        elif base != name and base in list(datasets):
+            below = merged(base, (*chain, name))
+        elif base in list(known):
+            below = overlaid(defaults, known[base])
+        else:
+            raise ValueError(
+                f"dataset {name}: base {base!r} is neither a dataset of the run {list(datasets)} "
+                f"nor a preset {list(known)}"
+            )
+        if not isinstance(below, Mapping):
+            return below
+        return overlaid(below, {key: value for key, value in own.items() if key != "base"})
+
+    return {name: merged(name, ()) for name in datasets}
+
+
+def overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """`below` with the values of `above`, section by section."""
+    result = dict(below)
+    for key, value in above.items():
+        section = result.get(key)
+        result[key] = overlaid(section, value) if isinstance(section, Mapping) and isinstance(value, Mapping) else value
+    return result
