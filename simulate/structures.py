@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import zlib
 from collections import defaultdict
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -17,6 +18,7 @@ from simulate.atoms import Atoms
 from simulate.config import ArchiveConfig, StructureConfig
 from simulate.files import atomic_path
 from simulate.form_factors import known_elements
+from simulate.hydration import hydrated
 
 FORMATS = {
     ".cif": gemmi.CoorFormat.Mmcif,
@@ -31,7 +33,7 @@ _TAKEN, _REJECTED = "t", "r"
 
 
 def load_atoms(config: StructureConfig, archive: ArchiveConfig) -> tuple[Atoms, dict[str, Any]]:
-    """Centred atoms of one structure of the run, and a JSON-able record of what they are.
+    """Centred atoms of one structure of the run, and a JSON-able record of what they are, its layer of water included.
 
     Raises
     ------
@@ -39,13 +41,18 @@ def load_atoms(config: StructureConfig, archive: ArchiveConfig) -> tuple[Atoms, 
     KeyError for an unknown phantom.
     ValueError where the file is not what the config says, see `read_structure`.
     """
-    atoms, origin = _build(config) if config.source == "phantom" else _read(config, archive)
+    dry, origin = _build(config) if config.source == "phantom" else _read(config, archive)
+    atoms = dry
+    if config.hydration_angstrom:
+        atoms = hydrated(dry, config.hydration_angstrom, seed=zlib.crc32(config.id.encode())).centred()
     return atoms, {
         "id": config.id,
         "source": config.source,
         "is_phantom": config.source == "phantom",
         "stand_in_for": config.stand_in_for,
         **origin,
+        "hydration_angstrom": config.hydration_angstrom,
+        "waters_added": (len(atoms) - len(dry)) // 3,
         "n_atoms": len(atoms),
         "atoms_per_element": atoms.counts,
         "mass_kDa": atoms.mass_kDa,
