@@ -9,6 +9,7 @@ F(−q) = F(q)* for real form factors, so only the half qx >= 0 is kept, with a 
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
@@ -35,6 +36,8 @@ class Volume:
     """Voxel size h [Å⁻¹]."""
     radius: float
     """Largest distance of an atom from the origin [Å]."""
+    accuracy: float
+    """Relative L2 error allowed in a single hit's intensity."""
 
     @property
     def n(self) -> int:
@@ -59,6 +62,39 @@ class Volume:
     def load(cls, path: Path | str) -> Self:
         """Read a file written by `save`."""
         return cls(**read_arrays(path))
+
+
+@dataclass(frozen=True)
+class VolumeStack:
+    """The volumes of several structures in one piece of memory, as the renderers take them."""
+
+    fields: NDArray[np.complex64]
+    """One volume's field after the other, flat, and then a few zeros: nodes are read four at a time."""
+    offsets: NDArray[np.int64]
+    """(structures + 1,) where each begins, and the end."""
+    sizes: NDArray[np.int64]
+    """(structures,) voxels along a full edge."""
+    spacings: Array
+    """(structures,) [Å⁻¹]"""
+    radii: Array
+    """(structures,) [Å]"""
+    accuracies: Array
+    """(structures,)"""
+    q_max: float
+    """Largest |q| that all of them reach [Å⁻¹]."""
+
+
+def stack(volumes: Sequence[Volume]) -> VolumeStack:
+    """The volumes in one piece; particles name them by their place."""
+    return VolumeStack(
+        fields=np.concatenate([*(volume.field.ravel() for volume in volumes), np.zeros(4, np.complex64)]),
+        offsets=np.cumsum([0, *(volume.field.size for volume in volumes)]),
+        sizes=np.array([volume.n for volume in volumes]),
+        spacings=np.array([volume.spacing for volume in volumes]),
+        radii=np.array([volume.radius for volume in volumes]),
+        accuracies=np.array([volume.accuracy for volume in volumes]),
+        q_max=min(volume.q_max for volume in volumes),
+    )
 
 
 def interpolation_error(positions: Array, weights: Array, spacing: float) -> float:
@@ -126,7 +162,9 @@ def sufficient_volume(
     """The volume on the coarsest grid that is accurate enough; see `choose_grid` and `scattering_volume`."""
     weights = electrons(occupancies, species, coefficients)
     spacing, half = choose_grid(positions, weights, q_max, accuracy, max_grid)
-    return scattering_volume(positions, occupancies, species, coefficients, spacing=spacing, half=half)
+    return scattering_volume(
+        positions, occupancies, species, coefficients, spacing=spacing, half=half, accuracy=accuracy
+    )
 
 
 def check_sampling(radius: float, q_step: float) -> None:
@@ -159,6 +197,7 @@ def scattering_volume(
     *,
     spacing: float,
     half: int,
+    accuracy: float = 1e-3,
     method: Literal["nufft", "separable"] = "nufft",
     device: str = "cpu",
 ) -> Volume:
@@ -172,6 +211,7 @@ def scattering_volume(
     coefficients : (n_species, 11) as from `form_factors.coefficients`.
     spacing :      voxel size [Å⁻¹].
     half :         voxels on one side of the origin.
+    accuracy :     relative L2 error that patterns from it may have; the grid itself must be fine enough for it.
     method :       `nufft`: finufft; `separable`: matrix products with torch, on `device`.
     """
     u = positions * (spacing / (2 * np.pi))
@@ -187,7 +227,7 @@ def scattering_volume(
             phases[chosen], weights[chosen], index, device
         )
     radius = float(np.linalg.norm(positions, axis=1).max())
-    return Volume(field, spacing, radius)
+    return Volume(field, spacing, radius, accuracy)
 
 
 Indices = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]

@@ -86,4 +86,4 @@ def test_file_round_trip(molecule: Atoms, tmp_path) -> None:
     made.save(tmp_path / "volume.npz")
     again = volume.Volume.load(tmp_path / "volume.npz")
     assert np.array_equal(again.field, made.field)
-    assert (again.spacing, again.radius) == (made.spacing, made.radius)
+    assert (again.spacing, again.radius, again.accuracy) == (made.spacing, made.radius, made.accuracy)
