@@ -1,57 +1,57 @@
-"""From expected photons to what a photon-counting detector reads.
-
-Every pattern draws from its own generators, seeded by its row of the plan, so that it is the same in whatever order,
-shard or process it is made. `stream` keeps the draws of different purposes independent.
-"""
+"""From expected photons to the photons that a detector takes; what it makes of them: simulate/readout.py."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-STREAMS = {"arrangement": 0, "photons": 1, "read_noise": 2}
+from simulate.randomness import states
+
 NOT_A_COUNT = int(np.iinfo(np.uint16).max)
 """Stands for "never written" in a store."""
 
 MAX_PHOTONS = NOT_A_COUNT - 1
 
 
-def generator(seed: int, stream: str) -> np.random.Generator:
-    """The random generator of one pattern for one purpose: `arrangement`, `photons` or `read_noise`."""
-    return np.random.default_rng([int(seed), STREAMS[stream]])
-
-
-def sample_photons(expected_photons: NDArray[np.float32], seeds: NDArray[np.uint64]) -> NDArray[np.uint16]:
+def sample_photons(
+    expected_photons: NDArray[np.float32], seeds: NDArray[np.uint64], saturation: int | None = None
+) -> NDArray[np.uint16]:
     """Poisson samples (n, ny, nx) of the expected photons (n, ny, nx), one seed a pattern.
+
+    A pixel's count depends on its own mean, the pattern's seed and the pixel's place alone, and never falls when its
+    mean grows within a branch of the method; the same seeds at two fluences give patterns of the same particle luck.
+
+    Parameters
+    ----------
+    saturation : counts above it become it.
 
     Raises
     ------
-    OverflowError if a pixel counts more than uint16 holds; nothing wraps.
+    OverflowError if a pixel counts more than uint16 holds and nothing saturates; nothing wraps.
     """
+    from simulate import detector_numba
+
     photons = np.empty(expected_photons.shape, dtype=np.uint16)
-    for index, seed in enumerate(seeds):
-        photons[index] = as_counts(generator(seed, "photons").poisson(expected_photons[index]))
+    largest = MAX_PHOTONS if saturation is None else min(saturation, MAX_PHOTONS)
+    flat = expected_photons.reshape(len(photons), -1)
+    greatest = detector_numba.sample(flat, states(seeds, "photons"), largest, photons.reshape(len(photons), -1))
+    if saturation is None:
+        _refuse_overflow(int(greatest))
     return photons
 
 
-def as_counts(photons: NDArray[np.int64]) -> NDArray[np.uint16]:
-    """The same counts as uint16, or OverflowError."""
-    if (largest := int(photons.max(initial=0))) > MAX_PHOTONS:
+def as_counts(photons: NDArray[np.int64], saturation: int | None = None) -> NDArray[np.uint16]:
+    """The same counts as uint16, cut at saturation; OverflowError as for `sample_photons`."""
+    if saturation is None:
+        _refuse_overflow(int(photons.max(initial=0)))
+    return np.minimum(photons, MAX_PHOTONS if saturation is None else saturation).astype(np.uint16)
+
+
+def _refuse_overflow(greatest: int) -> None:
+    if greatest > MAX_PHOTONS:
         raise OverflowError(
-            f"a pixel counts {largest} photons, more than the {MAX_PHOTONS} that are stored (uint16); "
-            "lower photons_per_pulse, cover the pixel with a beamstop, or record: expected"
+            f"a pixel counts {greatest} photons, more than the {MAX_PHOTONS} that are stored (uint16); "
+            "lower photons_per_pulse, cover the pixel with a beamstop, set readout.saturation_photons, "
+            "or record: expected"
         )
-    return photons.astype(np.uint16)
-
-
-def add_read_noise(
-    photons: NDArray[np.uint16], sigma_photons: float, seeds: NDArray[np.uint64], mask: NDArray[np.bool_]
-) -> NDArray[np.float32]:
-    """Counts plus Gaussian noise [photons], (n, ny, nx) float32; masked pixels stay 0."""
-    noisy = photons.astype(np.float32)
-    if sigma_photons > 0:
-        for image, seed in zip(noisy, seeds, strict=True):
-            image += sigma_photons * generator(seed, "read_noise").standard_normal(image.shape, dtype=np.float32)
-        noisy[:, mask] = 0
-    return noisy
 
 
 def round_mantissa(values: NDArray[np.float32], bits: int = 12) -> NDArray[np.float32]:
