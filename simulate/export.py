@@ -1,0 +1,142 @@
+"""Datasets as files that other programs read, and such files as one another. What lies where: docs/formats.md.
+
+python -m simulate.export results/demo/datasets/noisy --format cxi --output noisy.cxi --split test
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from simulate.dataset import Dataset, open_dataset
+from simulate.formats.cxi import read_cxi, write_cxi
+from simulate.formats.emc import detector_path, read_emc, write_emc
+from simulate.formats.hdf5 import open_hdf5
+from simulate.formats.patterns import Instrument, Label, Patterns
+from simulate.formats.skopi_h5 import read_skopi, write_skopi
+from simulate.geometry import Geometry
+from simulate.integrity import DamagedDatasetError
+from simulate.plan import SPLITS
+from simulate.store import IMAGES, array
+
+WRITERS: dict[str, Callable[[Patterns, Path | str], None]] = {
+    "cxi": write_cxi,
+    "skopi": write_skopi,
+    "emc": write_emc,
+}
+AS_STORED = {"cxi": False, "skopi": True, "emc": True}
+"""Whether a format takes the stored counts, unless told otherwise; else what the detector reads."""
+
+
+def of_dataset(dataset: Dataset, *, as_stored: bool) -> Patterns:
+    """The patterns of a dataset with all its labels, and `row`, their row in it.
+
+    Parameters
+    ----------
+    as_stored : counts (uint16) or expected photons (float32) as they lie in the store; else as the detector reads them,
+                which are the counts again where the readout is ideal.
+
+    Raises
+    ------
+    FileNotFoundError if the dataset has no geometry.
+    """
+    geometry = dataset.folder / "geometry.npz"
+    if not geometry.exists():
+        raise FileNotFoundError(f"dataset {dataset.folder} has no geometry.npz; run snakemake to make it again")
+    expected, as_stored = dataset.record == "expected", as_stored or not dataset.reads_floats
+    images = IMAGES[dataset.record][0]
+    return Patterns(
+        name=dataset.name,
+        shape=dataset.shape,
+        dtype=array(dataset.group, images).dtype if as_stored else np.float32,
+        quantity="expected" if expected else "photons" if as_stored else "reading",
+        fetch=dataset.read_raw if as_stored else dataset.read,
+        labels=_labels(dataset, images),
+        instrument=Instrument.of(Geometry.load(geometry)),
+        together=dataset.patterns_per_shard,
+    )
+
+
+def _labels(dataset: Dataset, images: str) -> dict[str, Label]:
+    """Every array of the store that has a value for each pattern."""
+    found = {"row": Label(np.arange(len(dataset)), {"long_name": f"row of dataset {dataset.name}"})}
+    for name in sorted(dataset.group.array_keys()):
+        stored = array(dataset.group, name)
+        if name != images and stored.metadata.dimension_names[:1] == ("pattern",):
+            found[name] = Label(np.asarray(stored[:]), dict(stored.attrs))
+    return found
+
+
+def open_patterns(source: Path | str, *, as_stored: bool = True) -> Patterns:
+    """The patterns of a dataset's folder or of a file in any of the formats.
+
+    Raises
+    ------
+    FileNotFoundError if there is nothing; ValueError if it is none of these; DamagedDatasetError.
+    """
+    source = Path(source)
+    if source.is_dir():
+        return of_dataset(open_dataset(source), as_stored=as_stored)
+    if source.suffix == ".emc":
+        return read_emc(source)
+    with open_hdf5(source) as file:
+        is_cxi = "cxi_version" in file
+    return read_cxi(source) if is_cxi else read_skopi(source)
+
+
+def outputs(output: Path, file_format: str) -> list[Path]:
+    """Every file that an export writes."""
+    return [output, detector_path(output)] if file_format == "emc" else [output]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Command line: export a dataset, or convert a file."""
+    parser = argparse.ArgumentParser(
+        prog="python -m simulate.export",
+        description="Write a dataset as CXI, skopi's HDF5 or Dragonfly's .emc, or turn one of these into another.",
+        epilog="example: python -m simulate.export results/demo/datasets/noisy --format cxi --output noisy.cxi",
+    )
+    parser.add_argument("source", type=Path, help="a folder .../datasets/<name>, or a .cxi, skopi .h5 or .emc file")
+    parser.add_argument("--format", choices=tuple(WRITERS), required=True)
+    parser.add_argument("--output", type=Path, required=True, help="file to write")
+    parser.add_argument("--split", choices=(*SPLITS, "all"), default="all")
+    parser.add_argument("--rows", type=_rows, default=slice(None), metavar="A:B", help="of the split, counted from 0")
+    images = parser.add_mutually_exclusive_group()
+    images.add_argument("--raw", action="store_true", help="photons as stored (default of skopi and emc)")
+    images.add_argument("--read", action="store_true", help="as the detector reads them, with noise (default of cxi)")
+    parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
+    arguments = parser.parse_args(argv)
+    as_stored = arguments.raw or (AS_STORED[arguments.format] and not arguments.read)
+    try:
+        written = outputs(arguments.output, arguments.format)
+        if (there := [str(path) for path in written if path.exists()]) and not arguments.overwrite:
+            raise FileExistsError(f"{', '.join(there)} is there already; --overwrite replaces it")
+        patterns = open_patterns(arguments.source, as_stored=as_stored)
+        if arguments.split != "all":
+            patterns = patterns.split(arguments.split)
+        patterns = patterns.rows(arguments.rows)
+        WRITERS[arguments.format](patterns, arguments.output)
+    except (OSError, ValueError, DamagedDatasetError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    n, ny, nx = patterns.shape
+    print(f"{' and '.join(map(str, written))}: {n} patterns of {ny} x {nx} pixels, {patterns.quantity}")
+    return 0
+
+
+def _rows(text: str) -> slice:
+    first, colon, last = text.partition(":")
+    try:
+        chosen = slice(int(first) if first else None, int(last) if last else None)
+    except ValueError:
+        chosen = slice(None)
+        colon = ""
+    if not colon:
+        raise argparse.ArgumentTypeError(f"{text!r} are no rows; expected a:b, like 0:1000")
+    return chosen
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,148 @@
+"""Images with their labels and instrument, whatever they lie in: what writers take and readers give."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from simulate.geometry import Geometry
+
+Quantity = Literal["photons", "expected", "reading"]
+"""Counts, their mean, or what the detector makes of them (noise, gain)."""
+
+BYTES_AT_ONCE = 16 * 2**20
+"""Largest block of images that is read together; writers need up to sixteen times as much beside it."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """One value, or one array, for every pattern."""
+
+    values: NDArray
+    """(n, ...)"""
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    """`units`, `long_name`; `flag_meanings` where the values are codes, which index it."""
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """What is known of beam and detector; None is not known. A flat detector with the beam through its middle."""
+
+    mask: NDArray[np.bool_] | None = None
+    """(ny, nx) True where a pixel is unusable."""
+    photon_energy_eV: float | None = None
+    pixel_size_um: float | None = None
+    distance_mm: float | None = None
+    q: NDArray[np.float64] | None = None
+    """(ny, nx, 3) scattering vectors of pixel centres [Å⁻¹]."""
+    solid_angle: NDArray[np.float64] | None = None
+    """(ny, nx) of the part of a pixel that is live [sr]."""
+    polarisation: NDArray[np.float64] | None = None
+    """(ny, nx) 1 − (n·x̂)²."""
+
+    @classmethod
+    def of(cls, geometry: Geometry) -> Self:
+        """The instrument of a dataset."""
+        return cls(
+            mask=geometry.mask,
+            photon_energy_eV=geometry.photon_energy_eV,
+            pixel_size_um=geometry.pixel_size_um,
+            distance_mm=geometry.distance_mm,
+            q=geometry.q,
+            solid_angle=geometry.solid_angle * geometry.live,
+            polarisation=geometry.polarisation,
+        )
+
+    def need(self, *names: str, why: str) -> tuple[Any, ...]:
+        """These values; ValueError if one of them is not known."""
+        if unknown := [name for name in names if getattr(self, name) is None]:
+            raise ValueError(f"{why} needs {', '.join(unknown)}, which the source does not say; export from a dataset")
+        return tuple(getattr(self, name) for name in names)
+
+
+@dataclass(frozen=True)
+class Patterns:
+    """n images, read by rows when they are asked for, and everything that is known of them."""
+
+    name: str
+    shape: tuple[int, int, int]
+    """(n, ny, nx)"""
+    dtype: DTypeLike
+    quantity: Quantity
+    fetch: Callable[[slice], NDArray]
+    """Images of a slice with 0 <= start <= stop <= n."""
+    labels: Mapping[str, Label] = field(default_factory=dict)
+    instrument: Instrument = field(default_factory=Instrument)
+    together: int = 1024
+    """Patterns that are best read together: a shard of a dataset."""
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @property
+    def are_counts(self) -> bool:
+        """Whole numbers of photons."""
+        return np.issubdtype(np.dtype(self.dtype), np.integer)
+
+    def read(self, rows: slice = slice(None)) -> NDArray:
+        """Images (rows, ny, nx) of these patterns."""
+        start, stop, step = rows.indices(len(self))
+        if step != 1:
+            raise ValueError(f"rows {rows} have a step of {step}; patterns are read one after the other")
+        return self.fetch(slice(start, max(start, stop)))
+
+    def blocks(self) -> Iterator[slice]:
+        """Rows from the first to the last, never more at once than memory should hold."""
+        bytes_each = self.shape[1] * self.shape[2] * np.dtype(self.dtype).itemsize
+        size = max(1, min(self.together, BYTES_AT_ONCE // bytes_each))
+        for start in range(0, len(self), size):
+            yield slice(start, min(start + size, len(self)))
+
+    def rows(self, chosen: slice) -> Self:
+        """These rows alone.
+
+        Raises
+        ------
+        ValueError if there are none.
+        """
+        start, stop, step = chosen.indices(len(self))
+        if step != 1 or start >= stop:
+            raise ValueError(f"rows {chosen.start}:{chosen.stop} of {len(self)} patterns of {self.name} are none")
+        labels = {name: replace(label, values=label.values[start:stop]) for name, label in self.labels.items()}
+        fetch = self.fetch
+        return replace(
+            self,
+            shape=(stop - start, *self.shape[1:]),
+            fetch=lambda rows: fetch(slice(start + rows.start, start + rows.stop)),
+            labels=labels,
+        )
+
+    def split(self, name: str) -> Self:
+        """The rows of one split: `train`, `validation` or `test`.
+
+        Raises
+        ------
+        ValueError if the patterns have no splits, or none of this name.
+        """
+        if "split" not in self.labels:
+            raise ValueError(f"{self.name} has no label `split`; choose rows instead")
+        label = self.labels["split"]
+        meanings = list(label.attributes["flag_meanings"])
+        members = np.flatnonzero(label.values == meanings.index(name)) if name in meanings else np.array([], dtype=int)
+        if len(members) == 0:
+            raise ValueError(f"{self.name} has no pattern of split {name!r}; it knows {meanings}")
+        if members[-1] - members[0] + 1 != len(members):
+            raise ValueError(f"split {name!r} of {self.name} is not contiguous; choose rows instead")
+        return self.rows(slice(int(members[0]), int(members[-1]) + 1))
+
+
+def stream(patterns: Patterns) -> Iterator[tuple[slice, NDArray]]:
+    """Rows and images, block by block, with a progress bar on a terminal."""
+    from tqdm import tqdm
+
+    with tqdm(total=len(patterns), desc=patterns.name, unit="pattern", disable=None) as bar:
+        for rows in patterns.blocks():
+            yield rows, patterns.read(rows)
+            bar.update(rows.stop - rows.start)
