@@ -25,12 +25,12 @@ logger = logging.getLogger(__name__)
 class Patterns:
     """Some patterns and their right answers."""
 
-    images: NDArray
-    """(n, ny, nx) uint16 counts or float32"""
+    images: NDArray | torch.Tensor
+    """(n, ny, nx) uint16 counts or float32; a tensor where they were rendered on the device"""
     count: NDArray[np.int64]
     """(n,) index into the dataset's hit multiplicities"""
     particle: NDArray[np.int64]
-    """(n,) index into the dataset's structures"""
+    """(n,) index into the dataset's structures; -1 where no particle was hit"""
 
     def __len__(self) -> int:
         return len(self.images)
@@ -88,7 +88,12 @@ class Batches:
 
     def __len__(self) -> int:
         """Batches in an epoch."""
-        return math.ceil(len(self.count) / self.batch_size)
+        return math.ceil(self.n_patterns / self.batch_size)
+
+    @property
+    def n_patterns(self) -> int:
+        """Patterns in an epoch."""
+        return len(self.count)
 
     def epoch(self, number: int = 0) -> Iterator[Patterns]:
         """The batches of epoch `number`."""
@@ -106,7 +111,7 @@ class Batches:
         dataset = self._dataset
         rows = np.concatenate([np.arange(shard.start, shard.stop) for shard in shards])
         images = np.empty((len(rows), *dataset.shape[1:]), _stored_type(dataset))
-        read = dataset.read if dataset.read_noise_photons else dataset.read_raw
+        read = dataset.read if dataset.reads_floats else dataset.read_raw
         ends = itertools.accumulate(shard.stop - shard.start for shard in shards)
 
         def fill(shard: slice, end: int) -> None:
@@ -131,8 +136,8 @@ class Batches:
 
 
 def _stored_type(dataset: "Dataset") -> np.dtype:
-    """Counts stay uint16, half the memory, unless read noise makes them float."""
-    return np.dtype(np.uint16 if dataset.record == "photons" and not dataset.read_noise_photons else np.float32)
+    """Counts stay uint16, half the memory, unless the readout makes them float."""
+    return np.dtype(np.float32 if dataset.reads_floats else np.uint16)
 
 
 def _whole_shards(start: int, stop: int, patterns_per_shard: int) -> list[slice]:

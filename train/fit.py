@@ -26,17 +26,31 @@ from train.validate import validate
 
 if TYPE_CHECKING:
     from simulate.dataset import Dataset
+    from simulate.fresh import Source
+    from train.fresh import FreshBatches
 
 logger = logging.getLogger(__name__)
 
 
-def fit(name: str, dataset: "Dataset", recipe: Recipe, seed: int, device: torch.device, folder: Path) -> History:
+def fit(
+    name: str,
+    dataset: "Dataset",
+    recipe: Recipe,
+    seed: int,
+    device: torch.device,
+    folder: Path,
+    source: "Source | None" = None,
+) -> History:
     """Train network `name` on the training split of `dataset`, and judge it on the validation split every epoch.
 
     Writes `model.pt`, `history.csv` and `training.json` into `folder`. Until then `checkpoint.pt` there holds the state
     after the latest epoch: a training that was interrupted goes on from it and ends, on a CPU to the bit, as if it had
     not been. A checkpoint of another network, recipe, seed, dataset or code is not continued: training starts again,
     and the log says so.
+
+    Parameters
+    ----------
+    source : of the patterns to train on, where the recipe asks for fresh ones.
 
     Raises
     ------
@@ -52,9 +66,9 @@ def fit(name: str, dataset: "Dataset", recipe: Recipe, seed: int, device: torch.
     optimiser = torch.optim.Adam(
         model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )
-    train_batches = Batches(dataset, dataset.splits["train"], recipe.batch_size, recipe.memory_gb, seed)
+    train_batches = _train_batches(dataset, recipe, seed, device, source)
     validation_batches = Batches(dataset, dataset.splits["validation"], recipe.batch_size, recipe.memory_gb)
-    n_train = len(train_batches.count)
+    n_train = train_batches.n_patterns
 
     history: History = []
     kept_weights: dict[str, torch.Tensor] = {}
@@ -125,10 +139,22 @@ def fit(name: str, dataset: "Dataset", recipe: Recipe, seed: int, device: torch.
     return history
 
 
+def _train_batches(
+    dataset: "Dataset", recipe: Recipe, seed: int, device: torch.device, source: "Source | None"
+) -> "Batches | FreshBatches":
+    if not recipe.fresh:
+        return Batches(dataset, dataset.splits["train"], recipe.batch_size, recipe.memory_gb, seed)
+    if source is None:
+        raise ValueError("recipe.fresh is true, but there is no source of fresh patterns; give `fit` one")
+    from train.fresh import FreshBatches
+
+    return FreshBatches(source, dataset, recipe.batch_size, device, seed)
+
+
 def _train_epoch(
     model: nn.Module,
     optimiser: torch.optim.Optimizer,
-    batches: Batches,
+    batches: "Batches | FreshBatches",
     number: int,
     recipe: Recipe,
     device: torch.device,
@@ -144,7 +170,7 @@ def _train_epoch(
         loss.backward()
         optimiser.step()
         loss_sum += loss.detach() * len(patterns)
-    return loss_sum.item() / len(batches.count)
+    return loss_sum.item() / batches.n_patterns
 
 
 def _epoch_seed(seed: int, number: int) -> int:

@@ -19,9 +19,10 @@ class Epoch:
     """mean over the epoch's patterns while they were learned, dropout on"""
     validation_loss: float
     validation_accuracy: float
-    """both heads right"""
+    """both heads right; the count alone where no particle was hit"""
     validation_count_accuracy: float
     validation_particle_accuracy: float
+    """of the patterns that show a particle"""
     count_collapsed: bool
     particle_collapsed: bool
     images_per_s: float

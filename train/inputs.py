@@ -22,6 +22,6 @@ def standardise(images: Tensor) -> Tensor:
 INPUTS: dict[str, Callable[[Tensor], Tensor]] = {"standardise": standardise}
 
 
-def network_input(images: NDArray, transform: str, device: torch.device) -> Tensor:
+def network_input(images: NDArray | Tensor, transform: str, device: torch.device) -> Tensor:
     """Stored patterns (B, ny, nx), counts or float, as (B, 1, ny, nx) float32 on the device, transformed."""
-    return INPUTS[transform](torch.from_numpy(images).to(device).float()[:, None])
+    return INPUTS[transform](torch.as_tensor(images, device=device).float()[:, None])

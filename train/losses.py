@@ -7,10 +7,15 @@ from train.models.heads import Logits
 
 
 def multi_output_loss(logits: Logits, count: Tensor, particle: Tensor, count_weight: float = 4.0) -> Tensor:
-    """count_weight · CE(count) + CE(particle), each the mean over the batch [nats]; 4 as in the poster.
+    """count_weight · CE(count) + CE(particle), each a mean over patterns [nats]; 4 as in the poster.
+
+    Shots without a particle have a count, but no structure that could be right or wrong: the second mean is over the
+    others, and zero where there is none.
 
     Parameters
     ----------
-    count, particle : (B,) int64  indices of the right classes.
+    count, particle : (B,) int64  indices of the right classes; particle -1 where there is none.
     """
-    return count_weight * cross_entropy(logits.count, count) + cross_entropy(logits.particle, particle)
+    n_hits = (particle >= 0).sum().clamp(min=1)
+    particle_loss = cross_entropy(logits.particle, particle, ignore_index=-1, reduction="sum") / n_hits
+    return count_weight * cross_entropy(logits.count, count) + particle_loss

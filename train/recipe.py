@@ -26,6 +26,8 @@ class Recipe:
     """of the convolutions, train/initialise.py: PyTorch's default, as the poster had it, or He's"""
     keep: Keep = "last"
     """the epoch whose weights become the model: the last, as in the poster, or that of the best validation accuracy"""
+    fresh: bool = False
+    """each epoch's training patterns are rendered for it alone: none is seen twice; validation is the dataset's"""
     memory_gb: float = 8.0
     """patterns held at once, of each split [1e9 bytes]; a training split above it is shuffled in whole shards"""
 

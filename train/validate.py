@@ -17,9 +17,10 @@ class Validation:
 
     validation_loss: float
     validation_accuracy: float
-    """both heads right"""
+    """both heads right; the count alone where no particle was hit"""
     validation_count_accuracy: float
     validation_particle_accuracy: float
+    """of the patterns that show a particle"""
     count_collapsed: bool
     particle_collapsed: bool
 
@@ -29,14 +30,14 @@ def validate(model: nn.Module, batches: Batches, recipe: Recipe, device: torch.d
     logits = infer(model, batches, recipe.input, device)
     count, particle = (torch.from_numpy(labels).to(device) for labels in (batches.count, batches.particle))
     count_answer, particle_answer = (head.argmax(1) for head in logits)
-    count_right, particle_right = count_answer == count, particle_answer == particle
+    count_right, particle_right, is_hit = count_answer == count, particle_answer == particle, particle >= 0
     return Validation(
         validation_loss=multi_output_loss(logits, count, particle, recipe.count_weight).item(),
-        validation_accuracy=_fraction(count_right & particle_right),
+        validation_accuracy=_fraction(count_right & (particle_right | ~is_hit)),
         validation_count_accuracy=_fraction(count_right),
-        validation_particle_accuracy=_fraction(particle_right),
+        validation_particle_accuracy=_fraction(particle_right[is_hit]),
         count_collapsed=collapsed(count_answer, count),
-        particle_collapsed=collapsed(particle_answer, particle),
+        particle_collapsed=collapsed(particle_answer[is_hit], particle[is_hit]),
     )
 
 

@@ -24,3 +24,22 @@ def test_two_patterns_by_hand():
     loss = multi_output_loss(logits, count, particle, count_weight=2.5)
     assert loss.item() == pytest.approx(2.5 * count_loss + particle_loss, rel=1e-6)
     assert multi_output_loss(logits, count, particle).item() == pytest.approx(4 * count_loss + particle_loss, rel=1e-6)
+
+
+def test_shots_that_hit_nothing_have_a_count_and_no_structure():
+    logits = Logits(torch.tensor([[1.0, 0.0], [0.0, 2.0]]), torch.tensor([[0.0, 0.0, 3.0], [1.0, 0.0, 0.0]]))
+    count = torch.tensor([0, 0])
+    count_loss = ((log(exp(1) + 1) - 1) + (log(1 + exp(2)) - 0)) / 2
+    particle_loss = log(exp(1) + 2) - 0  # of the second pattern alone
+    loss = multi_output_loss(logits, count, torch.tensor([-1, 1]))
+    assert loss.item() == pytest.approx(4 * count_loss + particle_loss, rel=1e-6)
+
+
+def test_a_batch_that_hit_nothing_teaches_the_count_alone():
+    count_logits = torch.zeros(2, 2, requires_grad=True)
+    particle_logits = torch.tensor([[5.0, 0.0, 3.0], [1.0, 0.0, 0.0]], requires_grad=True)
+    loss = multi_output_loss(Logits(count_logits, particle_logits), torch.tensor([0, 1]), torch.tensor([-1, -1]))
+    loss.backward()
+    assert loss.item() == pytest.approx(4 * log(2), rel=1e-6)
+    assert torch.equal(particle_logits.grad, torch.zeros(2, 3))
+    assert count_logits.grad.abs().min() > 0

@@ -1,0 +1,64 @@
+"""Batches of patterns that are rendered while a network trains: it never sees one twice."""
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from train.data import Patterns
+
+if TYPE_CHECKING:
+    from simulate.dataset import Dataset
+    from simulate.fresh import Source
+    from simulate.plan import Plan
+
+RENDERED_AT_ONCE = 2048
+"""Patterns, about: 128 MB of 128 x 128 pixels."""
+
+
+class FreshBatches:
+    """Epochs as `train.data.Batches` gives them, of as many patterns as the training split of the dataset has.
+
+    Rendered on the GPU where the network trains on one and the dataset's engine is not skopi; else by the engine.
+
+    Parameters
+    ----------
+    dataset : whose labels' order the network learns; its patterns are not read.
+    seed :    of the training; trainings from different seeds see different patterns.
+    """
+
+    def __init__(self, source: "Source", dataset: "Dataset", batch_size: int, device: torch.device, seed: int):
+        self._source, self._device, self._seed = source, device, seed
+        self.batch_size = batch_size
+        self._count = {multiplicity: index for index, multiplicity in enumerate(dataset.hit_multiplicities)}
+        self._particle = {structure: index for index, structure in enumerate(dataset.structures)} | {"": -1}
+        split = dataset.splits["train"]
+        self.n_patterns = split.stop - split.start
+        engine = source.config.datasets[source.name].engine
+        self._on_device = (
+            source.on(device) if engine == "torch" or (engine == "fast" and device.type == "cuda") else None
+        )
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        return math.ceil(self.n_patterns / self.batch_size)
+
+    def epoch(self, number: int = 0) -> Iterator[Patterns]:
+        """The batches of epoch `number`."""
+        plan = self._source.plan(number, self._seed)
+        entropy = np.random.SeedSequence((self._seed, number)).generate_state(1, np.uint64)
+        generator = torch.Generator(self._device).manual_seed(int(entropy[0]))
+        together = self.batch_size * max(1, RENDERED_AT_ONCE // self.batch_size)
+        for first in range(0, len(plan), together):
+            patterns = self._rendered(plan.rows(slice(first, first + together)), generator)
+            for start in range(0, len(patterns), self.batch_size):
+                yield patterns.take(np.arange(start, min(start + self.batch_size, len(patterns))))
+
+    def _rendered(self, plan: "Plan", generator: torch.Generator) -> Patterns:
+        return Patterns(
+            images=self._source.read(plan) if self._on_device is None else self._on_device(plan, generator),
+            count=np.array([self._count[m] for m in plan.table["hit_multiplicity"]]),
+            particle=np.array([self._particle[s] for s in plan.table["structure"]]),
+        )
