@@ -22,17 +22,17 @@ from simulate import skopi_adapter
 from simulate.atoms import Atoms
 from simulate.orientation import random_orientations, rotation_matrices
 from simulate.patterns import expected_photons
+from simulate.shots import Shots
 from simulate.structures import read_structure
-from simulate.volume import exact_field
+from simulate.volume import exact_field, stack
 
 
 def single_hit_error(atoms: Atoms, shots: int = 3) -> float:
     """Largest error over some orientations."""
     detector = geometry()
     orientations = random_orientations(np.random.default_rng(1), shots)
-    images = expected_photons(
-        field(atoms, detector), detector, orientations[:, None], np.zeros((shots, 1, 3)), np.ones(shots)
-    )
+    hits = Shots.alike(orientations[:, None], np.zeros((shots, 1, 3)), np.ones(shots), detector.photon_energy_eV)
+    images = expected_photons(stack([field(atoms, detector)]), detector, hits)
     return max(relative(*pair) for pair in zip(images, exact(atoms, detector, orientations, 1.0), strict=True))
 
 
@@ -51,7 +51,8 @@ def double_hit_errors(atoms: Atoms, separation: float) -> tuple[float, float]:
     orientations = random_orientations(np.random.default_rng(5), 2)
     positions = np.array([[0.0, 0.0, 0.0], [separation, 0.0, 0.0]])
     chosen = np.s_[::2, ::2]
-    image = expected_photons(field(atoms, detector), detector, orientations[None], positions[None], np.ones(1))[0]
+    hit = Shots.alike(orientations[None], positions[None], np.ones(1), detector.photon_energy_eV)
+    image = expected_photons(stack([field(atoms, detector)]), detector, hit)[0]
 
     def intensity(points: np.ndarray) -> np.ndarray:
         waves = [

@@ -17,6 +17,7 @@ from simulate.aggregates import ballistic
 from simulate.config import SimulationConfig
 from simulate.files import write_json
 from simulate.orientation import random_orientations
+from simulate.reach import reach_of, reach_q
 from simulate.render import Inputs
 
 PATTERNS_PER_CLASS = 2048
@@ -28,21 +29,20 @@ def produce(folder: Path, cores: int) -> tuple[int, int]:
     config = SimulationConfig.model_validate(
         {
             "structures": [{"id": entry, "source": "phantom", "phantom": "double_ring"}],
-            "plan": {"patterns_per_class": PATTERNS_PER_CLASS, "fluence_jitter": {"model": "normal"}},
-            "datasets": {"noisy": {"photons_per_pulse": 1e12, "record": "photons", "fluence_jitter": True}},
+            "plan": {"patterns_per_class": PATTERNS_PER_CLASS},
+            "datasets": {"noisy": {"base": "poster"}},
         }
     )
-    inputs = Inputs(
-        folder / "plan.parquet", folder / "geometry.npz", {entry: folder / "field.npz"}, {entry: folder / "atoms.npz"}
-    )
-    atoms.save(inputs.atoms[entry])
+    noisy, atoms_file = config.datasets["noisy"], folder / "atoms.npz"
+    inputs = Inputs(folder / "plan.parquet", folder / "geometry.npz", {entry: folder / "field.npz"})
+    atoms.save(atoms_file)
     write_json(folder / "structure.json", {"radius_nm": atoms.radius / 10})
-    stages.make_geometry(config, inputs.geometry, folder / "geometry.json")
-    stages.make_volume(
-        inputs.atoms[entry], inputs.geometry, config.volume, inputs.volumes[entry], folder / "field.json"
-    )
-    stages.make_plan(config, {entry: folder / "structure.json"}, inputs.plan)
-    stages.make_layout(config, inputs.plan, inputs.geometry, folder / "noisy")
+    stages.make_geometry(noisy, inputs.geometry, folder / "geometry.json")
+    reach = reach_q(reach_of(noisy))
+    stages.make_volume(atoms_file, reach, config.volume, inputs.volumes[entry], folder / "field.json")
+    stages.make_plan(config, noisy.placement, {entry: atoms_file}, inputs.plan)
+    records = {entry: folder / "structure.json"}
+    stages.make_layout(config, inputs.plan, inputs.geometry, records, folder / "noisy")
     shards = list(range(stages.layout_of(config, "noisy").n_shards))
     stages.make_shards(config, inputs, folder / "noisy", shards, cores, folder / "noisy" / "jobs" / "0.json")
     stages.complete_dataset(config, folder / "noisy", folder / "geometry.json")

@@ -14,10 +14,14 @@ from typing import Any
 import gemmi
 import numpy as np
 
-from simulate import phantoms, volume
+from simulate import phantoms, plan, volume
 from simulate.atoms import Atoms
+from simulate.config import PlanConfig
+from simulate.experiment import DatasetConfig
 from simulate.form_factors import coefficients
 from simulate.geometry import Geometry, square_detector
+from simulate.placement import body_of
+from simulate.shots import Shots, draw
 from simulate.structures import read_structure
 
 DETECTOR = {"n_pixels": 128, "pixel_size_um": 600, "distance_mm": 323}
@@ -80,35 +84,35 @@ def render(name: str, n_particles: int) -> None:
     `ours` are expected photons; `with_poisson` is sampled as generate_image does. The error is of the expected photons,
     against sums over the atoms at pixel centres for one particle, and between the two for several.
     """
-    from simulate import patterns
-    from simulate.aggregates import ballistic
     from simulate.detector import sample_photons
-    from simulate.orientation import random_orientations
+    from simulate.patterns import expected_photons
 
     entry, atoms = molecule()
     detector = geometry()
-    made = field(atoms, detector)
-    rng = np.random.default_rng(0)
-    shots = 256
-    orientations = random_orientations(rng, shots * n_particles).reshape(shots, n_particles, 4)
-    positions = np.stack([ballistic(rng, n_particles, atoms.radius) for _ in range(shots)])
-    fluence = np.full(shots, 1e12 / (np.pi * 0.25))
-    seeds = np.arange(shots, dtype=np.uint64)
-
-    def expected(n: int = shots) -> np.ndarray:
-        return patterns.expected_photons(made, detector, orientations[:n], positions[:n], fluence[:n])
-
+    volumes = volume.stack([field(atoms, detector)])
+    shots = some_shots(atoms, n_particles, 1024)
+    seeds = np.arange(len(shots), dtype=np.uint64)
     cores = os.cpu_count() or 1
-    ours = rate(expected, shots)
-    with_poisson = rate(lambda: sample_photons(expected(), seeds), shots)
-    theirs, images = skopi_images(atoms, orientations[:16], positions[:16], cores)
+    ours = rate(lambda: expected_photons(volumes, detector, shots), len(shots))
+    with_poisson = rate(lambda: sample_photons(expected_photons(volumes, detector, shots), seeds), len(shots))
+    images = expected_photons(volumes, detector, shots)[:4]
+    orientations = shots.orientations.reshape(-1, n_particles, 4)
+    positions = shots.positions.reshape(-1, n_particles, 3)
+    theirs, their_images = skopi_images(atoms, orientations[:16], positions[:16], cores)
     more: dict[str, Any] = {"structure": entry, "cores": cores, "with_poisson": with_poisson}
     if n_particles == 1:
-        truth = exact(atoms, detector, orientations[:4, 0], fluence[0])
-        more |= {"error": relative(expected(4), truth), "error_competitor": relative(images[:4], truth)}
+        truth = exact(atoms, detector, orientations[:4, 0], shots.fluence[0])
+        more |= {"error": relative(images, truth), "error_competitor": relative(their_images[:4], truth)}
     else:
-        more |= {"error": relative(expected(4), images[:4]), "error_is": "against the competitor"}
+        more |= {"error": relative(images, their_images[:4]), "error_is": "against the competitor"}
     report(name, ours, theirs, "patterns/s", **more)
+
+
+def some_shots(atoms: Atoms, n_particles: int, n: int) -> Shots:
+    """Shots of `n_particles` of one structure, as the plan places them, at 1e12 photons a pulse."""
+    bodies = {"it": body_of(atoms.positions)}
+    config = PlanConfig(hit_multiplicities=(n_particles,), patterns_per_class=n)
+    return draw(plan.draw(config, "ballistic", bodies), DatasetConfig(photons_per_pulse=1e12, record="photons"))
 
 
 def relative(images: np.ndarray, truth: np.ndarray) -> float:
@@ -170,9 +174,11 @@ def late10_store(folder: Path) -> Path:
     import pandas as pd
 
     from simulate import integrity, store
+    from simulate.experiment import ReadoutConfig
 
     n, rng = 5120, np.random.default_rng(0)
-    layout = store.Layout(n, (128, 128), "photons", 16, 1024, tuple(f"s{i}" for i in range(11)), (1, 2, 3, 4), 0.0)
+    readout = ReadoutConfig().model_dump(mode="json")
+    layout = store.Layout(n, (128, 128), "photons", 16, 1024, tuple(f"s{i}" for i in range(11)), (1, 2, 3, 4), readout)
     plan = pd.DataFrame(
         {
             "structure": [layout.structures[i % 11] for i in range(n)],
@@ -181,7 +187,8 @@ def late10_store(folder: Path) -> Path:
             "seed": np.arange(n, dtype=np.uint64),
         }
     )
-    store.create(folder / "store", layout, plan, np.ones(n), np.zeros((128, 128), dtype=bool))
+    pulses = store.Pulses(np.ones(n), np.full(n, 4600.0), np.zeros((n, 2)), np.ones(n))
+    store.create(folder / "store", layout, plan, pulses, np.ones((128, 128)))
     for shard in range(layout.n_shards):
         rows = layout.rows(shard)
         images = rng.poisson(0.05, size=(rows.stop - rows.start, 128, 128)).astype(np.uint16)
