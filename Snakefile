@@ -9,7 +9,9 @@ from evaluate.config import load_config
 from evaluate.illustrate import figure_names
 from evaluate.run_files import RunFiles
 from evaluate.tables import judged
+from simulate.placement import MODELS
 from simulate.provenance import source_digest
+from simulate.reach import reach_of
 from simulate.stages import layout_of
 
 # A config given on the command line stands alone: Snakemake would merge it into config.yaml, key by key.

@@ -43,7 +43,9 @@ def total_intensity(dataset: "Dataset", split: Split = "test", seed: int = 0) ->
     """
     photons = {name: total_photons(dataset, dataset.splits[name])[:, None] for name in {"train", "validation", split}}
     shape = len(dataset.structures), len(dataset.hit_multiplicities)
-    classes = np.ravel_multi_index((dataset.structure, dataset.count), shape)
+    # One class more, the last, is of the shots that hit nothing.
+    is_hit = dataset.structure >= 0
+    classes = np.where(is_hit, dataset.structure * shape[1] + dataset.count, np.prod(shape))
     train, validation = classes[dataset.splits["train"]], classes[dataset.splits["validation"]]
 
     trees = [
@@ -57,6 +59,10 @@ def total_intensity(dataset: "Dataset", split: Split = "test", seed: int = 0) ->
         *(dataset.name, tree.get_n_leaves(), 100 * max(scores)),
     )
 
-    probabilities = np.zeros((len(photons[split]), *shape))
-    probabilities.reshape(-1, np.prod(shape))[:, tree.classes_] = tree.predict_proba(photons[split])
-    return predictions_table(dataset, dataset.splits[split], probabilities.sum(axis=1), probabilities.sum(axis=2))
+    probabilities = np.zeros((len(photons[split]), np.prod(shape) + 1))
+    probabilities[:, tree.classes_] = tree.predict_proba(photons[split])
+    hits, nothing = probabilities[:, :-1].reshape(-1, *shape), probabilities[:, -1:]
+    count, particle = hits.sum(axis=1), hits.sum(axis=2)
+    count[:, np.array(dataset.hit_multiplicities) == 0] += nothing
+    # Where nothing was hit, one structure is as good an answer as another.
+    return predictions_table(dataset, dataset.splits[split], count, particle + nothing / shape[0])

@@ -34,13 +34,14 @@ class RunConfig(Strict):
         for name in self.training.datasets:
             if name not in known:
                 yield f"training.datasets: {name!r} is not one of simulation.datasets {known}"
-        n_pixels = self.simulation.detector.n_pixels
-        for model in self.training.models:
-            if (needed := IMAGE_PIXELS.get(model, n_pixels)) != n_pixels:
-                yield (
-                    f"training.models: {model!r} takes images of {needed} x {needed} pixels, "
-                    f"but simulation.detector.n_pixels is {n_pixels}"
-                )
+        for name in (name for name in self.training.datasets if name in known):
+            n_pixels = self.simulation.datasets[name].detector.n_pixels
+            for model in self.training.models:
+                if (needed := IMAGE_PIXELS.get(model, n_pixels)) != n_pixels:
+                    yield (
+                        f"training.models: {model!r} takes images of {needed} x {needed} pixels, "
+                        f"but simulation.datasets.{name}.detector.n_pixels is {n_pixels}"
+                    )
 
     @property
     def folder(self) -> Path:

@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 from evaluate import metrics
 from evaluate.config import RunConfig
 from evaluate.metrics import Accuracies
-from evaluate.predictions import read_predictions
+from evaluate.predictions import asked_of, read_predictions
 from evaluate.provenance import job_seconds
 from evaluate.run_files import RunFiles
 from evaluate.tables import BASELINE_SEED, per_class
-from simulate.beam import fluence
-from simulate.config import BeamConfig, DatasetConfig
+from simulate.config import NO_STRUCTURE
 from simulate.dataset import Dataset, open_dataset
+from simulate.experiment import DatasetConfig
 from simulate.files import read_json, sha256
+from simulate.reach import reach_of
 from simulate.store import shard_marker
 
 SMALLEST_MISTAKE = 0.05
@@ -36,12 +37,17 @@ class StructureFacts:
 
     record: dict[str, Any]
     """structures/<id>.json"""
-    volume: dict[str, Any]
-    """volumes/<id>.json"""
-    pixels_per_speckle: float
-    """Width of a speckle, 1/diameter of the bounding sphere, in pixels; at least 2 is sampled."""
+    volumes: dict[str, dict[str, Any]]
+    """reach -> volumes/<reach>/<id>.json"""
+    pixels_per_speckle: dict[str, float]
+    """dataset -> width of a speckle, 1/diameter of the bounding sphere, in pixels; at least 2 is sampled"""
     photons_per_single_hit: dict[str, float]
-    """dataset -> mean photons in a pattern of one particle"""
+    """dataset -> mean photons in a pattern of one particle, background included"""
+
+    @property
+    def measured_errors(self) -> list[float]:
+        """Of its volumes."""
+        return [volume["measured_error"] for volume in self.volumes.values()]
 
 
 @dataclass(frozen=True)
@@ -50,8 +56,10 @@ class DatasetFacts:
 
     name: str
     config: DatasetConfig
+    experiment: dict[str, Any]
+    """geometry.json"""
     fluence: float
-    """nominal [photons/µm²]"""
+    """without jitter, on the axis [photons/µm²]"""
     patterns: dict[str, int]
     """split -> patterns"""
     photons: tuple[float, float, float]
@@ -93,7 +101,7 @@ class Network:
     mistakes: dict[str, list[Mistake]]
     """head -> its most frequent mistakes"""
     recall: dict[str, dict[int, float]]
-    """structure -> hit multiplicity -> share of the class with both answers right"""
+    """structure, or none -> hit multiplicity -> share of the class with both answers right"""
     particle_recall: dict[str, float]
     particle_precision: dict[str, float]
     seconds: float
@@ -147,8 +155,6 @@ class Job:
 class Facts:
     """All of it."""
 
-    experiment: dict[str, Any]
-    """geometry.json"""
     structures: list[StructureFacts]
     datasets: list[DatasetFacts]
     results: list[Result]
@@ -156,35 +162,34 @@ class Facts:
     """of tables/cnn.csv"""
     jobs: list[Job]
 
+    def pixels_per_speckle(self, dataset: str) -> list[float]:
+        """Of each structure, under one condition."""
+        return [structure.pixels_per_speckle[dataset] for structure in self.structures]
+
 
 def collect(files: RunFiles, config: RunConfig) -> Facts:
     """Everything a report says; FileNotFoundError names what the run lacks."""
-    experiment = read_json(files.geometry_record)
     datasets = {name: open_dataset(files.dataset(name)) for name in config.simulation.datasets}
     provenance = read_json(files.table("cnn").with_suffix(".json"))
     return Facts(
-        experiment=experiment,
-        structures=[_structure(files, s.id, experiment, datasets) for s in config.simulation.structures],
-        datasets=[
-            _dataset(dataset, config.simulation.datasets[name], config.simulation.beam)
-            for name, dataset in datasets.items()
-        ],
+        structures=[_structure(files, s.id, config, datasets) for s in config.simulation.structures],
+        datasets=[_dataset(files, dataset, config.simulation.datasets[name]) for name, dataset in datasets.items()],
         results=[_result(files, config, datasets[condition]) for condition in config.training.datasets],
         provenance={key: value for key, value in provenance.items() if key not in SHOWN_ELSEWHERE},
         jobs=_jobs(files),
     )
 
 
-def _structure(
-    files: RunFiles, structure: str, experiment: dict[str, Any], datasets: dict[str, Dataset]
-) -> StructureFacts:
+def _structure(files: RunFiles, structure: str, config: RunConfig, datasets: dict[str, Dataset]) -> StructureFacts:
     record = read_json(files.structure(structure))
+    reaches = sorted({reach_of(dataset) for dataset in config.simulation.datasets.values()})
+    extents = {name: read_json(files.geometry_record(name))["largest_sampled_extent_nm"] for name in datasets}
     single = {"structure": structure, "hit_multiplicity": 1}
     return StructureFacts(
         record=record,
-        volume=read_json(files.volume(structure)),
+        volumes={reach: read_json(files.volume(structure, reach)) for reach in reaches},
         # Nyquist asks for two pixels per speckle: the largest extent that is sampled has just these.
-        pixels_per_speckle=2 * experiment["largest_sampled_extent_nm"] / (2 * record["radius_nm"]),
+        pixels_per_speckle={name: 2 * extent / (2 * record["radius_nm"]) for name, extent in extents.items()},
         photons_per_single_hit={
             name: entry["photons_mean"]
             for name, dataset in datasets.items()
@@ -194,14 +199,15 @@ def _structure(
     )
 
 
-def _dataset(dataset: Dataset, config: DatasetConfig, beam: BeamConfig) -> DatasetFacts:
+def _dataset(files: RunFiles, dataset: Dataset, config: DatasetConfig) -> DatasetFacts:
     markers = (read_json(shard_marker(dataset.folder, shard)) for shard in range(dataset.layout.n_shards))
     photons = np.concatenate([marker["photons_per_pattern"] for marker in markers])
     low, median, high = np.quantile(photons, (0.05, 0.5, 0.95))
     return DatasetFacts(
         name=dataset.name,
         config=config,
-        fluence=fluence(config.photons_per_pulse, beam.focus_radius_um),
+        experiment=read_json(files.geometry_record(dataset.name)),
+        fluence=config.peak_fluence,
         patterns={split: rows.stop - rows.start for split, rows in dataset.splits.items()},
         photons=(float(low), float(median), float(high)),
         bytes=dataset.card["bytes"],
@@ -231,15 +237,18 @@ def _network(files: RunFiles, config: RunConfig, dataset: Dataset, model: str, t
         "hit_multiplicity": dataset.hit_multiplicities,
     }
     matrices = {
-        column: metrics.confusion(shown[column].to_numpy(), shown[f"predicted_{column}"].to_numpy(), known)
+        column: metrics.confusion(asked[column].to_numpy(), asked[f"predicted_{column}"].to_numpy(), known)
         for column, known in labels.items()
+        for asked in [asked_of(shown, column)]
     }
-    classes = per_class(shown).set_index(["structure", "hit_multiplicity"])["recall"]
+    recall: dict[str, dict[int, float]] = {}
+    for row in per_class(shown).itertuples():
+        recall.setdefault(row.structure, {})[row.hit_multiplicity] = row.recall
     return Network(
         name=model,
         scores=[_score(table, model, seed, _collapsed(predictions)) for seed, predictions in answers.items()],
         mistakes={column: _mistakes(matrices[column], known) for column, known in labels.items()},
-        recall={s: {m: classes[s, m] for m in dataset.hit_multiplicities} for s in dataset.structures},
+        recall={name: recall[name] for name in (*dataset.structures, NO_STRUCTURE) if name in recall},
         particle_recall=dict(zip(dataset.structures, metrics.recall(matrices["structure"]), strict=True)),
         particle_precision=dict(zip(dataset.structures, metrics.precision(matrices["structure"]), strict=True)),
         seconds=sum(pd.read_csv(files.history(dataset.name, model, seed))["seconds"].sum() for seed in seeds),
@@ -259,7 +268,8 @@ def _collapsed(predictions: pd.DataFrame) -> tuple[str, ...]:
     return tuple(
         head
         for head, column in heads.items()
-        if predictions[f"predicted_{column}"].nunique() == 1 < predictions[column].nunique()
+        for asked in [asked_of(predictions, column)]
+        if asked[f"predicted_{column}"].nunique() == 1 < asked[column].nunique()
     )
 
 

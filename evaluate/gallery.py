@@ -31,6 +31,8 @@ class Condition:
     name: str
     patterns: NDArray[np.float32]
     """(n_structures, n_multiplicities, ny, nx) [photons], NaN where masked."""
+    pixel_s: float
+    """Width of a pixel, as s = 1/resolution [nm⁻¹]."""
     counted: NDArray[np.int64] | None = None
     """(n_structures, n_multiplicities) photons in each pattern, written into it; None for expected photons."""
 
@@ -50,15 +52,12 @@ def gallery(
     conditions: Sequence[Condition],
     structures: Sequence[str],
     hit_multiplicities: Sequence[int],
-    pixel_s: float,
 ) -> None:
-    """Draw a pattern of every class under every condition, to a PNG.
+    """Draw a pattern of every class under every condition, to a PNG; images of fewer pixels are enlarged to the others.
 
-    Parameters
-    ----------
-    pixel_s : width of a detector pixel, as s = 1/resolution [nm⁻¹].
+    The first panel has a scale bar, and so has each further condition's where a pixel is another width of s.
     """
-    n_pixels = conditions[0].patterns.shape[-1]
+    n_pixels = max(condition.patterns.shape[-1] for condition in conditions)
     groups, side_by_side = len(hit_multiplicities), len(conditions)
     zoom = max(1, round(WIDTH / (n_pixels * groups * side_by_side)))
     panel = zoom * n_pixels
@@ -77,7 +76,7 @@ def gallery(
 
         for column, multiplicity in enumerate(hit_multiplicities):
             x = LEFT + column * group
-            particles = "1 particle" if multiplicity == 1 else f"{multiplicity} particles"
+            particles = {0: "no particle", 1: "1 particle"}.get(multiplicity, f"{multiplicity} particles")
             write(x + (group - GROUP_GAP - GAP) / 2, 14, particles, ha="center", va="top", size=12, weight="bold")
             for place, condition in enumerate(conditions):
                 write(x + place * step + panel / 2, TOP - 8, condition.name, ha="center", va="bottom", size=11)
@@ -89,8 +88,8 @@ def gallery(
                 for place, condition in enumerate(conditions):
                     axes = figure.add_axes(box(LEFT + column * group + place * step, y, panel, panel))
                     _draw_pattern(axes, condition, (row, column))
-                    if row == column == place == 0:
-                        _draw_scale_bar(axes, pixel_s)
+                    if row == column == 0 and (place == 0 or _scale(condition) != _scale(conditions[0])):
+                        _draw_scale_bar(axes, condition.pixel_s)
         bar_width = (width - LEFT) / side_by_side - GROUP_GAP
         for place, condition in enumerate(conditions):
             x = LEFT + place * (bar_width + GROUP_GAP)
@@ -101,6 +100,11 @@ def gallery(
             kind = "expected photons" if condition.counted is None else "photons"
             bar.set_xlabel(f"{condition.name}: {kind} per pixel", size=11)
             bar.tick_params(labelsize=10)
+
+
+def _scale(condition: Condition) -> float:
+    """Width of the whole image, as s [nm⁻¹]."""
+    return condition.pixel_s * condition.patterns.shape[-1]
 
 
 def _draw_pattern(axes: Axes, condition: Condition, index: tuple[int, int]) -> None:

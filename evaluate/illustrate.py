@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from evaluate import figures, metrics
 from evaluate.config import RunConfig
 from evaluate.gallery import Condition, gallery
-from evaluate.predictions import read_predictions
+from evaluate.predictions import asked_of, read_predictions
 from evaluate.resolution import Resolution
 from evaluate.run_files import RunFiles
 from evaluate.tables import labels_of
@@ -44,39 +44,45 @@ def draw_figures(files: RunFiles, config: RunConfig) -> None:
                 ("structure", dataset.structures, "structures", "structure"),
                 ("hit_multiplicity", dataset.hit_multiplicities, "counts", "hit multiplicity"),
             ):
-                matrix = metrics.confusion(predictions[column], predictions[f"predicted_{column}"], labels)
+                asked = asked_of(predictions, column)
+                matrix = metrics.confusion(asked[column], asked[f"predicted_{column}"], labels)
                 figures.confusion(files.figure(f"{figure}_{name}"), matrix, [str(label) for label in labels], quantity)
 
 
 def _draw_patterns(files: RunFiles, config: RunConfig) -> None:
-    resolution = Resolution.of(Geometry.load(files.geometry))
     datasets = {name: open_dataset(files.dataset(name)) for name in config.simulation.datasets}
-    shown = {name: _examples(dataset) for name, dataset in datasets.items()}
+    resolutions = {name: Resolution.of(Geometry.load(files.geometry(name))) for name in datasets}
+    shown = {name: _examples(dataset, resolutions[name].pixel) for name, dataset in datasets.items()}
     first = next(iter(datasets.values()))
-    labels = first.structures, first.hit_multiplicities, resolution.pixel
+    labels = first.structures, first.hit_multiplicities
     for name, example in shown.items():
         gallery(files.figure(f"gallery_{name}.png"), [example], *labels)
-    # The plan is the same for all datasets: these are the same shots, without and with noise.
+    # The same rows of the plan: the same shots, without and with noise, where they are placed alike.
     first_of = {example.counted is None: example for example in reversed(shown.values())}
     gallery(files.figure("classes.png"), [first_of[kind] for kind in (True, False) if kind in first_of], *labels)
     if condition := _radial_condition(config):
+        resolution = resolutions[condition]
         profiles = _radial_profiles(datasets[condition], resolution)
         figures.radial_profiles(files.figure("radial.svg"), resolution.ring_middles, profiles)
 
 
-def _examples(dataset: Dataset) -> Condition:
-    """The first test pattern of every class."""
+def _examples(dataset: Dataset, pixel_s: float) -> Condition:
+    """The first test pattern of every class; of shots that hit nothing another one beside each structure."""
     test = dataset.splits["test"]
     structure, count = dataset.structure[test], dataset.count[test]
     shape = len(dataset.structures), len(dataset.hit_multiplicities)
     patterns = np.empty((*shape, *dataset.shape[1:]), np.float32)
     counted = np.empty(shape, np.int64)
     for index in np.ndindex(shape):
-        row = test.start + int(np.argmax((structure == index[0]) & (count == index[1])))
+        if dataset.hit_multiplicities[index[1]]:
+            row = test.start + int(np.argmax((structure == index[0]) & (count == index[1])))
+        else:
+            empty = np.flatnonzero(structure < 0)
+            row = test.start + int(empty[index[0] % len(empty)])
         patterns[index] = dataset.read(slice(row, row + 1))[0]
         counted[index] = dataset.read_raw(slice(row, row + 1)).sum()
     patterns[..., dataset.mask] = np.nan
-    return Condition(dataset.name, patterns, None if dataset.record == "expected" else counted)
+    return Condition(dataset.name, patterns, pixel_s, None if dataset.record == "expected" else counted)
 
 
 def _radial_condition(config: RunConfig) -> str | None:

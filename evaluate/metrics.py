@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from simulate.config import NO_STRUCTURE
+
 Z_95 = 1.959964
 """Standard deviations that hold the central 95 % of a normal distribution."""
 
@@ -15,7 +17,7 @@ class Labels(NamedTuple):
     """What n patterns are, or what they were taken for."""
 
     structure: NDArray
-    """(n,) ids, or any other labels that can be compared"""
+    """(n,) ids, or any other labels that can be compared; of no meaning where no particle was hit"""
     hit_multiplicity: NDArray[np.integer]
     """(n,) particles in the shot"""
 
@@ -25,20 +27,25 @@ class Accuracies:
     """The fraction of right answers to each question."""
 
     test_accuracy: float
-    """structure and hit multiplicity, both right"""
+    """structure and hit multiplicity, both right; the multiplicity alone where no particle was hit"""
     count_accuracy: float
     """hit multiplicity"""
     particle_accuracy: float
-    """structure"""
+    """structure, of the patterns that show a particle; NaN where none does"""
     single_hit_accuracy: float
     """single or multiple hit: single where the count head's most probable answer is 1"""
+
+
+def named(labels: Labels) -> NDArray:
+    """(n,) structures of the classes that the labels name: none where no particle was hit."""
+    return np.where(np.asarray(labels.hit_multiplicity) > 0, np.asarray(labels.structure, dtype=object), NO_STRUCTURE)
 
 
 def answers(labels: Labels) -> dict[str, NDArray]:
     """For each question, named as in `Accuracies`, the (n,) answers that the labels give."""
     structure, hit_multiplicity = labels
     return {
-        "test_accuracy": np.array([f"{s} {m}" for s, m in zip(structure, hit_multiplicity, strict=True)]),
+        "test_accuracy": np.array([f"{s} {m}" for s, m in zip(named(labels), hit_multiplicity, strict=True)]),
         "count_accuracy": np.asarray(hit_multiplicity),
         "particle_accuracy": np.asarray(structure),
         "single_hit_accuracy": np.asarray(hit_multiplicity) == 1,
@@ -51,10 +58,18 @@ def accuracies(truth: Labels, predicted: Labels) -> Accuracies:
         raise ValueError(
             f"{len(predicted.structure)} predictions of {len(truth.structure)} patterns; expected one each"
         )
-    given = answers(predicted)
-    return Accuracies(
-        **{question: float(np.mean(given[question] == right)) for question, right in answers(truth).items()}
-    )
+    given, right = answers(predicted), answers(truth)
+    return Accuracies(**{name: _share(given[name] == right[name], asked(name, truth)) for name in right})
+
+
+def asked(question: str, truth: Labels) -> NDArray[np.bool_]:
+    """(n,) of which patterns a question is asked: which structure, only of those that show one."""
+    hit = np.asarray(truth.hit_multiplicity) > 0
+    return hit if question == "particle_accuracy" else np.ones_like(hit)
+
+
+def _share(right: NDArray[np.bool_], of: NDArray[np.bool_]) -> float:
+    return float(right[of].mean()) if of.any() else math.nan
 
 
 def majority(train: Labels, test: Labels) -> Accuracies:
@@ -66,8 +81,8 @@ def majority(train: Labels, test: Labels) -> Accuracies:
     result = {}
     right = answers(test)
     for question, seen in answers(train).items():
-        values, counts = np.unique(seen, return_counts=True)
-        result[question] = float(np.mean(right[question] == values[counts.argmax()]))
+        values, counts = np.unique(seen[asked(question, train)], return_counts=True)
+        result[question] = _share(right[question] == values[counts.argmax()], asked(question, test))
     return Accuracies(**result)
 
 

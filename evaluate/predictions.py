@@ -3,7 +3,7 @@
 | column | meaning |
 | --- | --- |
 | pattern | row of the dataset |
-| structure, hit_multiplicity | what was shot |
+| structure, hit_multiplicity | what was shot; structure `none` where no particle was hit |
 | predicted_structure, predicted_hit_multiplicity | the most probable answer of each head |
 | p_hit_multiplicity_<n>, p_structure_<id> | all answers of each head |
 """
@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from evaluate.metrics import Labels
+from simulate.config import NO_STRUCTURE
 from simulate.files import atomic_path
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ def predictions_table(
     return pd.DataFrame(
         {
             "pattern": patterns,
-            "structure": structures[dataset.structure[rows]],
+            # -1 is the last of them.
+            "structure": np.append(structures, NO_STRUCTURE)[dataset.structure[rows]],
             "hit_multiplicity": dataset.hit_multiplicity[rows],
             "predicted_structure": structures[particle_probabilities.argmax(axis=1)],
             "predicted_hit_multiplicity": multiplicities[count_probabilities.argmax(axis=1)],
@@ -82,6 +84,11 @@ def answer(predictions: pd.DataFrame) -> Labels:
     return Labels(
         predictions["predicted_structure"].to_numpy(str), predictions["predicted_hit_multiplicity"].to_numpy()
     )
+
+
+def asked_of(predictions: pd.DataFrame, column: str) -> pd.DataFrame:
+    """The rows of which a question is asked, by its column: which structure, only of those that show one."""
+    return predictions if column == "hit_multiplicity" else predictions[predictions["hit_multiplicity"] > 0]
 
 
 def write_predictions(predictions: pd.DataFrame, path: Path | str) -> None:

@@ -21,32 +21,29 @@ class RunFiles:
         """What a structure is."""
         return self.folder / "structures" / f"{structure}.json"
 
-    def field(self, structure: str) -> Path:
-        """F(q) of a structure."""
-        return self.folder / "volumes" / f"{structure}.npz"
+    def field(self, structure: str, reach: str) -> Path:
+        """F(q) of a structure as far as `reach`, a name from simulate/reach.py."""
+        return self.folder / "volumes" / reach / f"{structure}.npz"
 
-    def volume(self, structure: str) -> Path:
+    def volume(self, structure: str, reach: str) -> Path:
         """How finely F(q) is sampled, and how well."""
-        return self.folder / "volumes" / f"{structure}.json"
+        return self.folder / "volumes" / reach / f"{structure}.json"
 
-    @property
-    def geometry(self) -> Path:
-        """The detector in reciprocal space."""
-        return self.folder / "geometry.npz"
-
-    @property
-    def geometry_record(self) -> Path:
-        """Beam and detector in numbers."""
-        return self.folder / "geometry.json"
-
-    @property
-    def plan(self) -> Path:
-        """One row per pattern."""
-        return self.folder / "plan.parquet"
+    def plan(self, placement: str) -> Path:
+        """One row per pattern, for datasets of this placement."""
+        return self.folder / "plans" / f"{placement}.parquet"
 
     def dataset(self, condition: str) -> Path:
         """Folder of a dataset."""
         return self.folder / "datasets" / condition
+
+    def geometry(self, condition: str) -> Path:
+        """The detector of a dataset in reciprocal space."""
+        return self.dataset(condition) / "geometry.npz"
+
+    def geometry_record(self, condition: str) -> Path:
+        """Beam and detector of a dataset in numbers."""
+        return self.dataset(condition) / "geometry.json"
 
     def layout(self, condition: str) -> Path:
         """What a dataset will hold."""

@@ -14,6 +14,7 @@ from evaluate.config import RunConfig
 from evaluate.metrics import Labels
 from evaluate.predictions import answer, read_predictions, truth
 from evaluate.run_files import RunFiles
+from simulate.config import NO_STRUCTURE
 from simulate.dataset import Dataset, open_dataset
 from simulate.files import atomic_path, write_json
 
@@ -27,21 +28,21 @@ CNN_COLUMNS = {
     "seed": "of the training",
     "n_train": "patterns learned from",
     "n_test": "held-out patterns judged on",
-    "test_accuracy": "fraction with hit multiplicity and structure both right",
+    "test_accuracy": "fraction with hit multiplicity and structure both right; the former alone where nothing was hit",
     "count_accuracy": "fraction with the hit multiplicity right",
-    "particle_accuracy": "fraction with the structure right",
+    "particle_accuracy": "of the patterns that show a particle, fraction with the structure right",
     "single_hit_accuracy": "fraction rightly called single or multiple; single where the most probable count is 1",
     "majority_accuracy": "test_accuracy of always answering the training split's most frequent class",
 }
 
 PER_CLASS_COLUMNS = {
     **{name: CNN_COLUMNS[name] for name in ("dataset", "condition", "model", "seed")},
-    "structure": "true structure",
+    "structure": "true structure; none: no particle was hit",
     "hit_multiplicity": "true number of particles",
     "n": "test patterns of this class",
     "recall": "fraction of them with both answers right",
     "count_recall": "fraction with the hit multiplicity right",
-    "particle_recall": "fraction with the structure right",
+    "particle_recall": "fraction with the structure right; empty where there is none",
     "precision": "fraction of the answers naming this class that were right; empty where it was never named",
 }
 
@@ -49,15 +50,18 @@ PER_CLASS_COLUMNS = {
 def labels_of(dataset: Dataset, split: str) -> Labels:
     """What the patterns of one split are."""
     rows = dataset.splits[split]
-    return Labels(np.array(dataset.structures)[dataset.structure[rows]], dataset.hit_multiplicity[rows])
+    structures = np.array([*dataset.structures, NO_STRUCTURE])  # -1 is the last of them
+    return Labels(structures[dataset.structure[rows]], dataset.hit_multiplicity[rows])
 
 
 def per_class(predictions: pd.DataFrame) -> pd.DataFrame:
     """One row for each class that was shot, with the columns of per_class.csv from `structure` on."""
     is_class = ["structure", "hit_multiplicity"]
     count = predictions["predicted_hit_multiplicity"] == predictions["hit_multiplicity"]
-    particle = predictions["predicted_structure"] == predictions["structure"]
-    answers = predictions.assign(both=count & particle, count=count, particle=particle)
+    named = predictions.assign(predicted_structure=metrics.named(answer(predictions)))
+    both = count & (named["predicted_structure"] == named["structure"])
+    particle = (predictions["predicted_structure"] == predictions["structure"]).astype(float)
+    answers = predictions.assign(both=both, count=count, particle=particle.where(predictions["hit_multiplicity"] > 0))
     classes = answers.groupby(is_class).agg(
         n=("both", "size"),
         recall=("both", "mean"),
@@ -65,8 +69,8 @@ def per_class(predictions: pd.DataFrame) -> pd.DataFrame:
         particle_recall=("particle", "mean"),
         n_right=("both", "sum"),
     )
-    named = predictions.groupby([f"predicted_{name}" for name in is_class]).size().rename_axis(is_class)
-    classes["precision"] = classes.pop("n_right") / named.reindex(classes.index)
+    times = named.groupby([f"predicted_{name}" for name in is_class]).size().rename_axis(is_class)
+    classes["precision"] = classes.pop("n_right") / times.reindex(classes.index)
     return classes.reset_index()
 
 

@@ -16,7 +16,8 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from simulate.detector import add_read_noise
+from simulate import readout
+from simulate.experiment import ReadoutConfig
 from simulate.files import read_json
 from simulate.integrity import DamagedDatasetError, repair, verify
 from simulate.plan import SPLITS
@@ -52,7 +53,7 @@ class Dataset:
 
     @property
     def structures(self) -> tuple[str, ...]:
-        """Ids of the structures; `structure` indexes them."""
+        """Ids of the structures; `structure` indexes them, and is -1 where no particle was hit."""
         return self.layout.structures
 
     @property
@@ -60,10 +61,15 @@ class Dataset:
         """The multiplicities of the run; `count` indexes them."""
         return self.layout.hit_multiplicities
 
+    @cached_property
+    def readout(self) -> ReadoutConfig:
+        """What `read` makes of the stored photons."""
+        return ReadoutConfig.model_validate(self.layout.readout)
+
     @property
-    def read_noise_photons(self) -> float:
-        """Standard deviation of the noise that `read` adds."""
-        return self.layout.read_noise_photons
+    def reads_floats(self) -> bool:
+        """Whether `read` gives something else than the stored counts."""
+        return self.record == "expected" or not self.readout.is_ideal
 
     @property
     def patterns_per_shard(self) -> int:
@@ -72,7 +78,7 @@ class Dataset:
 
     @cached_property
     def structure(self) -> NDArray[np.int64]:
-        """(n,) index into `structures`."""
+        """(n,) index into `structures`; -1 where no particle was hit."""
         return np.asarray(array(self.group, "structure")[:]).astype(np.int64)
 
     @cached_property
@@ -93,8 +99,28 @@ class Dataset:
 
     @cached_property
     def fluence(self) -> NDArray[np.float32]:
-        """(n,) [photons/µm²]."""
+        """(n,) mean over the particles of the shot [photons/µm²]."""
         return np.asarray(array(self.group, "fluence")[:])
+
+    @cached_property
+    def photon_energy_eV(self) -> NDArray[np.float32]:
+        """(n,)."""
+        return np.asarray(array(self.group, "photon_energy_eV")[:])
+
+    @cached_property
+    def pulse_factor(self) -> NDArray[np.float32]:
+        """(n,) photons of each pulse over the nominal number."""
+        return np.asarray(array(self.group, "pulse_factor")[:])
+
+    @cached_property
+    def beam_centre(self) -> NDArray[np.float32]:
+        """(n, 2) where the beam meets the detector, x and y from the middle of the image [pixels]."""
+        return np.asarray(array(self.group, "beam_centre")[:])
+
+    @cached_property
+    def live(self) -> NDArray[np.float32]:
+        """(ny, nx) share of each pixel that counts photons; 0 where unusable."""
+        return np.asarray(array(self.group, "live")[:])
 
     @cached_property
     def mask(self) -> NDArray[np.bool_]:
@@ -113,11 +139,11 @@ class Dataset:
         return np.asarray(array(self.group, IMAGES[self.record][0])[rows])
 
     def read(self, rows: slice) -> NDArray[np.float32]:
-        """Patterns as the detector reads them, (n, ny, nx): with each pattern's own read noise, the same every time."""
+        """Patterns as the detector reads them, (n, ny, nx): with each pattern's own noise, the same every time."""
         raw = self.read_raw(rows)
         if self.record == "expected":
             return raw
-        return add_read_noise(raw, self.read_noise_photons, self.seed[rows], self.mask)
+        return readout.read(raw, self.readout, self.seed[rows], self.live.astype(np.float64))
 
 
 def open_dataset(folder: Path | str) -> Dataset:

@@ -27,13 +27,23 @@ class Geometry:
     """(ny, nx) [sr]."""
     polarisation: Array
     """(ny, nx) 1 − (n·x̂)²."""
-    mask: NDArray[np.bool_]
-    """(ny, nx) True where a pixel is unusable."""
+    live: Array
+    """(ny, nx) share of the pixel's area that counts photons: 1, 0 where it is unusable, between where a gap or the
+    edge of a panel takes part of a binned pixel."""
+    photon_energy_eV: float
+    pixel_size_um: float
+    """Edge of an image pixel."""
+    distance_mm: float
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """(ny, nx) True where a pixel is unusable."""
+        return self.live == 0
 
     @property
     def shape(self) -> tuple[int, int]:
         """(ny, nx)."""
-        return self.mask.shape[0], self.mask.shape[1]
+        return self.live.shape[0], self.live.shape[1]
 
     @property
     def q_max(self) -> float:
@@ -48,7 +58,7 @@ class Geometry:
     def photons_per_electron2(self) -> Array:
         """(ny, nx) expected photons for |F| = 1 electron at a fluence of 1 photon/µm²; 0 where masked."""
         thomson_um2 = (CLASSICAL_ELECTRON_RADIUS_M * 1e6) ** 2
-        return np.where(self.mask, 0.0, thomson_um2 * self.solid_angle * self.polarisation)
+        return thomson_um2 * self.solid_angle * self.polarisation * self.live
 
     def save(self, path: Path | str) -> None:
         """Write to an .npz file, atomically."""
@@ -79,20 +89,28 @@ def square_detector(
     pixel_size_um: float,
     distance_mm: float,
     mask: NDArray[np.bool_] | None = None,
+    live: Array | None = None,
 ) -> Geometry:
     """Geometry of a flat square detector with the beam through its centre, from skopi's detector.
 
+    Parameters
+    ----------
+    mask : (n_pixels, n_pixels) True where unusable.
+    live : (n_pixels, n_pixels) share of each pixel that counts photons; where masked it is none.
+
     Raises
     ------
-    ValueError if the mask has another shape than the detector.
+    ValueError if the mask or the live shares have another shape than the detector.
     """
     from simulate import skopi_adapter as skopi  # beam, pixels and corrections; a loaded geometry does not need it
     from simulate.beam import wavelength
 
-    if mask is None:
-        mask = np.zeros((n_pixels, n_pixels), dtype=bool)
-    if mask.shape != (n_pixels, n_pixels):
-        raise ValueError(f"mask has shape {mask.shape}, expected {(n_pixels, n_pixels)} as the detector")
+    shape = n_pixels, n_pixels
+    mask = np.zeros(shape, dtype=bool) if mask is None else mask
+    live = np.ones(shape) if live is None else live
+    for name, given in (("mask", mask), ("live", live)):
+        if given.shape != shape:
+            raise ValueError(f"{name} has shape {given.shape}, expected {shape} as the detector")
     beam = skopi.make_beam(photon_energy_eV, focus_radius_um=1.0, photons_per_pulse=1.0)
     arrays = skopi.detector_arrays(skopi.make_detector(n_pixels, pixel_size_um, distance_mm, beam))
     positions, half = arrays["pixel_positions"], pixel_size_um * 1e-6 / 2
@@ -108,5 +126,8 @@ def square_detector(
         q_step_y=step([0.0, 1.0, 0.0]),
         solid_angle=arrays["solid_angle"],
         polarisation=arrays["polarisation"],
-        mask=mask,
+        live=np.where(mask, 0.0, live),
+        photon_energy_eV=photon_energy_eV,
+        pixel_size_um=pixel_size_um,
+        distance_mm=distance_mm,
     )

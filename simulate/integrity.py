@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import zarr
 
+from simulate.config import NO_STRUCTURE
 from simulate.files import read_json, sha256, write_json
 from simulate.plan import SPLITS
 from simulate.store import Layout, array, shard_file, shard_marker
@@ -59,7 +60,7 @@ def complete(folder: Path, card: Mapping[str, Any]) -> dict[str, Any]:
     group = zarr.open_group(folder / "patterns.zarr", mode="r")
     labels = {name: array(group, name)[:] for name in ("structure", "hit_multiplicity", "split")}
     counts = []
-    for code, structure in enumerate(layout.structures):
+    for code, structure in [*enumerate(layout.structures), (-1, NO_STRUCTURE)]:
         for multiplicity in layout.hit_multiplicities:
             chosen = (labels["structure"] == code) & (labels["hit_multiplicity"] == multiplicity)
             if not chosen.any():

@@ -1,122 +1,194 @@
-"""What is shot: one row per pattern, drawn once, before anything is rendered.
+"""What is hit: one row per pattern, drawn once, before anything is rendered.
+
+A plan's file, Parquet:
 
 | column | meaning |
 | --- | --- |
 | pattern | index of the row, and of the image in every dataset |
-| structure | id |
+| structure | id that names the class; empty for multiplicity 0, which is one class of its own |
 | hit_multiplicity | particles in the shot |
 | split | train, validation or test: each is one contiguous block of rows, shuffled inside |
-| fluence_factor | the shot's fluence over the nominal one (used by datasets with `fluence_jitter: true`) |
-| seed | of this pattern's own random numbers |
+| seed | of this pattern's own random numbers, whatever they are for |
+| species | one per particle: which structure of the run it is, counted from 0 in the order of the config |
 | orientations | one (w, x, y, z) per particle |
 | positions | one (x, y, z) per particle, lab frame, Å |
 
-A row's seed comes from the plan's seed, the structure's id, the multiplicity and a running number in that class, so a
-pattern stays the same when structures or multiplicities are added or patterns_per_class grows.
+A row's seed comes from the plan's seed, the structure's id, the multiplicity and a running number in that class, and
+all else of a row from its seed, so a pattern stays the same when structures or multiplicities are added or
+patterns_per_class grows. Only where species are mixed can a new structure enter a shot: it takes the places that it
+wins, see `_species`.
 """
 
 import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from tqdm import tqdm
 
-from simulate import aggregates
-from simulate.config import FluenceJitterConfig, PlanConfig
-from simulate.detector import generator
+from simulate import placement as placements
+from simulate.config import PlanConfig
 from simulate.files import atomic_path
-from simulate.orientation import random_orientations
+from simulate.placement import Body
+from simulate.randomness import GAMMA, mix, normals, states, uniforms
 
 SPLITS = ("train", "validation", "test")
 
 
-def row_seed(plan_seed: int, structure: str, hit_multiplicity: int, number: int) -> int:
-    """The 64-bit seed of one pattern."""
-    entropy = [plan_seed, zlib.crc32(structure.encode()), hit_multiplicity, number]
-    return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0])
+@dataclass(frozen=True)
+class Plan:
+    """Rows of a plan and their particles."""
+
+    table: pd.DataFrame
+    """pattern, structure, hit_multiplicity, split, seed: as in the file; a row's place here is no index of its own."""
+    start: NDArray[np.int64]
+    """(n + 1,) particles of row i are start[i]:start[i + 1]."""
+    species: NDArray[np.int64]
+    """(p,) index into the run's structures."""
+    orientations: NDArray[np.float64]
+    """(p, 4) unit quaternions (w, x, y, z), w >= 0."""
+    positions: NDArray[np.float64]
+    """(p, 3) lab frame [Å]."""
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def rows(self, rows: slice) -> Self:
+        """Neighbouring rows, in their order."""
+        return self.take(np.arange(len(self))[rows])
+
+    def take(self, indices: NDArray[np.int64]) -> Self:
+        """The rows at these places, in this order."""
+        counts = np.diff(self.start)[indices]
+        start = np.concatenate([[0], np.cumsum(counts)])
+        particles = np.arange(start[-1]) + np.repeat(self.start[:-1][indices] - start[:-1], counts)
+        return type(self)(
+            table=self.table.iloc[indices].reset_index(drop=True),
+            start=start,
+            species=self.species[particles],
+            orientations=self.orientations[particles],
+            positions=self.positions[particles],
+        )
 
 
-def split_of(number: int, config: PlanConfig) -> str:
-    """Split of the running number of a pattern in its class: exact fractions in every class."""
-    first_validation = round(config.split.train * config.patterns_per_class)
-    first_test = round((config.split.train + config.split.validation) * config.patterns_per_class)
-    return "train" if number < first_validation else "validation" if number < first_test else "test"
-
-
-def fluence_factor(rng: np.random.Generator, jitter: FluenceJitterConfig) -> float:
-    """N(1, sigma), and `floor` where that is not positive: the poster's jitter."""
-    if jitter.model == "none":
-        return 1.0
-    factor = float(rng.normal(1.0, jitter.sigma))
-    return factor if factor > 0 else jitter.floor
-
-
-def draw(config: PlanConfig, radii: Mapping[str, float]) -> pd.DataFrame:
+def draw(config: PlanConfig, placement: str, bodies: Mapping[str, Body], *, first_number: int = 0) -> Plan:
     """Draw the whole plan.
 
     Parameters
     ----------
-    radii : radius of the bounding sphere [Å] of every structure, in the order of the config.
+    placement : a model of simulate/placement.py.
+    bodies :    of every structure, in the order of the config.
+    first_number : running number, in its class, of each class's first pattern.
+
+    Raises
+    ------
+    KeyError or ValueError from `placement.place`.
     """
-    place = aggregates.MODELS[config.aggregate]
-    rows = []
-    classes = [(structure, multiplicity) for structure in radii for multiplicity in config.hit_multiplicities]
-    for structure, multiplicity in tqdm(classes, desc="plan", unit="class", disable=None):
-        for number in range(config.patterns_per_class):
-            seed = row_seed(config.seed, structure, multiplicity, number)
-            rng = generator(seed, "arrangement")
-            rows.append(
-                {
-                    "structure": structure,
-                    "hit_multiplicity": multiplicity,
-                    "split": split_of(number, config),
-                    "fluence_factor": fluence_factor(rng, config.fluence_jitter),
-                    "seed": seed,
-                    "orientations": random_orientations(rng, multiplicity),
-                    "positions": place(rng, multiplicity, radii[structure]),
-                }
-            )
-    order = np.random.default_rng(config.seed).permutation(len(rows))
-    order = order[np.argsort([SPLITS.index(str(rows[i]["split"])) for i in order], kind="stable")]
-    return pd.DataFrame([{"pattern": n, **rows[i]} for n, i in enumerate(order)]).astype({"seed": np.uint64})
-
-
-def write(plan: pd.DataFrame, path: Path | str) -> None:
-    """Write a plan as Parquet, atomically."""
-    columns = {
-        "pattern": pa.array(plan["pattern"], pa.int64()),
-        "structure": pa.array(plan["structure"], pa.string()),
-        "hit_multiplicity": pa.array(plan["hit_multiplicity"], pa.int16()),
-        "split": pa.array(plan["split"], pa.string()),
-        "fluence_factor": pa.array(plan["fluence_factor"], pa.float64()),
-        "seed": pa.array(plan["seed"], pa.uint64()),
-        "orientations": _nested(plan["orientations"], 4),
-        "positions": _nested(plan["positions"], 3),
-    }
-    with atomic_path(path) as temporary:
-        pq.write_table(pa.table(columns), temporary, compression="zstd")
-
-
-def read(path: Path | str) -> pd.DataFrame:
-    """Read a plan written by `write`; orientations and positions are arrays (n_particles, 4) and (n_particles, 3)."""
-    table = pq.read_table(path)
-    plan = table.drop_columns(["orientations", "positions"]).to_pandas()
-    for name, width in (("orientations", 4), ("positions", 3)):
-        column = table[name].combine_chunks()
-        offsets, values = column.offsets.to_numpy(), column.flatten().flatten().to_numpy().reshape(-1, width)
-        values = values[: offsets[-1] - offsets[0]]
-        plan[name] = np.split(values, offsets[1:-1] - offsets[0])
+    names, size = list(bodies), config.patterns_per_class
+    classes = [(name, m) for name in names for m in config.hit_multiplicities if m]
+    if 0 in config.hit_multiplicities:
+        classes.append(("", 0))
+    seeds, species, orientations = [], [np.empty(0, np.int64)], [np.empty((0, 4))]
+    for name, multiplicity in classes:
+        own = row_seeds(config.seed, name, multiplicity, first_number + np.arange(size))
+        seeds.append(own)
+        if multiplicity:
+            species.append(_species(own, multiplicity, name, names, config.mixed_fraction).ravel())
+            orientations.append(_orientations(own, multiplicity))
+    counts = np.repeat([multiplicity for _, multiplicity in classes], size)
+    table = pd.DataFrame(
+        {
+            "structure": np.repeat(np.array([name for name, _ in classes], dtype=object), size),
+            "hit_multiplicity": counts.astype(np.int16),
+            "split": np.tile(_splits(config), len(classes)),
+            "seed": np.concatenate(seeds),
+        }
+    )
+    start = np.concatenate([[0], np.cumsum(counts)])
+    all_species, all_orientations = np.concatenate(species), np.concatenate(orientations)
+    stream = states(table["seed"].to_numpy(), "placement")
+    positions = placements.place(placement, stream, start, all_species, all_orientations, bodies, config.placement)
+    order = np.random.default_rng(config.seed).permutation(len(table))
+    order = order[np.argsort(pd.Categorical(table["split"], SPLITS).codes[order], kind="stable")]
+    plan = Plan(table, start, all_species, all_orientations, positions).take(order)
+    plan.table.insert(0, "pattern", np.arange(len(plan)))
     return plan
 
 
-def _nested(arrays: pd.Series, width: int) -> pa.ListArray:
-    values: NDArray[np.float64] = np.concatenate(list(arrays))
-    offsets = np.concatenate([[0], np.cumsum([len(array) for array in arrays])])
-    return pa.ListArray.from_arrays(
-        pa.array(offsets, pa.int32()), pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), width)
+def row_seeds(plan_seed: int, structure: str, hit_multiplicity: int, numbers: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """The 64-bit seeds (n,) of the patterns with these running numbers (n,) in a class; all differ."""
+    seeds = np.zeros(len(numbers), np.uint64)
+    with np.errstate(over="ignore"):
+        for value in (plan_seed, zlib.crc32(structure.encode()), hit_multiplicity, numbers):
+            # The step keeps 0 from being mixed to 0.
+            seeds = mix((seeds + np.uint64(GAMMA)) ^ np.asarray(value).astype(np.uint64))
+    return seeds
+
+
+def _splits(config: PlanConfig) -> NDArray[np.object_]:
+    """Split of every running number in a class: exact fractions in every class."""
+    size = config.patterns_per_class
+    first_validation = round(config.split.train * size)
+    first_test = round((config.split.train + config.split.validation) * size)
+    sizes = [first_validation, first_test - first_validation, size - first_test]
+    return np.repeat(np.array(SPLITS, dtype=object), sizes)
+
+
+def _orientations(seeds: NDArray[np.uint64], multiplicity: int) -> NDArray[np.float64]:
+    """(n · multiplicity, 4) quaternions, uniform over SO(3) as in `orientation.random_orientations`."""
+    quaternions = normals(seeds, "orientation", 4 * multiplicity).reshape(-1, 4)
+    quaternions /= np.linalg.norm(quaternions, axis=1, keepdims=True)
+    return np.where(quaternions[:, :1] < 0, -quaternions, quaternions)
+
+
+def _species(
+    seeds: NDArray[np.uint64], multiplicity: int, name: str, names: list[str], mixed_fraction: float
+) -> NDArray[np.int64]:
+    """(n, multiplicity) structures: all the same, but in a mixed row any for the particles after the first.
+
+    A row is mixed with probability `mixed_fraction`. There every structure has a number of its own for every place, and
+    the largest one wins: each is as likely, their order does not matter, and a structure that is added to the run
+    changes nothing but the places that it wins.
+    """
+    species = np.full((len(seeds), multiplicity), names.index(name))
+    rows = np.flatnonzero(uniforms(seeds, "species", 1)[:, 0] < mixed_fraction)
+    if multiplicity > 1 and len(rows):
+        keys = mix(np.array([zlib.crc32(candidate.encode()) for candidate in names], np.uint64))
+        draws = [uniforms(seeds[rows] ^ key, "species", multiplicity - 1) for key in keys]
+        species[rows, 1:] = np.argmax(draws, axis=0)
+    return species
+
+
+def write(plan: Plan, path: Path | str) -> None:
+    """Write a plan as Parquet, atomically."""
+    table = pa.Table.from_pandas(plan.table, preserve_index=False)
+    offsets = pa.array(plan.start, pa.int32())
+    for name, values in (
+        ("species", pa.array(plan.species, pa.int16())),
+        ("orientations", pa.FixedSizeListArray.from_arrays(pa.array(plan.orientations.ravel()), 4)),
+        ("positions", pa.FixedSizeListArray.from_arrays(pa.array(plan.positions.ravel()), 3)),
+    ):
+        table = table.append_column(name, pa.ListArray.from_arrays(offsets, values))
+    with atomic_path(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def read(path: Path | str) -> Plan:
+    """Read a plan written by `write`."""
+    table = pq.read_table(path)
+    species, orientations, positions = (
+        table[name].combine_chunks() for name in ("species", "orientations", "positions")
+    )
+    start = species.offsets.to_numpy().astype(np.int64)
+    return Plan(
+        table=table.drop_columns(["species", "orientations", "positions"]).to_pandas(),
+        start=start - start[0],
+        species=species.flatten().to_numpy().astype(np.int64),
+        orientations=orientations.flatten().flatten().to_numpy().reshape(-1, 4),
+        positions=positions.flatten().flatten().to_numpy().reshape(-1, 3),
     )

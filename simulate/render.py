@@ -2,41 +2,42 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from simulate import integrity, patterns, store
+from simulate import background, integrity, patterns, store
 from simulate import plan as plans
 from simulate.atoms import Atoms
-from simulate.beam import fluence
 from simulate.config import SimulationConfig
 from simulate.detector import as_counts, sample_photons
+from simulate.experiment import DatasetConfig
 from simulate.files import read_json, sha256
 from simulate.geometry import Geometry
+from simulate.plan import Plan
 from simulate.provenance import json_digest, source_digest
+from simulate.shots import draw
 from simulate.store import Layout
-from simulate.volume import Volume
+from simulate.volume import Volume, VolumeStack, stack
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """Files that the images of a run are rendered from."""
+    """Files that the images of a dataset are rendered from."""
 
     plan: Path
     geometry: Path
     volumes: Mapping[str, Path]
-    """by structure id"""
-    atoms: Mapping[str, Path]
-    """by structure id; only skopi's engine reads them"""
+    """by structure id, in the order of the config; skopi's engine makes its own"""
+    atoms: Mapping[str, Path] = field(default_factory=dict)
+    """the same; only skopi's engine reads them"""
 
     def digest(self) -> str:
         """Digest of the bytes of every file."""
@@ -44,93 +45,98 @@ class Inputs:
         return json_digest([sha256(file) for file in files])
 
 
-def shot_fluence(plan: pd.DataFrame, config: SimulationConfig, name: str) -> NDArray[np.float64]:
-    """(n,) fluence of every shot of a dataset [photons/µm²]."""
+def pulses(plan: Plan, config: DatasetConfig) -> store.Pulses:
+    """What the pulse of every row was, as a dataset's labels have it."""
+    shots = draw(plan, config)
+    particles = np.diff(shots.start)
+    on_axis = shots.pulse_factor * config.peak_fluence
+    total = np.bincount(np.repeat(np.arange(len(shots)), particles), shots.fluence, minlength=len(shots))
+    return store.Pulses(
+        fluence=np.divide(total, particles, out=on_axis, where=particles > 0),
+        photon_energy_eV=shots.photon_energy_eV,
+        beam_centre=shots.beam_centre,
+        pulse_factor=shots.pulse_factor,
+    )
+
+
+def images(plan: Plan, inputs: Inputs, config: SimulationConfig, name: str) -> NDArray:
+    """Images of these rows of the plan as dataset `name` records them: (n, ny, nx) float32 or uint16.
+
+    Photons of the background are among them: its mean follows the pulse and the live share of each pixel.
+    """
     chosen = config.datasets[name]
-    nominal = fluence(chosen.photons_per_pulse, config.beam.focus_radius_um)
-    factor = plan["fluence_factor"].to_numpy(np.float64)
-    return nominal * (factor if chosen.fluence_jitter else np.ones_like(factor))
-
-
-def images(plan: pd.DataFrame, inputs: Inputs, config: SimulationConfig, name: str) -> NDArray:
-    """Images of these rows of the plan as dataset `name` records them: (n, ny, nx) float32 or uint16."""
-    if config.datasets[name].engine == "skopi":
-        expected, photons = _skopi_shots(plan, inputs, config, name)
-        return expected if config.datasets[name].record == "expected" else photons
-    backend: patterns.Backend = "torch" if config.datasets[name].engine == "torch" else "numba"
-    expected = _expected_photons(plan, inputs, shot_fluence(plan, config, name), backend)
-    if config.datasets[name].record == "expected":
+    if chosen.engine == "skopi":
+        expected, photons = _skopi_shots(plan, inputs, config, chosen)
+        return expected if chosen.record == "expected" else photons
+    geometry = load_geometry(inputs.geometry)
+    shots = draw(plan, chosen)
+    expected = patterns.expected_photons(
+        load_volumes(tuple(inputs.volumes.values())),
+        geometry,
+        shots,
+        backend="torch" if chosen.engine == "torch" else "numba",
+    )
+    steady = background.expected(chosen.background, geometry.shape) * geometry.live.astype(np.float32)
+    if steady.any():
+        for image, factor in zip(expected, shots.pulse_factor.astype(np.float32), strict=True):
+            image += factor * steady
+    if chosen.record == "expected":
         return expected
-    return sample_photons(expected, plan["seed"].to_numpy(np.uint64))
-
-
-def _expected_photons(
-    plan: pd.DataFrame, inputs: Inputs, fluences: NDArray[np.float64], backend: patterns.Backend
-) -> NDArray[np.float32]:
-    geometry = _load_geometry(inputs.geometry)
-    result = np.empty((len(plan), *geometry.shape), dtype=np.float32)
-    # The kernels take shots of one structure and one multiplicity at a time.
-    for (structure, _), rows in plan.reset_index(drop=True).groupby(["structure", "hit_multiplicity"]).indices.items():
-        chosen = plan.iloc[rows]
-        result[rows] = patterns.expected_photons(
-            _load_volume(inputs.volumes[structure]),
-            geometry,
-            np.stack(list(chosen["orientations"])),
-            np.stack(list(chosen["positions"])),
-            fluences[rows],
-            backend=backend,
-        )
-    return result
+    return sample_photons(expected, plan.table["seed"].to_numpy(np.uint64), chosen.readout.saturation_photons)
 
 
 def _skopi_shots(
-    plan: pd.DataFrame, inputs: Inputs, config: SimulationConfig, name: str
+    plan: Plan, inputs: Inputs, config: SimulationConfig, chosen: DatasetConfig
 ) -> tuple[NDArray[np.float32], NDArray[np.uint16]]:
     """The same rows by skopi's own experiment: its mesh, its linear interpolation, its corrections, its Poisson."""
     import gemmi
 
     from simulate import skopi_adapter
 
-    mask = _load_geometry(inputs.geometry).mask
-    expected = np.empty((len(plan), *mask.shape), dtype=np.float32)
-    photons = np.empty(expected.shape, dtype=np.uint16)
-    factors = plan["fluence_factor"].to_numpy() if config.datasets[name].fluence_jitter else np.ones(len(plan))
-    photons_per_pulse = config.datasets[name].photons_per_pulse
-    beam = skopi_adapter.make_beam(config.beam.photon_energy_eV, config.beam.focus_radius_um, photons_per_pulse)
-    pixels = config.detector
-    detector = skopi_adapter.make_detector(pixels.n_pixels, pixels.pixel_size_um, pixels.distance_mm, beam)
-    for structure, rows in plan.reset_index(drop=True).groupby("structure").indices.items():
-        atoms = Atoms.load(inputs.atoms[structure])
+    mask = load_geometry(inputs.geometry).mask
+    expected = np.zeros((len(plan), *mask.shape), dtype=np.float32)
+    photons = np.zeros(expected.shape, dtype=np.uint16)
+    photons_per_pulse = chosen.photons_per_pulse * draw(plan, chosen).pulse_factor
+    beam = skopi_adapter.make_beam(chosen.beam.photon_energy_eV, chosen.beam.focus_radius_um, chosen.photons_per_pulse)
+    pixels = chosen.detector
+    detector = skopi_adapter.make_detector(pixels.n_pixels, pixels.image_pixel_size_um, pixels.distance_mm, beam)
+    rows = plan.table.reset_index(drop=True)
+    rows = rows[rows["hit_multiplicity"] > 0]  # without a particle there is nothing to see: skopi has no background
+    for structure, shots in rows.groupby("structure"):
+        atoms = Atoms.load(inputs.atoms[str(structure)])
         numbers = np.array([gemmi.Element(symbol).atomic_number for symbol in atoms.elements])
-        multiplicities = tuple(int(m) for m in plan["hit_multiplicity"].iloc[rows].unique())
+        multiplicities = tuple(int(m) for m in shots["hit_multiplicity"].unique())
         experiments = skopi_adapter.experiments(
             detector, beam, numbers, atoms.positions, atoms.occupancies, multiplicities
         )
-        for row in rows:
-            shot = plan.iloc[row]
+        for row, shot in shots.iterrows():
+            particles = slice(plan.start[row], plan.start[row + 1])
             mean, counts = skopi_adapter.shoot(
                 experiments[int(shot["hit_multiplicity"])],
-                photons_per_pulse * factors[row],
-                shot["orientations"],
-                shot["positions"],
+                photons_per_pulse[row],
+                plan.orientations[particles],
+                plan.positions[particles],
                 int(shot["seed"]),
             )
-            expected[row], photons[row] = np.where(mask, 0, mean), as_counts(np.where(mask, 0, counts))
+            expected[row] = np.where(mask, 0, mean)
+            photons[row] = as_counts(np.where(mask, 0, counts), chosen.readout.saturation_photons)
     return expected, photons
 
 
-@lru_cache(maxsize=64)
-def _load_volume(path: Path) -> Volume:
-    return Volume.load(path)
+@lru_cache(maxsize=1)
+def load_volumes(paths: tuple[Path, ...]) -> VolumeStack:
+    """Volumes from their files, kept for the next call."""
+    return stack([Volume.load(path) for path in paths])
 
 
 @lru_cache(maxsize=2)
-def _load_geometry(path: Path) -> Geometry:
+def load_geometry(path: Path) -> Geometry:
+    """A geometry from its file, kept for the next call."""
     return Geometry.load(path)
 
 
 @lru_cache(maxsize=2)
-def _load_plan(path: Path) -> pd.DataFrame:
+def _load_plan(path: Path) -> Plan:
     return plans.read(path)
 
 
@@ -139,7 +145,7 @@ def make_shard(folder: Path, shard: int, inputs: Inputs, config: SimulationConfi
     layout = Layout.load(folder)
     if integrity.shard_problem(folder, layout, shard, made_from) is None:
         return read_json(store.shard_marker(folder, shard))
-    rows = _load_plan(inputs.plan).iloc[layout.rows(shard)]
+    rows = _load_plan(inputs.plan).rows(layout.rows(shard))
     return store.write_shard(folder, layout, shard, images(rows, inputs, config, folder.name), made_from)
 
 
@@ -151,10 +157,12 @@ def make_shards(
     A worker that dies is replaced and its shard made again; shards that stand are checked and kept.
     """
     shards = list(shards)
+    chosen = config.datasets[folder.name]
     recipe = {
         "inputs": inputs.digest(),
-        "dataset": config.datasets[folder.name].model_dump(mode="json"),
-        "beam": config.beam.model_dump(mode="json"),
+        "dataset": chosen.model_dump(mode="json", exclude={"readout"}),
+        # Of the readout only this is in the photons; the rest is applied whenever they are read.
+        "saturation_photons": chosen.readout.saturation_photons,
         "source": source_digest("simulate.render"),
     }
     made_from = json_digest(recipe)

@@ -6,18 +6,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulate import integrity, render, store, structures, volume
 from simulate import plan as plans
 from simulate.atoms import Atoms
-from simulate.beam import fluence, wavelength
+from simulate.beam import wavelength
 from simulate.config import ArchiveConfig, SimulationConfig, StructureConfig, VolumeConfig
+from simulate.experiment import DatasetConfig
 from simulate.files import read_json, write_json
 from simulate.form_factors import coefficients
 from simulate.geometry import Geometry, beamstop_mask, square_detector
 from simulate.orientation import random_orientations, rotation_matrices
-from simulate.patterns import expected_photons
+from simulate.panels import coverage
+from simulate.patterns import field_at
+from simulate.placement import body_of
 from simulate.provenance import versions
+
+Array = NDArray[np.float64]
 
 
 def make_structure(config: StructureConfig, archive: ArchiveConfig, atoms_file: Path, record_file: Path) -> None:
@@ -27,14 +33,14 @@ def make_structure(config: StructureConfig, archive: ArchiveConfig, atoms_file: 
     write_json(record_file, record)
 
 
-def make_geometry(config: SimulationConfig, geometry_file: Path, record_file: Path) -> None:
-    """Beam and detector of the config -> q, solid angle and polarisation of every pixel (.npz) and a summary (.json).
+def make_geometry(dataset: DatasetConfig, geometry_file: Path, record_file: Path) -> None:
+    """Beam and detector of a dataset -> what every pixel sees and counts (.npz) and a summary (.json).
 
     Raises
     ------
     ValueError if the mask file is not a boolean image of the detector's shape.
     """
-    detector = config.detector
+    energy, detector = dataset.beam.photon_energy_eV, dataset.detector
     mask = beamstop_mask(detector.n_pixels, detector.beamstop_radius_pixels)
     if detector.mask_file is not None:
         from_file = np.load(detector.mask_file, allow_pickle=False)
@@ -45,24 +51,26 @@ def make_geometry(config: SimulationConfig, geometry_file: Path, record_file: Pa
             )
         mask |= from_file
     geometry = square_detector(
-        photon_energy_eV=config.beam.photon_energy_eV,
+        photon_energy_eV=energy,
         n_pixels=detector.n_pixels,
-        pixel_size_um=detector.pixel_size_um,
+        pixel_size_um=detector.image_pixel_size_um,
         distance_mm=detector.distance_mm,
         mask=mask,
+        live=coverage(detector),
     )
     geometry.save(geometry_file)
     edge = float(np.linalg.norm(geometry.q[detector.n_pixels // 2, -1]))
     write_json(
         record_file,
         {
-            "photon_energy_eV": config.beam.photon_energy_eV,
-            "wavelength_angstrom": wavelength(config.beam.photon_energy_eV),
-            "focus_radius_um": config.beam.focus_radius_um,
+            "photon_energy_eV": energy,
+            "wavelength_angstrom": wavelength(energy),
+            "model": detector.model,
             "n_pixels": detector.n_pixels,
-            "pixel_size_um": detector.pixel_size_um,
+            "pixel_size_um": detector.image_pixel_size_um,
             "distance_mm": detector.distance_mm,
-            "masked_pixels": int(mask.sum()),
+            "masked_pixels": int(geometry.mask.sum()),
+            "live_fraction": float(geometry.live.mean()),
             "q_step_per_angstrom": geometry.q_step,
             "q_edge_per_angstrom": edge,
             "q_max_per_angstrom": geometry.q_max,
@@ -73,25 +81,21 @@ def make_geometry(config: SimulationConfig, geometry_file: Path, record_file: Pa
     )
 
 
-def make_volume(
-    atoms_file: Path, geometry_file: Path, config: VolumeConfig, volume_file: Path, record_file: Path
-) -> None:
-    """Atoms -> F(q) on a grid fine enough for the requested accuracy, measured before it is handed on.
+def make_volume(atoms_file: Path, reach: float, config: VolumeConfig, volume_file: Path, record_file: Path) -> None:
+    """Atoms -> F(q) out to |q| = reach [Å⁻¹], on a grid fine enough for the accuracy, measured before it is handed on.
 
     Raises
     ------
-    ValueError if the detector cannot sample the particle, or the grid would be larger than allowed.
+    ValueError if the grid would be larger than allowed.
     RuntimeError if the finished volume misses the accuracy.
     """
-    atoms, geometry = Atoms.load(atoms_file), Geometry.load(geometry_file)
-    volume.check_sampling(atoms.radius, geometry.q_step)
+    atoms = Atoms.load(atoms_file)
     elements, species = np.unique(atoms.elements, return_inverse=True)
-    table = coefficients(elements)
-    core = atoms.positions, atoms.occupancies, species, table
+    core = atoms.positions, atoms.occupancies, species, coefficients(elements)
     start = time.perf_counter()
-    made = volume.sufficient_volume(*core, q_max=geometry.q_max, accuracy=config.accuracy, max_grid=config.max_grid)
+    made = volume.sufficient_volume(*core, q_max=reach, accuracy=config.accuracy, max_grid=config.max_grid)
     seconds = time.perf_counter() - start
-    error = _measured_error(made, geometry, atoms, species, table)
+    error = measured_error(made, core, reach)
     if error > config.accuracy:
         raise RuntimeError(
             f"volume of {atoms_file.stem}: intensity error {error:.2e} against the sum over atoms, more than the "
@@ -101,6 +105,7 @@ def make_volume(
     write_json(
         record_file,
         {
+            "q_max_per_angstrom": reach,
             "n_grid": made.n,
             "spacing_per_angstrom": made.spacing,
             "oversampling": made.oversampling,
@@ -113,45 +118,66 @@ def make_volume(
     )
 
 
-def _measured_error(
-    made: volume.Volume, geometry: Geometry, atoms: Atoms, species: np.ndarray, table: np.ndarray, patterns: int = 2
+def measured_error(
+    made: volume.Volume, core: tuple[Array, Array, NDArray[np.int64], Array], reach: float, planes: int = 2
 ) -> float:
-    """Relative L2 error of the intensity of random single hits against sums over the atoms (finufft type 3)."""
-    orientations = random_orientations(np.random.default_rng(0), patterns)
-    sliced = expected_photons(made, geometry, orientations[:, None], np.zeros((patterns, 1, 3)), np.ones(patterns))
-    points = np.stack([geometry.q @ rotation for rotation in rotation_matrices(orientations)])
-    exact = np.abs(volume.exact_field(points, atoms.positions, atoms.occupancies, species, table)) ** 2
-    exact *= geometry.photons_per_electron2()
+    """Relative L2 error of |F|² on discs through the origin, out to `reach`, against sums over the atoms.
+
+    A disc is the single hit of a flat Ewald sphere; 129 x 129 points are about the pixels of an image. Orientations are
+    random, and always the same.
+
+    Parameters
+    ----------
+    core : positions, occupancies, species and coefficients, as for `volume.scattering_volume`.
+    """
+    x, y = np.meshgrid(*[np.linspace(-reach, reach, 129)] * 2)
+    disc = np.stack([x, y, np.zeros_like(x)], axis=-1)[np.hypot(x, y) <= reach]
+    points = disc @ rotation_matrices(random_orientations(np.random.default_rng(0), planes))
+    sliced = np.abs(field_at(made, points).astype(np.complex128)) ** 2
+    exact = np.abs(volume.exact_field(points, *core)) ** 2
     return float(np.linalg.norm(sliced - exact) / np.linalg.norm(exact))
 
 
-def make_plan(config: SimulationConfig, records: Mapping[str, Path], plan_file: Path) -> None:
-    """Structure records, by id -> the plan of all patterns."""
-    radii = {structure.id: 10 * read_json(records[structure.id])["radius_nm"] for structure in config.structures}
-    plans.write(plans.draw(config.plan, radii), plan_file)
+def make_plan(config: SimulationConfig, placement: str, atoms_files: Mapping[str, Path], plan_file: Path) -> None:
+    """Atoms, by structure id -> the plan of all patterns under one model of placement."""
+    bodies = {s.id: body_of(Atoms.load(atoms_files[s.id]).positions) for s in config.structures}
+    plans.write(plans.draw(config.plan, placement, bodies), plan_file)
 
 
 def layout_of(config: SimulationConfig, name: str) -> store.Layout:
     """What dataset `name` will hold."""
-    plan = config.plan
+    plan, dataset = config.plan, config.datasets[name]
+    hits = sum(multiplicity > 0 for multiplicity in plan.hit_multiplicities)
+    n_classes = len(config.structures) * hits + (0 in plan.hit_multiplicities)
     return store.Layout(
-        n_patterns=len(config.structures) * len(plan.hit_multiplicities) * plan.patterns_per_class,
-        image_shape=(config.detector.n_pixels, config.detector.n_pixels),
-        record=config.datasets[name].record,
+        n_patterns=n_classes * plan.patterns_per_class,
+        image_shape=(dataset.detector.n_pixels, dataset.detector.n_pixels),
+        record=dataset.record,
         patterns_per_chunk=config.storage.patterns_per_chunk,
         patterns_per_shard=config.storage.patterns_per_shard,
         structures=tuple(structure.id for structure in config.structures),
         hit_multiplicities=plan.hit_multiplicities,
-        read_noise_photons=config.datasets[name].read_noise_photons,
+        readout=dataset.readout.model_dump(mode="json"),
     )
 
 
-def make_layout(config: SimulationConfig, plan_file: Path, geometry_file: Path, folder: Path) -> None:
-    """Plan and mask -> the empty store of a dataset, with its labels."""
-    plan = plans.read(plan_file)
-    mask = Geometry.load(geometry_file).mask
-    fluences = render.shot_fluence(plan, config, folder.name)
-    store.create(folder, layout_of(config, folder.name), plan, fluences, mask)
+def make_layout(
+    config: SimulationConfig, plan_file: Path, geometry_file: Path, records: Mapping[str, Path], folder: Path
+) -> None:
+    """Plan, geometry and structure records, by id -> the empty store of a dataset, with its labels.
+
+    Raises
+    ------
+    ValueError naming a structure that the dataset's detector cannot sample.
+    """
+    geometry, plan = Geometry.load(geometry_file), plans.read(plan_file)
+    for structure, record in records.items():
+        try:
+            volume.check_sampling(10 * read_json(record)["radius_nm"], geometry.q_step)
+        except ValueError as error:
+            raise ValueError(f"dataset {folder.name}, structure {structure}: {error}") from error
+    pulses = render.pulses(plan, config.datasets[folder.name])
+    store.create(folder, layout_of(config, folder.name), plan.table, pulses, geometry.live)
 
 
 def make_shards(
@@ -166,7 +192,7 @@ def complete_dataset(config: SimulationConfig, folder: Path, geometry_record: Pa
     """All shards -> checked, and the card of the dataset written."""
     entry = config.datasets[folder.name]
     card: dict[str, Any] = {
-        "fluence_photons_per_um2": fluence(entry.photons_per_pulse, config.beam.focus_radius_um),
+        "fluence_photons_per_um2": entry.peak_fluence,
         "config": entry.model_dump(mode="json"),
         "plan": config.plan.model_dump(mode="json"),
         "experiment": read_json(geometry_record),

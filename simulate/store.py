@@ -9,6 +9,7 @@ One task writes one whole shard and no other touches it, so a shard is there or 
 same bytes.
 """
 
+import os
 import shutil
 import uuid
 from collections.abc import Mapping
@@ -41,7 +42,8 @@ class Layout:
     patterns_per_shard: int
     structures: tuple[str, ...]
     hit_multiplicities: tuple[int, ...]
-    read_noise_photons: float
+    readout: dict[str, Any]
+    """A ReadoutConfig: what `Dataset.read` makes of the photons"""
 
     @property
     def n_shards(self) -> int:
@@ -65,44 +67,68 @@ class Layout:
         return cls(**values)
 
 
-def create(
-    folder: Path, layout: Layout, plan: pd.DataFrame, fluence: NDArray[np.float64], mask: NDArray[np.bool_]
-) -> None:
-    """Make the empty store with all labels, replacing whatever stood there; `layout.json` comes last.
+@dataclass(frozen=True)
+class Pulses:
+    """What the pulse of each shot was."""
+
+    fluence: NDArray[np.float64]
+    """(n,) mean over the shot's particles; without one, on the axis [photons/µm²]."""
+    photon_energy_eV: NDArray[np.float64]
+    """(n,)"""
+    beam_centre: NDArray[np.float64]
+    """(n, 2) where the beam meets the detector, x and y from the middle of the image [pixels]."""
+    pulse_factor: NDArray[np.float64]
+    """(n,) photons of the pulse over the nominal number."""
+
+
+def create(folder: Path, layout: Layout, table: pd.DataFrame, pulses: Pulses, live: NDArray[np.float64]) -> None:
+    """Make the empty store with all labels; `layout.json` comes last.
+
+    A store that stands with the very same arrays and labels keeps its shards: only what is made of them on reading may
+    have changed, and each shard's marker says what it was made from. Any other is replaced.
 
     Parameters
     ----------
-    plan :    rows as from `plan.draw`, len(plan) == layout.n_patterns.
-    fluence : (n_patterns,) of each shot [photons/µm²].
-    mask :    image_shape, True where unusable.
+    table : rows as in `Plan.table`, len(table) == layout.n_patterns.
+    live :  image_shape, share of each pixel that counts photons; 0 where unusable.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for marker in (folder / "dataset.json", folder / "layout.json"):
         marker.unlink(missing_ok=True)
-    shutil.rmtree(folder / "shards", ignore_errors=True)
+    standing = folder / "patterns.zarr"
     unfinished = folder / f".patterns-{uuid.uuid4().hex[:8]}.zarr"
     try:
         group = zarr.create_group(unfinished, zarr_format=3, attributes=_group_attributes(layout))
         _create_images(group, layout)
-        _write_labels(group, layout, plan, fluence, mask)
-        shutil.rmtree(folder / "patterns.zarr", ignore_errors=True)
-        unfinished.rename(folder / "patterns.zarr")
+        _write_labels(group, layout, table, pulses, live)
+        files = _sums(unfinished, layout)
+        # The group's own attributes name the readout; they may differ.
+        if {**_sums(standing, layout), "zarr.json": files["zarr.json"]} == files:
+            os.replace(unfinished / "zarr.json", standing / "zarr.json")
+        else:
+            shutil.rmtree(folder / "shards", ignore_errors=True)
+            shutil.rmtree(standing, ignore_errors=True)
+            unfinished.rename(standing)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    files = {
-        str(file.relative_to(folder)): sha256(file)
-        for file in sorted((folder / "patterns.zarr").rglob("*"))
-        if file.is_file()
-    }
+    files = {f"patterns.zarr/{name}": digest for name, digest in files.items()}
     write_json(folder / "layout.json", {**layout.__dict__, "files": files})
+
+
+def _sums(store: Path, layout: Layout) -> dict[str, str]:
+    """sha256 of every file of a store but its shards, by path in the store; none where there is no store."""
+    shards = store / IMAGES[layout.record][0] / "c"
+    files = (file for file in sorted(store.rglob("*")) if file.is_file() and not file.is_relative_to(shards))
+    return {str(file.relative_to(store)): sha256(file) for file in files}
 
 
 def _group_attributes(layout: Layout) -> dict[str, Any]:
     return {
         "title": "Simulated X-ray single-particle diffraction patterns",
         "conventions": "image[y, x]; units as in the attributes; see docs/conventions.md of singlehit",
-        "read_noise_photons": layout.read_noise_photons,
-        "read_noise_comment": "standard deviation of Gaussian noise per pixel: added on reading, not in the counts",
+        "readout": layout.readout,
+        "readout_comment": "what the detector makes of the photons: applied on reading, not in what is stored; "
+        "of saturation_photons alone, stored counts go no further",
     }
 
 
@@ -121,13 +147,13 @@ def _create_images(group: zarr.Group, layout: Layout) -> None:
         attributes={
             "units": "photons",
             "long_name": "mean number of photons" if layout.record == "expected" else "number of photons",
-            "coordinates": "structure hit_multiplicity split fluence seed",
+            "coordinates": "structure hit_multiplicity split seed fluence photon_energy_eV pulse_factor",
         },
     )
 
 
 def _write_labels(
-    group: zarr.Group, layout: Layout, plan: pd.DataFrame, fluence: NDArray[np.float64], mask: NDArray[np.bool_]
+    group: zarr.Group, layout: Layout, table: pd.DataFrame, pulses: Pulses, live: NDArray[np.float64]
 ) -> None:
     def add(name: str, values: NDArray, dimensions: tuple[str, ...], **attributes: Any) -> None:
         label = group.create_array(
@@ -136,24 +162,50 @@ def _write_labels(
         label[...] = values
 
     def codes(column: str, meanings: tuple[str, ...]) -> NDArray[np.int16]:
-        return pd.Categorical(plan[column], categories=list(meanings)).codes.astype(np.int16)
+        return pd.Index(meanings).get_indexer(table[column]).astype(np.int16)  # -1 for any other
 
     structures, splits = layout.structures, SPLITS
     per_pattern = ("pattern",)
-    add("structure", codes("structure", structures), per_pattern, flag_meanings=list(structures), long_name="structure")
+    add(
+        "structure",
+        codes("structure", structures),
+        per_pattern,
+        flag_meanings=list(structures),
+        long_name="structure",
+        comment="-1: no particle was hit",
+    )
     add("split", codes("split", splits), per_pattern, flag_meanings=list(splits), long_name="split of the plan")
     add(
         "hit_multiplicity",
-        plan["hit_multiplicity"].to_numpy(np.int16),
+        table["hit_multiplicity"].to_numpy(np.int16),
         per_pattern,
         units="1",
         long_name="particles in the shot",
     )
-    add("seed", plan["seed"].to_numpy(np.uint64), per_pattern, long_name="seed of the pattern's random numbers")
-    add("fluence", fluence.astype(np.float32), per_pattern, units="photons/um^2", long_name="fluence of the shot")
-    add("mask", mask, ("y", "x"), long_name="True where the pixel is unusable")
+    add("seed", table["seed"].to_numpy(np.uint64), per_pattern, long_name="seed of the pattern's random numbers")
+    for name, values, units, long_name in (
+        ("fluence", pulses.fluence, "photons/um^2", "fluence of the shot, mean over its particles"),
+        ("photon_energy_eV", pulses.photon_energy_eV, "eV", "photon energy of the shot"),
+        ("pulse_factor", pulses.pulse_factor, "1", "photons of the pulse over the nominal number"),
+    ):
+        add(name, values.astype(np.float32), per_pattern, units=units, long_name=long_name)
+    add(
+        "beam_centre",
+        pulses.beam_centre.astype(np.float32),
+        ("pattern", "xy"),
+        units="pixel",
+        long_name="where the beam meets the detector, x and y from the middle of the image",
+    )
+    add("live", live.astype(np.float32), ("y", "x"), units="1", long_name="share of the pixel that counts photons")
+    add("mask", live == 0, ("y", "x"), long_name="True where the pixel is unusable")
     for axis, size in zip(("y", "x"), layout.image_shape, strict=True):
-        add(axis, np.arange(size) - (size - 1) / 2, (axis,), units="pixel", long_name=f"{axis} from the beam")
+        add(
+            axis,
+            np.arange(size) - (size - 1) / 2,
+            (axis,),
+            units="pixel",
+            long_name=f"{axis} from the middle of the image",
+        )
 
 
 def shard_file(folder: Path, layout: Layout, shard: int) -> Path:

@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from simulate import integrity, store
+from simulate.experiment import ReadoutConfig
 from simulate.plan import SPLITS
 
 
@@ -24,7 +25,8 @@ def make_dataset(
 ) -> Path:
     """Write images (n, ny, nx), uint16 counts or float32 expectations, as a complete dataset.
 
-    Rows must be ordered by split; by default the first 70 % train, the next 10 % validate, the rest test.
+    The structure is "" where no particle was hit, multiplicity 0. Rows must be ordered by
+    split; by default the first 70 % train, the next 10 % validate, the rest test.
     """
     n = len(images)
     if split is None:
@@ -36,11 +38,11 @@ def make_dataset(
         record=record,
         patterns_per_chunk=patterns_per_chunk,
         patterns_per_shard=patterns_per_shard,
-        structures=tuple(sorted(set(structure))),
+        structures=tuple(sorted(set(structure) - {""})),
         hit_multiplicities=tuple(sorted({int(m) for m in hit_multiplicity})),
-        read_noise_photons=read_noise_photons,
+        readout=ReadoutConfig(read_noise_photons=read_noise_photons).model_dump(mode="json"),
     )
-    plan = pd.DataFrame(
+    table = pd.DataFrame(
         {
             "structure": structure,
             "hit_multiplicity": hit_multiplicity,
@@ -48,8 +50,9 @@ def make_dataset(
             "seed": np.arange(1000, 1000 + n, dtype=np.uint64),
         }
     )
-    no_mask = np.zeros(layout.image_shape, dtype=bool)
-    store.create(folder, layout, plan, np.full(n, 1e12), no_mask if mask is None else mask)
+    pulses = store.Pulses(np.full(n, 1e12), np.full(n, 4600.0), np.zeros((n, 2)), np.ones(n))
+    live = np.ones(layout.image_shape) if mask is None else 1.0 - mask
+    store.create(folder, layout, table, pulses, live)
     for shard in range(layout.n_shards):
         store.write_shard(folder, layout, shard, images[layout.rows(shard)], made_from="test")
     integrity.complete(folder, {})

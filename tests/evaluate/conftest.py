@@ -17,6 +17,8 @@ from evaluate.tables import write_tables
 from simulate import stages
 from simulate.dataset import Dataset, open_dataset
 from simulate.files import write_json
+from simulate.geometry import Geometry
+from simulate.reach import reach_of
 
 HOSTILE = '<script>alert("$x_1^2$")</script> & co'
 
@@ -33,16 +35,8 @@ def run_mapping(results: Path) -> dict:
                 {"id": "9xyz", "stand_in_for": "1abc"},
             ],
             "detector": {"beamstop_radius_pixels": 3.0},
-            "plan": {"hit_multiplicities": [1, 2], "patterns_per_class": 20, "fluence_jitter": {"model": "normal"}},
-            "datasets": {
-                "clean": {"photons_per_pulse": 1e14, "record": "expected"},
-                "noisy": {
-                    "photons_per_pulse": 1e12,
-                    "record": "photons",
-                    "fluence_jitter": True,
-                    "read_noise_photons": 0.3,
-                },
-            },
+            "plan": {"hit_multiplicities": [1, 2], "patterns_per_class": 20},
+            "datasets": {"clean": {"base": "clean"}, "noisy": {"base": "poster"}},
         },
         "training": {"models": ["late10"], "datasets": ["clean", "noisy"], "seeds": [3, 5]},
     }
@@ -87,7 +81,8 @@ def records(files: RunFiles, config: RunConfig) -> None:
             **size,
         }
         write_json(files.structure(structure.id), record)
-        write_json(files.volume(structure.id), {"n_grid": 37, "measured_error": 4.9e-4})
+        for dataset in config.simulation.datasets.values():
+            write_json(files.volume(structure.id, reach_of(dataset)), {"n_grid": 37, "measured_error": 4.9e-4})
 
 
 def patterns(structure: NDArray[np.str_], multiplicity: NDArray[np.int64], mask: NDArray[np.bool_]) -> NDArray:
@@ -105,10 +100,10 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFiles, Ru
     """The files of the run, figures and tables included."""
     config = load_config(run_mapping(tmp_path_factory.mktemp("results")))
     files = RunFiles(config.folder)
-    stages.make_geometry(config.simulation, files.geometry, files.geometry_record)
+    for name, chosen in config.simulation.datasets.items():
+        stages.make_geometry(chosen, files.geometry(name), files.geometry_record(name))
     records(files, config)
-    with np.load(files.geometry) as geometry:
-        mask = geometry["mask"]
+    mask = Geometry.load(files.geometry("clean")).mask
     structure, multiplicity, split = labels(20)
     clean = patterns(structure, multiplicity, mask)
     noisy = np.random.default_rng(1).poisson(clean / 100).astype(np.uint16)

@@ -86,3 +86,22 @@ def test_a_class_missing_from_the_training_split_is_never_answered(tmp_path: Pat
     table = total_intensity(store(tmp_path / "gap", 10 + 100 * structure + 1000 * count, structure, count))
     assert len(table) == N // 5
     assert not ((table["predicted_structure"] == "ring") & (table["predicted_hit_multiplicity"] == 2)).any()
+
+
+def test_shots_that_hit_nothing_are_a_class_of_the_tree(tmp_path: Path) -> None:
+    """Dark patterns answer 0 particles; structure is asked of the others alone."""
+    structure, count = shuffled_classes()
+    names = np.array(["ball", "ring"])[structure]
+    blank = np.random.default_rng(3).random(N) < 0.2
+    images = np.zeros((N, 2, 2), np.uint16)
+    images[:, 0, 1] = np.where(blank, 0, 10 + 100 * structure + 1000 * count)
+    folder = make_dataset(
+        tmp_path / "blanks", images, np.where(blank, "", names), np.where(blank, 0, 1 + count), patterns_per_shard=64
+    )
+    table = total_intensity(open_dataset(folder))
+    found = accuracies(truth(table), answer(table))
+    assert found.test_accuracy == found.count_accuracy == found.particle_accuracy == 1
+    assert (table["structure"] == "none").sum() == (table["predicted_hit_multiplicity"] == 0).sum() > 50
+    for kind in ("p_structure", "p_hit_multiplicity"):
+        probabilities = [name for name in table.columns if name.startswith(kind)]
+        np.testing.assert_allclose(table[probabilities].sum(axis=1), 1)

@@ -69,6 +69,10 @@ def test_there_are_shipped_configs() -> None:
             "split fractions sum to 0.8, expected 1",
         ),
         ("simulation.plan.hit_multiplicities", [1, 1], "hit_multiplicities [1, 1] must be non-empty and unique"),
+        ("simulation.plan.hit_multiplicities", [0], "hit_multiplicities [0] hit nothing; name at least one other"),
+        ("simulation.structures", [{"id": "None", "source": "phantom", "phantom": "globule"}], "structure id 'none'"),
+        ("simulation.datasets.clean.base", "foggy", "simulation: dataset clean: base 'foggy' is neither a dataset"),
+        ("simulation.datasets.clean.readout", {"read_noise_photons": 0.3}, "an expectation has no detector noise"),
         ("run", "../../etc", "run = '../../etc': string should match pattern"),
         ("run", "toy/../other", "run = 'toy/../other': string should match pattern"),
         ("simulation.datasets.a/b", {"photons_per_pulse": 1.0, "record": "expected"}, "string should match pattern"),
@@ -78,7 +82,8 @@ def test_there_are_shipped_configs() -> None:
         (
             "simulation.detector.n_pixels",
             64,
-            "training.models: 'late10' takes images of 128 x 128 pixels, but simulation.detector.n_pixels is 64",
+            "training.models: 'late10' takes images of 128 x 128 pixels, but "
+            "simulation.datasets.clean.detector.n_pixels is 64",
         ),
     ],
 )
@@ -89,6 +94,13 @@ def test_each_problem_is_named_with_key_value_and_expectation(
     with pytest.raises(ValueError, match="1 problem in the config") as error:
         load_config(mapping)
     assert message in str(error.value)
+
+
+def test_a_bad_value_over_a_base_names_its_dotted_key(mapping: dict[str, Any]) -> None:
+    set_at(mapping, "simulation.datasets.noisy", {"base": "poster", "photons_per_pulse": -1})
+    with pytest.raises(ValueError, match="1 problem") as error:
+        load_config(mapping)
+    assert "simulation.datasets.noisy.photons_per_pulse = -1: should be greater than 0" in str(error.value)
 
 
 def test_all_problems_are_listed_at_once(mapping: dict[str, Any]) -> None:
@@ -108,9 +120,18 @@ def test_all_problems_are_listed_at_once(mapping: dict[str, Any]) -> None:
 
 
 def test_both_mismatches_of_the_halves_are_listed(mapping: dict[str, Any]) -> None:
-    set_at(mapping, "training.datasets", ["dirty"])
+    set_at(mapping, "training.datasets", ["dirty", "clean"])
     set_at(mapping, "simulation.detector.n_pixels", 64)
     with pytest.raises(ValueError, match="2 problems"):
+        load_config(mapping)
+
+
+def test_a_dataset_that_is_not_trained_on_may_have_other_images(mapping: dict[str, Any]) -> None:
+    small = {"base": "poster", "detector": {"n_pixels": 64}}
+    set_at(mapping, "simulation.datasets.small", small)
+    assert load_config(mapping).simulation.datasets["small"].detector.n_pixels == 64
+    set_at(mapping, "training.datasets", ["clean", "small"])
+    with pytest.raises(ValueError, match=r"1 problem[\s\S]*simulation\.datasets\.small\.detector\.n_pixels is 64"):
         load_config(mapping)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,7 @@ def conditions(n_structures: int = 3, n_multiplicities: int = 2) -> list[Conditi
     clean = np.random.default_rng(0).exponential(100, shape).astype(np.float32)
     noisy = np.random.default_rng(1).poisson(2, shape).astype(np.float32) - 0.1
     counted = np.arange(n_structures * n_multiplicities).reshape(shape[:2]) * 1000
-    return [Condition("clean", clean), Condition("noisy", noisy, counted)]
+    return [Condition("clean", clean, 0.007), Condition("noisy", noisy, 0.007, counted)]
 
 
 def panels(figure: Figure) -> list:
@@ -62,7 +63,7 @@ def test_a_finished_run_has_exactly_the_figures_that_are_promised(finished_run: 
 
 
 def test_overview_has_a_panel_for_every_class_and_condition(drawn: list[Figure], tmp_path: Path) -> None:
-    gallery.gallery(tmp_path / "classes.png", conditions(), ["a", "b", "c"], [1, 2], pixel_s=0.007)
+    gallery.gallery(tmp_path / "classes.png", conditions(), ["a", "b", "c"], [1, 2])
     texts = [text.get_text() for text in drawn[0].texts]
     assert len(panels(drawn[0])) == 3 * 2 * 2
     assert len(drawn[0].axes) == 3 * 2 * 2 + 2  # a colour bar each
@@ -72,13 +73,13 @@ def test_overview_has_a_panel_for_every_class_and_condition(drawn: list[Figure],
 
 
 def test_photons_are_written_into_counted_patterns_only(drawn: list[Figure], tmp_path: Path) -> None:
-    gallery.gallery(tmp_path / "classes.png", conditions(), ["a", "b", "c"], [1, 2], pixel_s=0.007)
+    gallery.gallery(tmp_path / "classes.png", conditions(), ["a", "b", "c"], [1, 2])
     written = [text.get_text() for axes in panels(drawn[0]) for text in axes.texts]
     assert written == ["0.02 nm⁻¹", "0", "1,000", "2,000", "3,000", "4,000", "5,000"]
 
 
 def test_scale_bar_is_as_long_as_it_says(drawn: list[Figure], tmp_path: Path) -> None:
-    gallery.gallery(tmp_path / "one.png", conditions()[:1], ["a", "b", "c"], [1, 2], pixel_s=0.007)
+    gallery.gallery(tmp_path / "one.png", conditions()[:1], ["a", "b", "c"], [1, 2])
     axes = panels(drawn[0])[0]
     start, end = axes.lines[0].get_xdata()
     assert axes.texts[0].get_text() == "0.02 nm⁻¹"
@@ -86,11 +87,32 @@ def test_scale_bar_is_as_long_as_it_says(drawn: list[Figure], tmp_path: Path) ->
     assert 0 <= start < end <= 16
 
 
+def test_each_detector_has_a_scale_bar_of_its_own(drawn: list[Figure], tmp_path: Path) -> None:
+    """Eight pixels of double width over the same angles share the first panel's bar; eight of that width do not."""
+    clean, noisy = conditions()
+    coarse = replace(noisy, patterns=noisy.patterns[..., ::2, ::2], pixel_s=0.014)
+    near = replace(noisy, patterns=noisy.patterns[..., ::2, ::2])
+    for number, (other, bars) in enumerate(((coarse, 1), (near, 2))):
+        gallery.gallery(tmp_path / f"{number}.png", [clean, other], ["a", "b", "c"], [1, 2])
+        found = [axes for axes in panels(drawn[number]) if axes.lines]
+        assert len(found) == bars
+        for axes, condition in zip(found, (clean, other), strict=False):
+            start, end = axes.lines[0].get_xdata()
+            label = next(text.get_text() for text in axes.texts if "nm⁻¹" in text.get_text())
+            assert (end - start) * condition.pixel_s == pytest.approx(float(label.split()[0]))
+
+
+def test_shots_that_hit_nothing_have_a_column(drawn: list[Figure], tmp_path: Path) -> None:
+    gallery.gallery(tmp_path / "zero.png", conditions()[:1], ["a", "b", "c"], [0, 1])
+    texts = [text.get_text() for text in drawn[0].texts]
+    assert [texts.count(word) for word in ("no particle", "1 particle")] == [1, 1]
+
+
 def test_pixels_land_where_they_should_in_their_colours(tmp_path: Path) -> None:
     """Row 0 is at the smallest y, so at the bottom; masked pixels are grey, zero is dark."""
     pattern = np.ones((1, 1, 16, 16), np.float32)
     pattern[0, 0, 0, 0], pattern[0, 0, 5, 9], pattern[0, 0, 8, 8] = 1e3, 0.0, np.nan
-    gallery.gallery(tmp_path / "one.png", [Condition("clean", pattern)], ["a"], [1], pixel_s=0.007)
+    gallery.gallery(tmp_path / "one.png", [Condition("clean", pattern, 0.007)], ["a"], [1])
     image = np.asarray(Image.open(tmp_path / "one.png").convert("RGB")).astype(int)
     zoom = gallery.WIDTH // 16
 
@@ -107,8 +129,8 @@ def test_pixels_land_where_they_should_in_their_colours(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("counted", [None, np.zeros((1, 1), int)])
 def test_patterns_without_a_photon_can_be_drawn(tmp_path: Path, counted: np.ndarray | None) -> None:
-    dark = Condition("dark", np.zeros((1, 1, 16, 16), np.float32), counted)
-    gallery.gallery(tmp_path / "dark.png", [dark], ["a"], [1], pixel_s=0.007)
+    dark = Condition("dark", np.zeros((1, 1, 16, 16), np.float32), 0.007, counted)
+    gallery.gallery(tmp_path / "dark.png", [dark], ["a"], [1])
     assert (tmp_path / "dark.png").stat().st_size > 1000
 
 

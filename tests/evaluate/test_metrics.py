@@ -49,6 +49,33 @@ def test_majority_of_four_equally_frequent_counts_calls_every_hit_multiple() -> 
     assert result == metrics.Accuracies(1 / 8, 1 / 4, 1 / 2, 3 / 4)
 
 
+def test_where_nothing_was_hit_the_count_alone_is_asked_for() -> None:
+    """n0 is a shot without a particle; what structure is named for it does not matter, nor beside an answer of 0."""
+    truth = labels("n0 n0 n0 a1 b2")
+    predicted = labels("a0 b0 a1 a0 b2")
+    #       both    x  x        x
+    #       count   x  x        x
+    #       struct.          x  x   of two
+    #       single  x  x        x   the third is called single, and the single hit is not
+    result = metrics.accuracies(truth, predicted)
+    assert result == metrics.Accuracies(3 / 5, 3 / 5, 1.0, 3 / 5)
+
+
+def test_majority_with_shots_that_hit_nothing() -> None:
+    train, test = labels("n0 n0 n0 a1 b1 b2"), labels("n0 a1 b1 b2")
+    result = metrics.majority(train, test)
+    assert result == metrics.Accuracies(
+        test_accuracy=1 / 4,  # nothing
+        count_accuracy=1 / 4,  # 0
+        particle_accuracy=2 / 3,  # b, of the three that show a particle
+        single_hit_accuracy=2 / 4,  # not single
+    )
+
+
+def test_no_structure_is_no_particle_accuracy() -> None:
+    assert np.isnan(metrics.accuracies(labels("n0 n0"), labels("a0 a1")).particle_accuracy)
+
+
 def test_confusion_against_a_double_loop() -> None:
     rng = np.random.default_rng(0)
     known = ["spike", "ball", "ring"]  # not sorted

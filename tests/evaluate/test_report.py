@@ -12,7 +12,8 @@ from evaluate.config import RunConfig, load_config
 from evaluate.facts import collect
 from evaluate.report import build_report, duration, number, percent, size
 from evaluate.run_files import RunFiles
-from simulate.files import sha256
+from simulate.files import sha256, write_json
+from simulate.reach import reach_of
 
 Run = tuple[RunFiles, RunConfig]
 VOID = {"meta", "link", "img", "br"}
@@ -148,8 +149,51 @@ def test_experiment_is_stated(page: Page) -> None:
         ),
         *("beamstop of 3 pixels", "× N(1, 0.9), 0.1 where not positive", "Poisson, then Gaussian, σ = 0.3 photons"),
         *("PDB entry 9xyz, assembly 1", "4,266", "ballistic aggregation"),
+        *("evenly filled", "the middle of the image", "every photon counts once", "Solvent is not included"),
     ):
         assert fact in page.text
+
+
+def test_whatever_a_dataset_adds_is_stated(finished_run: Run, tmp_path: Path) -> None:
+    """The same files under a config that says otherwise: the page tells what the config says of each dataset."""
+    files, config = finished_run
+    settings = config.model_dump(mode="json")
+    noisy = settings["simulation"]["datasets"]["noisy"]
+    noisy["beam"] |= {
+        "energy_jitter": 0.002,
+        "focus_profile": "gaussian",
+        "injection_radius_um": 2.0,
+        "centre_jitter_um": 150,
+        "fluence_jitter": {"model": "gamma", "sigma": 0.4},
+    }
+    noisy["background"] = {"flat_photons": 0.01, "radial_photons": 0.5, "radial_radius_pixels": 20}
+    noisy["detector"] |= {"model": "pnccd", "binning": 8, "pixel_size_um": 75, "missing": "half"}
+    noisy["readout"] |= {"gain_spread": 0.02, "saturation_photons": 1000, "adu_per_photon": 40}
+    noisy["readout"] |= {"hot_fraction": 0.001, "dead_fraction": 0.005}
+    noisy["placement"] = "surface_contact"
+    settings["simulation"]["structures"][0]["hydration_angstrom"] = 3.0
+    changed = load_config(settings)
+    for name in ("structures", "datasets", "tables", "predictions", "models", "figures", "benchmarks"):
+        (tmp_path / name).symlink_to(files.folder / name)
+    for structure in ("ball", "9xyz"):
+        for dataset in changed.simulation.datasets.values():  # the jitters reach farther
+            volume = RunFiles(tmp_path).volume(structure, reach_of(dataset))
+            write_json(volume, {"n_grid": 39, "measured_error": 4.9e-4})
+    build_report(tmp_path, changed, tmp_path / "report.html")
+    text = Page((tmp_path / "report.html").read_text()).text
+    for fact in (
+        *("σ = 0.2 % from shot to shot", "Gaussian (1/e²)", "hits within 2 µm of its axis", "σ = 150 µm along x and y"),
+        *("× gamma, mean 1, σ = 0.4", "0.01 + 0.5 exp(−r / 20 pixels), with the pulse"),
+        *("pnccd, nominal panels and gaps", "8 × 8 native pixels in one", "half of the detector missing"),
+        *("gains: σ = 2 %", "saturates at 1,000 photons", "whole ADUs, 40 a photon"),
+        *("0.1\u202f% of pixels hot, 10 photons too many", "0.5\u202f% of pixels dead, in no mask"),
+        *(
+            "touch as molecules, their atoms 4 Å apart",
+            "A layer of water surrounds ball; other solvent is not included",
+        ),
+    ):
+        assert fact in text
+    assert "the same shot under each condition" not in text  # the placements differ
 
 
 def test_mistakes_are_named(page: Page) -> None:

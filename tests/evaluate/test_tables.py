@@ -84,6 +84,20 @@ def test_per_class_against_a_loop(finished_run: Run) -> None:
         assert row.count_recall == pytest.approx(sum(b for _, b in right) / len(mine))
 
 
+def test_shots_that_hit_nothing_by_hand() -> None:
+    """Three dark patterns, one taken for two balls; of two balls, one is taken for nothing."""
+    rows = [
+        *(("none", 0, "ball", 0), ("none", 0, "ring", 0), ("none", 0, "ball", 2)),
+        *(("ball", 2, "ball", 2), ("ball", 2, "ball", 0)),
+    ]
+    columns = ["structure", "hit_multiplicity", "predicted_structure", "predicted_hit_multiplicity"]
+    table = per_class(pd.DataFrame(rows, columns=columns)).set_index(["structure", "hit_multiplicity"])
+    none, balls = table.loc[("none", 0)], table.loc[("ball", 2)]
+    assert (none["n"], none["recall"], none["count_recall"], none["precision"]) == (3, 2 / 3, 2 / 3, 2 / 3)
+    assert np.isnan(none["particle_recall"])
+    assert balls[["recall", "count_recall", "particle_recall", "precision"]].tolist() == [0.5, 0.5, 1, 0.5]
+
+
 @pytest.mark.parametrize("name", ["cnn", "per_class"])
 def test_provenance_lies_beside_each_table(finished_run: Run, name: str) -> None:
     path = finished_run[0].table(name)

@@ -3,14 +3,18 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
+import zarr
 
 from datasets import make_dataset
 from simulate import dataset, integrity, store
+from simulate.experiment import ReadoutConfig
 
 
 @pytest.fixture
@@ -70,6 +74,78 @@ def test_card_counts_classes_and_photons(folder: Path, counts: np.ndarray) -> No
         ("b", 1, 17, 5),
     ]
     assert classes[0]["photons_mean"] == pytest.approx(counts[::2].sum(axis=(1, 2)).mean(), abs=1e-3)
+
+
+def test_shots_that_hit_nothing_are_a_class_without_a_structure(tmp_path: Path, counts: np.ndarray) -> None:
+    folder = make_dataset(tmp_path / "blanks", counts, ["a", "", "b", "", "a"] * 10, [1, 0, 1, 0, 2] * 10)
+    opened = dataset.open_dataset(folder)
+    assert opened.structures == ("a", "b")
+    assert opened.hit_multiplicities == (0, 1, 2)
+    assert list(opened.structure[:5]) == [0, -1, 1, -1, 0]
+    assert list(opened.count[:5]) == [1, 0, 1, 0, 2]
+    classes = [(c["structure"], c["hit_multiplicity"], c["train"]) for c in opened.card["classes"]]
+    assert classes == [("a", 1, 7), ("a", 2, 7), ("b", 1, 7), ("none", 0, 14)]
+
+
+def test_what_the_pulse_was_is_stored(tmp_path: Path) -> None:
+    """Each label as it was given, with its unit."""
+    n, rng = 20, np.random.default_rng(2)
+    layout = store.Layout(n, (4, 4), "photons", 4, 8, ("a",), (1,), ReadoutConfig().model_dump(mode="json"))
+    table = pd.DataFrame(
+        {"structure": "a", "hit_multiplicity": 1, "split": "train", "seed": np.arange(n, dtype=np.uint64)}
+    )
+    pulses = store.Pulses(*rng.uniform(size=(2, n)), rng.uniform(size=(n, 2)), rng.uniform(size=n))
+    live = rng.uniform(size=(4, 4)).round()
+    store.create(tmp_path / "d", layout, table, pulses, live)
+    for shard in range(3):
+        rows = layout.rows(shard)
+        images = np.zeros((rows.stop - rows.start, 4, 4), dtype=np.uint16)
+        store.write_shard(tmp_path / "d", layout, shard, images, made_from="test")
+    integrity.complete(tmp_path / "d", {})
+    opened = dataset.open_dataset(tmp_path / "d")
+    for name in ("fluence", "photon_energy_eV", "beam_centre", "pulse_factor"):
+        assert np.array_equal(getattr(opened, name), getattr(pulses, name).astype(np.float32)), name
+    assert np.array_equal(opened.live, live)
+    assert np.array_equal(opened.mask, live == 0)
+    in_xarray = xr.open_zarr(tmp_path / "d" / "patterns.zarr", consolidated=False)
+    units = {name: in_xarray[name].attrs["units"] for name in ("photon_energy_eV", "beam_centre", "pulse_factor")}
+    assert units == {"photon_energy_eV": "eV", "beam_centre": "pixel", "pulse_factor": "1"}
+
+
+def test_another_readout_keeps_the_photons(folder: Path, counts: np.ndarray) -> None:
+    """Labels and arrays are the same: the empty store is made again, the shards stay, and are read otherwise."""
+    before = [shard_of(folder, shard).stat().st_mtime_ns for shard in range(4)]
+    layout = store.Layout.load(folder)
+    louder = replace(layout, readout={**layout.readout, "read_noise_photons": 2.0})
+    recreate(folder, louder, seed=1000)
+    integrity.complete(folder, {})
+    assert [shard_of(folder, shard).stat().st_mtime_ns for shard in range(4)] == before
+    assert integrity.verify(folder) == []
+    opened = dataset.open_dataset(folder)
+    assert np.array_equal(opened.read_raw(slice(0, 50)), counts)
+    assert (opened.read(slice(0, 50)) - counts).std() == pytest.approx(2.0, rel=5 / np.sqrt(2 * counts.size))
+    assert zarr.open_group(folder / "patterns.zarr").attrs["readout"]["read_noise_photons"] == 2.0
+
+
+def test_other_labels_replace_the_store(folder: Path) -> None:
+    recreate(folder, store.Layout.load(folder), seed=2000)
+    assert not list((folder / "shards").glob("*"))
+    assert not shard_of(folder, 0).exists()
+
+
+def recreate(folder: Path, layout: store.Layout, seed: int) -> None:
+    """The empty store of fixture `folder` once more, seeds counting from `seed` (it has 1000)."""
+    n = layout.n_patterns
+    table = pd.DataFrame(
+        {
+            "structure": ["a", "b"] * 25,
+            "hit_multiplicity": [3, 1] * 25,
+            "split": ["train"] * 35 + ["validation"] * 5 + ["test"] * 10,
+            "seed": np.arange(seed, seed + n, dtype=np.uint64),
+        }
+    )
+    pulses = store.Pulses(np.full(n, 1e12), np.full(n, 4600.0), np.zeros((n, 2)), np.ones(n))
+    store.create(folder, layout, table, pulses, np.ones(layout.image_shape))
 
 
 def shard_of(folder: Path, number: int) -> Path:

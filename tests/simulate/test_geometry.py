@@ -62,6 +62,19 @@ def test_masked_pixels_collect_nothing() -> None:
     assert np.all(geometry.photons_per_electron2()[~mask] > 0)
 
 
+def test_a_pixel_half_covered_collects_half() -> None:
+    live = np.ones((16, 16))
+    live[3, 4], live[5, 6] = 0.5, 0.0
+    settings = {"photon_energy_eV": 4600, "n_pixels": 16, "pixel_size_um": 600, "distance_mm": 323}
+    mask = beamstop_mask(16, 3.0)
+    whole, part = square_detector(**settings), square_detector(**settings, mask=mask, live=live)
+    share = part.photons_per_electron2() / whole.photons_per_electron2()
+    assert share[3, 4] == 0.5
+    assert share[5, 6] == 0
+    assert np.array_equal(part.mask, mask | (live == 0))
+    assert (part.photon_energy_eV, part.pixel_size_um, part.distance_mm) == (4600, 600, 323)
+
+
 def test_mask_of_another_shape_is_refused() -> None:
     with pytest.raises(ValueError, match=r"\(8, 8\).*\(16, 16\)"):
         square_detector(
@@ -77,4 +90,5 @@ def test_file_round_trip(geometry: Geometry, tmp_path) -> None:
     geometry.save(tmp_path / "geometry.npz")
     again = Geometry.load(tmp_path / "geometry.npz")
     assert np.array_equal(again.q, geometry.q)
-    assert np.array_equal(again.mask, geometry.mask)
+    assert np.array_equal(again.live, geometry.live)
+    assert again.distance_mm == geometry.distance_mm

@@ -305,6 +305,8 @@ def test_file_becomes_centred_atoms_and_a_record(tmp_path: Path) -> None:
         "waters": False,
         "hydrogens": False,
         "ligands": True,
+        "hydration_angstrom": 0.0,
+        "waters_added": 0,
         "n_atoms": 2,
         "atoms_per_element": {"N": 1, "Zn": 1},
         "mass_kDa": pytest.approx((14.007 + 65.38) / 1e3, rel=1e-4),

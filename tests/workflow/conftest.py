@@ -24,16 +24,8 @@ TINY: dict[str, Any] = {
             {"id": "wishbone", "source": "phantom", "phantom": "wishbone"},
         ],
         "volume": {"accuracy": 1e-2},
-        "plan": {"patterns_per_class": 40, "hit_multiplicities": [1, 2], "fluence_jitter": {"model": "normal"}},
-        "datasets": {
-            "noise_free": {"photons_per_pulse": 1e14, "record": "expected"},
-            "noisy": {
-                "photons_per_pulse": 1e12,
-                "record": "photons",
-                "fluence_jitter": True,
-                "read_noise_photons": 0.3,
-            },
-        },
+        "plan": {"patterns_per_class": 40, "hit_multiplicities": [1, 2]},
+        "datasets": {"noise_free": {"base": "clean"}, "noisy": {"base": "poster"}},
         "storage": {"patterns_per_shard": 16, "shards_per_job": 5},
     },
     "training": {
@@ -81,9 +73,10 @@ class Workflow:
             self.command(*arguments, configfile=configfile), capture_output=True, text=True, check=False, timeout=900
         )
 
-    def planned(self, configfile: Path | None = None) -> Counter[str]:
-        """Jobs per rule that a dry run announces; empty when there is nothing to do."""
-        done = self.snakemake("--dry-run", "--quiet", "rules", configfile=configfile)
+    def planned(self, *targets: Path, configfile: Path | None = None) -> Counter[str]:
+        """Jobs per rule that a dry run announces, by default for the whole run; empty when there is nothing to do."""
+        wanted = [str(target.relative_to(self.folder)) for target in targets]
+        done = self.snakemake(*wanted, "--dry-run", "--quiet", "rules", configfile=configfile)
         assert done.returncode == 0, done.stderr
         jobs: Counter[str] = Counter()
         for line in (done.stdout + done.stderr).splitlines():

@@ -17,7 +17,8 @@ def test_the_papers_dag_is_whole(workflow) -> None:
     assert jobs["dataset"] == jobs["dataset_layout"] == 2
     assert jobs["train"] == 2 * 3
     assert jobs["predict"] == 2 * (3 + 1)  # and the total-intensity baseline
-    assert jobs["geometry"] == jobs["plan"] == jobs["tables"] == jobs["report"] == jobs["all"] == 1
+    assert jobs["geometry"] == 2
+    assert jobs["plan"] == jobs["tables"] == jobs["report"] == jobs["all"] == 1
 
 
 @pytest.mark.parametrize(("name", "structures"), [("demo", 6), ("standins", 11)])
@@ -34,6 +35,10 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         "simulation.datasets.noise_free.photons_per_pulse = -1000000000000.0",
     ),
     "a detector behind the sample": ({"simulation__detector__distance_mm": -323}, "simulation.detector.distance_mm"),
+    "a base that nobody named": (
+        {"simulation__datasets__noisy__base": "foggy"},
+        "dataset noisy: base 'foggy' is neither a dataset of the run",
+    ),
     "a name that leaves the folder": ({"run": "../../etc"}, "run = '../../etc'"),
     "a phantom that nobody built": (
         {"simulation__structures": [{"id": "a", "source": "phantom", "phantom": "unicorn"}]},
@@ -43,7 +48,10 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"simulation__structures": [{"id": "a", "source": "file", "path": "nowhere.cif"}]},
         "nowhere.cif",
     ),
-    "a network for other images": ({"simulation__detector__n_pixels": 64}, "takes images of 128 x 128 pixels"),
+    "a network for other images": (
+        {"simulation__datasets__noise_free__detector": {"n_pixels": 64}},
+        "takes images of 128 x 128 pixels, but simulation.datasets.noise_free.detector.n_pixels is 64",
+    ),
     "no such dataset": ({"training__datasets": ["dark"]}, "'dark' is not one of simulation.datasets"),
 }
 
@@ -72,12 +80,13 @@ def test_a_missing_entry_says_where_it_was_looked_for(workflow) -> None:
     assert not list(workflow.results.glob("structures/*"))
 
 
-def test_geometry_that_cannot_sample_the_particle_stops_at_the_volume(workflow) -> None:
-    workflow.configure(simulation__detector={"n_pixels": 128, "pixel_size_um": 600, "distance_mm": 20})
-    done = workflow.snakemake("--until", "volume")
+def test_a_detector_that_cannot_sample_the_particle_stops_at_the_layout(workflow) -> None:
+    workflow.configure(simulation__datasets__noisy__detector={"distance_mm": 20})
+    done = workflow.snakemake("--until", "dataset_layout")
     assert done.returncode != 0
+    assert "dataset noisy, structure globule: the particle is" in done.stderr
     assert "move the detector back" in done.stderr
-    assert not list(workflow.results.glob("volumes/*"))
+    assert not list(workflow.results.glob("datasets/noisy/layout.json"))
 
 
 def test_the_default_profile_is_found(workflow) -> None:

@@ -58,18 +58,87 @@ def test_snakemakes_own_report_is_made_offline(finished) -> None:
     assert "report.html" in content
 
 
-def test_a_new_fluence_makes_only_its_own_dataset(finished) -> None:
-    entries = finished.configure()["simulation"]["datasets"]
-    try:
-        finished.configure(
-            simulation__datasets={**entries, "dim": {"photons_per_pulse": 1e11, "record": "photons"}},
-        )
-        jobs = finished.planned()
-    finally:
-        finished.configure()
-    assert jobs["dataset_shards"] == 2
-    assert jobs["dataset"] == jobs["dataset_layout"] == 1
-    assert not {"structure", "volume", "plan", "train"} & set(jobs)
+@pytest.fixture
+def entries(finished):
+    """The datasets of the finished run, whose config is put back afterwards."""
+    yield finished.configure()["simulation"]["datasets"]
+    finished.configure()
+
+
+def test_a_new_fluence_makes_only_its_own_dataset(finished, entries) -> None:
+    """10 shards, 5 a job. No structure, volume or plan, no other dataset and no training."""
+    finished.configure(simulation__datasets={**entries, "dim": {"base": "noisy", "photons_per_pulse": 1e11}})
+    its_own = {"geometry": 1, "dataset_layout": 1, "dataset_shards": 2, "dataset": 1}
+    assert finished.planned(finished.results / "datasets" / "dim" / "dataset.json") == its_own
+    assert finished.planned() == {**its_own, "figures": 1, "report": 1, "all": 1}
+
+
+def test_a_changed_fluence_makes_that_dataset_again(finished, entries) -> None:
+    """The detector is what it was."""
+    finished.configure(simulation__datasets={**entries, "noisy": {"base": "poster", "photons_per_pulse": 1e11}})
+    its_own = {"dataset_layout": 1, "dataset_shards": 2, "dataset": 1}
+    assert finished.planned(finished.results / "datasets" / "noisy" / "dataset.json") == its_own
+    assert finished.planned() == {**its_own, "figures": 1, "report": 1, "all": 1}
+
+
+def test_another_placement_has_a_plan_of_its_own(finished, entries) -> None:
+    sticky = {"base": "noisy", "placement": "surface_contact"}
+    finished.configure(simulation__datasets={**entries, "sticky": sticky})
+    jobs = finished.planned(finished.results / "datasets" / "sticky" / "dataset.json")
+    assert jobs == {"plan": 1, "geometry": 1, "dataset_layout": 1, "dataset_shards": 2, "dataset": 1}
+
+
+def test_a_detector_that_reaches_farther_has_volumes_of_its_own(finished, entries) -> None:
+    near = {"base": "noisy", "detector": {"distance_mm": 250}}
+    finished.configure(simulation__datasets={**entries, "near": near})
+    jobs = finished.planned(finished.results / "datasets" / "near" / "dataset.json")
+    assert jobs == {"volume": 2, "geometry": 1, "dataset_layout": 1, "dataset_shards": 2, "dataset": 1}
+
+
+def test_another_readout_does_not_render_again(copied) -> None:
+    """The photons stay as they are on disk, and the card says how they are read now."""
+    folder = copied.results / "datasets" / "noisy"
+    layout = store.Layout.load(folder)
+    before = {shard: store.shard_file(folder, layout, shard).stat().st_mtime_ns for shard in range(10)}
+    copied.configure(simulation__datasets__noisy={"base": "poster", "readout": {"read_noise_photons": 2.0}})
+    done = copied.snakemake(str((folder / "dataset.json").relative_to(copied.folder)))
+    assert done.returncode == 0, done.stderr
+    assert {shard: store.shard_file(folder, layout, shard).stat().st_mtime_ns for shard in range(10)} == before
+    opened = dataset.open_dataset(folder)
+    assert opened.card["config"]["readout"]["read_noise_photons"] == opened.readout.read_noise_photons == 2.0
+    assert integrity.verify(folder) == []
+
+
+def test_shots_that_hit_nothing_go_all_the_way(workflow) -> None:
+    """Multiplicity 0: one class, in training, predictions, baseline, tables, figures and on the page."""
+    foggy = {"base": "poster", "background": {"flat_photons": 0.05, "radial_photons": 0.5}}
+    workflow.configure(
+        simulation__plan__hit_multiplicities=[0, 1, 2],
+        simulation__datasets={"noisy": foggy},
+        training__datasets=["noisy"],
+    )
+    done = workflow.snakemake()
+    assert done.returncode == 0, done.stderr
+    results = workflow.results
+    opened = dataset.open_dataset(results / "datasets" / "noisy")
+    assert len(opened) == (2 * 2 + 1) * 40
+    blank = opened.structure == -1
+    assert blank.sum() == 40
+    assert (opened.hit_multiplicity[blank] == 0).all()
+    assert opened.read_raw(slice(0, len(opened)))[blank].any()  # background
+    table = pd.read_csv(results / "tables" / "cnn.csv")
+    assert (table["n_test"] == 5 * 8).all()
+    assert (table["majority_accuracy"] == 0.2).all()
+    assert table[["test_accuracy", "particle_accuracy"]].notna().all(axis=None)
+    classes = pd.read_csv(results / "tables" / "per_class.csv", keep_default_na=False)
+    none = classes[classes["structure"] == "none"]
+    assert (none["hit_multiplicity"] == 0).all()
+    assert len(none) == 2  # the network and the baseline
+    assert (none["particle_recall"] == "").all()
+    assert (none["recall"] == none["count_recall"]).all()
+    history = pd.read_csv(results / "models" / "noisy" / "late10" / "seed0" / "history.csv")
+    assert history.notna().all(axis=None)
+    assert "background alone" in (results / "report.html").read_text()
 
 
 def test_a_corrupt_shard_is_named_and_made_again_alone(copied) -> None:

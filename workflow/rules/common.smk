@@ -2,6 +2,7 @@
 
 SIMULATION = RUN.simulation
 STRUCTURES = [structure.id for structure in SIMULATION.structures]
+REACHES = sorted({reach_of(dataset) for dataset in SIMULATION.datasets.values()})
 TRAININGS = [
     (dataset, model, seed)
     for dataset in RUN.training.datasets
@@ -13,6 +14,8 @@ TRAININGS = [
 wildcard_constraints:
     structure="|".join(STRUCTURES),
     dataset="|".join(SIMULATION.datasets),
+    placement="|".join(MODELS),
+    reach=r"q\d+(\.\d+)?",
     model="|".join([*RUN.training.models, "total_intensity"]),
     seed=r"\d+",
     job=r"\d+",
@@ -36,6 +39,49 @@ def structure_file(wildcards):
 
 def dataset_settings(wildcards):
     return SIMULATION.datasets[wildcards.dataset].model_dump(mode="json")
+
+
+def geometry_settings(wildcards):
+    dataset = SIMULATION.datasets[wildcards.dataset]
+    return {
+        "photon_energy_eV": dataset.beam.photon_energy_eV,
+        "detector": dataset.detector.model_dump(mode="json"),
+    }
+
+
+def mask_of(wildcards):
+    mask_file = SIMULATION.datasets[wildcards.dataset].detector.mask_file
+    return [] if mask_file is None else [mask_file]
+
+
+def plan_of(wildcards):
+    return FILES.plan(SIMULATION.datasets[wildcards.dataset].placement)
+
+
+def fields_of(wildcards):
+    """Volumes of all structures, as far as the dataset reaches; skopi's engine makes its own."""
+    dataset = SIMULATION.datasets[wildcards.dataset]
+    if dataset.engine == "skopi":
+        return []
+    return [FILES.field(structure, reach_of(dataset)) for structure in STRUCTURES]
+
+
+def atoms_of(wildcards):
+    """Atoms of all structures, where the engine is skopi's."""
+    by_skopi = SIMULATION.datasets[wildcards.dataset].engine == "skopi"
+    return [FILES.atoms(structure) for structure in STRUCTURES] if by_skopi else []
+
+
+def source_of(wildcards):
+    """What patterns of a dataset are rendered from, where the recipe asks for fresh ones."""
+    if not RUN.training.recipe.fresh:
+        return {}
+    return {
+        "plan": plan_of(wildcards),
+        "geometry": FILES.geometry(wildcards.dataset),
+        "volumes": fields_of(wildcards),
+        "atoms": [FILES.atoms(structure) for structure in STRUCTURES],
+    }
 
 
 def jobs_of(dataset):

@@ -76,7 +76,7 @@ rule figures:
         cards=expand(FILES.card("{dataset}"), dataset=SIMULATION.datasets),
         histories=[FILES.history(*training) for training in TRAININGS],
         predictions=[FILES.predictions(*training) for training in TRAININGS],
-        geometry=FILES.geometry,
+        geometries=expand(FILES.geometry("{dataset}"), dataset=SIMULATION.datasets),
     output:
         [
             report(
@@ -113,8 +113,14 @@ rule report:
         histories=[FILES.history(*training) for training in TRAININGS],
         predictions=[FILES.predictions(*training) for training in TRAININGS],
         structures=expand(FILES.structure("{structure}"), structure=STRUCTURES),
-        volumes=expand(FILES.volume("{structure}"), structure=STRUCTURES),
-        geometry=FILES.geometry_record,
+        volumes=expand(
+            FILES.volume("{structure}", "{reach}"),
+            structure=STRUCTURES,
+            reach=REACHES,
+        ),
+        geometries=expand(
+            FILES.geometry_record("{dataset}"), dataset=SIMULATION.datasets
+        ),
         cards=expand(FILES.card("{dataset}"), dataset=SIMULATION.datasets),
         template=workflow.source_path("../../evaluate/report.html.j2"),
     output:

@@ -26,23 +26,25 @@ rule structure:
 
 
 rule geometry:
+    input:
+        mask_of,
     output:
-        geometry=FILES.geometry,
-        record=FILES.geometry_record,
+        geometry=FILES.geometry("{dataset}"),
+        record=FILES.geometry_record("{dataset}"),
     log:
-        log_of("geometry"),
+        log_of("geometry/{dataset}"),
     benchmark:
-        benchmark_of("geometry")
+        benchmark_of("geometry/{dataset}")
     conda:
         "../envs/singlehit.yaml"
     resources:
         mem_mb=2000,
         runtime=10,
     params:
-        settings=settings("beam", "detector"),
-        source=source_digest("simulate.geometry"),
+        settings=geometry_settings,
+        source=source_digest("simulate.geometry", "simulate.panels"),
     message:
-        "beam and detector: scattering vectors, solid angles, polarisation"
+        "dataset {wildcards.dataset}: scattering vectors, solid angles, polarisation, live pixels"
     script:
         "../scripts/geometry.py"
 
@@ -50,14 +52,13 @@ rule geometry:
 rule volume:
     input:
         atoms=FILES.atoms("{structure}"),
-        geometry=FILES.geometry,
     output:
-        volume=FILES.field("{structure}"),
-        record=FILES.volume("{structure}"),
+        volume=FILES.field("{structure}", "{reach}"),
+        record=FILES.volume("{structure}", "{reach}"),
     log:
-        log_of("volume/{structure}"),
+        log_of("volume/{structure}-{reach}"),
     benchmark:
-        benchmark_of("volume/{structure}")
+        benchmark_of("volume/{structure}-{reach}")
     conda:
         "../envs/singlehit.yaml"
     threads: 4
@@ -68,20 +69,20 @@ rule volume:
         settings=settings("volume"),
         source=source_digest("simulate.volume"),
     message:
-        "structure {wildcards.structure}: complex field on a grid, its accuracy measured"
+        "structure {wildcards.structure}: complex field on a grid out to {wildcards.reach}, its accuracy measured"
     script:
         "../scripts/volume.py"
 
 
 rule plan:
     input:
-        records=expand(FILES.structure("{structure}"), structure=STRUCTURES),
+        atoms=expand(FILES.atoms("{structure}"), structure=STRUCTURES),
     output:
-        FILES.plan,
+        FILES.plan("{placement}"),
     log:
-        log_of("plan"),
+        log_of("plan/{placement}"),
     benchmark:
-        benchmark_of("plan")
+        benchmark_of("plan/{placement}")
     conda:
         "../envs/singlehit.yaml"
     resources:
@@ -91,15 +92,16 @@ rule plan:
         settings=settings("plan", "structures"),
         source=source_digest("simulate.plan"),
     message:
-        "plan: orientations, positions, fluence factors, seeds and splits of every pattern"
+        "plan, {wildcards.placement}: orientations, positions, seeds and splits of every pattern"
     script:
         "../scripts/plan.py"
 
 
 rule dataset_layout:
     input:
-        plan=FILES.plan,
-        geometry=FILES.geometry,
+        plan=plan_of,
+        geometry=FILES.geometry("{dataset}"),
+        records=expand(FILES.structure("{structure}"), structure=STRUCTURES),
     output:
         FILES.layout("{dataset}"),
     log:
@@ -113,8 +115,8 @@ rule dataset_layout:
         runtime=30,
     params:
         settings=dataset_settings,
-        storage=settings("storage", "beam"),
-        source=source_digest("simulate.dataset"),
+        storage=settings("storage"),
+        source=source_digest("simulate.dataset", "simulate.shots"),
     message:
         "dataset {wildcards.dataset}: the empty store and its labels"
     script:
@@ -124,10 +126,10 @@ rule dataset_layout:
 rule dataset_shards:
     input:
         layout=FILES.layout("{dataset}"),
-        plan=FILES.plan,
-        geometry=FILES.geometry,
-        volumes=expand(FILES.field("{structure}"), structure=STRUCTURES),
-        atoms=expand(FILES.atoms("{structure}"), structure=STRUCTURES),
+        plan=plan_of,
+        geometry=FILES.geometry("{dataset}"),
+        volumes=fields_of,
+        atoms=atoms_of,
     output:
         FILES.job("{dataset}", "{job}"),
     log:
@@ -156,7 +158,7 @@ rule dataset:
             FILES.job(wildcards.dataset, job) for job in jobs_of(wildcards.dataset)
         ],
         layout=FILES.layout("{dataset}"),
-        geometry_record=FILES.geometry_record,
+        geometry_record=FILES.geometry_record("{dataset}"),
     output:
         FILES.card("{dataset}"),
     log:

@@ -3,6 +3,7 @@
 
 rule train:
     input:
+        unpack(source_of),
         card=FILES.card("{dataset}"),
     output:
         model=FILES.model("{dataset}", "{model}", "{seed}"),

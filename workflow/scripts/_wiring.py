@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evaluate.config import RunConfig, load_config
@@ -9,6 +10,8 @@ from evaluate.run_files import RunFiles
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake as SnakemakeObject
+
+    from simulate.render import Inputs
 
 CHATTY = ("distributed", "matplotlib", "fontTools")
 """Libraries of which only warnings are of interest."""
@@ -24,6 +27,20 @@ def start(snakemake: "SnakemakeObject") -> tuple[RunConfig, RunFiles]:
     sys.excepthook = lambda kind, error, trace: logging.critical("%s", error, exc_info=(kind, error, trace))
     run = load_config(snakemake.config)
     return run, RunFiles(run.folder)
+
+
+def rendered_from(snakemake: "SnakemakeObject", run: RunConfig) -> "Inputs":
+    """The files that a rule names as those that patterns are rendered from."""
+    from simulate.render import Inputs
+
+    structures = [structure.id for structure in run.simulation.structures]
+    return Inputs(
+        plan=Path(snakemake.input.plan),
+        geometry=Path(snakemake.input.geometry),
+        # By id, in the order of the config; an engine may need one or the other, and the rule names which.
+        volumes=dict(zip(structures, map(Path, snakemake.input.volumes), strict=False)),
+        atoms=dict(zip(structures, map(Path, snakemake.input.atoms), strict=False)),
+    )
 
 
 def _worth_reading(record: logging.LogRecord) -> bool:

@@ -14,5 +14,6 @@ stages.make_layout(
     run.simulation,
     Path(snakemake.input.plan),
     Path(snakemake.input.geometry),
+    {structure.id: files.structure(structure.id) for structure in run.simulation.structures},
     files.dataset(snakemake.wildcards.dataset),
 )

@@ -1,4 +1,4 @@
-"""Rule geometry: the detector's pixels in reciprocal space."""
+"""Rule geometry: the pixels of a dataset's detector in reciprocal space."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,4 +10,8 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 run, _ = start(snakemake)
-stages.make_geometry(run.simulation, Path(snakemake.output.geometry), Path(snakemake.output.record))
+stages.make_geometry(
+    run.simulation.datasets[snakemake.wildcards.dataset],
+    Path(snakemake.output.geometry),
+    Path(snakemake.output.record),
+)

@@ -10,5 +10,5 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 run, files = start(snakemake)
-records = {structure.id: files.structure(structure.id) for structure in run.simulation.structures}
-stages.make_plan(run.simulation, records, Path(snakemake.output[0]))
+atoms = {structure.id: files.atoms(structure.id) for structure in run.simulation.structures}
+stages.make_plan(run.simulation, snakemake.wildcards.placement, atoms, Path(snakemake.output[0]))

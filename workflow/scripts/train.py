@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from _wiring import start
+from _wiring import rendered_from, start
 from simulate.dataset import open_dataset
 from train.device import choose_device
 from train.fit import fit
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 run, files = start(snakemake)
 torch.set_num_threads(snakemake.threads)  # more than the job was given would wait for each other at every operation
 wildcards = snakemake.wildcards
+source = None
+if run.training.recipe.fresh:
+    from simulate.fresh import Source
+
+    source = Source(run.simulation, wildcards.dataset, rendered_from(snakemake, run))
 fit(
     wildcards.model,
     open_dataset(files.dataset(wildcards.dataset)),
@@ -23,4 +28,5 @@ fit(
     int(wildcards.seed),
     choose_device(run.training.device),
     Path(snakemake.output.model).parent,
+    source,
 )

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from _wiring import start
 from simulate import stages
+from simulate.reach import reach_q
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 run, _ = start(snakemake)
 stages.make_volume(
     Path(snakemake.input.atoms),
-    Path(snakemake.input.geometry),
+    reach_q(snakemake.wildcards.reach),
     run.simulation.volume,
     Path(snakemake.output.volume),
     Path(snakemake.output.record),
