@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 BENCH ?= *
 
-.PHONY: help install demo test test-slow test-browser lint format bench clean
+.PHONY: help install demo test test-slow test-browser lint format bench validation clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -44,7 +44,10 @@ format: install ## rewrite all code in its format
 	snakefmt Snakefile workflow/rules
 
 bench: install ## benchmarks, one JSON line each; BENCH=render_1 runs one
-	@for file in bench/$(BENCH).py; do [ $$file = bench/setting.py ] || python $$file || exit 1; done
+	@for file in bench/$(BENCH).py; do case $$file in bench/setting.py|bench/production.py) continue;; esac; python $$file || exit 1; done
+
+validation: install ## every check of the simulation at full size, minutes; makes docs/validation.md
+	snakemake validation --cores 2 --forcerun validation --quiet rules
 
 clean: ## results and caches; not the environment, not downloads
 	rm -rf results .snakemake .pytest_cache .mypy_cache .ruff_cache

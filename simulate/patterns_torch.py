@@ -38,7 +38,9 @@ class Optics:
     """(ny, nx)"""
 
     @classmethod
-    def on(cls, device: str, volumes: VolumeStack, refinements: Refinement, pixel: float, live: FloatArray) -> Self:
+    def on(
+        cls, device: str | torch.device, volumes: VolumeStack, refinements: Refinement, pixel: float, live: FloatArray
+    ) -> Self:
         """From numpy arrays; `pixel` is its edge over the distance, `live` (ny, nx)."""
         structures, n_pixels = refinements.first.shape
         most = int(refinements.n_coarse.max())

@@ -113,7 +113,9 @@ def interpolation_error(positions: Array, weights: Array, spacing: float) -> flo
     u = positions * (spacing / (2 * np.pi))
     if np.abs(u).max() >= 0.5:
         return math.inf
-    return math.sqrt(2 * float(np.average(((u / (1 - u)) ** 6 + (u / (1 + u)) ** 6).sum(axis=1), weights=weights)))
+    above, below = np.square(u / (1 - u)), np.square(u / (1 + u))
+    squared_amplitudes = (above * above * above + below * below * below).sum(axis=1)
+    return math.sqrt(2 * float(np.average(squared_amplitudes, weights=weights)))
 
 
 def choose_grid(positions: Array, weights: Array, q_max: float, accuracy: float, max_grid: int) -> tuple[float, int]:
@@ -132,7 +134,7 @@ def choose_grid(positions: Array, weights: Array, q_max: float, accuracy: float,
     ValueError if that takes more than `max_grid` voxels along an edge.
     """
     low, high = 0.0, math.pi / float(np.linalg.norm(positions, axis=1).max())
-    for _ in range(30):
+    for _ in range(20):
         middle = (low + high) / 2
         low, high = (middle, high) if interpolation_error(positions, weights, middle) <= accuracy else (low, middle)
     half = math.ceil(q_max / low) + SPLINE_MARGIN if low > 0 else max_grid
