@@ -1,8 +1,8 @@
 """Patterns per second rendered afresh for a network that trains, against reading as many from the store.
 
 Multiplicities 1 to 4 of two structures, noisy, on the device that the network would train on. Both hand over batches of
-128; `trained` are images per second of the 10-layer network from patterns in memory, and `epoch_longer_by` how many times
-as long an epoch on fresh patterns takes as one on patterns that are read.
+128; `trained` are images per second of the 10-layer network from patterns in memory, and `epoch_longer_by` how many
+times as long an epoch on fresh patterns takes as one on patterns that are read.
 """
 
 import os
