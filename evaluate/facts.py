@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,8 @@ from simulate.config import NO_STRUCTURE
 from simulate.dataset import Dataset, open_dataset
 from simulate.experiment import DatasetConfig
 from simulate.files import read_json, sha256
+from simulate.plan import SPLITS
 from simulate.reach import reach_of
-from simulate.store import shard_marker
 
 SMALLEST_MISTAKE = 0.05
 """Share of a label's patterns that an answer must take to be listed as a mistake."""
@@ -51,10 +52,21 @@ class StructureFacts:
 
 
 @dataclass(frozen=True)
+class ClassFacts:
+    """One class of a dataset."""
+
+    patterns: dict[str, int]
+    """split -> patterns"""
+    photons: tuple[float, float, float]
+    """5, 50 and 95 % quantiles of the photons in a pattern"""
+
+
+@dataclass(frozen=True)
 class DatasetFacts:
-    """One dataset of the run."""
+    """One dataset of the run: its card."""
 
     name: str
+    folder: Path
     config: DatasetConfig
     experiment: dict[str, Any]
     """geometry.json"""
@@ -64,7 +76,14 @@ class DatasetFacts:
     """split -> patterns"""
     photons: tuple[float, float, float]
     """5, 50 and 95 % quantiles of the photons in a pattern"""
+    classes: dict[str, dict[int, ClassFacts]]
+    """structure, or none -> hit multiplicity -> what there is of it"""
+    background: float
+    """mean photons in a pattern that come from no particle"""
+    live_pixels: int
+    shards: int
     bytes: int
+    versions: dict[str, str]
     digest: str
     """sha256 of the card, which holds that of every shard"""
 
@@ -200,18 +219,26 @@ def _structure(files: RunFiles, structure: str, config: RunConfig, datasets: dic
 
 
 def _dataset(files: RunFiles, dataset: Dataset, config: DatasetConfig) -> DatasetFacts:
-    markers = (read_json(shard_marker(dataset.folder, shard)) for shard in range(dataset.layout.n_shards))
-    photons = np.concatenate([marker["photons_per_pattern"] for marker in markers])
-    low, median, high = np.quantile(photons, (0.05, 0.5, 0.95))
+    card, classes = dataset.card, dict[str, dict[int, ClassFacts]]()
+    for entry in card["classes"]:
+        classes.setdefault(entry["structure"], {})[entry["hit_multiplicity"]] = ClassFacts(
+            {split: entry[split] for split in SPLITS}, tuple(entry["photons_quantiles_5_50_95"])
+        )
     return DatasetFacts(
         name=dataset.name,
+        folder=dataset.folder,
         config=config,
         experiment=read_json(files.geometry_record(dataset.name)),
         fluence=config.peak_fluence,
         patterns={split: rows.stop - rows.start for split, rows in dataset.splits.items()},
-        photons=(float(low), float(median), float(high)),
-        bytes=dataset.card["bytes"],
-        digest=sha256(dataset.folder / "dataset.json"),
+        photons=tuple(card["photons_per_pattern"]["quantiles_5_50_95"]),
+        classes=classes,
+        background=card["background_photons_per_pattern"],
+        live_pixels=card["live_pixels"],
+        shards=dataset.layout.n_shards,
+        bytes=card["bytes"],
+        versions=card["versions"],
+        digest=sha256(files.card(dataset.name)),
     )
 
 

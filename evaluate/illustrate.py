@@ -20,7 +20,9 @@ RADIAL_PATTERNS = 2048
 
 def figure_names(config: RunConfig) -> list[str]:
     """What `draw_figures` writes into figures/."""
-    names = ["classes.png", *(f"gallery_{name}.png" for name in config.simulation.datasets)]
+    names = ["classes.png"]
+    for name in config.simulation.datasets:
+        names += [f"gallery_{name}.png", f"photons_{name}.svg"]
     if _radial_condition(config):
         names.append("radial.svg")
     for condition in config.training.datasets:
@@ -57,6 +59,13 @@ def _draw_patterns(files: RunFiles, config: RunConfig) -> None:
     labels = first.structures, first.hit_multiplicities
     for name, example in shown.items():
         gallery(files.figure(f"gallery_{name}.png"), [example], *labels)
+        histogram = datasets[name].card["photons_per_pattern"]["histogram"]
+        figures.photons_per_pattern(
+            files.figure(f"photons_{name}.svg"),
+            np.array(histogram["edges"]),
+            {int(multiplicity): np.array(patterns) for multiplicity, patterns in histogram["counts"].items()},
+            expected=datasets[name].record == "expected",
+        )
     # The same rows of the plan: the same shots, without and with noise, where they are placed alike.
     first_of = {example.counted is None: example for example in reversed(shown.values())}
     gallery(files.figure("classes.png"), [first_of[kind] for kind in (True, False) if kind in first_of], *labels)

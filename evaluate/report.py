@@ -5,7 +5,10 @@ import json
 import math
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -33,6 +36,9 @@ def build_report(run_folder: Path, config: RunConfig, output: Path) -> None:
         .get_template("report.html.j2")
         .render(
             config=config,
+            entries={
+                name: as_yaml(dataset.model_dump(mode="json")) for name, dataset in config.simulation.datasets.items()
+            },
             facts=collect(files, config),
             images=images,
             recipe=asdict(config.training.recipe),
@@ -47,6 +53,24 @@ def build_report(run_folder: Path, config: RunConfig, output: Path) -> None:
 def data_uri(path: Path) -> str:
     """An image file as a URI that holds it."""
     return f"data:{MEDIA_TYPES[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def as_yaml(values: dict[str, Any]) -> str:
+    """Values as a person would write them into a config: 1.0e+12, and no line for every number."""
+    return yaml.dump(values, Dumper=_Dumper, sort_keys=False, default_flow_style=None, allow_unicode=True, width=100)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes large and small numbers with their power of ten."""
+
+
+def _represent(dumper: yaml.SafeDumper, value: float) -> yaml.ScalarNode:
+    plain = value == 0 or 1e-4 <= abs(value) < 1e6
+    text = repr(value) if plain else np.format_float_scientific(value, trim="0", exp_digits=2)
+    return dumper.represent_scalar("tag:yaml.org,2002:float", text)
+
+
+_Dumper.add_representer(float, _represent)
 
 
 def percent(fraction: float) -> str:

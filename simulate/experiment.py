@@ -212,9 +212,13 @@ def resolve(datasets: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[st
 
 
 def overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """`below` with the values of `above`, section by section."""
+    """`below` with the values of `above`, section by section; null in place of a section forgets it."""
     result = dict(below)
     for key, value in above.items():
         section = result.get(key)
-        result[key] = overlaid(section, value) if isinstance(section, Mapping) and isinstance(value, Mapping) else value
+        if isinstance(section, Mapping) and value is None:
+            del result[key]
+        else:
+            both = isinstance(section, Mapping) and isinstance(value, Mapping)
+            result[key] = overlaid(section, value) if both else value
     return result

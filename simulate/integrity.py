@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 import zarr
 
-from simulate.config import NO_STRUCTURE
+from simulate.background import expected as expected_background
+from simulate.card import brightness_of, class_counts, photon_histogram
+from simulate.experiment import BackgroundConfig
 from simulate.files import read_json, sha256, write_json
-from simulate.plan import SPLITS
 from simulate.store import Layout, array, shard_file, shard_marker
+
+NO_BACKGROUND = BackgroundConfig()
 
 
 class DamagedDatasetError(RuntimeError):
@@ -45,8 +48,13 @@ def label_problems(folder: Path) -> list[str]:
     ]
 
 
-def complete(folder: Path, card: Mapping[str, Any]) -> dict[str, Any]:
+def complete(folder: Path, card: Mapping[str, Any], background: BackgroundConfig = NO_BACKGROUND) -> dict[str, Any]:
     """Check every shard and write `dataset.json`, the marker of a complete dataset; returns the card.
+
+    Parameters
+    ----------
+    card :       what is known of how the dataset was made; what can be told from the patterns is added.
+    background : that is among the photons.
 
     Raises
     ------
@@ -58,29 +66,18 @@ def complete(folder: Path, card: Mapping[str, Any]) -> dict[str, Any]:
     markers = [read_json(shard_marker(folder, shard)) for shard in range(layout.n_shards)]
     photons = np.concatenate([marker["photons_per_pattern"] for marker in markers])
     group = zarr.open_group(folder / "patterns.zarr", mode="r")
-    labels = {name: array(group, name)[:] for name in ("structure", "hit_multiplicity", "split")}
-    counts = []
-    for code, structure in [*enumerate(layout.structures), (-1, NO_STRUCTURE)]:
-        for multiplicity in layout.hit_multiplicities:
-            chosen = (labels["structure"] == code) & (labels["hit_multiplicity"] == multiplicity)
-            if not chosen.any():
-                continue
-            by_split = {name: int((chosen & (labels["split"] == n)).sum()) for n, name in enumerate(SPLITS)}
-            quantiles = np.quantile(photons[chosen], [0.05, 0.5, 0.95])
-            counts.append(
-                {
-                    "structure": structure,
-                    "hit_multiplicity": multiplicity,
-                    **by_split,
-                    "photons_mean": float(photons[chosen].mean()),
-                    "photons_quantiles_5_50_95": [float(value) for value in quantiles],
-                }
-            )
+    structure, multiplicity, split, live, pulse_factor = (
+        array(group, name)[:] for name in ("structure", "hit_multiplicity", "split", "live", "pulse_factor")
+    )
+    steady = (expected_background(background, layout.image_shape) * live).sum(dtype=np.float64)
     full_card = {
         "name": folder.name,
         "layout": layout.__dict__,
         **card,
-        "classes": counts,
+        "live_pixels": int((live > 0).sum()),
+        "background_photons_per_pattern": float(steady * pulse_factor.mean(dtype=np.float64)),
+        "photons_per_pattern": {**brightness_of(photons), "histogram": photon_histogram(photons, multiplicity)},
+        "classes": class_counts(layout.structures, structure, multiplicity, split, photons),
         "bytes": sum(marker["bytes"] for marker in markers),
         "shards": [{key: marker[key] for key in ("shard", "rows", "bytes", "sha256")} for marker in markers],
     }

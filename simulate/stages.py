@@ -198,4 +198,4 @@ def complete_dataset(config: SimulationConfig, folder: Path, geometry_record: Pa
         "experiment": read_json(geometry_record),
         "versions": versions(),
     }
-    integrity.complete(folder, card)
+    integrity.complete(folder, card, entry.background)

@@ -109,6 +109,8 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFiles, Ru
     noisy = np.random.default_rng(1).poisson(clean / 100).astype(np.uint16)
     make_dataset(files.dataset("clean"), clean, structure, multiplicity, split, mask=mask)
     make_dataset(files.dataset("noisy"), noisy, structure, multiplicity, split, mask=mask, read_noise_photons=0.3)
+    for name in config.simulation.datasets:
+        stages.complete_dataset(config.simulation, files.dataset(name), files.geometry_record(name))
     epochs = np.arange(1, 4)
     for condition in config.training.datasets:
         dataset = open_dataset(files.dataset(condition))

@@ -56,7 +56,14 @@ def test_a_finished_run_has_exactly_the_figures_that_are_promised(finished_run: 
     written = {path.name: path.stat().st_size for path in (files.folder / "figures").iterdir()}
     assert set(written) == set(figure_names(config))
     assert set(written) == {
-        *("classes.png", "gallery_clean.png", "gallery_noisy.png", "radial.svg"),
+        *(
+            "classes.png",
+            "gallery_clean.png",
+            "gallery_noisy.png",
+            "photons_clean.svg",
+            "photons_noisy.svg",
+            "radial.svg",
+        ),
         *(f"{kind}_{c}_late10.svg" for kind in ("training", "structures", "counts") for c in ("clean", "noisy")),
     }
     assert min(written.values()) > 5000
@@ -168,6 +175,27 @@ def test_radial_profiles_have_an_axis_of_resolution(drawn: list[Figure], tmp_pat
     top = axes.child_axes[0]
     for tick, label in zip(top.get_xticks(), top.get_xticklabels(), strict=True):
         assert float(label.get_text()) == pytest.approx(1 / tick)
+
+
+def test_photons_are_shares_of_each_multiplicity(drawn: list[Figure], tmp_path: Path) -> None:
+    """Two and six shots with a hit between 10 and 1,000 photons; of the four without one, one is below a photon."""
+    edges = np.array([0.0, 1, 10, 100, 1000, 10000])
+    counts = {m: np.array(n) for m, n in {0: [1, 0, 3, 0, 0], 1: [0, 0, 1, 1, 0], 2: [0, 0, 0, 6, 0]}.items()}
+    figures.photons_per_pattern(tmp_path / "photons.svg", edges, counts, expected=False)
+    axes = drawn[0].axes[0]
+    outlines = [patch.get_data() for patch in axes.patches if not patch.get_fill()]
+    assert [list(data.values) for data in outlines] == [[75, 0], [50, 50], [0, 100]]
+    assert all(list(data.edges) == [10, 100, 1000] for data in outlines)  # no farther than there are patterns
+    texts = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert texts == ["no particle\n(25 % below 1)", "1 particle", "2 particles"]
+    assert (axes.get_xscale(), axes.get_xlabel()) == ("log", "photons in a pattern")
+
+
+def test_patterns_without_photons_are_told_in_the_legend(drawn: list[Figure], tmp_path: Path) -> None:
+    figures.photons_per_pattern(tmp_path / "photons.svg", np.array([0.0, 1.0]), {1: np.array([7])}, expected=True)
+    axes = drawn[0].axes[0]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["1 particle\n(100 % below 1)"]
+    assert not axes.patches
 
 
 @pytest.mark.parametrize("suffix", ["svg", "png"])

@@ -1,5 +1,6 @@
 """The page about a finished run: complete, self-contained, and safe against what others wrote into its records."""
 
+import html
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -7,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from evaluate.config import RunConfig, load_config
 from evaluate.facts import collect
-from evaluate.report import build_report, duration, number, percent, size
+from evaluate.report import as_yaml, build_report, duration, number, percent, size
 from evaluate.run_files import RunFiles
+from simulate.dataset import open_dataset
 from simulate.files import sha256, write_json
 from simulate.reach import reach_of
 
@@ -91,7 +94,7 @@ def test_links_within_the_page_lead_somewhere(page: Page) -> None:
 
 def test_every_image_is_described(page: Page) -> None:
     images = [attributes for tag, attributes in page.elements if tag == "img"]
-    assert len(images) == 10  # overview, two galleries, radial, and three for each of two conditions
+    assert len(images) == 12  # overview, two galleries and histograms, radial, and three for each of two conditions
     assert all(len(str(attributes["alt"])) > 20 for attributes in images)
 
 
@@ -196,6 +199,42 @@ def test_whatever_a_dataset_adds_is_stated(finished_run: Run, tmp_path: Path) ->
     assert "the same shot under each condition" not in text  # the placements differ
 
 
+def test_every_dataset_has_its_card(source: str, finished_run: Run) -> None:
+    """A section of its own, linked from the nav and the table; its numbers are counted here from the patterns."""
+    files, config = finished_run
+    for name, dataset in config.simulation.datasets.items():
+        assert source.count(f'href="#dataset-{name}"') == 2
+        section = source[source.index(f'<section id="dataset-{name}">') :]
+        section = section[: section.index("</section>")]
+        text, folder = Page(section).text, files.dataset(name)
+        for fact in (
+            f"{16384 - int(open_dataset(folder).mask.sum()):,} of 16,384 pixels are live.",
+            *(f"{folder}/patterns.zarr", f"{folder}/dataset.json", sha256(files.card(name)), "in 5 shards"),
+            f"python -m simulate.dataset verify {folder}",
+            f"python -m simulate.export {folder} --format cxi --output {name}.cxi",
+            *(f"numpy {np.__version__}", f"photons_per_pulse: {dataset.photons_per_pulse:.1e}", "14 + 2 + 4"),
+        ):
+            assert fact in text, fact
+        assert text.count("14 + 2 + 4") == 4  # two structures, one or two particles
+        assert "background" not in text.split("All that was set")[0]
+        opened = open_dataset(folder)
+        ball_alone = (opened.structure == opened.structures.index("ball")) & (opened.hit_multiplicity == 1)
+        photons = opened.read_raw(slice(None))[ball_alone].sum(axis=(1, 2), dtype=float)
+        low, median, high = (number(value) for value in np.quantile(photons, (0.05, 0.5, 0.95)))
+        assert f"{median} ({low} to {high})" in section
+        assert yaml.safe_load(
+            html.unescape(re.search(r"<pre>(.*?)</pre>", section, re.DOTALL)[1])
+        ) == dataset.model_dump(mode="json")
+
+
+def test_a_config_is_written_as_one_would_write_it() -> None:
+    values = {"a": 1e12, "b": {"c": 2e-5, "d": 0.5, "e": 0.0, "f": 123456.0, "g": None, "h": 12345678.25, "i": -3e14}}
+    text = as_yaml(values)
+    assert yaml.safe_load(text) == values
+    assert text.splitlines()[0] == "a: 1.0e+12"
+    assert "c: 2.0e-05, d: 0.5, e: 0.0, f: 123456.0, g: null, h: 1.234567825e+07, i: -3.0e+14" in text
+
+
 def test_mistakes_are_named(page: Page) -> None:
     assert "ball is taken for 9xyz in 50.0\u202f% of its patterns." in page.text
     assert "2 particles are taken for 1 in 50.0\u202f% of such patterns." in page.text
@@ -218,8 +257,6 @@ def test_provenance_is_stated(page: Page, finished_run: Run) -> None:
 
 
 def test_photons_of_a_dataset_are_quantiles_of_its_patterns(finished_run: Run) -> None:
-    from simulate.dataset import open_dataset
-
     files, config = finished_run
     images = open_dataset(files.dataset("noisy")).read_raw(slice(None)).astype(float)
     facts = collect(files, config).datasets[1]

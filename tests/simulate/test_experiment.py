@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from simulate.config import SimulationConfig
-from simulate.experiment import DatasetConfig, overlaid, presets, resolve
+from simulate.experiment import DatasetConfig, ReadoutConfig, overlaid, presets, resolve
 
 SIMULATION: dict[str, Any] = {"structures": [{"id": "ball", "source": "phantom", "phantom": "globule"}]}
 
@@ -151,3 +151,10 @@ def test_overlaid_by_hand() -> None:
     below = {"a": 1, "section": {"x": 1, "y": {"deep": 1}}, "gone": {"z": 1}}
     above = {"section": {"y": {"deep": 2}, "w": 3}, "gone": None}
     assert overlaid(below, above) == {"a": 1, "section": {"x": 1, "y": {"deep": 2}, "w": 3}, "gone": None}
+
+
+def test_null_forgets_a_section_but_is_a_value_elsewhere() -> None:
+    below = {"readout": {"seed": 3, "saturation_photons": 100}, "detector": {"mask_file": "a.npy"}}
+    assert overlaid(below, {"readout": None, "detector": {"mask_file": None}}) == {"detector": {"mask_file": None}}
+    quiet = resolve({"a": {"base": "lcls-amo", "record": "expected", "readout": None}}, {})["a"]
+    assert DatasetConfig.model_validate(quiet).readout == ReadoutConfig()

@@ -1,0 +1,94 @@
+"""docs/experiments.md says what the code does: every key, every default, every number of the presets."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from simulate.config import PlanConfig, SimulationConfig, StructureConfig
+from simulate.experiment import DatasetConfig, presets, resolve
+
+PAGE = Path(__file__).parents[2] / "docs" / "experiments.md"
+
+
+def tables() -> list[list[list[str]]]:
+    """Rows of cells of every table, heads included."""
+    blocks = re.findall(r"(?:^\|.*\n)+", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    return [[[cell.strip() for cell in row.strip("|").split(" | ")] for row in block.splitlines()] for block in blocks]
+
+
+def shown(value: Any) -> str:
+    """A value as the page writes it."""
+    if value is None:
+        return "–"
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    return f"{value:g}".replace("e+", "e") if isinstance(value, int | float) and value != 65534 else str(value)
+
+
+def defaults(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from defaults(field.annotation, f"{prefix}{name}.")
+        else:
+            yield prefix + name, "required" if field.default is PydanticUndefined else shown(field.default)
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    found = {}
+    for name, value in values.items():
+        found |= flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: shown(value)}
+    return found
+
+
+def test_every_key_is_there_with_its_default() -> None:
+    told = {row[0].strip("`"): row[1] for row in tables()[0][2:]}
+    assert told == dict(defaults(DatasetConfig))
+
+
+def test_presets_are_what_they_are_and_nothing_is_left_out() -> None:
+    head, _, *rows = tables()[1]
+    names = [cell.strip("`") for cell in head[1:]]
+    assert names == list(presets())
+    known = dict(defaults(DatasetConfig))
+    for column, name in enumerate(names, start=1):
+        told = {row[0].strip("`"): row[column] for row in rows}
+        resolved = resolve({name: {"base": name}}, {})[name]
+        assert flat(DatasetConfig.model_validate(resolved).model_dump()) == known | told
+
+
+def test_defaults_of_the_run_are_there() -> None:
+    known = {f"plan.{key}": value for key, value in defaults(PlanConfig)}
+    known |= {f"structures[].{key}": value for key, value in defaults(StructureConfig)}
+    for key, default, _ in tables()[2][2:]:
+        assert known[key.strip("`")] == default
+
+
+def test_the_example_is_a_config() -> None:
+    (block,) = re.findall(r"(?:^    .*\n)+", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    values = yaml.safe_load(block) | {"structures": [{"id": "a", "source": "phantom", "phantom": "globule"}]}
+    datasets = SimulationConfig.model_validate(values).datasets
+    assert datasets["dim"].photons_per_pulse == 1e11
+    assert datasets["dim"].readout == datasets["noisy"].readout
+    assert datasets["half"].detector.missing == "half"
+    assert datasets["half"].detector.model == "pnccd"
+    assert datasets["uneven"].beam.fluence_jitter == datasets["noisy"].beam.fluence_jitter
+
+
+def test_numbers_of_the_text() -> None:
+    """Mean of the floored normal jitter, and of exp(−2r²) over the unit disc, by summing."""
+    x = np.linspace(-8, 8, 400_001)
+    factor = 1 + 0.9 * x
+    weight = np.exp(-(x**2) / 2)
+    mean = np.sum(np.where(factor > 0, factor, 0.1) * weight) / np.sum(weight)
+    assert "the mean is then 1.07" in PAGE.read_text(encoding="utf-8")
+    assert mean == pytest.approx(1.07, abs=5e-3)
+    r = np.linspace(0, 1, 100_001)
+    assert "meets 0.43 of the axis's" in PAGE.read_text(encoding="utf-8").replace("\n", " ")
+    assert np.sum(np.exp(-2 * r**2) * r) / np.sum(r) == pytest.approx(0.43, abs=5e-3)
