@@ -64,20 +64,26 @@ def sample(expected, states, largest, photons):
     for pattern in prange(expected.shape[0]):
         means, counts, state = expected[pattern], photons[pattern], states[pattern]
         u = np.empty(AT_ONCE, dtype=np.float64)
+        lit = np.empty(AT_ONCE, dtype=np.int64)
+        most = 0
         for begin in range(0, n_pixels, AT_ONCE):
             end = min(begin + AT_ONCE, n_pixels)
             _uniforms(state, begin, u)
+            counts[begin:end] = 0
+            # exp(-mean) >= 1 - mean: most dim pixels hold nothing, and need no exponential to know it.
+            n_lit = 0
             for pixel in range(begin, end):
+                lit[n_lit] = pixel  # without a branch, which would be mispredicted at every photon
+                n_lit += np.int64(u[pixel - begin] >= 1.0 - np.float64(means[pixel]))
+            for pixel in lit[:n_lit]:
                 mean = np.float64(means[pixel])
-                count = 0
-                # exp(-mean) >= 1 - mean: most dim pixels hold nothing, and need no exponential to know it.
-                if u[pixel - begin] >= 1.0 - mean:
-                    if mean < FEW:
-                        count = _by_summing(mean, u[pixel - begin])
-                    else:
-                        count = _by_rejection(mean, state, uint64(pixel), uint64(n_pixels))
-                    greatest[pattern] = max(greatest[pattern], count)
+                if mean < FEW:
+                    count = _by_summing(mean, u[pixel - begin])
+                else:
+                    count = _by_rejection(mean, state, uint64(pixel), uint64(n_pixels))
+                most = max(most, count)
                 counts[pixel] = min(count, largest)
+        greatest[pattern] = most
     return greatest.max() if len(greatest) else 0
 
 

@@ -27,6 +27,9 @@ from simulate.volume import Volume, VolumeStack, stack
 
 logger = logging.getLogger(__name__)
 
+SAMPLED_TOGETHER = 256
+"""Patterns: 16 MB of expected photons of 128 x 128 pixels."""
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -68,6 +71,22 @@ def images(plan: Plan, inputs: Inputs, config: SimulationConfig, name: str) -> N
     if chosen.engine == "skopi":
         expected, photons = _skopi_shots(plan, inputs, config, chosen)
         return expected if chosen.record == "expected" else photons
+    if chosen.record == "expected":
+        return _expected_photons(plan, inputs, chosen)
+    # Of expected photons only a block at a time is held: their memory is used again, and stays in the cache.
+    photons = np.empty((len(plan), *load_geometry(inputs.geometry).shape), dtype=np.uint16)
+    for start in range(0, len(plan), SAMPLED_TOGETHER):
+        rows = plan.rows(slice(start, start + SAMPLED_TOGETHER))
+        photons[start : start + SAMPLED_TOGETHER] = sample_photons(
+            _expected_photons(rows, inputs, chosen),
+            rows.table["seed"].to_numpy(np.uint64),
+            chosen.readout.saturation_photons,
+        )
+    return photons
+
+
+def _expected_photons(plan: Plan, inputs: Inputs, chosen: DatasetConfig) -> NDArray[np.float32]:
+    """Mean photons of particles and background, (n, ny, nx)."""
     geometry = load_geometry(inputs.geometry)
     shots = draw(plan, chosen)
     expected = patterns.expected_photons(
@@ -80,9 +99,7 @@ def images(plan: Plan, inputs: Inputs, config: SimulationConfig, name: str) -> N
     if steady.any():
         for image, factor in zip(expected, shots.pulse_factor.astype(np.float32), strict=True):
             image += factor * steady
-    if chosen.record == "expected":
-        return expected
-    return sample_photons(expected, plan.table["seed"].to_numpy(np.uint64), chosen.readout.saturation_photons)
+    return expected
 
 
 def _skopi_shots(
