@@ -9,6 +9,7 @@ from evaluate.config import load_config
 from evaluate.illustrate import figure_names
 from evaluate.run_files import RunFiles
 from evaluate.tables import judged
+from evaluate.validation.page import FIGURES as VALIDATION_FIGURES
 from simulate.placement import MODELS
 from simulate.provenance import source_digest
 from simulate.reach import reach_of
@@ -31,6 +32,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/simulate.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/validation.smk"
 
 
 localrules:

@@ -71,7 +71,7 @@ def sample(expected, states, largest, photons):
             _uniforms(state, begin, u)
             counts[begin:end] = 0
             # exp(-mean) >= 1 - mean: most dim pixels hold nothing, and need no exponential to know it.
-            n_lit = 0
+            n_lit = np.int64(0)
             for pixel in range(begin, end):
                 lit[n_lit] = pixel  # without a branch, which would be mispredicted at every photon
                 n_lit += np.int64(u[pixel - begin] >= 1.0 - np.float64(means[pixel]))

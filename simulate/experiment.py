@@ -218,7 +218,8 @@ def overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, An
         section = result.get(key)
         if isinstance(section, Mapping) and value is None:
             del result[key]
+        elif isinstance(section, Mapping) and isinstance(value, Mapping):
+            result[key] = overlaid(section, value)
         else:
-            both = isinstance(section, Mapping) and isinstance(value, Mapping)
-            result[key] = overlaid(section, value) if both else value
+            result[key] = value
     return result

@@ -34,7 +34,7 @@ def _same_bits(context, builder, signature, values):
 @njit(inline="always")
 def _log(u):
     """ln u of a normal float32 u > 0."""
-    pattern = _as_int(u)  # type: ignore[call-arg, var-annotated]
+    pattern = _as_int(u)
     exponent = i32((pattern - i32(0x3F3504F3)) >> i32(23))  # of √½: the rest lies in [√½, √2)
     x = _as_float(i32(pattern - (exponent << i32(23)))) - f32(1)
     p = f32(7.0376836292e-2)

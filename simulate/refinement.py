@@ -5,9 +5,10 @@ far more slowly than a multi-hit's fringes, for which pixels are made small. So 
 grid of m x m points, from one edge pixel's centre to the other's, and each pixel interpolates between the eight nearest
 of a row and of a column:
 
-    F(x) ≈ Σ_k c_k(x) F(x_k),   c minimising  ∫_{-w}^{w} |exp(iωx) − Σ_k c_k exp(iωx_k)|² dω / 2w
+    F(x) ≈ Σ_k c_k(x) F(x_k),   c minimising  ∫_{-w}^{w} |exp(iωx) − Σ_k c_k exp(iωx_k)|² dω / 2w + ε² Σ_k |c_k|²
 
-the least-squares interpolation of a band-limited function, whose error is known before anything is rendered.
+the least-squares interpolation of a band-limited function from values that err by ε: its error is known before anything
+is rendered, and the faint rim of a pattern is not spoilt by the small errors of its bright middle.
 """
 
 import functools
@@ -20,6 +21,9 @@ Array = NDArray[np.float64]
 
 TAPS = 8
 """Coarse points that a pixel is interpolated from, along an axis."""
+
+NOISE = 4.0
+"""ε, the relative error of the coarse values, in units of the tolerance."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ def refinements(n_pixels: int, bandwidths: tuple[float, ...], tolerances: tuple[
 @functools.lru_cache(maxsize=1024)
 def _fewest_points(n_pixels: int, bandwidth: float, tolerance: float) -> tuple[NDArray[np.int64], Array, int]:
     for n_coarse in range(TAPS, n_pixels):
-        first, weights, errors = _interpolation(n_pixels, n_coarse, bandwidth)
+        first, weights, errors = _interpolation(n_pixels, n_coarse, bandwidth, NOISE * tolerance)
         if np.sqrt(np.mean(errors**2)) <= tolerance and errors.max() <= 4 * tolerance:
             return first, weights, n_coarse
     # None can be saved: every pixel is its own coarse point.
@@ -73,7 +77,9 @@ def _fewest_points(n_pixels: int, bandwidth: float, tolerance: float) -> tuple[N
     return first, (first[:, None] + np.arange(TAPS) == np.arange(n_pixels)[:, None]).astype(np.float64), n_pixels
 
 
-def _interpolation(n_pixels: int, n_coarse: int, bandwidth: float) -> tuple[NDArray[np.int64], Array, Array]:
+def _interpolation(
+    n_pixels: int, n_coarse: int, bandwidth: float, noise: float
+) -> tuple[NDArray[np.int64], Array, Array]:
     """first, weights and the root mean square error over the band, of each pixel."""
     step = (n_pixels - 1) / (n_coarse - 1)  # pixels between coarse points
     place = np.arange(n_pixels) / step
@@ -86,7 +92,6 @@ def _interpolation(n_pixels: int, n_coarse: int, bandwidth: float) -> tuple[NDAr
         return np.sinc(distance * step * bandwidth / np.pi)
 
     gram, right = mean_wave(between), mean_wave(x)
-    # The Gram matrix of a narrow band is nearly singular: directions that no wave of the band has are left out.
-    weights = right @ np.linalg.pinv(gram, rcond=1e-13, hermitian=True)
+    weights = np.linalg.solve(gram + noise**2 * np.eye(TAPS), right.T).T.astype(np.float64)
     squared = 1 - 2 * np.sum(weights * right, axis=1) + np.einsum("pk,kl,pl->p", weights, gram, weights)
     return first, weights, np.sqrt(np.maximum(squared, 0))

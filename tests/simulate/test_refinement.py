@@ -26,6 +26,14 @@ def test_waves_of_the_band_are_within_the_tolerance(bandwidth: float, tolerance:
     assert by_pixel.max() <= 4 * 1.01 * tolerance + 5 * 2**-24
 
 
+def test_errors_of_the_coarse_values_are_not_blown_up() -> None:
+    """White noise on them comes out no larger on the mean of the pixels, and at most twice as large at any."""
+    made = refinements(128, tuple(np.linspace(0.02, 2.5, 30)), (2.5e-4,) * 30)
+    amplification = np.sqrt(np.square(made.weights).sum(axis=-1))
+    assert np.all(np.sqrt(np.mean(amplification**2, axis=1)) <= 1.001)
+    assert amplification.max() <= 2
+
+
 def test_narrow_bands_need_few_points_and_wide_ones_all() -> None:
     made = refinements(128, (0.1, 0.4, 1.0, 3.1), (1e-3,) * 4)
     assert list(made.n_coarse) == sorted(made.n_coarse)

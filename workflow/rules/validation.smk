@@ -1,0 +1,25 @@
+# docs/validation.md: not part of a run, and not of `all`. `snakemake validation --cores 2` makes it.
+
+
+rule validation:
+    input:
+        standins=f"{workflow.basedir}/config/standins.yaml",
+    output:
+        page="docs/validation.md",
+        figures=[f"docs/validation/{name}" for name in VALIDATION_FIGURES],
+    log:
+        log_of("validation"),
+    benchmark:
+        benchmark_of("validation")
+    conda:
+        "../envs/singlehit.yaml"
+    threads: 2
+    resources:
+        mem_mb=6000,
+        runtime=30,
+    params:
+        source=source_digest("evaluate.validation.page"),
+    message:
+        "every check of the simulation, and docs/validation.md"
+    script:
+        "../scripts/validation.py"

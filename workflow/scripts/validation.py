@@ -1,0 +1,31 @@
+"""Rule validation: every check at full size, and the page that tells of it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from _wiring import start
+from evaluate.config import load_config
+from evaluate.validation.page import Size, deposited, findings, write
+from evaluate.validation.setting import Molecule
+from simulate import phantoms
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+start(snakemake)
+# The stand-ins, whatever run is being made.
+standins = load_config(yaml.safe_load(Path(snakemake.input.standins).read_text(encoding="utf-8"))).simulation
+structures, sources = deposited(standins.structures, standins.archive)
+large = [molecule for molecule in structures if molecule.name == "4a0v"]
+molecules = [*(Molecule(name, phantoms.build(name)) for name in ("globule", "double_ring")), *large]
+tabled = structures or [Molecule(name, phantoms.build(name)) for name in phantoms.PHANTOMS]
+page = Path(snakemake.output.page)
+write(
+    page,
+    page.parent / "validation",
+    list(findings(Size(), molecules, tabled)),
+    sources,
+    "snakemake validation --cores 2",
+)
