@@ -37,7 +37,7 @@ def test_code_of_an_imported_module_counts(project: Path) -> None:
 
 def test_comments_docstrings_and_layout_do_not_count(project: Path) -> None:
     before = digest("simulate.plan")
-    edit(project / "plan.py", '"""The 64-bit seed of one pattern."""', '"""Another text."""')
+    edit(project / "plan.py", '"""Neighbouring rows, in their order."""', '"""Another text."""')
     edit(project / "plan.py", "import zlib", "# why\nimport zlib\n")
     assert digest("simulate.plan") == before
 
