@@ -20,7 +20,7 @@ def skopi_rate(cores: int) -> float:
     _, atoms = molecule()
     seconds = 0.0
     for n in (1, 2, 3, 4):
-        shots = some_shots(atoms, n, 8)
+        shots = some_shots(atoms, n, 16)
         arrays = shots.orientations.reshape(-1, n, 4), shots.positions.reshape(-1, n, 3)
         seconds += 1 / skopi_images(atoms, *arrays, cores)[0]
     return 4 / seconds

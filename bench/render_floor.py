@@ -53,7 +53,7 @@ if __name__ == "__main__":
     entry, atoms = molecule()
     detector = geometry()
     made = field(atoms, detector)
-    shots = some_shots(atoms, 1, 1024)
+    shots = some_shots(atoms, 1, 256)
     ours = rate(lambda: expected_photons(stack([made]), detector, shots), len(shots), repeats=7)
     operations, moved = counted(made, detector.shape[1], detector.q_step)
 

@@ -90,7 +90,7 @@ def render(name: str, n_particles: int) -> None:
     entry, atoms = molecule()
     detector = geometry()
     volumes = volume.stack([field(atoms, detector)])
-    shots = some_shots(atoms, n_particles, 1024)
+    shots = some_shots(atoms, n_particles, 256)  # as many as the pipeline renders together
     seeds = np.arange(len(shots), dtype=np.uint64)
     cores = os.cpu_count() or 1
     ours = rate(lambda: expected_photons(volumes, detector, shots), len(shots))

@@ -1,9 +1,9 @@
 """Patterns on the CPU: compiled loops, one shot per thread.
 
-A shot is rendered in two passes. Each particle is sliced from its volume on a coarse grid and refined along y
-(`_particle`); then the image is made row by row, everything of a row in the first-level cache: the particles'
-fields refined along x, shifted to their places, summed, scaled to photons. Loops over pixels have no branches and no
-calls, so that they are vectorised.
+A shot is rendered in two passes. Each particle is sliced from its volume on a coarse grid and refined along x
+(`_particle`); then the image is made row by row, everything of a row in the first-level cache: the particles' fields
+refined along y, shifted to their places, summed, scaled to photons (`_sum_rows`). Loops over pixels have no branches
+and no calls, so that they are vectorised.
 """
 
 import math
