@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaincinv, ndtr, ndtri
 
-from simulate.beam import JITTER_CUT, peak_fluence
+from simulate.beam import JITTER_CUT
 from simulate.randomness import normals, uniforms
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def draw(plan: "Plan", dataset: "DatasetConfig") -> Shots:
     """The plan's shots as this dataset's pulses meet them; every number follows from the row's seed alone."""
     beam, seeds = dataset.beam, plan.table["seed"].to_numpy(np.uint64)
     factor = pulse_factors(seeds, beam.fluence_jitter)
-    peak = factor * peak_fluence(dataset.photons_per_pulse, beam.focus_radius_um, beam.focus_profile)
+    peak = factor * dataset.peak_fluence
     multiplicity = np.diff(plan.start)
     fluence = np.repeat(peak, multiplicity)
     if beam.focus_profile == "gaussian":

@@ -135,6 +135,11 @@ class Batches:
         return patterns
 
 
+def epoch_seed(seed: int, number: int) -> int:
+    """Every epoch has a stream of its own: what a resumed training draws does not hang on what was drawn before."""
+    return int(np.random.SeedSequence((seed, number)).generate_state(1, np.uint64)[0])
+
+
 def _stored_type(dataset: "Dataset") -> np.dtype:
     """Counts stay uint16, half the memory, unless the readout makes them float."""
     return np.dtype(np.float32 if dataset.reads_floats else np.uint16)

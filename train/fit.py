@@ -8,13 +8,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from simulate.files import write_json
 from train.checkpoint import Description, describe, load, network, save, save_model
-from train.data import Batches
+from train.data import Batches, epoch_seed
 from train.device import describe_device, flush_denormals
 from train.history import Epoch, History, kept_epoch, write_history
 from train.initialise import initialise
@@ -86,7 +85,7 @@ def fit(
 
     for number in range(len(history) + 1, recipe.epochs + 1):
         started = time.perf_counter()
-        torch.manual_seed(_epoch_seed(seed, number))  # of the dropout
+        torch.manual_seed(epoch_seed(seed, number))  # of the dropout
         train_loss = _train_epoch(model, optimiser, train_batches, number, recipe, device)
         train_seconds = time.perf_counter() - started
         validation = validate(model, validation_batches, recipe, device)
@@ -171,11 +170,6 @@ def _train_epoch(
         optimiser.step()
         loss_sum += loss.detach() * len(patterns)
     return loss_sum.item() / batches.n_patterns
-
-
-def _epoch_seed(seed: int, number: int) -> int:
-    """Every epoch has a stream of its own: what a resumed training draws does not hang on what was drawn before."""
-    return int(np.random.SeedSequence((seed, number)).generate_state(1, np.uint64)[0])
 
 
 def _saved_state(checkpoint: Path, description: Description) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from train.data import Patterns
+from train.data import Patterns, epoch_seed
 
 if TYPE_CHECKING:
     from simulate.dataset import Dataset
@@ -48,8 +48,7 @@ class FreshBatches:
     def epoch(self, number: int = 0) -> Iterator[Patterns]:
         """The batches of epoch `number`."""
         plan = self._source.plan(number, self._seed)
-        entropy = np.random.SeedSequence((self._seed, number)).generate_state(1, np.uint64)
-        generator = torch.Generator(self._device).manual_seed(int(entropy[0]))
+        generator = torch.Generator(self._device).manual_seed(epoch_seed(self._seed, number))
         together = self.batch_size * max(1, RENDERED_AT_ONCE // self.batch_size)
         for first in range(0, len(plan), together):
             patterns = self._rendered(plan.rows(slice(first, first + together)), generator)
