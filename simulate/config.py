@@ -1,6 +1,7 @@
 """The simulation's half of a run's config: typed, with units in the names; unknown keys are refused."""
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -16,6 +17,7 @@ from simulate.experiment import (
     Positive,
     Strict,
     resolve,
+    share_of,
     valid_defaults,
 )
 from simulate.phantoms import PHANTOMS
@@ -136,6 +138,18 @@ class PlanConfig(Strict):
                 )
         return self
 
+    @property
+    def split_sizes(self) -> dict[str, int]:
+        """Patterns of every class in each split: exact fractions, the same in every class."""
+        size = self.patterns_per_class
+        first_validation = round(self.split.train * size)
+        first_test = round((self.split.train + self.split.validation) * size)
+        return {
+            "train": first_validation,
+            "validation": first_test - first_validation,
+            "test": size - first_test,
+        }
+
 
 class StorageConfig(Strict):
     """How patterns lie on disk and how the work is cut."""
@@ -186,7 +200,24 @@ class SimulationConfig(Strict):
                 f"datasets {by_skopi} have engine: skopi, which knows no mixed species; "
                 f"set plan.mixed_fraction = {self.plan.mixed_fraction:g} to 0 or use engine: fast"
             )
+        for name, dataset in self.datasets.items():
+            self._check_shares(name, dataset.select.shares)
         return self
+
+    def _check_shares(self, dataset: str, shares: Mapping[int, float]) -> None:
+        """ValueError where a share is of no class of the plan, or leaves a class without a pattern in some split."""
+        if unknown := [m for m in shares if m not in self.plan.hit_multiplicities]:
+            raise ValueError(
+                f"dataset {dataset}: select.shares of hit multiplicities {unknown}, which are not among the plan's "
+                f"{list(self.plan.hit_multiplicities)}"
+            )
+        for multiplicity, share in shares.items():
+            for split, size in self.plan.split_sizes.items():
+                if not share_of(size, share):
+                    raise ValueError(
+                        f"dataset {dataset}: select.shares {multiplicity}: {share:g} leaves the classes of hit "
+                        f"multiplicity {multiplicity} no {split} pattern of {size}; raise it or patterns_per_class"
+                    )
 
     def structure(self, structure_id: str) -> StructureConfig:
         """The structure with this id; KeyError names the known ones."""

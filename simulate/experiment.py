@@ -1,5 +1,6 @@
 """The config of one way to shoot and record: beam, detector, background, readout. Presets are named examples of it."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -14,7 +15,9 @@ Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_le
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[float, Field(gt=0, le=1)]
 
 PRESETS = Path(__file__).parent / "presets.yaml"
 
@@ -26,13 +29,18 @@ class Strict(BaseModel):
 
 
 class FluenceJitterConfig(Strict):
-    """Shot-to-shot factor on the photons of a pulse, of mean 1 and standard deviation sigma."""
+    """Shot-to-shot factor on the photons of a pulse: of mean 1 and standard deviation sigma, or `loguniform`."""
 
-    model: Literal["none", "normal", "gamma", "lognormal"] = Field(
-        "none", description="`normal`: the poster's N(1, sigma), anything at or below zero becomes `floor`"
+    model: Literal["none", "normal", "gamma", "lognormal", "loguniform"] = Field(
+        "none",
+        description="`normal`: the poster's N(1, sigma), anything at or below zero becomes `floor`; `loguniform`: "
+        "every order of magnitude as often, the nominal pulse being the brightest",
     )
     sigma: Positive = 0.9
     floor: Positive = 0.1
+    decades: Annotated[float, Field(gt=0, le=12)] = Field(
+        4.0, description="loguniform: the factor is 10^U(-decades, 0), of mean (1 - 10^-decades)/(decades ln 10)"
+    )
 
 
 class BeamConfig(Strict):
@@ -48,6 +56,9 @@ class BeamConfig(Strict):
         None, description="Gaussian focus: hits lie evenly in a disc of this radius about its axis; default: the focus"
     )
     fluence_jitter: FluenceJitterConfig = FluenceJitterConfig()
+    centre_offset_um: tuple[Finite, Finite] = Field(
+        (0.0, 0.0), description="where the beam meets the detector on the mean, x and y from the middle of the image"
+    )
     centre_jitter_um: NonNegative = Field(
         0.0, description="standard deviation of where the beam meets the detector, along x and along y"
     )
@@ -114,6 +125,35 @@ class ReadoutConfig(Strict):
         return self == ReadoutConfig(saturation_photons=self.saturation_photons, seed=self.seed)
 
 
+class ViewsConfig(Strict):
+    """From where particles are seen: along the beam's direction in a particle's own frame, or against it."""
+
+    side: Literal["all", "outside", "inside"] = Field("all", description="of the double cone about the particle's z")
+    cone_deg: Annotated[float, Field(gt=0, lt=90)] = Field(
+        60.0, description="half-angle; at 60, half of all directions are inside"
+    )
+
+    @property
+    def heights(self) -> tuple[float, float]:
+        """Lowest and highest |z| of the unit vectors along which particles are seen."""
+        edge = math.cos(math.radians(self.cone_deg))
+        return {"all": (0.0, 1.0), "outside": (0.0, edge), "inside": (edge, 1.0)}[self.side]
+
+
+class SelectConfig(Strict):
+    """Which patterns of the plan, and which views of its particles, a dataset holds."""
+
+    shares: dict[int, Share] = Field(
+        {}, description="hit multiplicity -> share of every class's patterns, in every split; all where not named"
+    )
+    views: ViewsConfig = ViewsConfig()
+
+
+def share_of(n_patterns: int, share: float) -> int:
+    """How many of so many patterns a share of them is."""
+    return round(share * n_patterns)
+
+
 class DatasetConfig(Strict):
     """One way of shooting and recording the plan."""
 
@@ -124,6 +164,7 @@ class DatasetConfig(Strict):
     placement: Literal["ballistic", "random_contact", "surface_contact", "dispersed"] = Field(
         "ballistic", description="how particles of a multi-hit lie together, see simulate/placement.py"
     )
+    select: SelectConfig = SelectConfig()
     beam: BeamConfig = BeamConfig()
     detector: DetectorConfig = DetectorConfig()
     background: BackgroundConfig = BackgroundConfig()
@@ -138,9 +179,15 @@ class DatasetConfig(Strict):
     def _parts_fit_together(self) -> Self:
         if self.record == "expected" and not self.readout.is_ideal:
             raise ValueError("readout needs record: photons; an expectation has no detector noise")
+        if self.select.views.side != "all" and self.placement == "surface_contact":
+            raise ValueError(
+                f"select.views.side: {self.select.views.side} turns particles where they lie, and placement: "
+                "surface_contact laid them by how they were turned; use another placement, as ballistic"
+            )
         if self.engine == "skopi":
             beyond = {
                 "beam.energy_jitter": self.beam.energy_jitter,
+                "beam.centre_offset_um": any(self.beam.centre_offset_um),
                 "beam.centre_jitter_um": self.beam.centre_jitter_um,
                 "beam.focus_profile": self.beam.focus_profile == "gaussian",
                 "background": self.background.flat_photons or self.background.radial_photons,

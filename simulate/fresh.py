@@ -43,11 +43,13 @@ class Source:
 
     @property
     def patterns_per_class(self) -> int:
-        """Fresh patterns of every class in an epoch: as many as the plan has for training."""
-        return round(self.config.plan.split.train * self.config.plan.patterns_per_class)
+        """Fresh patterns of every class in an epoch, as many as the plan has for training, before any selection."""
+        return self.config.plan.split_sizes["train"]
 
     def plan(self, epoch: int, seed: int) -> plans.Plan:
         """What is shot in this epoch, from 0, of a training with this seed; in random order.
+
+        As many patterns of every class as the dataset has for training.
 
         Raises
         ------
@@ -58,10 +60,11 @@ class Source:
         if first + size > SEEDS_APART:
             raise OverflowError(f"epoch {epoch} needs more than {SEEDS_APART} patterns a class; train for fewer epochs")
         config = self.config.plan.model_copy(update={"patterns_per_class": size})
-        drawn = plans.draw(
-            config, self.config.datasets[self.name].placement, self._bodies, first_number=SEEDS_APART * seed + first
-        )
-        return drawn.take(np.random.default_rng((seed, epoch)).permutation(len(drawn)))
+        chosen = self.config.datasets[self.name]
+        drawn = plans.draw(config, chosen.placement, self._bodies, first_number=SEEDS_APART * seed + first)
+        drawn = drawn.take(np.random.default_rng((seed, epoch)).permutation(len(drawn)))
+        drawn.table["split"] = "train"
+        return plans.select(drawn, chosen.select.shares)
 
     def read(self, rows: plans.Plan) -> NDArray[np.float32]:
         """Patterns (n, ny, nx) of these rows as the detector reads them, exactly as a dataset would hold them."""

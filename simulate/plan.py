@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 
 from simulate import placement as placements
 from simulate.config import PlanConfig
+from simulate.experiment import share_of
 from simulate.files import atomic_path
 from simulate.placement import Body
 from simulate.randomness import GAMMA, mix, normals, states, uniforms
@@ -120,6 +121,24 @@ def draw(config: PlanConfig, placement: str, bodies: Mapping[str, Body], *, firs
     return plan
 
 
+def select(plan: Plan, shares: Mapping[int, float]) -> Plan:
+    """The rows that a dataset holds, in their order: of these hit multiplicities a share, the same in every class and
+    split, of others all.
+
+    The rows with the smallest seeds of their class and split are kept: which ones hangs on no other class, and a
+    smaller share is part of a larger one.
+    """
+    if not shares:
+        return plan
+    classes = plan.table.groupby(["structure", "hit_multiplicity", "split"], sort=False)
+    code, sizes = classes.ngroup().to_numpy(), classes.size()
+    kept = np.array([share_of(n, shares.get(m, 1.0)) for (_, m, _), n in sizes.items()])
+    order = np.lexsort((plan.table["seed"].to_numpy(), code))
+    rank = np.empty(len(plan), np.int64)
+    rank[order] = np.arange(len(plan)) - np.concatenate([[0], np.cumsum(sizes)])[code[order]]
+    return plan.take(np.flatnonzero(rank < kept[code]))
+
+
 def row_seeds(plan_seed: int, structure: str, hit_multiplicity: int, numbers: NDArray[np.int64]) -> NDArray[np.uint64]:
     """The 64-bit seeds (n,) of the patterns with these running numbers (n,) in a class; all differ."""
     seeds = np.zeros(len(numbers), np.uint64)
@@ -131,12 +150,8 @@ def row_seeds(plan_seed: int, structure: str, hit_multiplicity: int, numbers: ND
 
 
 def _splits(config: PlanConfig) -> NDArray[np.object_]:
-    """Split of every running number in a class: exact fractions in every class."""
-    size = config.patterns_per_class
-    first_validation = round(config.split.train * size)
-    first_test = round((config.split.train + config.split.validation) * size)
-    sizes = [first_validation, first_test - first_validation, size - first_test]
-    return np.repeat(np.array(SPLITS, dtype=object), sizes)
+    """Split of every running number in a class."""
+    return np.repeat(np.array(SPLITS, dtype=object), [config.split_sizes[split] for split in SPLITS])
 
 
 def _orientations(seeds: NDArray[np.uint64], multiplicity: int) -> NDArray[np.float64]:

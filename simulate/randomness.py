@@ -27,6 +27,7 @@ STREAMS = {
     "gain": 10,
     "hot": 11,
     "dead": 12,
+    "augment": 13,
 }
 """Purposes of random numbers. A number once given keeps its meaning: changing it changes every pattern."""
 

@@ -19,7 +19,8 @@ def largest_q(dataset: DatasetConfig) -> float:
     """
     beam, detector = dataset.beam, dataset.detector
     half_um = detector.n_pixels * detector.image_pixel_size_um / 2 + JITTER_CUT * beam.centre_jitter_um
-    angle = math.atan(math.sqrt(2) * half_um * 1e-3 / detector.distance_mm)
+    corner_um = math.hypot(*(half_um + abs(offset) for offset in beam.centre_offset_um))
+    angle = math.atan(corner_um * 1e-3 / detector.distance_mm)
     energy = beam.photon_energy_eV * (1 + JITTER_CUT * beam.energy_jitter)
     return 4 * math.pi / wavelength(energy) * math.sin(angle / 2)
 

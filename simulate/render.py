@@ -113,7 +113,8 @@ def _skopi_shots(
     mask = load_geometry(inputs.geometry).mask
     expected = np.zeros((len(plan), *mask.shape), dtype=np.float32)
     photons = np.zeros(expected.shape, dtype=np.uint16)
-    photons_per_pulse = chosen.photons_per_pulse * draw(plan, chosen).pulse_factor
+    drawn = draw(plan, chosen)
+    photons_per_pulse = chosen.photons_per_pulse * drawn.pulse_factor
     beam = skopi_adapter.make_beam(chosen.beam.photon_energy_eV, chosen.beam.focus_radius_um, chosen.photons_per_pulse)
     pixels = chosen.detector
     detector = skopi_adapter.make_detector(pixels.n_pixels, pixels.image_pixel_size_um, pixels.distance_mm, beam)
@@ -131,8 +132,8 @@ def _skopi_shots(
             mean, counts = skopi_adapter.shoot(
                 experiments[int(shot["hit_multiplicity"])],
                 photons_per_pulse[row],
-                plan.orientations[particles],
-                plan.positions[particles],
+                drawn.orientations[particles],
+                drawn.positions[particles],
                 int(shot["seed"]),
             )
             expected[row] = np.where(mask, 0, mean)
@@ -153,8 +154,8 @@ def load_geometry(path: Path) -> Geometry:
 
 
 @lru_cache(maxsize=2)
-def _load_plan(path: Path) -> Plan:
-    return plans.read(path)
+def _load_plan(path: Path, shares: tuple[tuple[int, float], ...]) -> Plan:
+    return plans.select(plans.read(path), dict(shares))
 
 
 def make_shard(folder: Path, shard: int, inputs: Inputs, config: SimulationConfig, made_from: str) -> dict[str, Any]:
@@ -162,7 +163,8 @@ def make_shard(folder: Path, shard: int, inputs: Inputs, config: SimulationConfi
     layout = Layout.load(folder)
     if integrity.shard_problem(folder, layout, shard, made_from) is None:
         return read_json(store.shard_marker(folder, shard))
-    rows = _load_plan(inputs.plan).rows(layout.rows(shard))
+    shares = config.datasets[folder.name].select.shares
+    rows = _load_plan(inputs.plan, tuple(shares.items())).rows(layout.rows(shard))
     return store.write_shard(folder, layout, shard, images(rows, inputs, config, folder.name), made_from)
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaincinv, ndtr, ndtri
 
 from simulate.beam import JITTER_CUT
+from simulate.orientation import seen_between
 from simulate.randomness import normals, uniforms
 
 if TYPE_CHECKING:
@@ -84,10 +85,13 @@ def draw(plan: "Plan", dataset: "DatasetConfig") -> Shots:
         fluence *= np.exp(-2 * np.square(from_axis).sum(axis=1) / beam.focus_radius_um**2)
     energy = _cut_normals(seeds, "energy", 1)[:, 0]
     centre_um = beam.centre_jitter_um * _cut_normals(seeds, "centre", 2)
+    if any(beam.centre_offset_um):  # adding 0 would turn -0 into 0: other bytes of datasets that stand
+        centre_um += beam.centre_offset_um
+    views = dataset.select.views
     return Shots(
         start=plan.start,
         species=plan.species,
-        orientations=plan.orientations,
+        orientations=plan.orientations if views.side == "all" else seen_between(plan.orientations, *views.heights),
         positions=plan.positions,
         fluence=fluence,
         photon_energy_eV=beam.photon_energy_eV * (1 + beam.energy_jitter * energy),
@@ -97,9 +101,14 @@ def draw(plan: "Plan", dataset: "DatasetConfig") -> Shots:
 
 
 def pulse_factors(seeds: NDArray[np.uint64], jitter: "FluenceJitterConfig") -> Array:
-    """(n,) photons of each pulse over the nominal number: mean 1 and standard deviation sigma, but for the floor."""
+    """(n,) photons of each pulse over the nominal number.
+
+    Of mean 1 and standard deviation sigma, but for the floor; `loguniform` is at most 1.
+    """
     if jitter.model == "none":
         return np.ones(len(seeds))
+    if jitter.model == "loguniform":
+        return 10 ** (-jitter.decades * uniforms(seeds, "fluence", 1)[:, 0])
     if jitter.model == "gamma":
         shape = jitter.sigma**-2
         return gammaincinv(shape, uniforms(seeds, "fluence", 1)[:, 0]) / shape

@@ -13,7 +13,7 @@ from simulate import plan as plans
 from simulate.atoms import Atoms
 from simulate.beam import wavelength
 from simulate.config import ArchiveConfig, SimulationConfig, StructureConfig, VolumeConfig
-from simulate.experiment import DatasetConfig
+from simulate.experiment import DatasetConfig, share_of
 from simulate.files import read_json, write_json
 from simulate.form_factors import coefficients
 from simulate.geometry import Geometry, beamstop_mask, square_detector
@@ -147,10 +147,13 @@ def make_plan(config: SimulationConfig, placement: str, atoms_files: Mapping[str
 def layout_of(config: SimulationConfig, name: str) -> store.Layout:
     """What dataset `name` will hold."""
     plan, dataset = config.plan, config.datasets[name]
-    hits = sum(multiplicity > 0 for multiplicity in plan.hit_multiplicities)
-    n_classes = len(config.structures) * hits + (0 in plan.hit_multiplicities)
+    n_patterns = sum(
+        share_of(size, dataset.select.shares.get(multiplicity, 1.0)) * (len(config.structures) if multiplicity else 1)
+        for multiplicity in plan.hit_multiplicities
+        for size in plan.split_sizes.values()
+    )
     return store.Layout(
-        n_patterns=n_classes * plan.patterns_per_class,
+        n_patterns=n_patterns,
         image_shape=(dataset.detector.n_pixels, dataset.detector.n_pixels),
         record=dataset.record,
         patterns_per_chunk=config.storage.patterns_per_chunk,
@@ -170,13 +173,14 @@ def make_layout(
     ------
     ValueError naming a structure that the dataset's detector cannot sample.
     """
-    geometry, plan = Geometry.load(geometry_file), plans.read(plan_file)
+    geometry, dataset = Geometry.load(geometry_file), config.datasets[folder.name]
+    plan = plans.select(plans.read(plan_file), dataset.select.shares)
     for structure, record in records.items():
         try:
             volume.check_sampling(10 * read_json(record)["radius_nm"], geometry.q_step)
         except ValueError as error:
             raise ValueError(f"dataset {folder.name}, structure {structure}: {error}") from error
-    pulses = render.pulses(plan, config.datasets[folder.name])
+    pulses = render.pulses(plan, dataset)
     store.create(folder, layout_of(config, folder.name), plan.table, pulses, geometry.live)
 
 

@@ -57,7 +57,7 @@ class Layout:
         return -(-self.n_patterns // self.patterns_per_shard)
 
     def rows(self, shard: int) -> slice:
-        """Rows of the plan that a shard holds."""
+        """Rows of the dataset that a shard holds."""
         start = shard * self.patterns_per_shard
         return slice(start, min(start + self.patterns_per_shard, self.n_patterns))
 

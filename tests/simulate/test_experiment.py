@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from simulate.config import SimulationConfig
 from simulate.experiment import DatasetConfig, ReadoutConfig, overlaid, presets, resolve
+from simulate.stages import layout_of
 
 SIMULATION: dict[str, Any] = {"structures": [{"id": "ball", "source": "phantom", "phantom": "globule"}]}
 
@@ -118,6 +119,11 @@ def test_a_dataset_that_is_no_mapping_is_refused_as_such() -> None:
         ({"record": "expected", "readout": {"read_noise_photons": 0.3}}, "an expectation has no detector noise"),
         ({"beam": {"injection_radius_um": 1.0}}, "needs focus_profile: gaussian"),
         ({"engine": "skopi", "beam": {"energy_jitter": 0.01}}, r"skopi knows no beam\.energy_jitter; use"),
+        ({"engine": "skopi", "beam": {"centre_offset_um": [0, 5]}}, r"skopi knows no beam\.centre_offset_um; use"),
+        ({"placement": "surface_contact", "select": {"views": {"side": "inside"}}}, "surface_contact laid them by how"),
+        ({"select": {"shares": {1: 0.0}}}, "greater than 0"),
+        ({"select": {"shares": {1: 1.5}}}, "less than or equal to 1"),
+        ({"select": {"views": {"cone_deg": 90}}}, "less than 90"),
         (
             {"engine": "skopi", "background": {"flat_photons": 1}, "detector": {"model": "pnccd"}},
             r"skopi knows no background, detector\.model; use",
@@ -133,6 +139,35 @@ def test_skopi_takes_no_mixed_species() -> None:
     entries = {"reference": {"photons_per_pulse": 1e12, "record": "photons", "engine": "skopi"}}
     with pytest.raises(ValidationError, match=r"\['reference'\] have engine: skopi, which knows no mixed species"):
         datasets(entries, plan={"mixed_fraction": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("share", "message"),
+    [
+        ({5: 0.5}, r"dataset mine: select\.shares of hit multiplicities \[5\], .*plan's \[1, 2, 3, 4\]"),
+        (
+            {2: 0.04},
+            r"dataset mine: select\.shares 2: 0\.04 leaves the classes of hit multiplicity 2 no validation",
+        ),
+    ],
+)
+def test_shares_are_of_the_plans_classes_and_leave_none_of_them_empty(share: dict[int, float], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        datasets({"mine": {"base": "clean", "select": {"shares": share}}}, plan={"patterns_per_class": 100})
+
+
+def test_the_posters_earlier_balance_of_classes() -> None:
+    """57 % singles: 1 of 1 + 3/4; the shares of a base are overridden one by one, and a dumped config is the same."""
+    entries = {
+        "poster": {"base": "clean", "select": {"shares": {2: 0.25, 3: 0.25, 4: 0.25}}},
+        "other": {"base": "poster", "select": {"shares": {4: 1.0}, "views": {"side": "inside"}}},
+    }
+    config = SimulationConfig.model_validate({**SIMULATION, "datasets": entries})
+    layout = layout_of(config, "poster")
+    assert layout.n_patterns == 5000 * (1 + 3 / 4)
+    assert round(100 * 5000 / layout.n_patterns) == 57
+    assert config.datasets["other"].select.shares == {2: 0.25, 3: 0.25, 4: 1.0}
+    assert SimulationConfig.model_validate_json(config.model_dump_json()) == config
 
 
 def test_a_saturating_detector_still_reads_the_stored_photons() -> None:

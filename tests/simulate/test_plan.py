@@ -118,6 +118,31 @@ def test_placements_differ_in_positions_alone(config: PlanConfig, drawn: Plan) -
     assert not np.isin(other.positions, drawn.positions).any()
 
 
+SHARES = {1: 0.5, 3: 0.25}
+
+
+def test_a_selection_keeps_exact_shares_of_every_class_and_split(drawn: Plan) -> None:
+    chosen = plan.select(drawn, SHARES)
+    sizes = chosen.table.groupby(["structure", "hit_multiplicity"])["split"].value_counts().unstack()
+    # Of 14, 2 and 4: a half is 7, 1 and 2; a quarter 3.5 and 0.5, to even, 4 and 0, and 1.
+    expected = {0: [14, 2, 4], 1: [7, 1, 2], 3: [4, 0, 1]}
+    for (_, multiplicity), row in sizes.fillna(0).iterrows():
+        assert row[["train", "validation", "test"]].tolist() == expected[multiplicity]
+    rows = chosen.table["pattern"]
+    assert rows.is_monotonic_increasing  # so the splits are blocks still
+    whole = by_seed(drawn)
+    assert all(same_row(row, whole[seed], "pattern", *LABELS) for seed, row in by_seed(chosen).items())
+    assert plan.select(drawn, {}) is drawn
+
+
+def test_a_selection_hangs_on_its_own_class_alone(config: PlanConfig, drawn: Plan) -> None:
+    seeds = set(plan.select(drawn, SHARES).table["seed"])
+    more = config.model_copy(update={"hit_multiplicities": (3, 2, 1, 0)})
+    grown = plan.select(plan.draw(more, "dispersed", {"another": body(60.0), **BODIES}), {2: 0.5, **SHARES})
+    assert seeds == set(grown.table["seed"][np.isin(grown.table["seed"], drawn.table["seed"])])
+    assert set(plan.select(drawn, {**SHARES, 3: 0.1}).table["seed"]) < seeds
+
+
 def test_mixed_shots_have_any_structure_after_the_first() -> None:
     n, bodies = 2000, {**BODIES, "another": body(60.0)}
     config = PlanConfig(hit_multiplicities=(1, 4), patterns_per_class=n, mixed_fraction=0.3)

@@ -28,7 +28,7 @@ def test_no_pixel_centre_of_the_detector_lies_beyond() -> None:
 
 def test_no_shot_asks_for_more_whatever_its_jitter() -> None:
     """Pixels of a shifted detector at a shifted energy, as far as either may go, by plain geometry."""
-    jittered = dataset(beam={"energy_jitter": 0.02, "centre_jitter_um": 900})
+    jittered = dataset(beam={"energy_jitter": 0.02, "centre_jitter_um": 900, "centre_offset_um": [1500, -600]})
     limit = reach_q(reach_of(jittered))
     offset = (np.arange(128) - 63.5) * 600e-6
     for energy in (-1, 0, 1):
@@ -36,7 +36,11 @@ def test_no_shot_asks_for_more_whatever_its_jitter() -> None:
             for y in (-1, 0, 1):
                 shift = JITTER_CUT * 900e-6
                 position = np.stack(
-                    [*np.meshgrid(offset + x * shift, offset + y * shift), np.full((128, 128), 0.323)], axis=-1
+                    [
+                        *np.meshgrid(offset - 1500e-6 + x * shift, offset + 600e-6 + y * shift),
+                        np.full((128, 128), 0.323),
+                    ],
+                    axis=-1,
                 )
                 lamda = wavelength(4600 * (1 + energy * JITTER_CUT * 0.02))
                 largest = np.linalg.norm(scattering_vectors(position, lamda), axis=-1).max()

@@ -6,7 +6,8 @@ import pytest
 from scipy import stats
 
 from simulate.beam import JITTER_CUT
-from simulate.experiment import BeamConfig, DatasetConfig, DetectorConfig, FluenceJitterConfig
+from simulate.experiment import BeamConfig, DatasetConfig, DetectorConfig, FluenceJitterConfig, SelectConfig
+from simulate.orientation import random_orientations, rotation_matrices
 from simulate.plan import Plan
 from simulate.shots import Shots, draw, pulse_factors
 
@@ -57,6 +58,16 @@ def test_the_posters_jitter_is_normal_with_a_floor() -> None:
     assert stats.kstest(bright, stats.truncnorm(-1 / 0.9, np.inf, loc=1, scale=0.9).cdf).pvalue > 1e-4
 
 
+@pytest.mark.parametrize("decades", [0.5, 4.0])
+def test_every_order_of_magnitude_is_as_likely_and_the_nominal_pulse_the_brightest(decades: float) -> None:
+    factors = pulse_factors(SEEDS, FluenceJitterConfig(model="loguniform", decades=decades))
+    law = stats.loguniform(10**-decades, 1)
+    assert law.mean() == pytest.approx((1 - 10**-decades) / (decades * np.log(10)))  # as the config says
+    assert 10**-decades < factors.min() < factors.max() < 1
+    assert stats.kstest(factors, law.cdf).pvalue > 1e-4
+    assert factors.mean() == pytest.approx(law.mean(), abs=5 * law.std() / np.sqrt(N))
+
+
 def test_no_jitter_is_the_nominal_pulse() -> None:
     shots = draw(plan_of(2, n=3), dataset())
     assert shots.fluence == pytest.approx(1e12 / (np.pi * 0.25))
@@ -77,6 +88,30 @@ def test_beam_position_is_in_image_pixels() -> None:
     fine = draw(plan_of(1, n=5), dataset(centre_jitter_um=300))
     binned = draw(plan_of(1, n=5), dataset(DetectorConfig(pixel_size_um=75, binning=16), centre_jitter_um=300))
     assert binned.beam_centre == pytest.approx(fine.beam_centre / 2)
+
+
+def test_a_shifted_beam_jitters_about_its_place() -> None:
+    jittered = draw(plan_of(1, n=50), dataset(centre_jitter_um=300))
+    shifted = draw(plan_of(1, n=50), dataset(centre_offset_um=[900, -1200]))
+    assert np.array_equal(shifted.beam_centre, np.tile([1.5, -2.0], (50, 1)))  # pixels of 600 µm
+    both = draw(plan_of(1, n=50), dataset(centre_offset_um=[900, -1200], centre_jitter_um=300))
+    assert both.beam_centre == pytest.approx(jittered.beam_centre + shifted.beam_centre, abs=1e-12)
+
+
+@pytest.mark.parametrize("side", ["outside", "inside"])
+def test_particles_are_seen_from_outside_or_inside_the_double_cone(side: str) -> None:
+    """The angle between the beam, in each particle's own frame, and its z or -z."""
+    whole = plan_of(2, n=500)
+    orientations = random_orientations(np.random.default_rng(8), 1000)
+    whole = Plan(whole.table, whole.start, whole.species, orientations, whole.positions)
+    plain = dataset()
+    views = {"views": {"side": side, "cone_deg": 40}}
+    shots = draw(whole, plain.model_copy(update={"select": SelectConfig.model_validate(views)}))
+    beam = np.einsum("nij,i->nj", rotation_matrices(shots.orientations), [0, 0, 1.0])
+    angle = np.degrees(np.arccos(np.abs(beam[:, 2])))
+    assert (angle.min() >= 40 and angle.max() > 85) if side == "outside" else (angle.max() <= 40 and angle.min() < 5)
+    assert draw(whole, plain).orientations is orientations
+    assert np.array_equal(shots.positions, whole.positions)
 
 
 def test_hits_in_a_gaussian_focus() -> None:
