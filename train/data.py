@@ -13,12 +13,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from train.augment import augment
 from train.progress import progress
+from train.recipe import Augment
 
 if TYPE_CHECKING:
     from simulate.dataset import Dataset
 
 logger = logging.getLogger(__name__)
+
+AUGMENTED_AT_ONCE = 64
+"""Patterns: 4 MB of 128 x 128 pixels, which stay in the cache."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +66,18 @@ class Batches:
     memory_gb : patterns held at once [1e9 bytes].
     seed :      of the shuffling: an epoch's order follows from it, the epoch's number and `memory_gb` alone, whatever
                 was read before. None keeps the stored order.
+    augment :   what is done to each pattern, always in the same way, when it is read.
     """
 
-    def __init__(self, dataset: "Dataset", rows: slice, batch_size: int, memory_gb: float, seed: int | None = None):
+    def __init__(
+        self,
+        dataset: "Dataset",
+        rows: slice,
+        batch_size: int,
+        memory_gb: float,
+        seed: int | None = None,
+        augment: Augment = "none",
+    ):
         start, stop, _ = rows.indices(len(dataset))
         if start >= stop:
             raise ValueError(f"rows {rows.start}:{rows.stop} of dataset {dataset.name} hold no pattern")
@@ -72,11 +86,13 @@ class Batches:
         self.batch_size = batch_size
         self._dataset = dataset
         self._seed = seed
+        self._augment: Augment = augment
+        self._type = np.dtype(np.float32) if augment != "none" else _stored_type(dataset)
         self._n_readers = torch.get_num_threads()
         self._shards = _whole_shards(start, stop, dataset.patterns_per_shard)
         self._held: Patterns | None = None
 
-        pattern_bytes = math.prod(dataset.shape[1:]) * _stored_type(dataset).itemsize
+        pattern_bytes = math.prod(dataset.shape[1:]) * self._type.itemsize
         self._shards_together = int(memory_gb * 1e9 / 2 // (pattern_bytes * dataset.patterns_per_shard))
         if (stop - start) * pattern_bytes <= memory_gb * 1e9:
             self._held = self._read_and_report(self._shards)
@@ -110,12 +126,12 @@ class Batches:
         """These shards, one after the other."""
         dataset = self._dataset
         rows = np.concatenate([np.arange(shard.start, shard.stop) for shard in shards])
-        images = np.empty((len(rows), *dataset.shape[1:]), _stored_type(dataset))
+        images = np.empty((len(rows), *dataset.shape[1:]), self._type)
         read = dataset.read if dataset.reads_floats else dataset.read_raw
         ends = itertools.accumulate(shard.stop - shard.start for shard in shards)
 
         def fill(shard: slice, end: int) -> None:
-            images[end - (shard.stop - shard.start) : end] = read(shard)
+            images[end - (shard.stop - shard.start) : end] = augmented(read(shard), dataset.seed[shard], self._augment)
 
         with ThreadPoolExecutor(self._n_readers) as pool:
             filled = pool.map(fill, shards, ends)
@@ -133,6 +149,17 @@ class Batches:
             time.perf_counter() - started,
         )
         return patterns
+
+
+def augmented(images: NDArray, seeds: NDArray[np.uint64], which: Augment) -> NDArray:
+    """Patterns (n, ny, nx) with these seeds, augmented a few at a time: as float32, or as they are for `none`."""
+    if which == "none":
+        return images
+    result = np.empty(images.shape, np.float32)
+    for start in range(0, len(images), AUGMENTED_AT_ONCE):
+        some = slice(start, start + AUGMENTED_AT_ONCE)
+        result[some] = augment(torch.from_numpy(images[some].astype(np.float32)), seeds[some], which).numpy()
+    return result
 
 
 def epoch_seed(seed: int, number: int) -> int:

@@ -1,5 +1,6 @@
 """Where the networks run."""
 
+import ctypes
 import logging
 
 import torch
@@ -35,6 +36,18 @@ def flush_denormals() -> None:
     denormal = torch.ones(2**16 * torch.get_num_threads(), dtype=torch.int32).view(torch.float32)  # a task per thread
     if (denormal * 1.0).view(torch.int32).any():
         logger.warning("denormals are not flushed in all threads: train before other work with torch in this process")
+
+
+def keep_memory() -> None:
+    """Let glibc keep what this process frees, from now on.
+
+    It gives large arrays back to the system, and every step of a training faults all of its activations in again, which
+    takes as long as the arithmetic. Another C library is left as it is: this is speed, no result hangs on it.
+    """
+    mmap_max, trim_threshold = -4, -1  # of malloc.h
+    if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
+        mallopt(mmap_max, 0)
+        mallopt(trim_threshold, 2**31 - 1)
 
 
 def describe_device(device: torch.device) -> str:

@@ -14,13 +14,14 @@ from torch import nn
 from simulate.files import write_json
 from train.checkpoint import Description, describe, load, network, save, save_model
 from train.data import Batches, epoch_seed
-from train.device import describe_device, flush_denormals
+from train.device import describe_device, flush_denormals, keep_memory
 from train.history import Epoch, History, kept_epoch, write_history
 from train.initialise import initialise
 from train.inputs import network_input
 from train.losses import multi_output_loss
+from train.models.heads import Logits
 from train.progress import progress
-from train.recipe import Recipe
+from train.recipe import Recipe, Schedule
 from train.validate import validate
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from train.fresh import FreshBatches
 
 logger = logging.getLogger(__name__)
+
+OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
 def fit(
@@ -58,11 +61,12 @@ def fit(
     ValueError    the images do not suit the network, or `checkpoint.pt` is damaged.
     """
     flush_denormals()
+    keep_memory()
     torch.manual_seed(seed)
     description = describe(name, dataset, recipe, seed)
     model = network(description, device)
     initialise(model, recipe.initialisation)
-    optimiser = torch.optim.Adam(
+    optimiser = OPTIMISERS[recipe.optimiser](
         model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )
     train_batches = _train_batches(dataset, recipe, seed, device, source)
@@ -142,7 +146,7 @@ def _train_batches(
     dataset: "Dataset", recipe: Recipe, seed: int, device: torch.device, source: "Source | None"
 ) -> "Batches | FreshBatches":
     if not recipe.fresh:
-        return Batches(dataset, dataset.splits["train"], recipe.batch_size, recipe.memory_gb, seed)
+        return Batches(dataset, dataset.splits["train"], recipe.batch_size, recipe.memory_gb, seed, recipe.augment)
     if source is None:
         raise ValueError("recipe.fresh is true, but there is no source of fresh patterns; give `fit` one")
     from train.fresh import FreshBatches
@@ -161,15 +165,33 @@ def _train_epoch(
     """One pass over the training split; the mean loss over its patterns."""
     model.train()
     loss_sum = torch.zeros((), device=device)  # stays there: asking for the number at every step would stall a GPU
-    for patterns in progress(batches.epoch(number), f"epoch {number}/{recipe.epochs}", len(batches)):
+    n_before, n_steps = (number - 1) * len(batches), recipe.epochs * len(batches)
+    shown = progress(batches.epoch(number), f"epoch {number}/{recipe.epochs}", len(batches))
+    for step, patterns in enumerate(shown, n_before):
+        for group in optimiser.param_groups:
+            group["lr"] = recipe.learning_rate * rate_factor(recipe.schedule, step, n_steps)
         images = network_input(patterns.images, recipe.input, device)  # (B, 1, ny, nx)
         count, particle = (torch.from_numpy(labels).to(device) for labels in (patterns.count, patterns.particle))
-        loss = multi_output_loss(model(images), count, particle, recipe.count_weight)
+        with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+            logits = model(images)
+        answers = Logits(*(head.float() for head in logits))
+        loss = multi_output_loss(answers, count, particle, recipe.count_weight, recipe.label_smoothing)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         loss_sum += loss.detach() * len(patterns)
     return loss_sum.item() / batches.n_patterns
+
+
+def rate_factor(schedule: Schedule, step: int, n_steps: int) -> float:
+    """Learning rate at a step, 0 being the first of all, over the recipe's.
+
+    Of the step alone: a resumed training goes on as it would have.
+    """
+    if schedule == "constant":
+        return 1.0
+    done, rising = (step + 1) / n_steps, 0.1
+    return done / rising if done < rising else 0.5 * (1 + math.cos(math.pi * (done - rising) / (1 - rising)))
 
 
 def _saved_state(checkpoint: Path, description: Description) -> dict[str, Any] | None:

@@ -19,7 +19,12 @@ def standardise(images: Tensor) -> Tensor:
     return centred / torch.where(constant, torch.inf, deviation)
 
 
-INPUTS: dict[str, Callable[[Tensor], Tensor]] = {"standardise": standardise}
+def photons(images: Tensor) -> Tensor:
+    """Each image as the detector reads it: the network finds a scale of its own, and sees the fluence."""
+    return images
+
+
+INPUTS: dict[str, Callable[[Tensor], Tensor]] = {"standardise": standardise, "photons": photons}
 
 
 def network_input(images: NDArray | Tensor, transform: str, device: torch.device) -> Tensor:

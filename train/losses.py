@@ -6,7 +6,9 @@ from torch.nn.functional import cross_entropy
 from train.models.heads import Logits
 
 
-def multi_output_loss(logits: Logits, count: Tensor, particle: Tensor, count_weight: float = 4.0) -> Tensor:
+def multi_output_loss(
+    logits: Logits, count: Tensor, particle: Tensor, count_weight: float = 4.0, label_smoothing: float = 0.0
+) -> Tensor:
     """count_weight · CE(count) + CE(particle), each a mean over patterns [nats]; 4 as in the poster.
 
     Shots without a particle have a count, but no structure that could be right or wrong: the second mean is over the
@@ -15,7 +17,8 @@ def multi_output_loss(logits: Logits, count: Tensor, particle: Tensor, count_wei
     Parameters
     ----------
     count, particle : (B,) int64  indices of the right classes; particle -1 where there is none.
+    label_smoothing : share of a label's weight that is spread over all classes.
     """
     n_hits = (particle >= 0).sum().clamp(min=1)
-    particle_loss = cross_entropy(logits.particle, particle, ignore_index=-1, reduction="sum") / n_hits
-    return count_weight * cross_entropy(logits.count, count) + particle_loss
+    summed = cross_entropy(logits.particle, particle, ignore_index=-1, reduction="sum", label_smoothing=label_smoothing)
+    return count_weight * cross_entropy(logits.count, count, label_smoothing=label_smoothing) + summed / n_hits

@@ -4,24 +4,38 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
-Input = Literal["standardise"]
+Input = Literal["standardise", "photons"]
+Augment = Literal["none", "poster"]
+Optimiser = Literal["adam", "adamw"]
+Schedule = Literal["constant", "cosine"]
+Precision = Literal["float32", "bfloat16"]
 Keep = Literal["last", "best_validation"]
 Initialisation = Literal["torch", "he"]
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Adam on the multi-output loss; the defaults are the poster's."""
+    """A gradient descent on the multi-output loss; the defaults are the poster's, but for the augmentation."""
 
+    optimiser: Optimiser = "adam"
     learning_rate: float = 1e-3
+    """the highest of the schedule"""
+    schedule: Schedule = "constant"
+    """`cosine`: rises over the first tenth of all steps, then falls to zero along half a cosine"""
     weight_decay: float = 1e-3
-    """L2 penalty, added to the gradient"""
+    """`adam`: an L2 penalty, added to the gradient; `adamw`: per step, times the learning rate (decoupled)"""
     batch_size: int = 128
     epochs: int = 20
     count_weight: float = 4.0
     """weight of the count head's loss against the particle head's"""
+    label_smoothing: float = 0.0
+    """share of a label's weight that is spread over all classes"""
     input: Input = "standardise"
     """transform of train/inputs.py"""
+    augment: Augment = "none"
+    """of the training patterns, train/augment.py: each always in the same way, as the poster's set was built once"""
+    precision: Precision = "float32"
+    """of the network's arithmetic in training: `bfloat16` is autocast; weights and answers stay float32"""
     initialisation: Initialisation = "torch"
     """of the convolutions, train/initialise.py: PyTorch's default, as the poster had it, or He's"""
     keep: Keep = "last"
@@ -43,8 +57,16 @@ class Recipe:
                 raise ValueError(f"{name} is {value}, expected at least 1")
         if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
             raise ValueError(f"weight_decay is {self.weight_decay}, expected zero or a positive number")
+        if self.fresh and self.augment != "none":
+            raise ValueError(f"augment is {self.augment!r}, but fresh patterns need none: each is another one already")
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(f"label_smoothing is {self.label_smoothing}, expected at least 0 and less than 1")
         for name, choices in (
+            ("optimiser", get_args(Optimiser)),
+            ("schedule", get_args(Schedule)),
             ("input", get_args(Input)),
+            ("augment", get_args(Augment)),
+            ("precision", get_args(Precision)),
             ("initialisation", get_args(Initialisation)),
             ("keep", get_args(Keep)),
         ):

@@ -1,6 +1,7 @@
 """The training loop: it learns, repeats itself, and survives being killed."""
 
 import csv
+import itertools
 import logging
 from dataclasses import replace
 
@@ -9,8 +10,9 @@ import torch
 
 from simulate.files import read_json
 from train import fit as fit_module
+from train.augment import augment
 from train.checkpoint import load_model
-from train.fit import fit
+from train.fit import fit, rate_factor
 from train.history import kept_epoch
 from train.recipe import Recipe
 from train.validate import collapsed
@@ -19,6 +21,9 @@ CPU = torch.device("cpu")
 RECIPE = Recipe(epochs=4, batch_size=16, weight_decay=0.0)
 # 112 patterns of 64 KiB are 7.3 MB; this makes the loop stream them, one shard of 16 (1 MB) at a time
 STREAMED = replace(RECIPE, memory_gb=0.003)
+SCHEDULED = replace(
+    RECIPE, optimiser="adamw", schedule="cosine", precision="bfloat16", augment="poster", label_smoothing=0.1
+)
 both_ways = pytest.mark.parametrize("recipe", [RECIPE, STREAMED], ids=["in memory", "streamed"])
 
 needs_gpu = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
@@ -60,6 +65,36 @@ def test_the_same_seed_gives_the_same_network(toy, tmp_path, recipe):
     assert not torch.equal(runs[0][1]["heads.count.weight"], other["heads.count.weight"])
 
 
+def test_the_cosine_schedule_rises_for_a_tenth_and_falls_to_zero():
+    rates = [rate_factor("cosine", step, 1000) for step in range(1000)]
+    assert rates[:100] == pytest.approx([(step + 1) / 100 for step in range(100)])
+    assert max(rates) == rates[99] == 1
+    assert rates[549] == pytest.approx(0.5)  # half of the way down
+    assert rates[-1] == pytest.approx(0, abs=1e-12)
+    assert all(later < earlier for earlier, later in itertools.pairwise(rates[99:]))
+    assert {rate_factor("constant", step, 1000) for step in range(1000)} == {1}
+
+
+def test_a_pattern_is_augmented_in_the_same_way_in_every_epoch(toy, tmp_path, monkeypatch):
+    """What the network is shown in training is the augmented training split, in another order each epoch."""
+    seen = []
+
+    def watched(images, *rest):
+        seen.append(torch.as_tensor(images))
+        return network_input(images, *rest)
+
+    network_input = fit_module.network_input
+    monkeypatch.setattr(fit_module, "network_input", watched)
+    fit("late10", toy, replace(RECIPE, epochs=2, augment="poster"), 0, CPU, tmp_path)
+    rows = toy.splits["train"]
+    expected = augment(torch.from_numpy(toy.read(rows)), toy.seed[rows], "poster")
+    shown = torch.cat(seen).unflatten(0, (2, len(expected)))
+    for epoch in shown:
+        order, expected_order = (images.sum((1, 2)).argsort() for images in (epoch, expected))
+        torch.testing.assert_close(epoch[order], expected[expected_order])
+    assert not torch.equal(shown[0], shown[1])
+
+
 class Killed(Exception):
     pass
 
@@ -79,7 +114,7 @@ def fit_and_die(dataset, recipe, folder, after_batches):
             fit("late10", dataset, recipe, 0, CPU, folder)
 
 
-@both_ways
+@pytest.mark.parametrize("recipe", [RECIPE, STREAMED, SCHEDULED], ids=["in memory", "streamed", "scheduled"])
 def test_an_interrupted_training_ends_as_if_it_had_not_been(toy, tmp_path, recipe):
     """Seven batches an epoch: the first death is in the middle of the third, the second in that of the fourth."""
     whole = outcome(tmp_path / "whole", fit("late10", toy, recipe, 0, CPU, tmp_path / "whole"))

@@ -9,7 +9,7 @@ import torch
 
 from simulate import render, stages
 from simulate.atoms import Atoms
-from simulate.config import SimulationConfig
+from simulate.config import NO_STRUCTURE, SimulationConfig
 from simulate.dataset import Dataset, open_dataset
 from simulate.files import write_json
 from simulate.fresh import SEEDS_APART, Source
@@ -28,7 +28,7 @@ CONFIG = {
     "storage": {"patterns_per_shard": 32, "patterns_per_chunk": 16},
     "datasets": {
         "clean": {**PULSE, "record": "expected"},
-        "clean_torch": {**PULSE, "record": "expected", "engine": "torch"},
+        "clean_torch": {**PULSE, "record": "expected", "engine": "torch", "select": {"shares": {0: 0.5, 2: 0.6}}},
         "noisy": {
             **PULSE,
             "record": "photons",
@@ -90,12 +90,13 @@ def test_no_pattern_comes_twice(made: Made) -> None:
     assert len(np.unique(orientations, axis=0)) == len(orientations)
 
 
-def test_an_epoch_has_the_classes_of_the_training_split(made: Made) -> None:
-    def classes(table):
-        return table.groupby(["structure", "hit_multiplicity"]).size().to_dict()
-
-    training = made.plan.table[made.plan.table["split"] == "train"]
-    assert classes(made.sources["noisy"].plan(3, seed=5).table) == classes(training)
+@pytest.mark.parametrize(("name", "of_the_14"), [("noisy", (14, 14, 14)), ("clean_torch", (7, 14, 8))])
+def test_an_epoch_has_the_classes_of_the_training_split(made: Made, name: str, of_the_14: tuple[int, ...]) -> None:
+    classes = made.sources[name].plan(3, seed=5).table.groupby(["structure", "hit_multiplicity"]).size().to_dict()
+    none, one, two = of_the_14
+    assert classes == {("", 0): none, ("one", 1): one, ("one", 2): two, ("two", 1): one, ("two", 2): two}
+    card = {(c["structure"], c["hit_multiplicity"]): c["train"] for c in made.datasets[name].card["classes"]}
+    assert card == {(structure or NO_STRUCTURE, hits): n for (structure, hits), n in classes.items()}
 
 
 def test_epochs_that_would_meet_the_next_seeds_are_refused(made: Made) -> None:
@@ -150,9 +151,10 @@ def test_batches_are_epochs_of_labelled_patterns(made: Made, name: str) -> None:
     dataset, source = made.datasets[name], made.sources[name]
     batches = FreshBatches(source, dataset, 16, CPU, seed=3)
     parts = list(batches.epoch(2))
-    assert [len(part) for part in parts] == [16, 16, 16, 16, 6]
-    assert len(batches) == 5
-    assert batches.n_patterns == 70
+    sizes = [16, 16, 16, 3] if name == "clean_torch" else [16, 16, 16, 16, 6]
+    assert [len(part) for part in parts] == sizes
+    assert len(batches) == len(sizes)
+    assert batches.n_patterns == sum(sizes)
     table = source.plan(2, seed=3).table
     known = {**{structure: i for i, structure in enumerate(dataset.structures)}, "": -1}
     assert np.concatenate([part.particle for part in parts]).tolist() == [known[s] for s in table["structure"]]

@@ -44,3 +44,8 @@ def test_counts_reach_the_network_as_numbers():
 
 def test_a_recipe_offers_the_transforms_that_exist():
     assert set(get_args(Input)) == set(INPUTS)
+
+
+def test_photons_are_left_as_they_are():
+    images = np.array([[[0.0, 1.5], [-0.3, 70000.0]]], np.float32)
+    np.testing.assert_array_equal(network_input(images, "photons", CPU)[:, 0].numpy(), images)

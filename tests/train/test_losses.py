@@ -43,3 +43,13 @@ def test_a_batch_that_hit_nothing_teaches_the_count_alone():
     assert loss.item() == pytest.approx(4 * log(2), rel=1e-6)
     assert torch.equal(particle_logits.grad, torch.zeros(2, 3))
     assert count_logits.grad.abs().min() > 0
+
+
+def test_smoothed_labels_spread_a_share_over_all_classes():
+    """By hand: a target of 1 - s + s/k on the right class and s/k on the others, with s 0.1."""
+    logits = Logits(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 0.0, 3.0]]))
+    log_count, log_particle = log(exp(1) + 1), log(2 + exp(3))
+    count_loss = log_count - 0.95 * 1
+    particle_loss = log_particle - (0.1 / 3) * 3
+    loss = multi_output_loss(logits, torch.tensor([0]), torch.tensor([0]), 4.0, label_smoothing=0.1)
+    assert loss.item() == pytest.approx(4 * count_loss + particle_loss, rel=1e-6)

@@ -14,7 +14,47 @@ def _late() -> ModuleType:
     return late
 
 
-MODELS: Mapping[str, Callable[[], ModuleType]] = {"late10": _late}
+def _early() -> ModuleType:
+    from train.models import early
+
+    return early
+
+
+def _resnet() -> ModuleType:
+    from train.models import resnet
+
+    return resnet
+
+
+def _vgg() -> ModuleType:
+    from train.models import vgg
+
+    return vgg
+
+
+def _azimuthal() -> ModuleType:
+    from train.models import azimuthal
+
+    return azimuthal
+
+
+def _polar() -> ModuleType:
+    from train.models import polar
+
+    return polar
+
+
+MODELS: Mapping[str, Callable[[], ModuleType]] = {
+    "late3": _late,
+    "late5": _late,
+    "late10": _late,
+    "late18": _late,
+    "early": _early,
+    "resnet18": _resnet,
+    "vgg16": _vgg,
+    "azimuthal": _azimuthal,
+    "polar": _polar,
+}
 """Name of a network -> its family, the module with the function of that name.
 
 Imported when built: every reader of a config needs the names, and torch takes seconds to import.

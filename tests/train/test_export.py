@@ -1,0 +1,197 @@
+"""Networks as ONNX files: what onnxruntime answers, what the file says of itself, and what is refused."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from torch import nn
+
+from train import export
+from train.checkpoint import Description, TrainedModel, network, save_model
+from train.history import Epoch
+from train.inputs import network_input
+from train.recipe import Recipe
+
+CPU = torch.device("cpu")
+
+
+def described(name: str, size: int = 128) -> Description:
+    return Description(
+        model=name,
+        structures=("1ss8", "3j03", "6ody"),
+        hit_multiplicities=(0, 1, 2, 4),
+        image_shape=(size, size),
+        recipe=Recipe(input="photons" if name in ("azimuthal", "polar") else "standardise"),
+        seed=3,
+        dataset="noisy",
+        dataset_digest="abc",
+        source="def",
+    )
+
+
+def trained(name: str, size: int = 128) -> TrainedModel:
+    """Random weights, among them the statistics of batch norm: what a trained network has."""
+    torch.manual_seed(0)
+    description = described(name, size)
+    model = network(description, CPU).eval()
+    for layer in model.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.running_mean.normal_()
+            layer.running_var.uniform_(0.5, 1.5)
+    epoch = Epoch(**dict.fromkeys(Epoch.__dataclass_fields__, 1))
+    return TrainedModel(model, description, epoch)
+
+
+@pytest.fixture
+def model_file(tmp_path: Path) -> Path:
+    model = trained("late10")
+    save_model(tmp_path / "model.pt", model.description, model.epoch, model.model.state_dict())
+    return tmp_path / "model.pt"
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [("late10", 128), ("early", 128), ("resnet18", 64), ("vgg16", 64), ("azimuthal", 128), ("polar", 128)],
+)
+def test_a_file_answers_photons_as_the_network_does(name, size):
+    """At any batch size, from photons to probabilities, dark frames too. Probabilities are at most 1 and some ten
+    float32 layers of sums lie behind them: 1e-5, as for predictions in batches (test_checkpoint.py)."""
+    model = trained(name, size)
+    session = onnxruntime.InferenceSession(export.export(model, export.trial_frames((size, size), 3)))
+    generator = np.random.default_rng(1)
+    for n in (1, 5):
+        frames = generator.poisson(0.1, (n, size, size)).astype(np.float32)
+        frames[0] = 0
+        with torch.inference_mode():
+            images = network_input(frames, model.description.recipe.input, CPU)
+            expected = [head.softmax(1).numpy() for head in model.model(images)]
+        count, particle = session.run(["count", "particle"], {"frames": frames})
+        np.testing.assert_allclose(count, expected[0], rtol=0, atol=1e-5)
+        np.testing.assert_allclose(particle, expected[1], rtol=0, atol=1e-5)
+        assert (count.shape, particle.shape, count.dtype) == ((n, 4), (n, 3), np.float32)
+
+
+@pytest.mark.parametrize(("n", "n_shares"), [(4, 7), (1, 7), (7, 7), (14, 7), (9, 4)])
+def test_shares_are_those_of_adaptive_pooling(n, n_shares):
+    """Of float32 shares: their ulp."""
+    images = torch.rand(2, 3, n, n)
+    shares = export.adaptive_shares(n, n_shares)
+    expected = nn.AdaptiveAvgPool2d(n_shares)(images)
+    torch.testing.assert_close(shares @ images @ shares.T, expected, rtol=0, atol=1e-6)
+
+
+def test_a_file_says_what_was_trained_on_what():
+    model = trained("late10")
+    found = onnx.load_from_string(export.export(model, export.trial_frames((128, 128), 4)))
+    said = {entry.key: entry.value for entry in found.metadata_props}
+    assert json.loads(said["structures"]) == ["1ss8", "3j03", "6ody"]
+    assert json.loads(said["hit_multiplicities"]) == [0, 1, 2, 4]
+    assert (said["model"], said["dataset"], said["dataset_digest"], said["seed"]) == ("late10", "noisy", "abc", "3")
+    assert json.loads(said["recipe"])["input"] == "standardise"
+    assert found.graph.input[0].type.tensor_type.shape.dim[0].dim_param == "batch"
+
+
+def test_the_limit_of_rounding_sees_one_part_in_ten_thousand_of_one_layer():
+    """And the other way round: each network's own file passes."""
+    model = trained("late10")
+    answer = export.Answer(model.model, "standardise").eval()
+    contents, frames = export.to_onnx(answer, model.description), export.trial_frames((128, 128))
+    export.must_agree(contents, answer, frames)
+    with torch.no_grad():
+        model.model.heads.particle.weight *= 1.0001
+    with pytest.raises(ValueError, match="disagree"):
+        export.must_agree(contents, answer, frames)
+
+
+def test_a_batch_that_is_answered_otherwise_than_a_frame_is_refused():
+    """As of a file that mixes the frames of a batch, by a mean over all of them: one frame alone would not show it."""
+
+    class Mixing(export.Answer):
+        def forward(self, frames):
+            return super().forward(frames - frames.mean() * torch.linspace(0, 1, 128))
+
+    model = trained("late10")
+    contents = export.to_onnx(Mixing(model.model, "standardise").eval(), model.description)
+    answer = export.Answer(model.model, "standardise").eval()
+    with pytest.raises(ValueError, match="disagree"):
+        export.must_agree(contents, answer, export.trial_frames((128, 128)))
+
+
+def test_not_a_number_is_no_agreement():
+    model = trained("late10")
+    answer = export.Answer(model.model, "standardise").eval()
+    contents = export.to_onnx(answer, model.description)
+    frames = export.trial_frames((128, 128), 4)
+    frames[0, 0, 0] = np.nan
+    with pytest.raises(ValueError, match="disagree"):
+        export.must_agree(contents, answer, frames)
+
+
+def test_trial_frames_span_the_fluences_and_end_in_the_dark():
+    frames = export.trial_frames((128, 96))
+    photons = frames.sum((1, 2))
+    assert frames.shape == (8, 128, 96)
+    assert photons[0] < 50
+    assert photons[-2] == pytest.approx(1e6, rel=0.01)
+    assert photons[-1] == 0
+    assert (frames == np.round(frames)).all()
+
+
+def test_command_line_writes_a_file_and_will_not_replace_one(model_file, toy, tmp_path, capsys):
+    output = tmp_path / "new" / "late10.onnx"
+    assert export.main([str(model_file), str(output)]) == 0
+    assert "agrees with torch on 8 frames" in capsys.readouterr().out
+    before = output.read_bytes()
+    assert export.main([str(model_file), str(output)]) == 2
+    assert "late10.onnx is there already; --overwrite replaces it" in capsys.readouterr().err
+    assert export.main([str(model_file), str(output), "--overwrite"]) == 0
+    assert [path.name for path in output.parent.iterdir()] == ["late10.onnx"]
+    assert output.read_bytes() == before  # the same network is the same file
+    assert export.main([str(model_file), str(tmp_path / "b.onnx"), "--dataset", str(toy.folder)]) == 2
+    assert "structures of dataset toy are" in capsys.readouterr().err
+
+
+def test_a_file_with_other_weights_is_not_left_behind(model_file, tmp_path, monkeypatch, capsys):
+    output, honest = tmp_path / "late10.onnx", export.to_onnx
+
+    def tampered(answer, description):
+        torch.manual_seed(9)
+        other = network(description, CPU).eval()
+        return honest(export.Answer(other, "standardise"), description)
+
+    monkeypatch.setattr(export, "to_onnx", tampered)
+    assert export.main([str(model_file), str(output)]) == 2
+    assert "nothing was written" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["model.pt"]
+
+
+@pytest.mark.parametrize(("contents", "message"), [(None, "no such file"), (b"no model", "damaged")])
+def test_what_is_no_model_is_told_in_one_line(tmp_path, capsys, contents, message):
+    if contents is not None:
+        (tmp_path / "model.pt").write_bytes(contents)
+    assert export.main([str(tmp_path / "model.pt"), str(tmp_path / "a.onnx")]) == 2
+    said = capsys.readouterr().err
+    assert message in said.lower()
+    assert said.count("\n") == 1
+    assert not (tmp_path / "a.onnx").exists()
+
+
+def test_where_onnx_is_not_installed_the_command_says_what_to_install(model_file, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    assert export.main([str(model_file), str(tmp_path / "a.onnx")]) == 2
+    assert "pip install 'singlehit[onnx]'" in capsys.readouterr().err
+
+
+def test_it_is_checked_on_a_dataset_that_is_given(toy, tmp_path, capsys):
+    model = trained("late10")
+    description = Description(
+        **{**vars(model.description), "structures": toy.structures, "hit_multiplicities": toy.hit_multiplicities}
+    )
+    save_model(tmp_path / "model.pt", description, model.epoch, network(description, CPU).state_dict())
+    assert export.main([str(tmp_path / "model.pt"), str(tmp_path / "a.onnx"), "--dataset", str(toy.folder)]) == 0
+    assert "on 32 frames" in capsys.readouterr().out  # the test split of the toy

@@ -1,0 +1,84 @@
+"""Rings and what is made of them, against loops over pixels; answers that do not change when a pattern turns."""
+
+import math
+
+import pytest
+import torch
+
+from train.models.azimuthal import azimuthal
+from train.models.polar import Around, RingNorm, polar
+from train.models.rings import RingMoments, polar_places, reach
+
+SIZE = 128
+
+
+@pytest.fixture(scope="module")
+def images():
+    """Speckled rings of 0.1 to 10⁴ photons."""
+    generator = torch.Generator().manual_seed(0)
+    y, x = torch.meshgrid(*[torch.arange(SIZE) - (SIZE - 1) / 2] * 2, indexing="ij")
+    mean = 1e4 * torch.exp(-torch.hypot(y, x) / 6) + 0.1
+    return torch.poisson(mean * torch.rand(3, 1, SIZE, SIZE, generator=generator), generator=generator)
+
+
+def test_moments_of_a_ring_are_those_of_its_pixels(images):
+    """In float64 by a loop. The variance is a difference of numbers up to 4e7 that float32 holds to 6e-8 each, over 400
+    sums: 1e-5 of the larger, which asinh turns into that relative error."""
+    moments = RingMoments(SIZE)(images).double()
+    rings = [[] for _ in range(SIZE // 2)]
+    for row in range(SIZE):
+        for column in range(SIZE):
+            k = int(math.hypot(row - 63.5, column - 63.5))
+            if k < len(rings):
+                rings[k].append((row, column))
+    for k, ring in enumerate(rings):
+        pixels = torch.stack([images[:, 0, row, column] for row, column in ring], 1).double()
+        mean, square = pixels.mean(1), pixels.square().mean(1)
+        torch.testing.assert_close(moments[:, k], torch.asinh(20 * mean), rtol=1e-5, atol=1e-5)
+        doubt = 1e-5 * square / (square - mean.square() + 1 / 20)
+        assert (abs(moments[:, 64 + k] - torch.asinh(20 * (square - mean.square()))) <= doubt + 1e-5).all()
+
+
+def test_places_lie_on_rings_around_the_middle():
+    """Sampling the pixels' own coordinates gives the places back: bilinear interpolation is exact for them."""
+    n_rings, n_angles = 5, 8
+    half = reach(n_rings)
+    along = torch.arange(2 * half) - (2 * half - 1) / 2
+    coordinates = torch.stack(torch.meshgrid(along, along, indexing="xy"))[None]
+    sampled = torch.nn.functional.grid_sample(coordinates, polar_places(n_rings, n_angles), align_corners=False)[0]
+    for ring in range(n_rings):
+        for step in range(n_angles):
+            angle = 2 * math.pi * step / n_angles
+            place = torch.tensor([(ring + 0.5) * math.cos(angle), (ring + 0.5) * math.sin(angle)])
+            torch.testing.assert_close(sampled[:, ring, step], place, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("make", [azimuthal, polar])
+def test_a_pattern_turned_by_a_right_angle_gets_the_same_answer(images, make):
+    """A right angle moves pixels onto pixels, and 32 of 128 angles are 4 of the 16 that are left: equal to rounding.
+    Mirrored it is another pattern to `polar`, not to `azimuthal`."""
+    torch.manual_seed(0)
+    network = make(11, 4).eval()
+    with torch.inference_mode():
+        answer, turned, mirrored = (
+            torch.cat(network(view), 1) for view in (images, images.rot90(1, (2, 3)), images.flip(3))
+        )
+    torch.testing.assert_close(turned, answer, rtol=1e-4, atol=1e-5)
+    assert torch.allclose(mirrored, answer, rtol=1e-4, atol=1e-5) == (make is azimuthal)
+
+
+def test_a_convolution_goes_around():
+    """Angles shifted before or after: the same, also across the seam."""
+    torch.manual_seed(0)
+    layer, maps = Around(2, 3).eval(), torch.rand(1, 2, 6, 10)
+    torch.testing.assert_close(layer(maps.roll(3, 3)), layer(maps).roll(3, 3))
+
+
+def test_each_ring_of_each_map_is_normalised_by_itself():
+    maps = torch.rand(4, 2, 3, 16) * torch.tensor([1e-3, 1.0, 1e4])[:, None]
+    result = RingNorm(2, 3)(maps).detach()
+    assert result.mean((0, 3)).abs().max() < 1e-5
+    # BatchNorm adds 1e-5 to the variance: nothing to 1/12, all to the faintest ring's 8e-8.
+    spread = result.std((0, 3), correction=0)
+    torch.testing.assert_close(spread[:, 1:], torch.ones(2, 2), rtol=1e-3, atol=0)
+    assert spread[:, 0].max() < 0.1

@@ -1,0 +1,124 @@
+"""Ours: convolutions on rings and angles, where a turned pattern is a shifted one and every answer is the same.
+
+A pattern of a particle turned about the beam is the pattern turned (but for polarisation), so a network should not have
+to learn each turn. Sampled on rings and angles, with convolutions that go around, and averaged over angles at the end,
+it does not. Three more things that the poster's networks lack:
+
+- Pixels pass through nonlinearities of their own before anything is averaged: where a detector's Gaussian noise exceeds
+  the photons in a pixel, "one photon" and "none" have to be told apart there or never.
+- Each ring of each map is normalised by itself (`RingNorm`), since photons fall by five orders of magnitude from the
+  innermost to the outermost.
+- The inner 32 rings, which hold nearly all photons and every fringe, are convolved; of all 64 the mean and variance
+  are added at the end, with the fluence in them.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import grid_sample, pad, relu
+
+from train.models.heads import Heads, Logits
+from train.models.late import IMAGE_SIZE, must_fit
+from train.models.rings import RingMoments, polar_places, reach
+
+N_RINGS = 32
+N_ANGLES = 128
+STEPS = (0.4, 0.725, 1.05, 1.375, 1.7)
+"""[photons]"""
+STEEPNESS = 6.0
+"""of the steps [1/photon]: as wide as they are apart, and as a Gaussian noise of 0.3"""
+N_MAPS = len(STEPS) + 1
+WIDTH = 16
+"""Maps at first; each halving of rings and angles doubles them"""
+N_HALVINGS = 3
+N_HIDDEN = 256
+DROPOUT = 0.1
+
+
+class Around(nn.Module):
+    """A convolution over rings (B, C, rings, angles) that goes around in the angles, normalised."""
+
+    def __init__(self, n_in: int, n_out: int, kernel: int = 3, stride: int = 1):
+        super().__init__()
+        self.margin = kernel // 2
+        self.convolution = nn.Conv2d(n_in, n_out, kernel, stride, padding=(self.margin, 0), bias=False)
+        self.norm = nn.BatchNorm2d(n_out)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return self.norm(self.convolution(pad(maps, (self.margin, self.margin, 0, 0), mode="circular")))
+
+
+class Residual(nn.Module):
+    """Two convolutions beside an identity; He et al., Deep Residual Learning (2016), fig. 2."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.first, self.second = Around(width, width), Around(width, width)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return relu(maps + self.second(relu(self.first(maps))))
+
+
+class RingNorm(nn.Module):
+    """Each ring of each map to zero mean and unit variance over batch and angles."""
+
+    def __init__(self, n_maps: int, n_rings: int):
+        super().__init__()
+        self.norm = nn.BatchNorm1d(n_maps * n_rings)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return self.norm(maps.flatten(1, 2)).unflatten(1, maps.shape[1:3])
+
+
+def counted(images: Tensor) -> Tensor:
+    """Images (B, 1, ny, nx) photons as maps (B, N_MAPS, ny, nx): asinh of them, and soft steps, "more than so many?".
+
+    The steps lie where one photon and none are told apart; any smooth function of a pixel is close to a sum of them.
+    """
+    steps = [(STEEPNESS * (images - step)).sigmoid() for step in STEPS]
+    return torch.cat((*steps, images.asinh()), 1)
+
+
+class Polar(nn.Module):
+    """Residual convolutions on 32 rings x 128 angles; for images of 128 x 128 photons, as they are read."""
+
+    places: Tensor
+
+    def __init__(self, n_structures: int, n_multiplicities: int):
+        super().__init__()
+        self.moments = RingMoments(IMAGE_SIZE)
+        self.register_buffer("places", polar_places(N_RINGS, N_ANGLES), persistent=False)
+        self.ring_norm = RingNorm(N_MAPS, N_RINGS)
+        layers: list[nn.Module] = [Around(N_MAPS, WIDTH, 5, 2), nn.ReLU(inplace=True), Residual(WIDTH)]
+        for n in range(N_HALVINGS - 1):
+            width = WIDTH << n
+            layers += [Around(width, 2 * width, 3, 2), nn.ReLU(inplace=True), Residual(2 * width)]
+        self.layers = nn.Sequential(*layers)
+        n_last = (WIDTH << (N_HALVINGS - 1)) * (N_RINGS >> N_HALVINGS)
+        n_features = 2 * n_last + N_MAPS * N_RINGS + 2 * self.moments.n_rings
+        self.dense = nn.Sequential(
+            nn.BatchNorm1d(n_features),
+            nn.Dropout(DROPOUT),
+            nn.Linear(n_features, N_HIDDEN),
+            nn.BatchNorm1d(N_HIDDEN),
+            nn.ReLU(inplace=True),
+            nn.Dropout(DROPOUT),
+        )
+        self.heads = Heads(N_HIDDEN, n_structures, n_multiplicities)
+
+    def forward(self, images: Tensor) -> Logits:
+        """Answers to images (B, 1, 128, 128) float32; ValueError for any other size."""
+        must_fit(images)
+        edge = IMAGE_SIZE // 2 - reach(N_RINGS)
+        middle = images[:, :, edge : IMAGE_SIZE - edge, edge : IMAGE_SIZE - edge]
+        places = self.places.expand(len(images), -1, -1, -1)
+        rings = self.ring_norm(grid_sample(counted(middle), places, align_corners=False))  # (B, maps, rings, angles)
+        maps = self.layers(rings.contiguous(memory_format=torch.channels_last)).float()  # (B, C, rings / 8, angles / 8)
+        mean = maps.mean(3)
+        spread = ((maps - mean[..., None]).square().mean(3) + 1e-4).sqrt()  # of zero it would have no gradient
+        features = (mean.flatten(1), spread.flatten(1), rings.mean(3).flatten(1), self.moments(images))
+        return self.heads(self.dense(torch.cat(features, 1)))
+
+
+def polar(n_structures: int, n_multiplicities: int) -> Polar:
+    """Our network."""
+    return Polar(n_structures, n_multiplicities)
