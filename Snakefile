@@ -5,10 +5,10 @@
 
 import snakemake.exceptions
 
-from evaluate.config import load_config
+from evaluate.config import BASELINES, load_config
 from evaluate.illustrate import figure_names
 from evaluate.run_files import RunFiles
-from evaluate.tables import judged
+from evaluate.tables import judged, table_names, transfers
 from evaluate.validation.page import FIGURES as VALIDATION_FIGURES
 from simulate.placement import MODELS
 from simulate.provenance import source_digest
@@ -31,6 +31,7 @@ FILES = RunFiles(RUN.folder)
 include: "workflow/rules/common.smk"
 include: "workflow/rules/simulate.smk"
 include: "workflow/rules/train.smk"
+include: "workflow/rules/limit.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/validation.smk"
 
@@ -43,7 +44,6 @@ rule all:
     default_target: True
     input:
         FILES.report,
-        FILES.table("cnn"),
-        FILES.table("per_class"),
+        [FILES.table(name) for name in TABLES],
         # Finished files do not ask for what they were made from: named here, a damaged dataset is made again.
         expand(FILES.card("{dataset}"), dataset=SIMULATION.datasets),

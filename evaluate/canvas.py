@@ -1,7 +1,7 @@
 """One quiet style for every figure, and how a figure becomes a file."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,9 @@ from simulate.files import atomic_path
 INK, QUIET = "#1f2328", "#6b7280"
 BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#009e73"
 """Of the palette of Okabe & Ito, made for colour-blind readers."""
+
+SERIES = (BLUE, ORANGE, GREEN, "#cc79a7", "#e69f00", "#56b4e9")
+"""Of lines that have to be told apart, from the same palette; its yellow is too light on paper."""
 
 PATTERN_COLORS = matplotlib.colormaps["inferno"].with_extremes(bad="#8a8a8a")
 """Of photons in a pixel; masked pixels are grey."""
@@ -42,6 +45,16 @@ STYLE: dict[Any, Any] = {
     "figure.dpi": DPI,
     "svg.hashsalt": "singlehit",  # ids in the file, and so its bytes, would differ from run to run
 }
+
+
+def series_styles(names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Name -> colour, dashes and marker of its line: for the first six the colour says it, then the others as well."""
+    shapes = (("-", "o"), ((0, (4, 1.5)), "^"), ((0, (1, 1.2)), "s"))
+    styles = {}
+    for number, name in enumerate(names):
+        linestyle, marker = shapes[number // len(SERIES) % len(shapes)]
+        styles[name] = {"color": SERIES[number % len(SERIES)], "linestyle": linestyle, "marker": marker}
+    return styles
 
 
 @contextmanager

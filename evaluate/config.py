@@ -1,47 +1,158 @@
 """The typed config of a whole run; everything that is wrong with it is said at once, before work starts."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from simulate.config import Identifier, SimulationConfig, Strict
-from train.config import TrainingConfig
+from simulate.experiment import DatasetConfig, share_of
+from train.config import TrainingConfig, unique
 
-IMAGE_PIXELS = {"late10": 128}
+IMAGE_PIXELS = dict.fromkeys(("late3", "late5", "late10", "late18", "early", "azimuthal", "polar"), 128)
 """Networks that take images of one size only, and that size [pixels along an edge]."""
+
+BASELINES = ("total_intensity", "spectral_clustering")
+"""Names in evaluate.baselines, which takes seconds to import."""
+
+MAJORITY = "majority"
+"""The baseline that needs no patterns: always the most frequent answer."""
+
+
+def _baseline(name: str) -> str:
+    if name not in BASELINES:
+        raise ValueError(f"no baseline is called {name!r}; known: {', '.join(BASELINES)}")
+    return name
+
+
+Baselines = Annotated[tuple[Annotated[str, AfterValidator(_baseline)], ...], AfterValidator(unique)]
+Datasets = Annotated[tuple[Identifier, ...], AfterValidator(unique)]
+Orientations = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1), AfterValidator(unique)]
+
+
+class LimitsConfig(Strict):
+    """How well the structure of a single hit can be told at all, evaluate/limit.py."""
+
+    datasets: Annotated[Datasets, Field(min_length=1)]
+    patterns_per_structure: Annotated[int, Field(ge=1)] = 24
+    orientations: Orientations = Field((625, 1250, 2500), description="of each structure, to average over")
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+
+
+class EvaluationConfig(Strict):
+    """What the networks are compared with and asked about."""
+
+    baselines: Baselines = ("total_intensity",)
+    transfers: dict[Identifier, Datasets] = Field(
+        {}, description="dataset trained on -> others, about whose test split what was trained on it is asked too"
+    )
+    photon_curve: Datasets = Field((), description="datasets that differ in photons_per_pulse alone, for a figure")
+    limits: LimitsConfig | None = None
 
 
 class RunConfig(Strict):
-    """One run: what is simulated, what is trained on it, and where its files go."""
+    """One run: what is simulated, what is trained on it, how it is judged, and where its files go."""
 
     run: Identifier = Field(description="name of the run's folder under `results_dir`")
     title: Annotated[str, Field(min_length=1, max_length=200)] = Field(description="heading of the report")
     results_dir: Path = Path("results")
     simulation: SimulationConfig
     training: TrainingConfig
+    evaluation: EvaluationConfig = EvaluationConfig()
 
     @model_validator(mode="after")
-    def _halves_fit_together(self) -> Self:
-        if problems := list(self._mismatches()):
+    def _sections_fit_together(self) -> Self:
+        checks = (
+            self._unknown_datasets,
+            self._unfit_models,
+            self._unfit_transfers,
+            self._unfit_curve,
+            self._unfit_limits,
+        )
+        if problems := [problem for check in checks for problem in check()]:
             raise ValueError("\n".join(problems))
         return self
 
-    def _mismatches(self) -> Iterator[str]:
-        known = list(self.simulation.datasets)
-        for name in self.training.datasets:
-            if name not in known:
-                yield f"training.datasets: {name!r} is not one of simulation.datasets {known}"
-        for name in (name for name in self.training.datasets if name in known):
-            n_pixels = self.simulation.datasets[name].detector.n_pixels
-            for model in self.training.models:
-                if (needed := IMAGE_PIXELS.get(model, n_pixels)) != n_pixels:
+    def _unknown_datasets(self) -> Iterator[str]:
+        for key, names in self._datasets_named():
+            for name in names:
+                if name not in self.simulation.datasets:
+                    yield f"{key}: {name!r} is not one of simulation.datasets {list(self.simulation.datasets)}"
+
+    def _datasets_named(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Every key that names datasets, and these."""
+        yield "training.datasets", self.training.datasets
+        for name, model in self.training.models.items():
+            if model.datasets != self.training.datasets:  # its own
+                yield f"training.models.{name}.datasets", model.datasets
+        for trained_on, others in self.evaluation.transfers.items():
+            yield f"evaluation.transfers.{trained_on}", others
+        yield "evaluation.photon_curve", self.evaluation.photon_curve
+        if self.evaluation.limits:
+            yield "evaluation.limits.datasets", self.evaluation.limits.datasets
+
+    def _known(self, names: Iterable[str]) -> dict[str, DatasetConfig]:
+        """Those datasets that are there; of the others `_unknown_datasets` tells."""
+        return {name: self.simulation.datasets[name] for name in names if name in self.simulation.datasets}
+
+    def _unfit_models(self) -> Iterator[str]:
+        for name, model in self.training.models.items():
+            if name in (*BASELINES, MAJORITY):
+                yield f"training.models.{name}: a baseline is called that; choose another name"
+            for dataset, config in self._known(model.datasets).items():
+                n_pixels = config.detector.n_pixels
+                if (needed := IMAGE_PIXELS.get(model.network, n_pixels)) != n_pixels:
                     yield (
-                        f"training.models: {model!r} takes images of {needed} x {needed} pixels, "
-                        f"but simulation.datasets.{name}.detector.n_pixels is {n_pixels}"
+                        f"training.models.{name}: {model.network!r} takes images of {needed} x {needed} pixels, "
+                        f"but simulation.datasets.{dataset}.detector.n_pixels is {n_pixels}"
                     )
+
+    def _unfit_transfers(self) -> Iterator[str]:
+        for trained_on, others in self.evaluation.transfers.items():
+            key = f"evaluation.transfers.{trained_on}"
+            if trained_on not in self.training.conditions:
+                yield f"{key}: nothing is trained on {trained_on!r}, only on {self.training.conditions}"
+            if trained_on in others:
+                yield f"{key}: what was trained on {trained_on!r} is asked about it anyway; remove it here"
+            for own in self._known([trained_on]).values():
+                for other, config in self._known(others).items():
+                    if (found := config.detector.n_pixels) != (learned := own.detector.n_pixels):
+                        yield f"{key}: {other!r} has images of {found} x {found} pixels, expected {learned} x {learned}"
+
+    def _unfit_curve(self) -> Iterator[str]:
+        experiments = {
+            name: config.model_dump(exclude={"photons_per_pulse"})
+            for name, config in self._known(self.evaluation.photon_curve).items()
+        }
+        for name, experiment in experiments.items():
+            first = next(iter(experiments))
+            if different := [key for key, value in experiment.items() if value != experiments[first][key]]:
+                yield (
+                    f"evaluation.photon_curve: {name!r} differs from {first!r} in {', '.join(different)}, "
+                    "expected in photons_per_pulse alone"
+                )
+
+    def _unfit_limits(self) -> Iterator[str]:
+        if (limits := self.evaluation.limits) is None:
+            return
+        from evaluate.limit import check_supported
+
+        plan = self.simulation.plan
+        if 1 not in plan.hit_multiplicities:
+            yield f"evaluation.limits: of single hits, but plan.hit_multiplicities is {list(plan.hit_multiplicities)}"
+        for name, config in self._known(limits.datasets).items():
+            try:
+                check_supported(config, name)
+            except ValueError as error:
+                yield f"evaluation.limits: {error}"
+            single = share_of(plan.split_sizes["test"], config.select.shares.get(1, 1.0))
+            if single < limits.patterns_per_structure:
+                yield (
+                    f"evaluation.limits.patterns_per_structure is {limits.patterns_per_structure}, but {name!r} has "
+                    f"{single} single hits of each structure in its test split; lower it or simulate more"
+                )
 
     @property
     def folder(self) -> Path:

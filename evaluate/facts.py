@@ -1,32 +1,23 @@
 """What a report says, gathered from the files of a run. The one place that knows the fields of their records."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
+from markupsafe import Markup
 
-from evaluate import metrics
 from evaluate.config import RunConfig
-from evaluate.metrics import Accuracies
-from evaluate.predictions import asked_of, read_predictions
 from evaluate.provenance import job_seconds
+from evaluate.results import Learned, learned, main_conditions, photons_per_single_hit
 from evaluate.run_files import RunFiles
-from evaluate.tables import BASELINE_SEED, per_class
-from simulate.config import NO_STRUCTURE
+from evaluate.settings import settings, shift
+from evaluate.trust import Trust, trust
+from evaluate.wording import number, size
 from simulate.dataset import Dataset, open_dataset
 from simulate.experiment import DatasetConfig
 from simulate.files import read_json, sha256
 from simulate.plan import SPLITS
 from simulate.reach import reach_of
-
-SMALLEST_MISTAKE = 0.05
-"""Share of a label's patterns that an answer must take to be listed as a mistake."""
-
-MISTAKES_LISTED = 4
 
 SHOWN_ELSEWHERE = ("table", "columns", "config", "structures")
 """Of the provenance of a table."""
@@ -83,81 +74,15 @@ class DatasetFacts:
     live_pixels: int
     shards: int
     bytes: int
+    described: dict[str, list[str | Markup]]
+    """what a reader should know: name -> its parts"""
+    like: str
+    """of the datasets before it, that with the fewest differences; empty for the first"""
+    differences: list[str | Markup]
+    """from that one"""
     versions: dict[str, str]
     digest: str
     """sha256 of the card, which holds that of every shard"""
-
-
-@dataclass(frozen=True)
-class Score:
-    """One row of tables/cnn.csv."""
-
-    seed: int
-    accuracies: Accuracies
-    interval: tuple[float, float]
-    """95 %, of the test accuracy"""
-    collapsed: tuple[str, ...] = ()
-    """heads that give every test pattern the same answer"""
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """One answer that is often given in place of another."""
-
-    truth: str
-    answer: str
-    share: float
-    """of the patterns that are `truth`"""
-
-
-@dataclass(frozen=True)
-class Network:
-    """One network on one dataset."""
-
-    name: str
-    scores: list[Score]
-    """one per seed; what follows is of the first"""
-    mistakes: dict[str, list[Mistake]]
-    """head -> its most frequent mistakes"""
-    recall: dict[str, dict[int, float]]
-    """structure, or none -> hit multiplicity -> share of the class with both answers right"""
-    particle_recall: dict[str, float]
-    particle_precision: dict[str, float]
-    seconds: float
-    """of all trainings"""
-
-    @property
-    def mean(self) -> Accuracies:
-        """Mean over the seeds."""
-        rows = pd.DataFrame([asdict(score.accuracies) for score in self.scores])
-        return Accuracies(**rows.mean().to_dict())
-
-    @property
-    def range(self) -> tuple[float, float]:
-        """Lowest and highest test accuracy of the seeds."""
-        values = [score.accuracies.test_accuracy for score in self.scores]
-        return min(values), max(values)
-
-    @property
-    def collapsed(self) -> int:
-        """Trainings with a head that gives every test pattern the same answer."""
-        return sum(bool(score.collapsed) for score in self.scores)
-
-
-@dataclass(frozen=True)
-class Result:
-    """What was learned from one dataset."""
-
-    condition: str
-    n_train: int
-    n_test: int
-    networks: list[Network]
-    baselines: dict[str, Score]
-
-    @property
-    def best(self) -> Network:
-        """The network of highest mean test accuracy."""
-        return max(self.networks, key=lambda network: network.mean.test_accuracy)
 
 
 @dataclass(frozen=True)
@@ -176,24 +101,24 @@ class Facts:
 
     structures: list[StructureFacts]
     datasets: list[DatasetFacts]
-    results: list[Result]
+    learned: Learned
+    trust: list[Trust]
+    """of the main conditions"""
     provenance: dict[str, Any]
     """of tables/cnn.csv"""
     jobs: list[Job]
-
-    def pixels_per_speckle(self, dataset: str) -> list[float]:
-        """Of each structure, under one condition."""
-        return [structure.pixels_per_speckle[dataset] for structure in self.structures]
 
 
 def collect(files: RunFiles, config: RunConfig) -> Facts:
     """Everything a report says; FileNotFoundError names what the run lacks."""
     datasets = {name: open_dataset(files.dataset(name)) for name in config.simulation.datasets}
     provenance = read_json(files.table("cnn").with_suffix(".json"))
+    found = learned(files, config, datasets)
     return Facts(
         structures=[_structure(files, s.id, config, datasets) for s in config.simulation.structures],
-        datasets=[_dataset(files, dataset, config.simulation.datasets[name]) for name, dataset in datasets.items()],
-        results=[_result(files, config, datasets[condition]) for condition in config.training.datasets],
+        datasets=[_dataset(files, dataset, config) for dataset in datasets.values()],
+        learned=found,
+        trust=trust(files, [found.result(condition) for condition in main_conditions(config)]),
         provenance={key: value for key, value in provenance.items() if key not in SHOWN_ELSEWHERE},
         jobs=_jobs(files),
     )
@@ -203,23 +128,45 @@ def _structure(files: RunFiles, structure: str, config: RunConfig, datasets: dic
     record = read_json(files.structure(structure))
     reaches = sorted({reach_of(dataset) for dataset in config.simulation.datasets.values()})
     extents = {name: read_json(files.geometry_record(name))["largest_sampled_extent_nm"] for name in datasets}
-    single = {"structure": structure, "hit_multiplicity": 1}
     return StructureFacts(
         record=record,
         volumes={reach: read_json(files.volume(structure, reach)) for reach in reaches},
         # Nyquist asks for two pixels per speckle: the largest extent that is sampled has just these.
         pixels_per_speckle={name: 2 * extent / (2 * record["radius_nm"]) for name, extent in extents.items()},
         photons_per_single_hit={
-            name: entry["photons_mean"]
+            name: photons[structure]
             for name, dataset in datasets.items()
-            for entry in dataset.card["classes"]
-            if single.items() <= entry.items()
+            for photons in [photons_per_single_hit(dataset)]
+            if structure in photons
         },
     )
 
 
-def _dataset(files: RunFiles, dataset: Dataset, config: DatasetConfig) -> DatasetFacts:
+def _dataset(files: RunFiles, dataset: Dataset, run: RunConfig) -> DatasetFacts:
     card, classes = dataset.card, dict[str, dict[int, ClassFacts]]()
+    config, experiment = run.simulation.datasets[dataset.name], read_json(files.geometry_record(dataset.name))
+    patterns = {split: rows.stop - rows.start for split, rows in dataset.splits.items()}
+    low, median, high = card["photons_per_pattern"]["quantiles_5_50_95"]
+    like, differences = _nearest(dataset.name, run)
+    measured: dict[str, list[str | Markup]] = {
+        "fluence (photons/µm²)": [
+            number(config.peak_fluence) + (" on the axis" if config.beam.focus_profile == "gaussian" else "")
+        ],
+        "resolution": [
+            Markup("{} nm at the edge, {} nm in the corner").format(
+                number(experiment["resolution_edge_nm"]), number(experiment["resolution_corner_nm"])
+            )
+        ],
+        "sampled at the Nyquist rate": [Markup("up to {} nm").format(number(experiment["largest_sampled_extent_nm"]))],
+        "masked pixels": [f"{experiment['masked_pixels']:,} of {experiment['n_pixels'] ** 2:,}"],
+        "patterns to train, validate, test on": [
+            f"{patterns['train']:,} + {patterns['validation']:,} + {patterns['test']:,}"
+        ],
+        "photons per pattern: median (5 to 95 %)": [
+            Markup("{} ({} to {})").format(number(median), number(low), number(high))
+        ],
+        "on disk": [size(card["bytes"])],
+    }
     for entry in card["classes"]:
         classes.setdefault(entry["structure"], {})[entry["hit_multiplicity"]] = ClassFacts(
             {split: entry[split] for split in SPLITS}, tuple(entry["photons_quantiles_5_50_95"])
@@ -228,86 +175,30 @@ def _dataset(files: RunFiles, dataset: Dataset, config: DatasetConfig) -> Datase
         name=dataset.name,
         folder=dataset.folder,
         config=config,
-        experiment=read_json(files.geometry_record(dataset.name)),
+        experiment=experiment,
         fluence=config.peak_fluence,
-        patterns={split: rows.stop - rows.start for split, rows in dataset.splits.items()},
-        photons=tuple(card["photons_per_pattern"]["quantiles_5_50_95"]),
+        patterns=patterns,
+        photons=(low, median, high),
         classes=classes,
         background=card["background_photons_per_pattern"],
         live_pixels=card["live_pixels"],
         shards=dataset.layout.n_shards,
         bytes=card["bytes"],
+        described=settings(config, run.simulation.plan) | measured,
+        like=like,
+        differences=differences,
         versions=card["versions"],
         digest=sha256(files.card(dataset.name)),
     )
 
 
-def _result(files: RunFiles, config: RunConfig, dataset: Dataset) -> Result:
-    names = {"condition": str, "model": str}
-    table = pd.read_csv(files.table("cnn"), dtype=names).set_index(["condition", "model", "seed"]).loc[dataset.name]
-    first = table.iloc[0]
-    return Result(
-        condition=dataset.name,
-        n_train=int(first["n_train"]),
-        n_test=int(first["n_test"]),
-        networks=[_network(files, config, dataset, model, table) for model in config.training.models],
-        baselines={name: _score(table, name, BASELINE_SEED) for name in ("total_intensity", "majority")},
-    )
-
-
-def _network(files: RunFiles, config: RunConfig, dataset: Dataset, model: str, table: pd.DataFrame) -> Network:
-    seeds = config.training.seeds
-    answers = {seed: read_predictions(files.predictions(dataset.name, model, seed)) for seed in seeds}
-    shown = answers[seeds[0]]
-    labels: dict[str, Sequence[Any]] = {
-        "structure": dataset.structures,
-        "hit_multiplicity": dataset.hit_multiplicities,
-    }
-    matrices = {
-        column: metrics.confusion(asked[column].to_numpy(), asked[f"predicted_{column}"].to_numpy(), known)
-        for column, known in labels.items()
-        for asked in [asked_of(shown, column)]
-    }
-    recall: dict[str, dict[int, float]] = {}
-    for row in per_class(shown).itertuples():
-        recall.setdefault(row.structure, {})[row.hit_multiplicity] = row.recall
-    return Network(
-        name=model,
-        scores=[_score(table, model, seed, _collapsed(predictions)) for seed, predictions in answers.items()],
-        mistakes={column: _mistakes(matrices[column], known) for column, known in labels.items()},
-        recall={name: recall[name] for name in (*dataset.structures, NO_STRUCTURE) if name in recall},
-        particle_recall=dict(zip(dataset.structures, metrics.recall(matrices["structure"]), strict=True)),
-        particle_precision=dict(zip(dataset.structures, metrics.precision(matrices["structure"]), strict=True)),
-        seconds=sum(pd.read_csv(files.history(dataset.name, model, seed))["seconds"].sum() for seed in seeds),
-    )
-
-
-def _score(table: pd.DataFrame, model: str, seed: int, collapsed: tuple[str, ...] = ()) -> Score:
-    row = table.loc[(model, seed)]
-    accuracies = Accuracies(**{field.name: float(row[field.name]) for field in fields(Accuracies)})
-    interval = metrics.wilson_interval(accuracies.test_accuracy, int(row["n_test"]))
-    return Score(seed, accuracies, interval, collapsed)
-
-
-def _collapsed(predictions: pd.DataFrame) -> tuple[str, ...]:
-    """Heads that give one answer to patterns that differ."""
-    heads = {"count": "hit_multiplicity", "particle": "structure"}
-    return tuple(
-        head
-        for head, column in heads.items()
-        for asked in [asked_of(predictions, column)]
-        if asked[f"predicted_{column}"].nunique() == 1 < asked[column].nunique()
-    )
-
-
-def _mistakes(matrix: NDArray[np.int64], labels: Sequence[Any]) -> list[Mistake]:
-    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    np.fill_diagonal(share, 0)
-    worst = sorted(np.argwhere(share >= SMALLEST_MISTAKE).tolist(), key=lambda at: -share[tuple(at)])
-    return [
-        Mistake(str(labels[truth]), str(labels[answer]), float(share[truth, answer]))
-        for truth, answer in worst[:MISTAKES_LISTED]
-    ]
+def _nearest(name: str, run: RunConfig) -> tuple[str, list[str | Markup]]:
+    """The dataset before this one in the config that differs least from it, and in what; nothing for the first."""
+    datasets = run.simulation.datasets
+    before = list(datasets)[: list(datasets).index(name)]
+    differences = {other: shift(datasets[name], datasets[other], run.simulation.plan) for other in before}
+    nearest = min(differences, key=lambda other: len(differences[other]), default="")
+    return nearest, differences.get(nearest, [])
 
 
 def _jobs(files: RunFiles) -> list[Job]:

@@ -2,7 +2,7 @@
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,11 @@ class Condition:
     """Width of a pixel, as s = 1/resolution [nm⁻¹]."""
     counted: NDArray[np.int64] | None = None
     """(n_structures, n_multiplicities) photons in each pattern, written into it; None for expected photons."""
+
+    def first(self, n_structures: int) -> "Condition":
+        """The same of fewer structures."""
+        counted = None if self.counted is None else self.counted[:n_structures]
+        return replace(self, patterns=self.patterns[:n_structures], counted=counted)
 
     @property
     def norm(self) -> LogNorm:

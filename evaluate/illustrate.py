@@ -1,21 +1,34 @@
 """From the files of a run to its figures."""
 
+from collections.abc import Mapping
+from dataclasses import asdict
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from evaluate import figures, metrics
+from evaluate import figures, figures_learned, figures_trust, metrics
+from evaluate.calibration import HeadName, Reliability, calibrated, confidence, head_of, reliability_curve
 from evaluate.config import RunConfig
 from evaluate.gallery import Condition, gallery
-from evaluate.predictions import asked_of, read_predictions
+from evaluate.predictions import read_predictions
 from evaluate.resolution import Resolution
+from evaluate.results import ALL_IN_FULL, Result, class_matrix, confusions, learned, main_conditions
 from evaluate.run_files import RunFiles
+from evaluate.selection import operating_points, purity_yield, scores
 from evaluate.tables import labels_of
+from evaluate.trust import drawn_models
 from simulate.dataset import Dataset, open_dataset
 from simulate.geometry import Geometry
 
 RADIAL_PATTERNS = 2048
 """Test patterns that are read for the radial profiles; the single hits among them are averaged."""
+
+HEADS: tuple[HeadName, ...] = ("count", "particle")
+"""Whose confidence is drawn."""
+
+STRUCTURES_OF_MANY = 3
+"""Shown of each dataset where there are many, for a page that opens."""
 
 
 def figure_names(config: RunConfig) -> list[str]:
@@ -25,40 +38,98 @@ def figure_names(config: RunConfig) -> list[str]:
         names += [f"gallery_{name}.png", f"photons_{name}.svg"]
     if _radial_condition(config):
         names.append("radial.svg")
-    for condition in config.training.datasets:
-        for model in config.training.models:
-            names += [f"{figure}_{condition}_{model}.svg" for figure in ("training", "structures", "counts")]
-    return names
+    names.append("accuracies.svg")
+    for condition in main_conditions(config):
+        names += [f"reliability_{head}_{condition}.svg" for head in HEADS]
+        if 1 in config.simulation.plan.hit_multiplicities:
+            names.append(f"selection_{condition}.svg")
+    for condition in config.training.conditions:
+        names += [f"{figure}_{condition}.svg" for figure in ("training", "structures", "counts", "both")]
+    if config.evaluation.photon_curve:
+        names.append("photon_curve.svg")
+    return names + [f"transfers_{name}.svg" for name, others in config.evaluation.transfers.items() if others]
 
 
 def draw_figures(files: RunFiles, config: RunConfig) -> None:
     """Draw every figure of `figure_names`; FileNotFoundError where the run is not that far."""
-    _draw_patterns(files, config)
-    for condition in config.training.datasets:
-        dataset = open_dataset(files.dataset(condition))
-        majority = metrics.majority(labels_of(dataset, "train"), labels_of(dataset, "validation"))
-        for model in config.training.models:
-            histories = {seed: pd.read_csv(files.history(condition, model, seed)) for seed in config.training.seeds}
-            name = f"{condition}_{model}.svg"
-            figures.training_curves(files.figure(f"training_{name}"), histories, majority)
-            predictions = read_predictions(files.predictions(condition, model, config.training.seeds[0]))
-            for column, labels, figure, quantity in (
-                ("structure", dataset.structures, "structures", "structure"),
-                ("hit_multiplicity", dataset.hit_multiplicities, "counts", "hit multiplicity"),
-            ):
-                asked = asked_of(predictions, column)
-                matrix = metrics.confusion(asked[column], asked[f"predicted_{column}"], labels)
-                figures.confusion(files.figure(f"{figure}_{name}"), matrix, [str(label) for label in labels], quantity)
-
-
-def _draw_patterns(files: RunFiles, config: RunConfig) -> None:
     datasets = {name: open_dataset(files.dataset(name)) for name in config.simulation.datasets}
+    _draw_patterns(files, config, datasets)
+    found = learned(files, config, datasets)
+    main = [found.result(condition) for condition in main_conditions(config)]
+    figures_learned.accuracies(files.figure("accuracies.svg"), main)
+    for result in main:
+        _draw_trust(files, config, result)
+    for result in found.results:
+        _draw_training(files, config, datasets[result.condition])
+        _draw_confusions(files, datasets[result.condition], result)
+    if found.curve:
+        figures_learned.photon_curve(files.figure("photon_curve.svg"), found.curve)
+    for name, asked in found.transfers.items():
+        figures_learned.transfers(files.figure(f"transfers_{name}.svg"), found.result(name), asked)
+
+
+def _draw_trust(files: RunFiles, config: RunConfig, result: Result) -> None:
+    grey = [baseline.name for baseline in result.baselines]
+    answers = {
+        model: read_predictions(files.predictions(result.condition, model, result.of(model).seeds[0]), split=None)
+        for model in drawn_models(result)
+    }
+    before, after = (
+        {model: table[table["split"] == "test"] for model, table in tables.items()}
+        for tables in (answers, {model: calibrated(table) for model, table in answers.items()})
+    )
+
+    def reliability(tables: Mapping[str, pd.DataFrame], head: HeadName) -> dict[str, Reliability]:
+        return {model: reliability_curve(*confidence(head_of(table, head))) for model, table in tables.items()}
+
+    for head in HEADS:
+        path = files.figure(f"reliability_{head}_{result.condition}.svg")
+        figures_trust.reliability(path, reliability(before, head), reliability(after, head), grey)
+    if 1 in config.simulation.plan.hit_multiplicities:
+        curves = {model: purity_yield(*scores(table, "test")) for model, table in answers.items()}
+        chosen = {model: operating_points(table) for model, table in answers.items()}
+        figures_trust.purity_yield(
+            files.figure(f"selection_{result.condition}.svg"),
+            {model: (found, purity) for model, (_, purity, found) in curves.items()},
+            {model: list(zip(points["yield"], points["purity"], strict=True)) for model, points in chosen.items()},
+            float((before[result.best.name]["hit_multiplicity"] == 1).mean()),
+            grey,
+        )
+
+
+def _draw_training(files: RunFiles, config: RunConfig, dataset: Dataset) -> None:
+    histories: dict[str, dict[int, pd.DataFrame]] = {}
+    for condition, model, seed in config.training.trainings:
+        if condition == dataset.name:
+            histories.setdefault(model, {})[seed] = pd.read_csv(files.history(condition, model, seed))
+    majority = metrics.majority(labels_of(dataset, "train"), labels_of(dataset, "validation"))
+    figures_learned.training_curves(files.figure(f"training_{dataset.name}.svg"), histories, asdict(majority))
+
+
+def _draw_confusions(files: RunFiles, dataset: Dataset, result: Result) -> None:
+    shown, name = result.classes, f"{dataset.name}.svg"
+    predictions = read_predictions(files.predictions(dataset.name, shown.model, shown.seed))
+    matrices = confusions(predictions, dataset)
+    for column, labels, figure, quantity in (
+        ("structure", dataset.structures, "structures", "structure"),
+        ("hit_multiplicity", dataset.hit_multiplicities, "counts", "hit multiplicity"),
+    ):
+        known = [str(label) for label in labels]
+        figures_learned.confusion(files.figure(f"{figure}_{name}"), matrices[column], known, quantity)
+    hit = [multiplicity for multiplicity in dataset.hit_multiplicities if multiplicity]
+    figures_learned.class_confusion(
+        files.figure(f"both_{name}"), class_matrix(predictions, dataset.structures, hit), dataset.structures, hit
+    )
+
+
+def _draw_patterns(files: RunFiles, config: RunConfig, datasets: Mapping[str, Dataset]) -> None:
     resolutions = {name: Resolution.of(Geometry.load(files.geometry(name))) for name in datasets}
     shown = {name: _examples(dataset, resolutions[name].pixel) for name, dataset in datasets.items()}
     first = next(iter(datasets.values()))
     labels = first.structures, first.hit_multiplicities
     for name, example in shown.items():
-        gallery(files.figure(f"gallery_{name}.png"), [example], *labels)
+        n_shown = len(labels[0]) if len(shown) <= ALL_IN_FULL else STRUCTURES_OF_MANY
+        gallery(files.figure(f"gallery_{name}.png"), [example.first(n_shown)], labels[0][:n_shown], labels[1])
         histogram = datasets[name].card["photons_per_pattern"]["histogram"]
         figures.photons_per_pattern(
             files.figure(f"photons_{name}.svg"),

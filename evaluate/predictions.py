@@ -2,12 +2,14 @@
 
 | column | meaning |
 | --- | --- |
+| split | validation or test; another dataset than that trained on is asked about its test split alone |
 | pattern | row of the dataset |
 | structure, hit_multiplicity | what was shot; structure `none` where no particle was hit |
 | predicted_structure, predicted_hit_multiplicity | the most probable answer of each head |
 | p_hit_multiplicity_<n>, p_structure_<id> | all answers of each head |
 """
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -18,22 +20,21 @@ from numpy.typing import NDArray
 from evaluate.metrics import Labels
 from simulate.config import NO_STRUCTURE
 from simulate.files import atomic_path
+from simulate.plan import SPLITS
 
 if TYPE_CHECKING:
     from simulate.dataset import Dataset
-    from train.checkpoint import TrainedModel
 
 Split = Literal["train", "validation", "test"]
 
+Answers = Callable[["Dataset", slice], tuple[NDArray[np.floating], NDArray[np.floating]]]
+"""What a trained network, or a baseline, answers for some rows of a dataset: the probabilities of `predictions_table`."""
 
-def predict_split(
-    trained: "TrainedModel", dataset: "Dataset", split: Split = "test", batch_size: int = 256
-) -> pd.DataFrame:
-    """Predictions of a trained network for one split of a dataset; ValueError where they do not suit each other."""
-    from train.predict import predict  # brings torch, which readers of a table do not need
 
-    rows = dataset.splits[split]
-    return predictions_table(dataset, rows, *predict(trained, dataset, rows, batch_size))
+def predict_splits(answers: Answers, dataset: "Dataset", splits: Sequence[Split]) -> pd.DataFrame:
+    """What is answered for these splits of a dataset; ValueError where the two do not suit each other."""
+    rows = [dataset.splits[split] for split in splits]
+    return pd.concat([predictions_table(dataset, of, *answers(dataset, of)) for of in rows], ignore_index=True)
 
 
 def predictions_table(
@@ -55,6 +56,7 @@ def predictions_table(
     """
     patterns = np.arange(len(dataset))[rows]
     structures, multiplicities = np.array(dataset.structures), np.array(dataset.hit_multiplicities)
+    ends = [dataset.splits[split].stop for split in SPLITS]
     for probabilities, classes in ((count_probabilities, multiplicities), (particle_probabilities, structures)):
         if probabilities.shape != (expected := (len(patterns), len(classes))):
             raise ValueError(f"probabilities of shape {probabilities.shape}, expected {expected} for {dataset.name}")
@@ -62,6 +64,7 @@ def predictions_table(
             raise ValueError(f"probabilities for {dataset.name} are not all finite: the training has diverged")
     return pd.DataFrame(
         {
+            "split": np.array(SPLITS)[np.searchsorted(ends, patterns, side="right")],
             "pattern": patterns,
             # -1 is the last of them.
             "structure": np.append(structures, NO_STRUCTURE)[dataset.structure[rows]],
@@ -97,6 +100,7 @@ def write_predictions(predictions: pd.DataFrame, path: Path | str) -> None:
         predictions.to_parquet(temporary, index=False, compression="zstd")
 
 
-def read_predictions(path: Path | str) -> pd.DataFrame:
-    """Read a table written by `write_predictions`."""
-    return pd.read_parquet(path)
+def read_predictions(path: Path | str, split: Split | None = "test") -> pd.DataFrame:
+    """Read a table written by `write_predictions`: the rows of one split, or all."""
+    predictions = pd.read_parquet(path)
+    return predictions if split is None else predictions[predictions["split"] == split].reset_index(drop=True)

@@ -13,10 +13,8 @@ from simulate.provenance import json_digest, source_digest, versions
 def gather(files: RunFiles, config: RunConfig) -> dict[str, Any]:
     """Provenance of the tables of a run, JSON-able: code, settings, structures, versions, devices and time."""
     trainings = {
-        f"{condition}/{model}/seed{seed}": read_json(files.training_record(condition, model, seed))
-        for condition in config.training.datasets
-        for model in config.training.models
-        for seed in config.training.seeds
+        f"{dataset}/{model}/seed{seed}": read_json(files.training_record(dataset, model, seed))
+        for dataset, model, seed in config.training.trainings
     }
     shown = ("id", "source", "file", "sha256", "title", "assembly", "is_phantom", "stand_in_for")
     records = [read_json(files.structure(structure.id)) for structure in config.simulation.structures]

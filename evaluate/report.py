@@ -3,20 +3,26 @@
 import base64
 import json
 import math
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
+from evaluate import findings
 from evaluate.config import RunConfig
-from evaluate.facts import SMALLEST_MISTAKE, collect
+from evaluate.facts import collect
 from evaluate.illustrate import figure_names
+from evaluate.results import ALL_IN_FULL, SMALLEST_MISTAKE, Judged, main_conditions
 from evaluate.run_files import RunFiles
+from evaluate.settings import model_differences, recipe_differences, shift
+from evaluate.wording import duration, enumerated, number, percent, points, size, spoken
 from simulate.files import atomic_path
+from train.config import recipes
+from train.recipe import Recipe
+
+POSTER_RECIPE = Recipe(**recipes()["poster"])
 
 MEDIA_TYPES = {".png": "image/png", ".svg": "image/svg+xml"}
 
@@ -30,20 +36,31 @@ def build_report(run_folder: Path, config: RunConfig, output: Path) -> None:
     """
     files = RunFiles(run_folder)
     images = {name: data_uri(files.figure(name)) for name in figure_names(config)}
-    settings = json.dumps(config.model_dump(mode="json"), indent=2, ensure_ascii=False)
+    facts = collect(files, config)
+    models = config.training.models
+    datasets, plan = config.simulation.datasets, config.simulation.plan
     page = (
         _environment()
         .get_template("report.html.j2")
         .render(
             config=config,
-            entries={
-                name: as_yaml(dataset.model_dump(mode="json")) for name, dataset in config.simulation.datasets.items()
-            },
-            facts=collect(files, config),
+            entries={name: as_yaml(dataset.model_dump(mode="json")) for name, dataset in datasets.items()},
+            facts=facts,
             images=images,
-            recipe=asdict(config.training.recipe),
-            settings=settings,
+            many=len(datasets) > ALL_IN_FULL,
+            main=main_conditions(config),
+            model_differences={name: recipe_differences(model.recipe, POSTER_RECIPE) for name, model in models.items()},
+            settings=json.dumps(config.model_dump(mode="json"), indent=2, ensure_ascii=False),
+            shifts={
+                (name, condition): shift(datasets[condition], datasets[name], plan)
+                for name, others in config.evaluation.transfers.items()
+                for condition in others
+            },
             smallest_mistake=SMALLEST_MISTAKE,
+            variant_differences=[
+                model_differences(models[variant.model], models[variant.against]) for variant in facts.learned.variants
+            ],
+            findings=findings,
         )
     )
     with atomic_path(output) as temporary:
@@ -73,33 +90,12 @@ def _represent(dumper: yaml.SafeDumper, value: float) -> yaml.ScalarNode:
 _Dumper.add_representer(float, _represent)
 
 
-def percent(fraction: float) -> str:
-    """63.8 %"""
-    return "–" if math.isnan(fraction) else f"{100 * fraction:.1f}\u202f%"
-
-
-def number(value: float, digits: int = 3) -> Markup:
-    """To some significant digits, as 1,270 or 0.0127; below a thousandth and from a million on as 1.27 × 10¹⁴."""
-    exponent = math.floor(math.log10(abs(value))) if value else 0
-    if -3 <= exponent < 6:
-        decimals = digits - 1 - exponent
-        return Markup(f"{round(value, decimals):,.{max(0, decimals)}f}")
-    mantissa, power = map(float, f"{value:.{digits - 1}e}".split("e"))
-    return Markup("{:g}\u202f×\u202f10<sup>{:g}</sup>").format(mantissa, power).replace("-", "−")
-
-
-def size(n_bytes: int) -> str:
-    """3.4 GB"""
-    power = min(int(math.log10(max(n_bytes, 1)) // 3), 4)
-    return f"{n_bytes / 1000**power:.3g}\u202f{('bytes', 'kB', 'MB', 'GB', 'TB')[power]}"
-
-
-def duration(seconds: float) -> str:
-    """2 h 5 min"""
-    if seconds < 100:
-        return f"{seconds:.3g}\u202fs"
-    minutes = round(seconds / 60)
-    return f"{minutes}\u202fmin" if minutes < 100 else f"{minutes // 60}\u202fh {minutes % 60}\u202fmin"
+def spread(judged: Judged, question: str) -> str:
+    """Mean and standard deviation over the seeds, in per cent: 59.9 ± 1.2"""
+    mean, deviation = judged.mean[question], judged.deviation[question]
+    if math.isnan(mean):
+        return "–"
+    return f"{100 * mean:.1f}" if math.isnan(deviation) else f"{100 * mean:.1f} ± {100 * deviation:.1f}"
 
 
 def _environment() -> Environment:
@@ -110,5 +106,6 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "number": number, "size": size, "duration": duration}
+    shown = (duration, enumerated, number, percent, points, size, spoken, spread)
+    environment.filters |= {function.__name__: function for function in shown}
     return environment

@@ -73,9 +73,9 @@ class RunFiles:
         """What it was trained with: device and digests."""
         return self.training(condition, model, seed) / "training.json"
 
-    def predictions(self, condition: str, model: str, seed: Number) -> Path:
-        """Predictions of a network, or of a baseline, for the test split."""
-        return self.folder / "predictions" / condition / f"{model}-seed{seed}.parquet"
+    def predictions(self, trained_on: str, model: str, seed: Number, asked_about: str | None = None) -> Path:
+        """Predictions of a network, or of a baseline, for the dataset it was trained on or for another one."""
+        return self.folder / "predictions" / trained_on / (asked_about or trained_on) / f"{model}-seed{seed}.parquet"
 
     def table(self, name: str) -> Path:
         """A table; its provenance is the .json beside it."""

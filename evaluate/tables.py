@@ -3,6 +3,8 @@
 import itertools
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -10,23 +12,27 @@ import numpy as np
 import pandas as pd
 
 from evaluate import metrics
-from evaluate.config import RunConfig
-from evaluate.metrics import Labels
+from evaluate.calibration import calibrate
+from evaluate.config import MAJORITY, RunConfig
+from evaluate.metrics import Accuracies, Labels
 from evaluate.predictions import answer, read_predictions, truth
 from evaluate.run_files import RunFiles
+from evaluate.selection import operating_points
 from simulate.config import NO_STRUCTURE
 from simulate.dataset import Dataset, open_dataset
 from simulate.files import atomic_path, write_json
 
 BASELINE_SEED = 0
-"""In the seed column of baselines, which draw nothing."""
+"""Of the baselines: in their column, and for the one that draws."""
 
-CNN_COLUMNS = {
+_WHICH = {
     "dataset": "name of the run",
     "condition": "dataset of the run: how its patterns were recorded",
-    "model": "network, or baseline: total_intensity, majority",
+    "model": "name in the config of what was trained, or of a baseline",
     "seed": "of the training",
-    "n_train": "patterns learned from",
+}
+
+_ACCURACIES = {
     "n_test": "held-out patterns judged on",
     "test_accuracy": "fraction with hit multiplicity and structure both right; the former alone where nothing was hit",
     "count_accuracy": "fraction with the hit multiplicity right",
@@ -35,16 +41,48 @@ CNN_COLUMNS = {
     "majority_accuracy": "test_accuracy of always answering the training split's most frequent class",
 }
 
-PER_CLASS_COLUMNS = {
-    **{name: CNN_COLUMNS[name] for name in ("dataset", "condition", "model", "seed")},
-    "structure": "true structure; none: no particle was hit",
-    "hit_multiplicity": "true number of particles",
-    "n": "test patterns of this class",
-    "recall": "fraction of them with both answers right",
-    "count_recall": "fraction with the hit multiplicity right",
-    "particle_recall": "fraction with the structure right; empty where there is none",
-    "precision": "fraction of the answers naming this class that were right; empty where it was never named",
+COLUMNS: Mapping[str, Mapping[str, str]] = {
+    "cnn": {**_WHICH, "n_train": "patterns learned from", **_ACCURACIES},
+    "per_class": {
+        **_WHICH,
+        "structure": "true structure; none: no particle was hit",
+        "hit_multiplicity": "true number of particles",
+        "n": "test patterns of this class",
+        "recall": "fraction of them with both answers right",
+        "count_recall": "fraction with the hit multiplicity right",
+        "particle_recall": "fraction with the structure right; empty where there is none",
+        "precision": "fraction of the answers naming this class that were right; empty where it was never named",
+    },
+    "calibration": {
+        **_WHICH,
+        "head": "whose probabilities: count, particle, or single, the count head's of one particle",
+        "n_validation": "patterns that the temperature was fitted to",
+        "n_test": "held-out patterns judged on",
+        "temperature": "that the logits are divided by: above 1 where answers were too sure; of single, the count's",
+        "ece_before": "expected calibration error: mean gap between confidence and accuracy",
+        "ece_after": "the same with the temperature",
+        "nll_before": "negative log-likelihood of the truth, nats a pattern",
+        "nll_after": "the same with the temperature",
+    },
+    "selection": {
+        **_WHICH,
+        "target_purity": "purity asked for",
+        "threshold": "least probability of one particle that is kept, chosen on the validation split; empty where none "
+        "there can be trusted to reach the purity",
+        "purity": "of the test patterns kept, fraction that are single hits; empty where none is kept",
+        "yield": "of the single hits in the test split, fraction kept",
+        "n_test": "held-out patterns judged on",
+        "single_fraction": "of them, fraction that are single hits: the purity without selection",
+    },
+    "generalisation": {
+        "dataset": _WHICH["dataset"],
+        "trained_on": "dataset of the run that was learned from",
+        **{key: _WHICH[key] for key in ("condition", "model", "seed")},
+        **_ACCURACIES,
+        "in_distribution_accuracy": "test_accuracy on the test split of the dataset trained on",
+    },
 }
+"""Table that `write_tables` writes -> column -> meaning."""
 
 
 def labels_of(dataset: Dataset, split: str) -> Labels:
@@ -74,48 +112,89 @@ def per_class(predictions: pd.DataFrame) -> pd.DataFrame:
     return classes.reset_index()
 
 
+def judged(config: RunConfig) -> list[tuple[str, str, int]]:
+    """Dataset, model and seed of all that learns: networks and then baselines, dataset by dataset."""
+    trainings, baselines = config.training.trainings, [(name, BASELINE_SEED) for name in config.evaluation.baselines]
+    return [
+        (condition, *learner)
+        for condition in config.training.conditions
+        for learner in [*(training[1:] for training in trainings if training[0] == condition), *baselines]
+    ]
+
+
+def transfers(config: RunConfig) -> list[tuple[str, str, int, str]]:
+    """The same, with each other dataset that it is asked about."""
+    return [
+        (trained_on, model, seed, asked_about)
+        for trained_on, model, seed in judged(config)
+        for asked_about in config.evaluation.transfers.get(trained_on, ())
+    ]
+
+
+def table_names(config: RunConfig) -> list[str]:
+    """The tables of a run: those that `write_tables` writes, and the limit."""
+    names = [name for name in COLUMNS if name != "generalisation" or transfers(config)]
+    return [*names, "limit"] if config.evaluation.limits else names
+
+
 def write_tables(files: RunFiles, config: RunConfig, provenance: Mapping[str, Any]) -> None:
-    """Write tables/cnn.csv and tables/per_class.csv from the predictions of every network and baseline.
+    """Write the tables that come of the predictions of every network and baseline.
 
     Raises
     ------
-    FileNotFoundError if predictions are missing; ValueError if they are not of the dataset's test split.
+    FileNotFoundError if predictions are missing; ValueError if they are not of the splits they should be of.
     """
-    rows, classes = [], []
-    for condition in config.training.datasets:
-        dataset = open_dataset(files.dataset(condition))
-        train, test = labels_of(dataset, "train"), labels_of(dataset, "test")
-        majority = metrics.majority(train, test)
-        scores = {}
-        for model, seed in judged(config):
-            predictions = read_predictions(path := files.predictions(condition, model, seed))
-            if not all(map(np.array_equal, truth(predictions), test)):
-                raise ValueError(f"{path} is not about the test split of {condition}; delete it and predict again")
-            scores[model, seed] = metrics.accuracies(test, answer(predictions))
-            classes.append(per_class(predictions).assign(condition=condition, model=model, seed=seed))
-        scores["majority", BASELINE_SEED] = majority
-        rows += [
-            {
-                "condition": condition,
-                "model": model,
-                "seed": seed,
-                "n_train": len(train.structure),
-                "n_test": len(test.structure),
-                **asdict(score),
-                "majority_accuracy": majority.test_accuracy,
-            }
-            for (model, seed), score in scores.items()
-        ]
-    for name, table, columns in (
-        ("cnn", pd.DataFrame(rows), CNN_COLUMNS),
-        ("per_class", pd.concat(classes), PER_CLASS_COLUMNS),
-    ):
-        _write(table.assign(dataset=config.run), files.table(name), columns, provenance)
 
+    @cache
+    def labels(dataset: str, split: str) -> Labels:
+        return labels_of(open_dataset(files.dataset(dataset)), split)
 
-def judged(config: RunConfig) -> list[tuple[str, int]]:
-    """Model and seed of everything that predicts: the networks, then the baseline from total intensity."""
-    return [*itertools.product(config.training.models, config.training.seeds), ("total_intensity", BASELINE_SEED)]
+    def read(path: Path, dataset: str, *splits: str) -> pd.DataFrame:
+        predictions = read_predictions(path, None)
+        for split in splits:
+            if not all(map(np.array_equal, truth(predictions[predictions["split"] == split]), labels(dataset, split))):
+                raise ValueError(f"{path} is not about the {split} split of {dataset}; delete it and predict again")
+        return predictions
+
+    @cache
+    def majority(trained_on: str, condition: str) -> Accuracies:
+        return metrics.majority(labels(trained_on, "train"), labels(condition, "test"))
+
+    def score(trained_on: str, condition: str, accuracies: Accuracies) -> pd.DataFrame:
+        row = {
+            "n_train": len(labels(trained_on, "train").structure),
+            "n_test": len(labels(condition, "test").structure),
+            **asdict(accuracies),
+            "majority_accuracy": majority(trained_on, condition).test_accuracy,
+        }
+        return pd.DataFrame([row])
+
+    tables: dict[str, list[pd.DataFrame]] = {name: [] for name in COLUMNS}
+    in_distribution = {}
+    for condition, learners in itertools.groupby(judged(config), key=itemgetter(0)):
+        for _, model, seed in learners:
+            predictions = read(files.predictions(condition, model, seed), condition, "validation", "test")
+            test = predictions[predictions["split"] == "test"]
+            accuracies = metrics.accuracies(labels(condition, "test"), answer(test))
+            in_distribution[condition, model, seed] = accuracies.test_accuracy
+            for name, table in (
+                ("cnn", score(condition, condition, accuracies)),
+                ("per_class", per_class(test)),
+                ("calibration", calibrate(predictions)),
+                ("selection", operating_points(predictions)),
+            ):
+                tables[name].append(table.assign(condition=condition, model=model, seed=seed))
+        last = score(condition, condition, majority(condition, condition))
+        tables["cnn"].append(last.assign(condition=condition, model=MAJORITY, seed=BASELINE_SEED))
+    for trained_on, model, seed, condition in transfers(config):
+        predictions = read(files.predictions(trained_on, model, seed, condition), condition, "test")
+        table = score(trained_on, condition, metrics.accuracies(labels(condition, "test"), answer(predictions)))
+        of = {"trained_on": trained_on, "condition": condition, "model": model, "seed": seed}
+        own = in_distribution[trained_on, model, seed]
+        tables["generalisation"].append(table.assign(**of, in_distribution_accuracy=own))
+    for name, rows in tables.items():
+        if rows:
+            _write(pd.concat(rows).assign(dataset=config.run), files.table(name), COLUMNS[name], provenance)
 
 
 def _write(table: pd.DataFrame, path: Path, columns: Mapping[str, str], provenance: Mapping[str, Any]) -> None:

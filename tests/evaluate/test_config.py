@@ -7,7 +7,8 @@ import pytest
 import torch
 import yaml
 
-from evaluate.config import IMAGE_PIXELS, RunConfig, load_config
+from evaluate import baselines
+from evaluate.config import BASELINES, IMAGE_PIXELS, EvaluationConfig, RunConfig, load_config
 from train.models.registry import build
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,12 +78,28 @@ def test_there_are_shipped_configs() -> None:
         ("run", "toy/../other", "run = 'toy/../other': string should match pattern"),
         ("simulation.datasets.a/b", {"photons_per_pulse": 1.0, "record": "expected"}, "string should match pattern"),
         ("title", "", "title = '': string should have at least 1 character"),
-        ("training.models", ["late99"], "training.models.0 = 'late99': no network is called 'late99'; known: late10"),
+        (
+            "training.models",
+            ["late99"],
+            "training.models.late99.network = 'late99': no network is called 'late99'; known: late3",
+        ),
+        (
+            "training.models",
+            {"late10": {"datasets": ["dirty"]}},
+            "training.models.late10.datasets: 'dirty' is not one of simulation.datasets ['clean']",
+        ),
+        ("training.models", {"a.b": {"network": "late10"}}, "training.models.a.b = 'a.b': string should match pattern"),
+        (
+            "training.models",
+            {"majority": {"network": "late10"}},
+            "training.models.majority: a baseline is called that; choose another name",
+        ),
+        ("training.recipe.base", "ours?", "training.recipe: base 'ours?' is none of the named recipes ['poster'"),
         ("training.datasets", ["dirty"], "training.datasets: 'dirty' is not one of simulation.datasets ['clean']"),
         (
             "simulation.detector.n_pixels",
             64,
-            "training.models: 'late10' takes images of 128 x 128 pixels, but "
+            "training.models.late10: 'late10' takes images of 128 x 128 pixels, but "
             "simulation.datasets.clean.detector.n_pixels is 64",
         ),
     ],
@@ -94,6 +111,97 @@ def test_each_problem_is_named_with_key_value_and_expectation(
     with pytest.raises(ValueError, match="1 problem in the config") as error:
         load_config(mapping)
     assert message in str(error.value)
+
+
+@pytest.fixture
+def noisy_mapping(mapping: dict[str, Any]) -> dict[str, Any]:
+    """Patterns of photons as well, with less of them and on a smaller detector."""
+    others = {
+        "noisy": {"base": "poster"},
+        "dim": {"base": "noisy", "photons_per_pulse": 1e11},
+        "small": {"base": "dim", "detector": {"n_pixels": 64}},
+    }
+    mapping["simulation"]["datasets"] |= others
+    mapping["training"]["datasets"] = ["clean", "noisy"]
+    return mapping
+
+
+def test_an_evaluation_that_can_be_made_is_taken(noisy_mapping: dict[str, Any]) -> None:
+    assert load_config(noisy_mapping).evaluation == EvaluationConfig(baselines=("total_intensity",))
+    set_at(noisy_mapping, "evaluation.baselines", ["spectral_clustering"])
+    set_at(noisy_mapping, "evaluation.transfers", {"noisy": ["clean", "dim"]})
+    set_at(noisy_mapping, "evaluation.photon_curve", ["noisy", "dim"])
+    set_at(noisy_mapping, "evaluation.limits", {"datasets": ["small", "dim"], "orientations": [10]})
+    evaluation = load_config(noisy_mapping).evaluation
+    assert evaluation.transfers == {"noisy": ("clean", "dim")}
+    assert evaluation.limits is not None
+    assert (evaluation.limits.datasets, evaluation.limits.orientations) == (("small", "dim"), (10,))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        (
+            "baselines",
+            ["majority"],
+            "evaluation.baselines.0 = 'majority': no baseline is called 'majority'; known: total",
+        ),
+        ("baselines", ["total_intensity"] * 2, "evaluation.baselines: ['total_intensity', 'total_intensity'] has dup"),
+        ("transfers", {"noisy": ["dirty"]}, "evaluation.transfers.noisy: 'dirty' is not one of simulation.datasets"),
+        ("transfers", {"dim": ["noisy"]}, "evaluation.transfers.dim: nothing is trained on 'dim', only on ['clean', "),
+        ("transfers", {"noisy": ["noisy"]}, "what was trained on 'noisy' is asked about it anyway; remove it here"),
+        ("transfers", {"noisy": ["small"]}, "'small' has images of 64 x 64 pixels, expected 128 x 128"),
+        ("transfers", {"noisy": ["dim", "dim"]}, "evaluation.transfers.noisy: ['dim', 'dim'] has duplicates"),
+        ("photon_curve", ["dirty"], "evaluation.photon_curve: 'dirty' is not one of simulation.datasets"),
+        (
+            "photon_curve",
+            ["noisy", "dim", "small"],
+            "evaluation.photon_curve: 'small' differs from 'noisy' in detector, expected in photons_per_pulse alone",
+        ),
+        (
+            "photon_curve",
+            ["noisy", "clean"],
+            "'clean' differs from 'noisy' in record, beam, detector, readout, expected",
+        ),
+        ("limits", {"datasets": ["dirty"]}, "evaluation.limits.datasets: 'dirty' is not one of simulation.datasets"),
+        ("limits", {"datasets": ["clean"]}, "evaluation.limits: dataset clean: no exact likelihood is known"),
+        (
+            "limits",
+            {"datasets": ["noisy"], "patterns_per_structure": 1001},
+            "patterns_per_structure is 1001, but 'noisy' has 1000 single hits of each structure in its test split",
+        ),
+        ("limits", {"datasets": ["noisy"], "orientations": [0]}, "evaluation.limits.orientations.0 = 0: should be"),
+        ("limit", {"datasets": ["noisy"]}, "evaluation.limit is not a known key"),
+    ],
+)
+def test_an_evaluation_that_cannot_be_made_is_refused(
+    noisy_mapping: dict[str, Any], key: str, value: Any, message: str
+) -> None:
+    set_at(noisy_mapping, f"evaluation.{key}", value)
+    with pytest.raises(ValueError, match="1 problem in the config") as error:
+        load_config(noisy_mapping)
+    assert message in str(error.value)
+
+
+def test_there_is_no_limit_without_single_hits(noisy_mapping: dict[str, Any]) -> None:
+    set_at(noisy_mapping, "simulation.plan.hit_multiplicities", [2, 3])
+    set_at(noisy_mapping, "evaluation.limits", {"datasets": ["noisy"]})
+    with pytest.raises(ValueError, match=r"evaluation.limits: of single hits, but plan.hit_multiplicities is \[2, 3\]"):
+        load_config(noisy_mapping)
+
+
+def test_problems_of_all_sections_are_listed_at_once(noisy_mapping: dict[str, Any]) -> None:
+    set_at(
+        noisy_mapping, "training.models", {"late10": {"datasets": ["small"]}, "total_intensity": {"network": "late3"}}
+    )
+    set_at(noisy_mapping, "evaluation.transfers", {"noisy": ["dirty", "small"], "small": ["small"]})
+    set_at(noisy_mapping, "evaluation.limits", {"datasets": ["clean", "dirty"]})
+    with pytest.raises(ValueError, match="7 problems in the config"):
+        load_config(noisy_mapping)
+
+
+def test_baselines_are_those_there_are() -> None:
+    assert set(baselines.BASELINES) == set(BASELINES)
 
 
 def test_a_bad_value_over_a_base_names_its_dotted_key(mapping: dict[str, Any]) -> None:
@@ -143,7 +251,7 @@ def test_values_do_not_change_after_validation(mapping: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("model", sorted(IMAGE_PIXELS))
 def test_networks_take_the_size_that_is_asked_for_and_no_other(model: str) -> None:
-    network, size = build(model, n_structures=2, n_multiplicities=2), IMAGE_PIXELS[model]
+    network, size = build(model, n_structures=2, n_multiplicities=2).eval(), IMAGE_PIXELS[model]
     network(torch.zeros(1, 1, size, size))
     with pytest.raises(ValueError, match=str(size)):
         network(torch.zeros(1, 1, size // 2, size // 2))

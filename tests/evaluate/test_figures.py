@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from PIL import Image
@@ -16,7 +15,6 @@ from evaluate.canvas import PATTERN_COLORS
 from evaluate.config import RunConfig
 from evaluate.gallery import Condition
 from evaluate.illustrate import figure_names
-from evaluate.metrics import Accuracies
 from evaluate.run_files import RunFiles
 
 Run = tuple[RunFiles, RunConfig]
@@ -55,16 +53,12 @@ def test_a_finished_run_has_exactly_the_figures_that_are_promised(finished_run: 
     files, config = finished_run
     written = {path.name: path.stat().st_size for path in (files.folder / "figures").iterdir()}
     assert set(written) == set(figure_names(config))
+    each = ("training", "structures", "counts", "both", "reliability_count", "reliability_particle", "selection")
     assert set(written) == {
-        *(
-            "classes.png",
-            "gallery_clean.png",
-            "gallery_noisy.png",
-            "photons_clean.svg",
-            "photons_noisy.svg",
-            "radial.svg",
-        ),
-        *(f"{kind}_{c}_late10.svg" for kind in ("training", "structures", "counts") for c in ("clean", "noisy")),
+        *("classes.png", "radial.svg", "accuracies.svg", "photon_curve.svg", "transfers_noisy.svg"),
+        *(f"gallery_{name}.png" for name in ("clean", "noisy", "dim")),
+        *(f"photons_{name}.svg" for name in ("clean", "noisy", "dim")),
+        *(f"{kind}_{condition}.svg" for kind in each for condition in ("clean", "noisy")),
     }
     assert min(written.values()) > 5000
 
@@ -141,32 +135,6 @@ def test_patterns_without_a_photon_can_be_drawn(tmp_path: Path, counted: np.ndar
     assert (tmp_path / "dark.png").stat().st_size > 1000
 
 
-def test_confusion_writes_per_cent_of_each_row_and_counts(drawn: list[Figure], tmp_path: Path) -> None:
-    matrix = np.array([[3, 1, 0], [0, 1000, 2], [0, 0, 0]])
-    figures.confusion(tmp_path / "confusion.svg", matrix, ["a", "b", "c"], "structure")
-    axes = drawn[0].axes[0]
-    cells = {text.get_position(): text.get_text() for text in axes.texts}
-    assert cells == {(0, 0): "75", (1, 0): "25", (1, 1): "100", (2, 1): "<1"}
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["a (4)", "b (1,002)", "c (0)"]
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["a (3)", "b (1,001)", "c (2)"]
-    assert (axes.get_ylabel(), axes.get_xlabel()) == ("true structure", "answered structure")
-
-
-def test_training_curves_have_a_line_for_every_seed_and_the_majority(drawn: list[Figure], tmp_path: Path) -> None:
-    names = ["validation_accuracy", "validation_count_accuracy", "validation_particle_accuracy"]
-    history = pd.DataFrame({"epoch": [1, 2], "train_loss": [3.0, 2.0], "validation_loss": [4.0, 3.0]})
-    history[names] = [[0.1, 0.2, 0.3], [0.2, 0.4, 0.6]]
-    majority = Accuracies(0.05, 0.25, 0.2, 0.75)
-    figures.training_curves(tmp_path / "training.svg", {0: history, 1: history}, majority)
-    loss, accuracy = drawn[0].axes
-    assert [text.get_text() for text in loss.get_legend().get_texts()] == ["training", "validation"]
-    assert len(loss.lines) == 2 * 2
-    dotted = [line.get_ydata()[0] for line in accuracy.lines if line.get_linestyle() == ":" and len(line.get_ydata())]
-    assert dotted == [25, 20, 5]
-    solid = [list(line.get_ydata()) for line in accuracy.lines if line.get_linestyle() == "-"]
-    assert solid == [[20, 40], [30, 60], [10, 20]] * 2
-
-
 def test_radial_profiles_have_an_axis_of_resolution(drawn: list[Figure], tmp_path: Path) -> None:
     s = np.linspace(0.005, 0.43, 60)
     figures.radial_profiles(tmp_path / "radial.svg", s, {"a": np.exp(-s), "b": np.exp(-2 * s)})
@@ -201,8 +169,14 @@ def test_patterns_without_photons_are_told_in_the_legend(drawn: list[Figure], tm
 @pytest.mark.parametrize("suffix", ["svg", "png"])
 def test_the_same_drawing_is_the_same_file(tmp_path: Path, suffix: str) -> None:
     for name in ("first", "second"):
-        figures.confusion(tmp_path / f"{name}.{suffix}", np.eye(3, dtype=int), ["a", "b", "c"], "structure")
+        figures.radial_profiles(tmp_path / f"{name}.{suffix}", np.linspace(0.1, 1, 9), {"a": np.ones(9)})
     assert (tmp_path / f"first.{suffix}").read_bytes() == (tmp_path / f"second.{suffix}").read_bytes()
+
+
+def test_lines_are_told_apart_without_colour_too() -> None:
+    styles = canvas.series_styles([f"model{number}" for number in range(18)])
+    assert len({tuple(map(str, style.values())) for style in styles.values()}) == 18
+    assert len({(str(style["linestyle"]), style["marker"]) for style in styles.values()}) == 3
 
 
 def test_a_drawing_that_fails_leaves_no_file(tmp_path: Path) -> None:

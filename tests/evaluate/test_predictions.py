@@ -1,17 +1,20 @@
 """The tidy table of predictions."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from datasets import make_dataset
-from evaluate.predictions import answer, predict_split, predictions_table, read_predictions, truth, write_predictions
+from evaluate.predictions import answer, predict_splits, predictions_table, read_predictions, truth, write_predictions
 from simulate.dataset import Dataset, open_dataset
 from train.checkpoint import describe, load_model, network, save_model
 from train.history import Epoch
+from train.predict import predict
 from train.recipe import Recipe
 
 STRUCTURES = ["ring", "ball", "ball", "ring", "ball", "ring", "ball", "ring", "ball", "ring"]
@@ -30,9 +33,10 @@ def test_answers_are_the_most_probable_class_of_each_head(dataset: Dataset) -> N
     particle = np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]])
     table = predictions_table(dataset, slice(7, 10), count, particle)
     assert table.columns.tolist() == [
-        *("pattern", "structure", "hit_multiplicity", "predicted_structure", "predicted_hit_multiplicity"),
+        *("split", "pattern", "structure", "hit_multiplicity", "predicted_structure", "predicted_hit_multiplicity"),
         *("p_hit_multiplicity_1", "p_hit_multiplicity_3", "p_structure_ball", "p_structure_ring"),
     ]
+    assert table["split"].tolist() == ["validation", "test", "test"]
     assert table["pattern"].tolist() == [7, 8, 9]
     assert truth(table).structure.tolist() == ["ring", "ball", "ring"]
     assert truth(table).hit_multiplicity.tolist() == [1, 3, 3]
@@ -52,19 +56,38 @@ def test_probabilities_must_fit_rows_and_classes(dataset: Dataset) -> None:
 
 
 def test_a_table_survives_its_file(dataset: Dataset, tmp_path: Path) -> None:
-    table = predictions_table(dataset, slice(8, 10), np.full((2, 2), 0.5), np.full((2, 2), 0.5))
-    write_predictions(table, tmp_path / "new" / "late10-seed0.parquet")
-    pd.testing.assert_frame_equal(read_predictions(tmp_path / "new" / "late10-seed0.parquet"), table)
-    assert [path.name for path in (tmp_path / "new").iterdir()] == ["late10-seed0.parquet"]
+    table = predictions_table(dataset, slice(6, 10), np.full((4, 2), 0.5), np.full((4, 2), 0.5))
+    path = tmp_path / "new" / "late10-seed0.parquet"
+    write_predictions(table, path)
+    pd.testing.assert_frame_equal(read_predictions(path, None), table)
+    assert read_predictions(path)["pattern"].tolist() == [8, 9]
+    assert read_predictions(path, "validation")["pattern"].tolist() == [7]
+    assert read_predictions(path, "train").index.tolist() == [0]
+    assert [file.name for file in (tmp_path / "new").iterdir()] == ["late10-seed0.parquet"]
 
 
-def test_predict_split_asks_the_network_about_that_split(dataset: Dataset, tmp_path: Path) -> None:
+def test_splits_are_asked_about_one_by_one(dataset: Dataset) -> None:
+    """The answers are told rows of the dataset, and the table has them below each other."""
+
+    def answers(asked: Dataset, rows: slice) -> tuple[NDArray, NDArray]:
+        number = np.arange(len(asked))[rows, None] / 10
+        return np.hstack([number, 1 - number]), np.hstack([1 - number, number])
+
+    table = predict_splits(answers, dataset, ("validation", "test"))
+    assert table["split"].tolist() == ["validation", "test", "test"]
+    assert table["pattern"].tolist() == [7, 8, 9]
+    assert table.index.tolist() == [0, 1, 2]
+    assert table["p_hit_multiplicity_1"].tolist() == table["p_structure_ring"].tolist() == [0.7, 0.8, 0.9]
+
+
+def test_a_network_is_asked_about_that_split(dataset: Dataset, tmp_path: Path) -> None:
     torch.manual_seed(0)
     description = describe("late10", dataset, Recipe(), seed=0)
     model = network(description, torch.device("cpu")).eval()
     epoch = Epoch(1, 1.0, 1.0, 0.5, 0.5, 0.5, False, False, 100.0, 1.0)
     save_model(tmp_path / "model.pt", description, epoch, model.state_dict())
-    table = predict_split(load_model(tmp_path / "model.pt", torch.device("cpu")), dataset, "test", batch_size=1)
+    trained = load_model(tmp_path / "model.pt", torch.device("cpu"))
+    table = predict_splits(partial(predict, trained, batch_size=1), dataset, ("test",))
     images = torch.tensor(dataset.read(dataset.splits["test"]))[:, None]
     centred = images - images.mean((-2, -1), keepdim=True)
     with torch.inference_mode():

@@ -1,16 +1,19 @@
 """The tables of a finished run, whose predictions were chosen by hand (conftest.py)."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from evaluate.calibration import calibrate
 from evaluate.config import RunConfig
 from evaluate.predictions import read_predictions, write_predictions
 from evaluate.run_files import RunFiles
-from evaluate.tables import CNN_COLUMNS, PER_CLASS_COLUMNS, judged, per_class, write_tables
+from evaluate.selection import operating_points
+from evaluate.tables import COLUMNS, judged, per_class, table_names, transfers, write_tables
 
 Run = tuple[RunFiles, RunConfig]
 
@@ -20,18 +23,60 @@ def cnn(finished_run: Run) -> pd.DataFrame:
     return pd.read_csv(finished_run[0].table("cnn"))
 
 
-def test_columns_of_cnn_are_exactly_these(cnn: pd.DataFrame) -> None:
-    assert cnn.columns.tolist() == [
-        *("dataset", "condition", "model", "seed", "n_train", "n_test", "test_accuracy", "count_accuracy"),
-        *("particle_accuracy", "single_hit_accuracy", "majority_accuracy"),
-    ]
-    assert list(CNN_COLUMNS) == cnn.columns.tolist()
+COLUMNS_BY_HAND = {
+    "cnn": "dataset condition model seed n_train n_test test_accuracy count_accuracy particle_accuracy "
+    "single_hit_accuracy majority_accuracy",
+    "per_class": "dataset condition model seed structure hit_multiplicity n recall count_recall particle_recall "
+    "precision",
+    "calibration": "dataset condition model seed head n_validation n_test temperature ece_before ece_after nll_before "
+    "nll_after",
+    "selection": "dataset condition model seed target_purity threshold purity yield n_test single_fraction",
+    "generalisation": "dataset trained_on condition model seed n_test test_accuracy count_accuracy particle_accuracy "
+    "single_hit_accuracy majority_accuracy in_distribution_accuracy",
+}
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_columns_are_exactly_these_and_are_told_beside_the_table(finished_run: Run, name: str) -> None:
+    path = finished_run[0].table(name)
+    table, record = pd.read_csv(path), json.loads(path.with_suffix(".json").read_text())
+    assert table.columns.tolist() == list(record["columns"]) == COLUMNS_BY_HAND[name].split()
+    assert (table["dataset"] == "toy").all()
+    assert record["table"] == path.name
+    assert record["config_digest"] == "c0ffee00"
+    assert record["versions"] == {"numpy": "9.8.7"}
+
+
+NOISY = [("late10", 3), ("late10", 5), ("late10_he", 3), ("azimuthal", 3), ("total_intensity", 0)]
+CLEAN = [("late10", 3), ("late10", 5), ("total_intensity", 0)]
 
 
 def test_one_row_for_every_condition_model_and_seed_and_two_baselines(cnn: pd.DataFrame) -> None:
-    keys = list(cnn[["dataset", "condition", "model", "seed"]].itertuples(index=False, name=None))
-    models = [("late10", 3), ("late10", 5), ("total_intensity", 0), ("majority", 0)]
-    assert keys == [("toy", condition, *model) for condition in ("clean", "noisy") for model in models]
+    keys = list(cnn[["condition", "model", "seed"]].itertuples(index=False, name=None))
+    majority = ("majority", 0)
+    assert keys == [("clean", *one) for one in [*CLEAN, majority]] + [("noisy", *one) for one in [*NOISY, majority]]
+
+
+def test_the_judged_are_those_of_the_table(finished_run: Run) -> None:
+    judges = [("clean", *one) for one in CLEAN] + [("noisy", *one) for one in NOISY]
+    assert judged(finished_run[1]) == judges
+    assert transfers(finished_run[1]) == [("noisy", *one, other) for one in NOISY for other in ("dim", "clean")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "missing"),
+    [
+        ({}, set()),
+        ({"transfers": {}}, {"generalisation"}),
+        ({"transfers": {"noisy": ()}}, {"generalisation"}),
+        ({"limits": None}, {"limit"}),
+    ],
+)
+def test_only_tables_that_were_asked_for_are_named(finished_run: Run, changes: dict, missing: set[str]) -> None:
+    config = finished_run[1]
+    evaluation = config.evaluation.model_copy(update=changes)
+    names = table_names(config.model_copy(update={"evaluation": evaluation}))
+    assert names == [name for name in (*COLUMNS, "limit") if name not in missing]
 
 
 def test_accuracies_by_hand(cnn: pd.DataFrame) -> None:
@@ -43,7 +88,38 @@ def test_accuracies_by_hand(cnn: pd.DataFrame) -> None:
     questions = ["test_accuracy", "count_accuracy", "particle_accuracy", "single_hit_accuracy"]
     assert rows.loc[("late10", 3), questions].tolist() == [0.75, 0.75, 0.75, 0.75]
     assert rows.loc[("late10", 5), questions].tolist() == [0.25, 0.5, 0.5, 0.5]
+    assert rows.loc[("late10_he", 3), questions].tolist() == [1, 1, 1, 1]
     assert rows.loc[("majority", 0), questions].tolist() == [0.25, 0.5, 0.5, 0.5]
+
+
+def test_generalisation_by_hand(finished_run: Run, cnn: pd.DataFrame) -> None:
+    """Hand-made answers are the same everywhere; a hundred times the photons are all taken for the brightest class."""
+    table = pd.read_csv(finished_run[0].table("generalisation"))
+    keys = list(table[["trained_on", "condition", "model", "seed"]].itertuples(index=False, name=None))
+    assert keys == [("noisy", other, *one) for one in NOISY for other in ("dim", "clean")]
+    assert (table["n_test"] == 16).all()
+    assert (table["majority_accuracy"] == 0.25).all()
+    own = cnn[cnn["condition"] == "noisy"].set_index(["model", "seed"])["test_accuracy"]
+    assert table["in_distribution_accuracy"].tolist() == [own[one] for one in NOISY for _ in range(2)]
+    networks = table[table["model"] != "total_intensity"]
+    assert networks["test_accuracy"].tolist() == networks["in_distribution_accuracy"].tolist()
+    brighter = table[(table["model"] == "total_intensity") & (table["condition"] == "clean")]
+    assert brighter["test_accuracy"].item() == 0.25
+
+
+def test_trust_and_selection_are_asked_of_everything_judged(finished_run: Run) -> None:
+    """Row by row what the functions say of the predictions, of both splits."""
+    files, config = finished_run
+    for name, of, key in (
+        ("calibration", calibrate, "head"),
+        ("selection", operating_points, "target_purity"),
+    ):
+        table = pd.read_csv(files.table(name)).drop(columns="dataset").set_index(["condition", "model", "seed"])
+        assert list(dict.fromkeys(table.index)) == judged(config)
+        for learner in judged(config):
+            expected = of(read_predictions(files.predictions(*learner), None)).set_index(key)
+            found = table.loc[[learner]].set_index(key)
+            pd.testing.assert_frame_equal(found, expected[found.columns], check_dtype=False, atol=1e-6)
 
 
 def test_noise_free_intensity_tells_the_four_classes_apart(cnn: pd.DataFrame) -> None:
@@ -53,7 +129,6 @@ def test_noise_free_intensity_tells_the_four_classes_apart(cnn: pd.DataFrame) ->
 
 def test_per_class_by_hand(finished_run: Run) -> None:
     table = pd.read_csv(finished_run[0].table("per_class"))
-    assert table.columns.tolist() == list(PER_CLASS_COLUMNS)
     rows = table[(table["condition"] == "clean") & (table["seed"] == 3)].set_index(["structure", "hit_multiplicity"])
     assert (rows["n"] == 4).all()
     two_balls, one_9xyz = rows.loc[("ball", 2)], rows.loc[("9xyz", 1)]
@@ -98,25 +173,25 @@ def test_shots_that_hit_nothing_by_hand() -> None:
     assert balls[["recall", "count_recall", "particle_recall", "precision"]].tolist() == [0.5, 0.5, 1, 0.5]
 
 
-@pytest.mark.parametrize("name", ["cnn", "per_class"])
-def test_provenance_lies_beside_each_table(finished_run: Run, name: str) -> None:
-    path = finished_run[0].table(name)
-    record = json.loads(path.with_suffix(".json").read_text())
-    assert record["table"] == path.name
-    assert list(record["columns"]) == pd.read_csv(path).columns.tolist()
-    assert record["config_digest"] == "c0ffee00"
-    assert record["versions"] == {"numpy": "9.8.7"}
-
-
-def test_predictions_of_other_patterns_are_refused(finished_run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("split", "about", "message"),
+    [
+        ("test", "clean", r"clean/clean/late10-seed3\.parquet is not about the test split of clean"),
+        ("validation", "clean", r"clean/clean/late10-seed3\.parquet is not about the validation split of clean"),
+        ("test", "dim", r"noisy/dim/late10-seed3\.parquet is not about the test split of dim"),
+    ],
+)
+def test_predictions_of_other_patterns_are_refused(
+    finished_run: Run, tmp_path: Path, split: str, about: str, message: str
+) -> None:
     files, config = finished_run
     elsewhere = RunFiles(tmp_path)
     (tmp_path / "datasets").symlink_to(files.folder / "datasets")
-    for condition in config.training.datasets:
-        for model, seed in judged(config):
-            table = read_predictions(files.predictions(condition, model, seed))
-            shifted = table.assign(structure=np.roll(table["structure"], 1))
-            write_predictions(shifted, elsewhere.predictions(condition, model, seed))
-    with pytest.raises(ValueError, match=r"late10-seed3\.parquet is not about the test split of clean"):
+    shutil.copytree(files.folder / "predictions", tmp_path / "predictions")
+    for path in (tmp_path / "predictions").rglob(f"{about}/*.parquet"):
+        table = read_predictions(path, None)
+        table.loc[table["split"] == split, "structure"] = np.roll(table.loc[table["split"] == split, "structure"], 1)
+        write_predictions(table, path)
+    with pytest.raises(ValueError, match=message):
         write_tables(elsewhere, config, {})
     assert not elsewhere.table("cnn").exists()

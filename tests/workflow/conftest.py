@@ -35,6 +35,10 @@ TINY: dict[str, Any] = {
         "device": "cpu",
         "recipe": {"epochs": 2, "batch_size": 32},
     },
+    "evaluation": {
+        "transfers": {"noise_free": ["noisy"]},
+        "limits": {"datasets": ["noisy"], "patterns_per_structure": 2, "orientations": [8]},
+    },
 }
 
 

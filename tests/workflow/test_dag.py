@@ -1,5 +1,6 @@
 """What snakemake would do: the shipped configs' whole DAGs, and configs that are refused before any job."""
 
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,19 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_papers_dag_is_whole(workflow) -> None:
-    """11 structures, 220,000 patterns in 215 shards of 1,024, 16 shards a job; three seeds on two datasets."""
+    """11 structures, 220,000 patterns in 215 shards of 1,024, 16 shards a job; three seeds."""
     jobs = workflow.planned(configfile=ROOT / "config.yaml")
-    assert jobs["structure"] == jobs["volume"] == 11
-    assert jobs["dataset_shards"] == 2 * 14
-    assert jobs["dataset"] == jobs["dataset_layout"] == 2
-    assert jobs["train"] == 2 * 3
-    assert jobs["predict"] == 2 * (3 + 1)  # and the total-intensity baseline
-    assert jobs["geometry"] == 2
-    assert jobs["plan"] == jobs["tables"] == jobs["report"] == jobs["all"] == 1
+    assert jobs["structure"] == 11
+    assert jobs["volume"] == 4 * 11  # the shifted beam, the near detector and the higher energy each reach farther
+    assert jobs["plan"] == 2  # ballistic, surface_contact
+    assert jobs["geometry"] == jobs["dataset"] == jobs["dataset_layout"] == 23
+    assert jobs["dataset_shards"] == 21 * 14 + 2 * 6  # two datasets of 96,250 patterns, mostly single hits
+    assert jobs["train"] == 3 * (6 * 8 + 3 * 15)  # six networks on eight datasets, three on seven more
+    in_distribution = jobs["train"] + 15 * 2  # and two baselines
+    of_noisy, of_others = 3 * 9 + 2, 3 * 3 + 2
+    assert jobs["predict"] == in_distribution + 8 * of_noisy + (1 + 5) * of_others
+    assert jobs["limit_of_dataset"] == 8
+    assert jobs["limit"] == jobs["tables"] == jobs["figures"] == jobs["report"] == jobs["all"] == 1
 
 
 @pytest.mark.parametrize(("name", "structures"), [("demo", 6), ("standins", 11)])
@@ -26,6 +31,34 @@ def test_shipped_configs_have_a_dag(workflow, name: str, structures: int) -> Non
     jobs = workflow.planned(configfile=ROOT / "config" / f"{name}.yaml")
     assert jobs["structure"] == structures
     assert jobs["report"] == 1
+
+
+def test_models_are_trained_and_asked_as_the_config_says(workflow) -> None:
+    """A model of its own recipe, on one dataset, from two seeds; a training's transfers are a prediction each."""
+    workflow.configure(
+        training__models={
+            "late10": {},
+            "he": {"network": "late10", "recipe": {"base": "ours"}, "datasets": ["noisy"], "seeds": [1, 2]},
+        },
+        evaluation={"transfers": {"noisy": ["noise_free"]}, "baselines": ["total_intensity", "spectral_clustering"]},
+    )
+    jobs = workflow.planned()
+    assert jobs["train"] == 1 + 2
+    noise_free, noisy = 1 + 2, 2 + 2  # networks and baselines
+    assert jobs["predict"] == noise_free + 2 * noisy
+    assert jobs["tables"] == jobs["figures"] == jobs["report"] == 1
+
+
+def test_only_a_model_that_asks_for_fresh_patterns_needs_what_they_are_rendered_from(workflow) -> None:
+    fresh = {"network": "late10", "recipe": {"base": "plain", "fresh": True}}
+    workflow.configure(training__models={"late10": {}, "fresh": fresh}, evaluation={})
+    dag = workflow.snakemake("--dag", "dot").stdout
+    rules = dict(re.findall(r'(\d+)\[label = "(\w+)', dag))
+    models = dict(re.findall(r'(\d+)\[label = "train\\n[^"]*model: (\w+)', dag))
+    needs = {
+        model: {rules[a] for a, b in re.findall(r"(\d+) -> (\d+)", dag) if b == job} for job, model in models.items()
+    }
+    assert needs == {"late10": {"dataset"}, "fresh": {"dataset", "plan", "geometry", "volume", "structure"}}
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
@@ -52,7 +85,10 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"simulation__datasets__noise_free__detector": {"n_pixels": 64}},
         "takes images of 128 x 128 pixels, but simulation.datasets.noise_free.detector.n_pixels is 64",
     ),
-    "no such dataset": ({"training__datasets": ["dark"]}, "'dark' is not one of simulation.datasets"),
+    "no such dataset": (
+        {"training__datasets": ["dark"], "evaluation": {}},
+        "'dark' is not one of simulation.datasets",
+    ),
 }
 
 

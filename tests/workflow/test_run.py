@@ -34,6 +34,17 @@ def test_outputs_are_all_there(finished) -> None:
     assert (table["n_train"] == 112).all()
     assert (table["n_test"] == 32).all()
     assert (table["majority_accuracy"] == 0.25).all()
+    (asked,) = (results / "predictions" / "noise_free" / "noisy").glob("late10-seed0.parquet")
+    assert set(pd.read_parquet(asked)["split"]) == {"test"}
+    own = pd.read_parquet(results / "predictions" / "noise_free" / "noise_free" / "late10-seed0.parquet")
+    assert own["split"].value_counts().to_dict() == {"test": 32, "validation": 16}
+    elsewhere = pd.read_csv(results / "tables" / "generalisation.csv")
+    assert list(elsewhere["model"]) == ["late10", "total_intensity"]
+    assert (elsewhere["condition"] == "noisy").all()
+    assert list(elsewhere["in_distribution_accuracy"]) == list(table["test_accuracy"])[:2]
+    for name in ("calibration", "selection"):
+        assert list(dict.fromkeys(pd.read_csv(results / "tables" / f"{name}.csv")["model"])) == list(elsewhere["model"])
+    assert (pd.read_csv(results / "tables" / "limit.csv")["condition"] == "noisy").all()
     provenance = json.loads((results / "tables" / "cnn.json").read_text())
     assert {"globule", "wishbone"} <= set(json.dumps(provenance).split('"'))
     for name in ("source", "config", "versions", "device", "wall"):
@@ -74,11 +85,12 @@ def test_a_new_fluence_makes_only_its_own_dataset(finished, entries) -> None:
 
 
 def test_a_changed_fluence_makes_that_dataset_again(finished, entries) -> None:
-    """The detector is what it was."""
+    """The detector is what it was; its limit, and what other networks answer about it, are found again."""
     finished.configure(simulation__datasets={**entries, "noisy": {"base": "poster", "photons_per_pulse": 1e11}})
     its_own = {"dataset_layout": 1, "dataset_shards": 2, "dataset": 1}
     assert finished.planned(finished.results / "datasets" / "noisy" / "dataset.json") == its_own
-    assert finished.planned() == {**its_own, "figures": 1, "report": 1, "all": 1}
+    judged_again = {"limit_of_dataset": 1, "limit": 1, "predict": 2, "tables": 1, "figures": 1, "report": 1}
+    assert finished.planned() == {**its_own, **judged_again, "all": 1}
 
 
 def test_another_placement_has_a_plan_of_its_own(finished, entries) -> None:
@@ -116,6 +128,7 @@ def test_shots_that_hit_nothing_go_all_the_way(workflow) -> None:
         simulation__plan__hit_multiplicities=[0, 1, 2],
         simulation__datasets={"noisy": foggy},
         training__datasets=["noisy"],
+        evaluation={},
     )
     done = workflow.snakemake()
     assert done.returncode == 0, done.stderr

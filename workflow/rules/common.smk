@@ -3,20 +3,20 @@
 SIMULATION = RUN.simulation
 STRUCTURES = [structure.id for structure in SIMULATION.structures]
 REACHES = sorted({reach_of(dataset) for dataset in SIMULATION.datasets.values()})
-TRAININGS = [
-    (dataset, model, seed)
-    for dataset in RUN.training.datasets
-    for model in RUN.training.models
-    for seed in RUN.training.seeds
-]
+TRAININGS = RUN.training.trainings
+PREDICTIONS = [FILES.predictions(*learner) for learner in judged(RUN)]
+TRANSFERS = [FILES.predictions(*transfer) for transfer in transfers(RUN)]
+TABLES = table_names(RUN)
 
 
 wildcard_constraints:
     structure="|".join(STRUCTURES),
     dataset="|".join(SIMULATION.datasets),
+    trained_on="|".join(SIMULATION.datasets),
+    asked_about="|".join(SIMULATION.datasets),
     placement="|".join(MODELS),
     reach=r"q\d+(\.\d+)?",
-    model="|".join([*RUN.training.models, "total_intensity"]),
+    model="|".join([*RUN.training.models, *BASELINES]),
     seed=r"\d+",
     job=r"\d+",
 
@@ -72,9 +72,31 @@ def atoms_of(wildcards):
     return [FILES.atoms(structure) for structure in STRUCTURES] if by_skopi else []
 
 
+def training_settings(wildcards):
+    """What decides a model's weights, beside the dataset and the seed."""
+    whole = RUN.training.models[wildcards.model].model_dump(mode="json")
+    return {key: whole[key] for key in ("network", "recipe")}
+
+
+def learned_of(wildcards):
+    """What answers: a trained network, or what a baseline learns from."""
+    if wildcards.model in BASELINES:
+        return FILES.card(wildcards.trained_on)
+    return FILES.model(wildcards.trained_on, wildcards.model, wildcards.seed)
+
+
+def answering_source(wildcards):
+    """Digest of the code that answers."""
+    by_baseline = wildcards.model in BASELINES
+    learner = (
+        f"evaluate.baselines.{wildcards.model}" if by_baseline else "train.predict"
+    )
+    return source_digest("evaluate.predictions", learner)
+
+
 def source_of(wildcards):
-    """What patterns of a dataset are rendered from, where the recipe asks for fresh ones."""
-    if not RUN.training.recipe.fresh:
+    """What patterns of a dataset are rendered from, where the model's recipe asks for fresh ones."""
+    if not RUN.training.models[wildcards.model].recipe.fresh:
         return {}
     return {
         "plan": plan_of(wildcards),

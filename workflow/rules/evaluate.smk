@@ -3,18 +3,14 @@
 
 rule predict:
     input:
-        card=FILES.card("{dataset}"),
-        model=lambda wildcards: (
-            []
-            if wildcards.model == "total_intensity"
-            else FILES.model(wildcards.dataset, wildcards.model, wildcards.seed)
-        ),
+        card=FILES.card("{asked_about}"),
+        learned=learned_of,
     output:
-        FILES.predictions("{dataset}", "{model}", "{seed}"),
+        FILES.predictions("{trained_on}", "{model}", "{seed}", "{asked_about}"),
     log:
-        log_of("predict/{dataset}-{model}-seed{seed}"),
+        log_of("predict/{trained_on}/{asked_about}/{model}-seed{seed}"),
     benchmark:
-        benchmark_of("predict/{dataset}-{model}-seed{seed}")
+        benchmark_of("predict/{trained_on}/{asked_about}/{model}-seed{seed}")
     conda:
         "../envs/singlehit.yaml"
     threads: 8
@@ -22,38 +18,35 @@ rule predict:
         mem_mb=8000,
         runtime=60,
     params:
-        source=source_digest("evaluate.predictions", "evaluate.baselines"),
+        source=answering_source,
     message:
-        "{wildcards.model}, seed {wildcards.seed}: answers for the test split of {wildcards.dataset}"
+        "{wildcards.model} of {wildcards.trained_on}, seed {wildcards.seed}: answers about {wildcards.asked_about}"
     script:
         "../scripts/predict.py"
 
 
 rule tables:
     input:
-        cards=expand(FILES.card("{dataset}"), dataset=RUN.training.datasets),
-        predictions=[
-            FILES.predictions(dataset, model, seed)
-            for dataset in RUN.training.datasets
-            for model, seed in judged(RUN)
-        ],
+        cards=expand(FILES.card("{dataset}"), dataset=RUN.training.conditions),
+        predictions=PREDICTIONS + TRANSFERS,
         trainings=[FILES.training_record(*training) for training in TRAININGS],
         records=expand(FILES.structure("{structure}"), structure=STRUCTURES),
     output:
-        cnn=report(
-            FILES.table("cnn"),
-            category="Results",
-            caption="../report/cnn.rst",
-            labels={"table": "networks and baselines"},
-        ),
-        provenance=FILES.table("cnn").with_suffix(".json"),
-        per_class=report(
-            FILES.table("per_class"),
-            category="Results",
-            caption="../report/per_class.rst",
-            labels={"table": "by class"},
-        ),
-        per_class_provenance=FILES.table("per_class").with_suffix(".json"),
+        tables=[
+            report(
+                FILES.table(name),
+                category="Results",
+                caption=f"../report/{name}.rst",
+                labels={"table": name},
+            )
+            for name in TABLES
+            if name != "limit"
+        ],
+        provenance=[
+            FILES.table(name).with_suffix(".json")
+            for name in TABLES
+            if name != "limit"
+        ],
     log:
         log_of("tables"),
     benchmark:
@@ -75,8 +68,10 @@ rule figures:
     input:
         cards=expand(FILES.card("{dataset}"), dataset=SIMULATION.datasets),
         histories=[FILES.history(*training) for training in TRAININGS],
-        predictions=[FILES.predictions(*training) for training in TRAININGS],
+        trainings=[FILES.training_record(*training) for training in TRAININGS],
+        predictions=PREDICTIONS + TRANSFERS,
         geometries=expand(FILES.geometry("{dataset}"), dataset=SIMULATION.datasets),
+        tables=[FILES.table(name) for name in TABLES],
     output:
         [
             report(
@@ -106,12 +101,12 @@ rule figures:
 
 rule report:
     input:
-        table=FILES.table("cnn"),
+        tables=[FILES.table(name) for name in TABLES],
         provenance=FILES.table("cnn").with_suffix(".json"),
-        per_class=FILES.table("per_class"),
         figures=[FILES.figure(name) for name in figure_names(RUN)],
         histories=[FILES.history(*training) for training in TRAININGS],
-        predictions=[FILES.predictions(*training) for training in TRAININGS],
+        trainings=[FILES.training_record(*training) for training in TRAININGS],
+        predictions=PREDICTIONS + TRANSFERS,
         structures=expand(FILES.structure("{structure}"), structure=STRUCTURES),
         volumes=expand(
             FILES.volume("{structure}", "{reach}"),

@@ -10,9 +10,9 @@ rule train:
         history=FILES.history("{dataset}", "{model}", "{seed}"),
         record=FILES.training_record("{dataset}", "{model}", "{seed}"),
     log:
-        log_of("train/{dataset}-{model}-seed{seed}"),
+        log_of("train/{dataset}/{model}-seed{seed}"),
     benchmark:
-        benchmark_of("train/{dataset}-{model}-seed{seed}")
+        benchmark_of("train/{dataset}/{model}-seed{seed}")
     conda:
         "../envs/singlehit.yaml"
     threads: 16
@@ -20,7 +20,7 @@ rule train:
         mem_mb=16000,
         runtime=720,
     params:
-        recipe=RUN.training.model_dump(mode="json")["recipe"],
+        settings=training_settings,
         source=source_digest("train.fit"),
     message:
         "train {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"

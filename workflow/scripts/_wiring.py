@@ -1,6 +1,7 @@
 """What every rule's script does first: log to the rule's file and to the terminal, and load the run's config."""
 
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,9 @@ def start(snakemake: "SnakemakeObject") -> tuple[RunConfig, RunFiles]:
     logging.basicConfig(level=logging.INFO, handlers=handlers, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.captureWarnings(True)
     sys.excepthook = lambda kind, error, trace: logging.critical("%s", error, exc_info=(kind, error, trace))
+    # Numba takes every core unless told before it starts, and then torch, which has the same OpenMP, does too: two jobs
+    # of one thread each on two cores would train at half of their speed, waiting for each other.
+    os.environ["NUMBA_NUM_THREADS"] = str(min(snakemake.threads, os.cpu_count() or 1))
     run = load_config(snakemake.config)
     return run, RunFiles(run.folder)
 

@@ -1,26 +1,29 @@
-"""Rule predict: what a network, or the baseline from total intensity, answers for the test split."""
+"""Rule predict: what a network, or a baseline, answers: on what it learned from, or on another dataset's test split."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
 from _wiring import start
-from evaluate.baselines import total_intensity
-from evaluate.predictions import predict_split, write_predictions
+from evaluate.baselines import BASELINES
+from evaluate.predictions import predict_splits, write_predictions
 from simulate.dataset import open_dataset
 from train.checkpoint import load_model
 from train.device import choose_device
+from train.predict import predict
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 run, files = start(snakemake)
 torch.set_num_threads(snakemake.threads)  # more than the job was given would wait for each other at every operation
-dataset = open_dataset(files.dataset(snakemake.wildcards.dataset))
-if snakemake.wildcards.model == "total_intensity":
-    predictions = total_intensity(dataset, seed=int(snakemake.wildcards.seed))
+wildcards = snakemake.wildcards
+if wildcards.model in BASELINES:
+    answers = BASELINES[wildcards.model](open_dataset(files.dataset(wildcards.trained_on)), int(wildcards.seed))
 else:
-    trained = load_model(Path(snakemake.input.model), choose_device(run.training.device))
-    predictions = predict_split(trained, dataset, "test")
-write_predictions(predictions, Path(snakemake.output[0]))
+    answers = partial(predict, load_model(Path(snakemake.input.learned), choose_device(run.training.device)))
+dataset = open_dataset(files.dataset(wildcards.asked_about))
+splits = ("validation", "test") if wildcards.asked_about == wildcards.trained_on else ("test",)
+write_predictions(predict_splits(answers, dataset, splits), Path(snakemake.output[0]))

@@ -16,15 +16,16 @@ if TYPE_CHECKING:
 run, files = start(snakemake)
 torch.set_num_threads(snakemake.threads)  # more than the job was given would wait for each other at every operation
 wildcards = snakemake.wildcards
+model = run.training.models[wildcards.model]
 source = None
-if run.training.recipe.fresh:
+if model.recipe.fresh:
     from simulate.fresh import Source
 
     source = Source(run.simulation, wildcards.dataset, rendered_from(snakemake, run))
 fit(
-    wildcards.model,
+    model.network,
     open_dataset(files.dataset(wildcards.dataset)),
-    run.training.recipe,
+    model.recipe,
     int(wildcards.seed),
     choose_device(run.training.device),
     Path(snakemake.output.model).parent,

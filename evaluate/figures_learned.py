@@ -1,0 +1,352 @@
+"""Figures of what was learned, from arrays to files."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize, PowerNorm
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator, NullLocator
+from numpy.typing import NDArray
+
+from evaluate.canvas import BLUE, GREEN, INK, ORANGE, QUIET, drawing, series_styles
+from evaluate.results import QUESTIONS, Line, PhotonCurve, Result, Transfer
+from evaluate.wording import number, points, spoken
+
+ACCURACY_CURVES = (
+    ("validation_count_accuracy", "number of particles", GREEN, "count_accuracy"),
+    ("validation_particle_accuracy", "structure", ORANGE, "particle_accuracy"),
+    ("validation_accuracy", "both", BLUE, "test_accuracy"),
+)
+"""Column of history.csv, its name, its colour, and the question it answers."""
+
+TEST = "test_accuracy"
+
+POSTER_MARK: dict[str, Any] = {
+    "marker": "D",
+    "linestyle": "none",
+    "markersize": 4.5,
+    "markerfacecolor": "none",
+    "color": ORANGE,
+}
+
+BASELINE_SHAPES = (((0, (5, 2)), "D"), ((0, (3, 1, 1, 1)), "v"), ((0, (1, 1.5)), "x"), ("-", "+"))
+"""Dashes and markers of the grey lines."""
+
+
+def confusion(path: Path, matrix: NDArray[np.int64], labels: Sequence[str], quantity: str) -> None:
+    """How often each true label (row) was given each answer (column), in per cent of the row.
+
+    Parameters
+    ----------
+    matrix :   (k, k) patterns, as from `metrics.confusion`.
+    quantity : what the labels are, for the axes: structure, hit multiplicity.
+    """
+    shown, answered = matrix.sum(axis=1), matrix.sum(axis=0)
+    share = np.divide(100 * matrix, shown[:, None], out=np.zeros(matrix.shape), where=shown[:, None] > 0)
+    k = len(labels)
+    rows, columns = (
+        [f"{label} ({n:,})" for label, n in zip(labels, total, strict=True)] for total in (shown, answered)
+    )
+    cell, margin = max(0.46, 2.1 / k), 0.5 + 0.074 * max(map(len, rows + columns))  # inches
+    size = k * cell + margin + 0.1
+    with drawing(path, (size, size)) as figure:
+        axes = figure.add_axes((margin / size, 0.1 / size, k * cell / size, k * cell / size))
+        axes.imshow(share, cmap="Blues", vmin=0, vmax=115)  # not to 100: the darkest blue hides the number
+        for (row, column), value in np.ndenumerate(share):
+            if matrix[row, column]:
+                text = f"{value:.0f}" if value >= 0.5 else "<1"
+                axes.text(column, row, text, ha="center", va="center", color="white" if value > 60 else INK, size=8)
+        axes.set_xticks(range(k), columns, rotation=90)
+        axes.set_yticks(range(k), rows)
+        axes.xaxis.tick_top()
+        axes.xaxis.set_label_position("top")
+        axes.set_xlabel(f"answered {quantity}", labelpad=6)
+        axes.set_ylabel(f"true {quantity}", labelpad=6)
+        axes.set_xticks(np.arange(k + 1) - 0.5, minor=True)
+        axes.set_yticks(np.arange(k + 1) - 0.5, minor=True)
+        axes.grid(which="minor", color="white", linewidth=1.5)
+        axes.tick_params(which="both", length=0)
+        axes.spines[:].set_visible(False)
+
+
+def class_confusion(
+    path: Path, matrix: NDArray[np.int64], structures: Sequence[str], hit_multiplicities: Sequence[int]
+) -> None:
+    """How often each class (row) was given each answer (column): a shade for the per cent of the row.
+
+    Parameters
+    ----------
+    matrix : (k, k) patterns, structure by structure and in each the hit multiplicities above zero in the given order.
+    """
+    share = 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    counts, k = len(hit_multiplicities), len(matrix)
+    cell, margin, edge = max(0.115, 2.4 / k), 0.45 + 0.078 * max(map(len, structures)), 0.75  # inches
+    width = k * cell + margin + edge
+    height = k * cell + margin + 0.1
+    with drawing(path, (width, height)) as figure:
+        axes = figure.add_axes((margin / width, 0.1 / height, k * cell / width, k * cell / height))
+        image = axes.imshow(share, cmap="Blues", norm=PowerNorm(0.5, 0, 100), interpolation="nearest")
+        middles = np.arange(len(structures)) * counts + (counts - 1) / 2
+        axes.set_xticks(middles, structures, rotation=90)
+        axes.set_yticks(middles, structures)
+        each = np.arange(k)
+        numbers = [str(n) for n in hit_multiplicities] * len(structures)
+        axes.set_xticks(each, numbers, minor=True, size=5 if k > 24 else 8)
+        axes.set_yticks(each, numbers, minor=True, size=5 if k > 24 else 8)
+        axes.xaxis.tick_top()
+        axes.xaxis.set_label_position("top")
+        axes.set_xlabel("answered structure, number of particles")
+        axes.set_ylabel("true structure, number of particles")
+        axes.tick_params(which="major", length=0, pad=12)
+        axes.tick_params(which="minor", length=0, pad=2, labelcolor=QUIET, labeltop=True, labelbottom=False)
+        for edge_at in np.arange(1, len(structures)) * counts - 0.5:
+            axes.axhline(edge_at, color="#c3cad1", linewidth=0.6)
+            axes.axvline(edge_at, color="#c3cad1", linewidth=0.6)
+        axes.spines[:].set_visible(True)
+        bar = figure.add_axes(((margin + k * cell + 0.15) / width, 0.1 / height, 0.12 / width, k * cell / height))
+        figure.colorbar(image, cax=bar, ticks=[0, 1, 5, 10, 20, 50, 100]).set_label("% of the row")
+
+
+def accuracies(path: Path, results: Sequence[Result]) -> None:
+    """Both answers right, a panel for each dataset trained on, a row for each model: seeds and their mean."""
+    columns = min(len(results), 4)
+    lines = [results[start : start + columns] for start in range(0, len(results), columns)]
+    rows = [_rows(line) for line in lines]
+    left, gap, right, top, bottom, title = (
+        0.3 + 0.075 * max(len(name) for names in rows for name in names),
+        0.6,
+        0.5,
+        0.3,
+        0.5,
+        0.3,
+    )
+    heights = [0.2 * len(names) + 0.1 for names in rows]
+    panel = min(3.4, (9.2 - left - right - gap * (columns - 1)) / columns)
+    width = max(left + columns * (panel + gap) - gap + right, 4.5)
+    height = top + sum(heights) + len(lines) * (title + bottom)
+    with drawing(path, (width, height)) as figure:
+        y = height - top
+        for line, names, tall in zip(lines, rows, heights, strict=True):
+            y -= title + tall
+            for column, result in enumerate(line):
+                x = left + column * (panel + gap)
+                axes = figure.add_axes((x / width, y / height, panel / width, tall / height))
+                _draw_accuracies(axes, result, names)
+                if column:
+                    axes.set_yticklabels([])
+            y -= bottom
+        handles = [
+            Line2D([], [], color=BLUE, marker="o", markersize=3.5, linestyle="none", label="one training"),
+            Patch(color=BLUE, alpha=0.22, linewidth=0, label="mean"),
+            Line2D([], [], color=QUIET, marker="o", markersize=3.5, linestyle="none", label="baseline"),
+        ]
+        if any(result.published for result in results):
+            handles.append(Line2D([], [], **POSTER_MARK, label="the poster"))
+        figure.legend(handles=handles, loc="upper left", ncols=4, borderaxespad=0.2, fontsize=8)
+
+
+def _rows(results: Sequence[Result]) -> dict[str, int]:
+    """Row of every model of some results: networks, networks on features chosen by hand, other baselines."""
+    ranks = {judged.name: 0 for result in results for judged in result.networks}
+    for result in results:
+        for judged in result.baselines:
+            ranks.setdefault(judged.name, 1 if judged.name in result.trainings else 2)
+    return {name: place for place, name in enumerate(sorted(ranks, key=lambda name: ranks[name]))}
+
+
+def _draw_accuracies(axes: Axes, result: Result, rows: Mapping[str, int]) -> None:
+    axes.set_title(result.condition, loc="left", weight="bold", pad=4)
+    best = result.best.name
+    for judged in result.judged:
+        place, mean = rows[judged.name], 100 * judged.mean["test_accuracy"]
+        color = BLUE if judged in result.networks else QUIET
+        axes.plot([0, mean], [place, place], color=color, linewidth=5, alpha=0.22, solid_capstyle="butt")
+        values = [100 * score.accuracies["test_accuracy"] for score in judged.scores]
+        axes.plot(values, [place] * len(values), "o", color=color, markersize=3.5, clip_on=False)
+        axes.annotate(
+            *(f"{mean:.1f}", (1.04, place)),
+            xycoords=("axes fraction", "data"),
+            va="center",
+            size=7.5,
+            weight="bold" if judged.name == best else "normal",
+        )
+        if result.published and judged.name in result.published.rows:
+            published = result.published.rows[judged.name].test_accuracy
+            axes.plot([100 * published], [place], clip_on=False, **POSTER_MARK)
+    first_baseline = min(rows[baseline.name] for baseline in result.baselines)
+    axes.axhline(first_baseline - 0.5, color=QUIET, linewidth=0.6)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_yticks(list(rows.values()), [spoken(name) for name in rows])
+    axes.set_xlim(0, 100)
+    axes.set_xticks([0, 25, 50, 75, 100])
+    axes.grid(axis="x", color="#e3e7eb", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlabel("both right (%)")
+
+
+def training_curves(
+    path: Path, histories: Mapping[str, Mapping[int, pd.DataFrame]], majority: Mapping[str, float]
+) -> None:
+    """Validation accuracy by epoch: a panel for every model, in it a line for every seed and question.
+
+    Parameters
+    ----------
+    histories : model -> seed -> the rows of its history.csv.
+    majority :  accuracy of the most frequent answer, by question (dotted).
+    """
+    columns = min(len(histories), 4)
+    lines = math.ceil(len(histories) / columns)
+    width, height = (8.6, 0.75 + 1.65 * lines) if columns > 2 else (max(6.4, 3.8 * columns + 0.8), 0.75 + 2.4 * lines)
+    with drawing(path, (width, height)) as figure:
+        panels = list(figure.subplots(lines, columns, sharey=True, squeeze=False).flat)
+        figure.subplots_adjust(
+            left=0.6 / width,
+            right=1 - 0.1 / width,
+            top=1 - 0.55 / height,
+            bottom=0.45 / height,
+            wspace=0.12,
+            hspace=0.5,
+        )
+        for number, (axes, (model, seeds)) in enumerate(zip(panels, histories.items(), strict=False)):
+            for column, name, color, question in ACCURACY_CURVES:
+                for order, curves in enumerate(seeds.values()):
+                    label = name if number == order == 0 else "_"  # an underscore keeps it out of the legend
+                    axes.plot(curves["epoch"], 100 * curves[column], color=color, linewidth=1.1, label=label)
+                axes.axhline(100 * majority[question], color=color, linestyle=":", linewidth=0.9)
+            axes.set_title(model, loc="left", pad=3)
+            axes.set_ylim(0, 100)
+            axes.set_yticks([0, 50, 100])
+            axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]))
+            axes.grid(axis="y", color="#e3e7eb", linewidth=0.6)
+            if number + columns >= len(histories):
+                axes.set_xlabel("epoch")
+        for axes in panels[len(histories) :]:
+            axes.set_visible(False)
+        panels[0].plot([], [], color=QUIET, linestyle=":", linewidth=0.9, label="always the most frequent answer")
+        figure.supylabel("validation accuracy (%)", x=0.06 / width, size=9, ha="left")
+        figure.legend(loc="upper left", bbox_to_anchor=(0.45 / width, 1), ncols=4, fontsize=8, borderaxespad=0.2)
+
+
+def photon_curve(path: Path, curve: PhotonCurve) -> None:
+    """Accuracy against photons per pulse, a panel for every question.
+
+    Solid lines were trained at each number of photons anew, dashed ones once, on another dataset; grey are baselines;
+    black is how often the structure of a single hit can be told at all. Bars reach over the seeds.
+    """
+    styles = series_styles(list(dict.fromkeys(line.model for line in curve.networks)))
+    x = np.array(list(curve.photons_per_pulse.values()))
+    with drawing(path, (9.2, 6.1)) as figure:
+        grid = figure.subplots(2, 3)
+        figure.subplots_adjust(left=0.07, right=0.985, top=0.885, bottom=0.09, wspace=0.2, hspace=0.62)
+        for axes, (question, name) in zip(grid.flat, QUESTIONS.items(), strict=False):
+            for line in curve.networks:
+                _draw_line(axes, curve, line, question, styles[line.model])
+            for shape, line in zip(BASELINE_SHAPES, curve.baselines, strict=False):
+                style = {"color": QUIET, "linestyle": shape[0], "marker": shape[1]}
+                _draw_line(axes, curve, line, question, style)
+            if question == "lone_accuracy":
+                _draw_limits(axes, curve)
+            axes.set_title(name, loc="left", weight="bold", pad=28 if curve.photons_per_single_hit else 6)
+            axes.set_xscale("log")
+            axes.set_xlim(x.min() / 1.6, x.max() * 1.6)
+            axes.xaxis.set_minor_locator(NullLocator())
+            axes.set_ylim(0, 100)
+            axes.grid(color="#e3e7eb", linewidth=0.6)
+            axes.set_xlabel("photons per pulse")
+            _draw_photons_in_a_hit(axes, curve)
+        for row in grid:
+            row[0].set_ylabel("accuracy (%)")
+        legend = grid.flat[-1]
+        legend.set_axis_off()
+        handles, labels = grid.flat[len(QUESTIONS) - 1].get_legend_handles_labels()
+        legend.legend(handles, labels, loc="upper left", bbox_to_anchor=(-0.05, 1.25), fontsize=8, handlelength=3)
+
+
+def _draw_line(axes: Axes, curve: PhotonCurve, line: Line, question: str, style: Mapping[str, Any]) -> None:
+    label = spoken(line.model)
+    if line.trained_on:
+        label += f", trained on {line.trained_on}"
+    drawn: dict[str, Any] = dict(style) | {"label": label, "markersize": 4, "linewidth": 1.3}
+    if line.trained_on:
+        drawn |= {"linestyle": (0, (2, 1.5)), "markerfacecolor": "white"}
+    points_of = {level: judged for level, judged in line.points.items() if not math.isnan(judged.mean[question])}
+    x = [curve.photons_per_pulse[level] for level in points_of]
+    axes.plot(x, [100 * judged.mean[question] for judged in points_of.values()], **drawn)
+    for at, judged in zip(x, points_of.values(), strict=True):
+        low, high = judged.range(question)
+        axes.plot([at, at], [100 * low, 100 * high], color=style["color"], linewidth=1)
+
+
+def _draw_limits(axes: Axes, curve: PhotonCurve) -> None:
+    for fluence, face, aside in (("known", "white", 1 / 1.08), ("unknown", "black", 1.08)):
+        found = [
+            (aside * curve.photons_per_pulse[level], 100 * limit.accuracy, 100 * limit.standard_error)
+            for level, limits in curve.limits.items()
+            for limit in limits
+            if limit.fluence == fluence
+        ]
+        if found:
+            x, y, error = zip(*found, strict=True)
+            label = f"information limit, fluence {fluence}"
+            style: dict[str, Any] = {
+                "marker": "o",
+                "markersize": 4.5,
+                "markerfacecolor": face,
+                "linestyle": "none",
+                "linewidth": 1,
+            }
+            axes.errorbar(x, y, error, color="black", label=label, zorder=5, **style)
+
+
+def _draw_photons_in_a_hit(axes: Axes, curve: PhotonCurve) -> None:
+    """Mean photons in a pattern of one particle along the top, at the datasets."""
+    if not curve.photons_per_single_hit:
+        return
+    top = axes.secondary_xaxis("top")
+    at = [curve.photons_per_pulse[level] for level in curve.photons_per_single_hit]
+    top.set_xticks(at, [number(photons, 2) for photons in curve.photons_per_single_hit.values()], size=7.5)
+    top.xaxis.set_minor_locator(NullLocator())
+    top.set_xlabel("photons in a single hit", size=7.5, labelpad=2)
+    top.spines["top"].set_visible(True)
+
+
+def transfers(path: Path, home: Result, asked: Sequence[Transfer]) -> None:
+    """Both answers right of every model (column) on other datasets (rows), shaded by the difference to its own."""
+    names = [judged.name for judged in home.judged if judged.name in {j.name for j in asked[0].models}]
+    n_networks = sum(judged.name in names for judged in home.networks)
+    there = [{judged.name: judged.mean[TEST] for judged in transfer.models} for transfer in asked]
+    values = 100 * np.array([[home.of(name).mean[TEST] for name in names], *([row[n] for n in names] for row in there)])
+    difference = values - values[0]
+    labels = [f"{home.condition} (its own)", *(transfer.condition for transfer in asked)]
+    left, cell_x, cell_y, top = 0.3 + 0.075 * max(map(len, labels)), 0.72, 0.34, 0.3 + 0.055 * max(map(len, names))
+    across, down = cell_x * len(names), cell_y * len(labels)
+    width, height = left + across + 0.95, top + down + 0.1
+    with drawing(path, (width, height)) as figure:
+        axes = figure.add_axes((left / width, 0.1 / height, across / width, down / height))
+        bound = max(5, float(np.abs(difference).max()))
+        image = axes.imshow(difference, cmap="PuOr", norm=Normalize(-bound, bound), aspect="auto")
+        for (row, column), change in np.ndenumerate(difference):
+            text = f"{values[row, column]:.0f}" + (f"  ({points(change / 100, 0)})" if row else "")
+            brightness = np.dot(image.cmap(image.norm(change))[:3], (0.299, 0.587, 0.114))
+            axes.text(column, row, text, ha="center", va="center", size=8, color=INK if brightness > 0.55 else "white")
+        axes.set_xticks(
+            range(len(names)), [spoken(name) for name in names], rotation=45, ha="left", rotation_mode="anchor"
+        )
+        axes.set_yticks(range(len(labels)), labels)
+        axes.xaxis.tick_top()
+        axes.set_xticks(np.arange(len(names) + 1) - 0.5, minor=True)
+        axes.set_yticks(np.arange(len(labels) + 1) - 0.5, minor=True)
+        axes.grid(which="minor", color="white", linewidth=1.5)
+        axes.axhline(0.5, color=INK, linewidth=1)
+        axes.axvline(n_networks - 0.5, color=INK, linewidth=1)
+        axes.tick_params(which="both", length=0)
+        axes.spines[:].set_visible(False)
+        bar = figure.add_axes(((left + across + 0.15) / width, 0.1 / height, 0.12 / width, down / height))
+        figure.colorbar(image, cax=bar).set_label("points")

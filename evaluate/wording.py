@@ -1,0 +1,57 @@
+"""Numbers as a reader wants them: to the digits that matter, with their units."""
+
+import math
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from evaluate.config import BASELINES
+
+THIN = "\u202f"
+"""A space that does not break."""
+
+
+def percent(fraction: float) -> str:
+    """63.8 %"""
+    return "–" if math.isnan(fraction) else f"{100 * fraction:.1f}{THIN}%"
+
+
+def points(difference: float, decimals: int = 1) -> str:
+    """A difference of two fractions in percentage points: +1.3, −12.0"""
+    rounded = round(100 * difference, decimals)
+    return f"{rounded:+.{decimals}f}".replace("-", "−") if rounded else f"{0:.{decimals}f}"
+
+
+def spoken(name: str) -> str:
+    """A model as it is called, a baseline in words: total intensity."""
+    return name.replace("_", " ") if name in BASELINES else name
+
+
+def number(value: float, digits: int = 3) -> Markup:
+    """To some significant digits, as 1,270 or 0.0127; below a thousandth and from a million on as 1.27 × 10¹⁴."""
+    exponent = math.floor(math.log10(abs(value))) if value else 0
+    if -3 <= exponent < 6:
+        decimals = digits - 1 - exponent
+        return Markup(f"{round(value, decimals):,.{max(0, decimals)}f}")
+    mantissa, power = map(float, f"{value:.{digits - 1}e}".split("e"))
+    return Markup("{:g}\u202f×\u202f10<sup>{:g}</sup>").format(mantissa, power).replace("-", "−")
+
+
+def size(n_bytes: int) -> str:
+    """3.4 GB"""
+    power = min(int(math.log10(max(n_bytes, 1)) // 3), 4)
+    return f"{n_bytes / 1000**power:.3g}{THIN}{('bytes', 'kB', 'MB', 'GB', 'TB')[power]}"
+
+
+def duration(seconds: float) -> str:
+    """2 h 5 min"""
+    if seconds < 100:
+        return f"{seconds:.3g}{THIN}s"
+    minutes = round(seconds / 60)
+    return f"{minutes}{THIN}min" if minutes < 100 else f"{minutes // 60}{THIN}h {minutes % 60}{THIN}min"
+
+
+def enumerated(items: Sequence[str]) -> Markup:
+    """a, b and c"""
+    *others, last = items
+    return Markup(" and ").join([Markup(", ").join(others), last] if others else [last])

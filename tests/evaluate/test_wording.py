@@ -1,0 +1,44 @@
+"""Numbers as a reader wants them."""
+
+import pytest
+
+from evaluate.wording import duration, enumerated, number, percent, points, size, spoken
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0.00"),
+        (1270.4, "1,270"),
+        (27.63, "27.6"),
+        (0.0127, "0.0127"),
+        (999.6, "1,000"),
+        (211234.0, "211,000"),
+        (1.2732e14, "1.27\u202f×\u202f10<sup>14</sup>"),
+        (1e14, "1\u202f×\u202f10<sup>14</sup>"),
+        (4.9e-4, "4.9\u202f×\u202f10<sup>−4</sup>"),
+        (9.999e-4, "1\u202f×\u202f10<sup>−3</sup>"),
+    ],
+)
+def test_numbers_to_three_digits(value: float, text: str) -> None:
+    assert str(number(value)) == text
+
+
+def test_units() -> None:
+    assert [percent(x) for x in (0.6376, 1.0, float("nan"))] == ["63.8\u202f%", "100.0\u202f%", "–"]
+    assert [size(n) for n in (0, 999, 96_400_000, 7_200_000_000)] == [
+        *("0\u202fbytes", "999\u202fbytes", "96.4\u202fMB", "7.2\u202fGB"),
+    ]
+    assert [duration(s) for s in (0.1234, 64, 125, 7510)] == [
+        *("0.123\u202fs", "64\u202fs", "2\u202fmin", "2\u202fh 5\u202fmin"),
+    ]
+
+
+def test_differences_have_a_sign_but_for_nothing() -> None:
+    assert [points(x) for x in (0.0134, -0.12, 0.0004, -0.0004)] == ["+1.3", "−12.0", "0.0", "0.0"]
+    assert [points(x, 0) for x in (0.054, -0.004)] == ["+5", "0"]
+
+
+def test_lists_and_names_are_read_out() -> None:
+    assert [enumerated(list(items)) for items in ("a", "ab", "abc")] == ["a", "a and b", "a, b and c"]
+    assert [spoken(name) for name in ("total_intensity", "late10_he")] == ["total intensity", "late10_he"]

@@ -1,0 +1,60 @@
+# The information limit: how well any rule could name the particle of a single hit.
+
+LIMITS = RUN.evaluation.limits
+
+
+rule limit_of_dataset:
+    input:
+        card=FILES.card("{dataset}"),
+        plan=plan_of,
+        geometry=FILES.geometry("{dataset}"),
+        volumes=fields_of,
+        atoms=atoms_of,
+    output:
+        FILES.folder / "limits" / "{dataset}.csv",
+    log:
+        log_of("limit_of_dataset/{dataset}"),
+    benchmark:
+        benchmark_of("limit_of_dataset/{dataset}")
+    conda:
+        "../envs/singlehit.yaml"
+    threads: 16
+    resources:
+        mem_mb=8000,
+        runtime=240,
+    params:
+        settings=LIMITS and LIMITS.model_dump(mode="json", exclude={"datasets"}),
+        source=source_digest("evaluate.limit"),
+    message:
+        "information limit of {wildcards.dataset}"
+    script:
+        "../scripts/limit_of_dataset.py"
+
+
+rule limit:
+    input:
+        [
+            FILES.folder / "limits" / f"{name}.csv"
+            for name in (LIMITS.datasets if LIMITS else [])
+        ],
+    output:
+        table=report(
+            FILES.table("limit"),
+            category="Results",
+            caption="../report/limit.rst",
+            labels={"table": "limit"},
+        ),
+        provenance=FILES.table("limit").with_suffix(".json"),
+    log:
+        log_of("limit"),
+    benchmark:
+        benchmark_of("limit")
+    conda:
+        "../envs/singlehit.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    message:
+        "table of the information limits"
+    script:
+        "../scripts/limit.py"
