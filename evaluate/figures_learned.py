@@ -86,7 +86,7 @@ def class_confusion(
     """
     share = 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     counts, k = len(hit_multiplicities), len(matrix)
-    cell, margin, edge = max(0.115, 2.4 / k), 0.45 + 0.078 * max(map(len, structures)), 0.75  # inches
+    cell, margin, edge = max(0.115, 2.4 / k), 0.45 + 0.078 * max(map(len, structures)), 0.9  # inches
     width = k * cell + margin + edge
     height = k * cell + margin + 0.1
     with drawing(path, (width, height)) as figure:

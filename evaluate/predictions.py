@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Split = Literal["train", "validation", "test"]
 
 Answers = Callable[["Dataset", slice], tuple[NDArray[np.floating], NDArray[np.floating]]]
-"""What a trained network, or a baseline, answers for some rows of a dataset: the probabilities of `predictions_table`."""
+"""What a network, or a baseline, answers for some rows of a dataset: the probabilities of `predictions_table`."""
 
 
 def predict_splits(answers: Answers, dataset: "Dataset", splits: Sequence[Split]) -> pd.DataFrame:

@@ -158,7 +158,7 @@ def augmented(images: NDArray, seeds: NDArray[np.uint64], which: Augment) -> NDA
     result = np.empty(images.shape, np.float32)
     for start in range(0, len(images), AUGMENTED_AT_ONCE):
         some = slice(start, start + AUGMENTED_AT_ONCE)
-        result[some] = augment(torch.from_numpy(images[some].astype(np.float32)), seeds[some], which).numpy()
+        result[some] = augment(torch.from_numpy(images[some].astype(np.float32)), seeds[some]).numpy()
     return result
 
 

@@ -9,8 +9,9 @@ from torch import nn
 
 
 def initialise(model: nn.Module, how: str) -> None:
-    """Set the weights of every convolution: `torch` leaves what PyTorch drew (the poster's), `he` draws them again.
+    """Set the weights of every convolution, or leave them.
 
+    `torch`: as the network drew them, by PyTorch's default, the poster's; ResNet and VGG have draws of their own.
     `he`: N(0, 2 / fan-in) and zero biases; He et al., Delving Deep into Rectifiers (2015), eq. 10.
     """
     if how == "torch":

@@ -87,7 +87,7 @@ def test_a_pattern_is_augmented_in_the_same_way_in_every_epoch(toy, tmp_path, mo
     monkeypatch.setattr(fit_module, "network_input", watched)
     fit("late10", toy, replace(RECIPE, epochs=2, augment="poster"), 0, CPU, tmp_path)
     rows = toy.splits["train"]
-    expected = augment(torch.from_numpy(toy.read(rows)), toy.seed[rows], "poster")
+    expected = augment(torch.from_numpy(toy.read(rows)), toy.seed[rows])
     shown = torch.cat(seen).unflatten(0, (2, len(expected)))
     for epoch in shown:
         order, expected_order = (images.sum((1, 2)).argsort() for images in (epoch, expected))

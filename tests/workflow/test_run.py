@@ -175,6 +175,7 @@ def test_a_corrupt_shard_is_named_and_made_again_alone(copied) -> None:
 
 def test_a_run_that_is_killed_goes_on_where_it_was(workflow, finished) -> None:
     """kill -9 of snakemake and all its jobs while shards are being written; the bytes end up the same."""
+    workflow.configure(evaluation={})
     process = workflow.start()
     markers = workflow.results / "datasets" / "noise_free" / "shards"
     deadline = time.monotonic() + 300

@@ -110,7 +110,7 @@ class Polar(nn.Module):
         must_fit(images)
         edge = IMAGE_SIZE // 2 - reach(N_RINGS)
         middle = images[:, :, edge : IMAGE_SIZE - edge, edge : IMAGE_SIZE - edge]
-        places = self.places.expand(len(images), -1, -1, -1)
+        places = self.places.expand(images.shape[0], -1, -1, -1)  # len() would be a constant of an exported network
         rings = self.ring_norm(grid_sample(counted(middle), places, align_corners=False))  # (B, maps, rings, angles)
         maps = self.layers(rings.contiguous(memory_format=torch.channels_last)).float()  # (B, C, rings / 8, angles / 8)
         mean = maps.mean(3)
