@@ -1,7 +1,5 @@
 """Figures: files that are there, and hold what they should."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from evaluate.config import RunConfig
 from evaluate.gallery import Condition
 from evaluate.illustrate import figure_names
 from evaluate.run_files import RunFiles
+from tests.evaluate.drawing import watch_drawing
 
 Run = tuple[RunFiles, RunConfig]
 
@@ -23,17 +22,7 @@ Run = tuple[RunFiles, RunConfig]
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     """Every figure, after it was drawn."""
-    seen: list[Figure] = []
-
-    @contextmanager
-    def drawing(path: Path, inches: tuple[float, float]) -> Iterator[Figure]:
-        with canvas.drawing(path, inches) as figure:
-            seen.append(figure)
-            yield figure
-
-    for module in (figures, gallery):
-        monkeypatch.setattr(module, "drawing", drawing)
-    return seen
+    return watch_drawing(monkeypatch, figures, gallery)
 
 
 def conditions(n_structures: int = 3, n_multiplicities: int = 2) -> list[Condition]:

@@ -1,7 +1,5 @@
 """Figures of what was learned hold what they should."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -9,26 +7,18 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from evaluate import canvas, figures_learned
+from evaluate import figures_learned
 from evaluate.canvas import BLUE, QUIET
 from evaluate.published import TABLE_1
 from evaluate.results import Limit, Line, PhotonCurve
+from tests.evaluate.drawing import watch_drawing
 from tests.evaluate.judging import judged, result, transfer
 
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     """Every figure, after it was drawn."""
-    seen: list[Figure] = []
-
-    @contextmanager
-    def drawing(path: Path, inches: tuple[float, float]) -> Iterator[Figure]:
-        with canvas.drawing(path, inches) as figure:
-            seen.append(figure)
-            yield figure
-
-    monkeypatch.setattr(figures_learned, "drawing", drawing)
-    return seen
+    return watch_drawing(monkeypatch, figures_learned)
 
 
 def test_confusion_writes_per_cent_of_each_row_and_counts(drawn: list[Figure], tmp_path: Path) -> None:
