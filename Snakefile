@@ -9,9 +9,18 @@ from evaluate.config import BASELINES, load_config
 from evaluate.illustrate import figure_names
 from evaluate.run_files import RunFiles
 from evaluate.tables import judged, table_names, transfers
+from evaluate.twin.illustrate import figure_names as twin_figure_names
+from evaluate.twin.tables import (
+    TABLES as TWIN_TABLES,
+    asked_about,
+    controls,
+    embeddings_file,
+    twin_folder,
+)
 from evaluate.validation.page import FIGURES as VALIDATION_FIGURES
 from simulate.placement import MODELS
 from simulate.provenance import source_digest
+from simulate.phantoms import RANDOM as RANDOM_NAME
 from simulate.reach import reach_of
 from simulate.stages import layout_of
 
@@ -30,9 +39,20 @@ FILES = RunFiles(RUN.folder)
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/simulate.smk"
-include: "workflow/rules/train.smk"
-include: "workflow/rules/limit.smk"
-include: "workflow/rules/evaluate.smk"
+
+
+if RUN.training:
+
+    include: "workflow/rules/train.smk"
+    include: "workflow/rules/limit.smk"
+    include: "workflow/rules/evaluate.smk"
+
+
+if RUN.twins:
+
+    include: "workflow/rules/twin.smk"
+
+
 include: "workflow/rules/validation.smk"
 
 
@@ -43,7 +63,7 @@ localrules:
 rule all:
     default_target: True
     input:
-        FILES.report,
-        [FILES.table(name) for name in TABLES],
+        [FILES.report, *map(FILES.table, TABLES)] if RUN.training else [],
+        [FILES.twin_report, *map(FILES.table, TWIN_TABLES)] if RUN.twins else [],
         # Finished files do not ask for what they were made from: named here, a damaged dataset is made again.
         expand(FILES.card("{dataset}"), dataset=SIMULATION.datasets),

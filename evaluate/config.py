@@ -9,16 +9,32 @@ from pydantic_core import ErrorDetails
 
 from simulate.config import Identifier, SimulationConfig, Strict
 from simulate.experiment import DatasetConfig, share_of
-from train.config import TrainingConfig, unique
+from train.config import ModelConfig, TrainingConfig, unique
+from train.twin_config import EncoderConfig, TwinsConfig
 
-IMAGE_PIXELS = dict.fromkeys(("late3", "late5", "late10", "late18", "early", "azimuthal", "polar"), 128)
+IMAGE_PIXELS = dict.fromkeys(
+    ("late3", "late5", "late10", "late18", "early", "azimuthal", "polar", "dense", "specklenn"), 128
+)
 """Networks that take images of one size only, and that size [pixels along an edge]."""
+
+WITHOUT_COMMON_FEATURES = ("early",)
+"""Networks that cannot embed: each head has features of its own."""
 
 BASELINES = ("total_intensity", "spectral_clustering")
 """Names in evaluate.baselines, which takes seconds to import."""
 
 MAJORITY = "majority"
 """The baseline that needs no patterns: always the most frequent answer."""
+
+
+TWIN_CONTROLS = ("total_intensity", "pixels", "spectral_clustering")
+"""Names in evaluate.twin.controls."""
+
+
+def _control(name: str) -> str:
+    if name not in TWIN_CONTROLS:
+        raise ValueError(f"no control is called {name!r}; known: {', '.join(TWIN_CONTROLS)}")
+    return name
 
 
 def _baseline(name: str) -> str:
@@ -41,6 +57,20 @@ class LimitsConfig(Strict):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 
 
+class TwinEvaluationConfig(Strict):
+    """What twin networks are asked, evaluate/twin/protocols.py."""
+
+    asked_about: Datasets = Field(
+        (), description="datasets, beside the one trained on; labels of new structures are given in these alone"
+    )
+    controls: Annotated[tuple[Annotated[str, AfterValidator(_control)], ...], AfterValidator(unique)] = TWIN_CONTROLS
+    labels: Annotated[tuple[Annotated[int, Field(ge=1)], ...], AfterValidator(unique)] = Field(
+        (1, 5, 10, 20), description="labelled patterns of a new structure, of single and of multiple hits each"
+    )
+    draws: Annotated[int, Field(ge=1)] = 10
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+
+
 class EvaluationConfig(Strict):
     """What the networks are compared with and asked about."""
 
@@ -50,6 +80,7 @@ class EvaluationConfig(Strict):
     )
     photon_curve: Datasets = Field((), description="datasets that differ in photons_per_pulse alone, for a figure")
     limits: LimitsConfig | None = None
+    twins: TwinEvaluationConfig = TwinEvaluationConfig()
 
 
 class RunConfig(Strict):
@@ -59,17 +90,21 @@ class RunConfig(Strict):
     title: Annotated[str, Field(min_length=1, max_length=200)] = Field(description="heading of the report")
     results_dir: Path = Path("results")
     simulation: SimulationConfig
-    training: TrainingConfig
+    training: TrainingConfig | None = Field(None, description="networks that count and name particles")
+    twins: TwinsConfig | None = Field(None, description="networks that tell single from multiple hits of anything")
     evaluation: EvaluationConfig = EvaluationConfig()
 
     @model_validator(mode="after")
     def _sections_fit_together(self) -> Self:
+        if self.training is None and self.twins is None:
+            raise ValueError("nothing is trained: give the run a section `training`, or `twins`, or both")
         checks = (
             self._unknown_datasets,
             self._unfit_models,
             self._unfit_transfers,
             self._unfit_curve,
             self._unfit_limits,
+            self._unfit_twins,
         )
         if problems := [problem for check in checks for problem in check()]:
             raise ValueError("\n".join(problems))
@@ -83,10 +118,14 @@ class RunConfig(Strict):
 
     def _datasets_named(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Every key that names datasets, and these."""
-        yield "training.datasets", self.training.datasets
-        for name, model in self.training.models.items():
-            if model.datasets != self.training.datasets:  # its own
-                yield f"training.models.{name}.datasets", model.datasets
+        for section, networks in (("training.models", self.training), ("twins.encoders", self.twins)):
+            if networks is None:
+                continue
+            yield f"{section.partition('.')[0]}.datasets", networks.datasets
+            for name, model in _named(networks).items():
+                if model.datasets != networks.datasets:  # its own
+                    yield f"{section}.{name}.datasets", model.datasets
+        yield "evaluation.twins.asked_about", self.evaluation.twins.asked_about
         for trained_on, others in self.evaluation.transfers.items():
             yield f"evaluation.transfers.{trained_on}", others
         yield "evaluation.photon_curve", self.evaluation.photon_curve
@@ -98,22 +137,24 @@ class RunConfig(Strict):
         return {name: self.simulation.datasets[name] for name in names if name in self.simulation.datasets}
 
     def _unfit_models(self) -> Iterator[str]:
-        for name, model in self.training.models.items():
-            if name in (*BASELINES, MAJORITY):
-                yield f"training.models.{name}: a baseline is called that; choose another name"
-            for dataset, config in self._known(model.datasets).items():
-                n_pixels = config.detector.n_pixels
-                if (needed := IMAGE_PIXELS.get(model.network, n_pixels)) != n_pixels:
-                    yield (
-                        f"training.models.{name}: {model.network!r} takes images of {needed} x {needed} pixels, "
-                        f"but simulation.datasets.{dataset}.detector.n_pixels is {n_pixels}"
-                    )
+        for section, networks in (("training.models", self.training), ("twins.encoders", self.twins)):
+            for name, model in ({} if networks is None else _named(networks)).items():
+                if name in (*BASELINES, *TWIN_CONTROLS, MAJORITY):
+                    yield f"{section}.{name}: a baseline is called that; choose another name"
+                for dataset, config in self._known(model.datasets).items():
+                    n_pixels = config.detector.n_pixels
+                    if (needed := IMAGE_PIXELS.get(model.network, n_pixels)) != n_pixels:
+                        yield (
+                            f"{section}.{name}: {model.network!r} takes images of {needed} x {needed} pixels, "
+                            f"but simulation.datasets.{dataset}.detector.n_pixels is {n_pixels}"
+                        )
 
     def _unfit_transfers(self) -> Iterator[str]:
         for trained_on, others in self.evaluation.transfers.items():
             key = f"evaluation.transfers.{trained_on}"
-            if trained_on not in self.training.conditions:
-                yield f"{key}: nothing is trained on {trained_on!r}, only on {self.training.conditions}"
+            conditions = self.training.conditions if self.training else []
+            if trained_on not in conditions:
+                yield f"{key}: nothing is trained on {trained_on!r}, only on {conditions}"
             if trained_on in others:
                 yield f"{key}: what was trained on {trained_on!r} is asked about it anyway; remove it here"
             for own in self._known([trained_on]).values():
@@ -154,10 +195,60 @@ class RunConfig(Strict):
                     f"{single} single hits of each structure in its test split; lower it or simulate more"
                 )
 
+    def _unfit_twins(self) -> Iterator[str]:
+        if (twins := self.twins) is None:
+            return
+        there = [structure.id for structure in self.simulation.structures]
+        for family, members in twins.families.items():
+            if unknown := [name for name in members if name not in there]:
+                yield f"twins.families.{family}: {unknown} are not among simulation.structures {there[:30]}"
+        plan = self.simulation.plan
+        if 1 not in plan.hit_multiplicities or len(plan.hit_multiplicities) < 2 or 0 in plan.hit_multiplicities:
+            yield (
+                f"twins: single hits are told from multiple ones, but plan.hit_multiplicities is "
+                f"{list(plan.hit_multiplicities)}; name 1 and at least one larger"
+            )
+        for name, encoder in twins.encoders.items():
+            if encoder.network in WITHOUT_COMMON_FEATURES:
+                yield f"twins.encoders.{name}: {encoder.network!r} has no features that both heads share; take another"
+            for dataset in self._known(encoder.datasets):
+                for fold in encoder.folds:
+                    if set(self.simulation.selected(dataset)) <= set(twins.held_out(fold)):
+                        yield f"twins.encoders.{name}: fold {fold!r} holds out every structure of {dataset!r}"
+        trained_on = (dataset for encoder in twins.encoders.values() for dataset in encoder.datasets)
+        for dataset in self._known(self.evaluation.twins.asked_about or tuple(dict.fromkeys(trained_on))):
+            shares = self.simulation.datasets[dataset].select.shares
+            sizes = {m: share_of(plan.split_sizes["validation"], shares.get(m, 1.0)) for m in plan.hit_multiplicities}
+            fewest = min(sizes.get(1, 0), sum(size for m, size in sizes.items() if m > 1))
+            if fewest < (most := max(self.evaluation.twins.labels)):
+                yield (
+                    f"evaluation.twins.labels asks for {most} labelled patterns, but {dataset!r} has {fewest} of each "
+                    "structure in its validation split; lower it or raise plan.patterns_per_class"
+                )
+
+    @property
+    def trained(self) -> TrainingConfig:
+        """The section `training`; ValueError where the run has none."""
+        if self.training is None:
+            raise ValueError(f"run {self.run} has no section `training`: it trains no network with two answers")
+        return self.training
+
+    @property
+    def twinned(self) -> TwinsConfig:
+        """The section `twins`; ValueError where the run has none."""
+        if self.twins is None:
+            raise ValueError(f"run {self.run} has no section `twins`: it trains no twin network")
+        return self.twins
+
     @property
     def folder(self) -> Path:
         """Where the files of this run lie."""
         return self.results_dir / self.run
+
+
+def _named(networks: TrainingConfig | TwinsConfig) -> Mapping[str, ModelConfig | EncoderConfig]:
+    """The networks of a section, by name."""
+    return networks.models if isinstance(networks, TrainingConfig) else networks.encoders
 
 
 def load_config(mapping: Mapping[str, Any]) -> RunConfig:

@@ -43,7 +43,7 @@ def figure_names(config: RunConfig) -> list[str]:
         names += [f"reliability_{head}_{condition}.svg" for head in HEADS]
         if 1 in config.simulation.plan.hit_multiplicities:
             names.append(f"selection_{condition}.svg")
-    for condition in config.training.conditions:
+    for condition in config.trained.conditions:
         names += [f"{figure}_{condition}.svg" for figure in ("training", "structures", "counts", "both")]
     if config.evaluation.photon_curve:
         names.append("photon_curve.svg")
@@ -99,7 +99,7 @@ def _draw_trust(files: RunFiles, config: RunConfig, result: Result) -> None:
 
 def _draw_training(files: RunFiles, config: RunConfig, dataset: Dataset) -> None:
     histories: dict[str, dict[int, pd.DataFrame]] = {}
-    for condition, model, seed in config.training.trainings:
+    for condition, model, seed in config.trained.trainings:
         if condition == dataset.name:
             histories.setdefault(model, {})[seed] = pd.read_csv(files.history(condition, model, seed))
     majority = metrics.majority(labels_of(dataset, "train"), labels_of(dataset, "validation"))

@@ -1,5 +1,6 @@
 """Where the numbers of a table come from."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -7,6 +8,7 @@ import pandas as pd
 from evaluate.config import RunConfig
 from evaluate.run_files import RunFiles
 from simulate.files import read_json
+from simulate.phantoms import RANDOM as RANDOM_NAME
 from simulate.provenance import json_digest, source_digest, versions
 
 
@@ -14,12 +16,32 @@ def gather(files: RunFiles, config: RunConfig) -> dict[str, Any]:
     """Provenance of the tables of a run, JSON-able: code, settings, structures, versions, devices and time."""
     trainings = {
         f"{dataset}/{model}/seed{seed}": read_json(files.training_record(dataset, model, seed))
-        for dataset, model, seed in config.training.trainings
+        for dataset, model, seed in (config.training.trainings if config.training else ())
     }
+    return _gathered(files, config, trainings, ("evaluate.tables", "train.fit", "simulate.stages"))
+
+
+def gather_twins(files: RunFiles, config: RunConfig) -> dict[str, Any]:
+    """The same of the tables of twin networks."""
+    trainings = {
+        "/".join(map(str, (*training[:3], training.shape, f"seed{training.seed}"))): read_json(
+            files.twin(*training[:3], training.shape, training.seed) / "training.json"
+        )
+        for training in (config.twins.trainings if config.twins else ())
+    }
+    return _gathered(files, config, trainings, ("evaluate.twin.tables", "train.fit_twin", "simulate.stages"))
+
+
+def _gathered(
+    files: RunFiles, config: RunConfig, trainings: Mapping[str, dict[str, Any]], sources: tuple[str, ...]
+) -> dict[str, Any]:
     shown = ("id", "source", "file", "sha256", "title", "assembly", "is_phantom", "stand_in_for")
-    records = [read_json(files.structure(structure.id)) for structure in config.simulation.structures]
+    names = [
+        s.id for s in config.simulation.structures if not RANDOM_NAME.fullmatch(s.id)
+    ]  # by hundreds, and all in the code
+    records = [read_json(files.structure(name)) for name in names]
     return {
-        "source_digest": source_digest("evaluate.tables", "train.fit", "simulate.stages"),
+        "source_digest": source_digest(*sources),
         "config_digest": json_digest(config.model_dump(mode="json")),
         "config": config.model_dump(mode="json"),
         "structures": [{key: record.get(key) for key in shown} for record in records],

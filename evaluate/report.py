@@ -37,7 +37,7 @@ def build_report(run_folder: Path, config: RunConfig, output: Path) -> None:
     files = RunFiles(run_folder)
     images = {name: data_uri(files.figure(name)) for name in figure_names(config)}
     facts = collect(files, config)
-    models = config.training.models
+    models = config.trained.models
     datasets, plan = config.simulation.datasets, config.simulation.plan
     page = (
         _environment()

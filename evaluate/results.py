@@ -268,7 +268,7 @@ def learned(files: RunFiles, config: RunConfig, datasets: Mapping[str, Dataset])
         results=results,
         transfers=transfers,
         curve=_photon_curve(files, config, datasets, results, [t for asked in transfers.values() for t in asked]),
-        variants=variants(config.training.models, results),
+        variants=variants(config.trained.models, results),
     )
 
 
@@ -284,7 +284,7 @@ def _results(files: RunFiles, config: RunConfig, datasets: Mapping[str, Dataset]
     limits = _limits(files, config)
     return [
         _result(files, config, datasets[condition], table[table["condition"] == condition], limits.get(condition, []))
-        for condition in config.training.conditions
+        for condition in config.trained.conditions
     ]
 
 
@@ -332,7 +332,7 @@ def _photon_curve(
     elsewhere: dict[tuple[str, str], dict[str, Judged]] = {}
     for transfer in transfers:
         for judged in transfer.models:
-            if transfer.condition in levels and judged.name in _networks(list(config.training.models)):
+            if transfer.condition in levels and judged.name in _networks(list(config.trained.models)):
                 points = elsewhere.setdefault((judged.name, transfer.trained_on), {})
                 points[transfer.condition] = judged
                 if transfer.trained_on in levels:
@@ -395,7 +395,7 @@ def _differences(model: str, against: str, results: Sequence[Result]) -> dict[st
 
 def main_conditions(config: RunConfig) -> list[str]:
     """The datasets trained on; of many, without the levels of the photon curve, which has its own figure."""
-    conditions, levels = config.training.conditions, config.evaluation.photon_curve
+    conditions, levels = config.trained.conditions, config.evaluation.photon_curve
     if len(conditions) <= ALL_IN_FULL:
         return conditions
     return [name for name in conditions if name not in levels] or conditions
@@ -433,7 +433,7 @@ def _networks(names: Sequence[str]) -> list[str]:
 
 
 def _result(files: RunFiles, config: RunConfig, dataset: Dataset, table: pd.DataFrame, limits: list[Limit]) -> Result:
-    trained = [(model, seed) for condition, model, seed in config.training.trainings if condition == dataset.name]
+    trained = [(model, seed) for condition, model, seed in config.trained.trainings if condition == dataset.name]
     baselines = [(name, BASELINE_SEED) for name in (*config.evaluation.baselines, MAJORITY)]
     table = table.set_index(["model", "seed"]).loc[trained + baselines].reset_index()
     answers = {one: read_predictions(files.predictions(dataset.name, *one)) for one in trained}

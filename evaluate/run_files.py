@@ -73,6 +73,15 @@ class RunFiles:
         """What it was trained with: device and digests."""
         return self.training(condition, model, seed) / "training.json"
 
+    def twin(self, dataset: str, encoder: str, fold: str, shape: str, seed: Number) -> Path:
+        """Folder of a trained twin network; `shape` is that of its embedding, `d8-m0.2`."""
+        return self.folder / "twins" / dataset / encoder / fold / shape / f"seed{seed}"
+
+    def embeddings(self, dataset: str, encoder: str, fold: str, shape: str, seed: Number) -> Path:
+        """Embeddings by a twin network, or by a control, of all datasets that it is asked about."""
+        twin = self.twin(dataset, encoder, fold, shape, seed)
+        return self.folder / "embeddings" / twin.relative_to(self.folder / "twins").with_suffix(".npz")
+
     def predictions(self, trained_on: str, model: str, seed: Number, asked_about: str | None = None) -> Path:
         """Predictions of a network, or of a baseline, for the dataset it was trained on or for another one."""
         return self.folder / "predictions" / trained_on / (asked_about or trained_on) / f"{model}-seed{seed}.parquet"
@@ -89,6 +98,11 @@ class RunFiles:
     def benchmarks(self) -> Path:
         """Folder of what each job took, as Snakemake writes it: <rule>.tsv or <rule>/<wildcards>.tsv."""
         return self.folder / "benchmarks"
+
+    @property
+    def twin_report(self) -> Path:
+        """The page about twin networks."""
+        return self.folder / "twin.html"
 
     @property
     def report(self) -> Path:

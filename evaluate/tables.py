@@ -114,6 +114,8 @@ def per_class(predictions: pd.DataFrame) -> pd.DataFrame:
 
 def judged(config: RunConfig) -> list[tuple[str, str, int]]:
     """Dataset, model and seed of all that learns: networks and then baselines, dataset by dataset."""
+    if config.training is None:
+        return []
     trainings, baselines = config.training.trainings, [(name, BASELINE_SEED) for name in config.evaluation.baselines]
     return [
         (condition, *learner)
@@ -194,10 +196,11 @@ def write_tables(files: RunFiles, config: RunConfig, provenance: Mapping[str, An
         tables["generalisation"].append(table.assign(**of, in_distribution_accuracy=own))
     for name, rows in tables.items():
         if rows:
-            _write(pd.concat(rows).assign(dataset=config.run), files.table(name), COLUMNS[name], provenance)
+            write_table(pd.concat(rows).assign(dataset=config.run), files.table(name), COLUMNS[name], provenance)
 
 
-def _write(table: pd.DataFrame, path: Path, columns: Mapping[str, str], provenance: Mapping[str, Any]) -> None:
+def write_table(table: pd.DataFrame, path: Path, columns: Mapping[str, str], provenance: Mapping[str, Any]) -> None:
+    """Write these columns as CSV, and what they mean and where they come from as JSON beside it."""
     with atomic_path(path) as temporary:
         table[list(columns)].to_csv(temporary, index=False, float_format="%.6f")
     write_json(path.with_suffix(".json"), {"table": path.name, "columns": dict(columns), **provenance})

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from simulate import phantoms
 from simulate.experiment import (
     BeamConfig,
     DatasetConfig,
@@ -20,7 +21,6 @@ from simulate.experiment import (
     share_of,
     valid_defaults,
 )
-from simulate.phantoms import PHANTOMS
 
 NO_STRUCTURE = "none"
 """What a shot without a particle is called in place of a structure's id."""
@@ -50,8 +50,8 @@ class StructureConfig(Strict):
             raise ValueError(f"structure {self.id}: source 'file' needs a path")
         if self.source == "phantom" and self.phantom is None:
             raise ValueError(f"structure {self.id}: source 'phantom' needs the name of a phantom")
-        if self.source == "phantom" and self.phantom not in PHANTOMS:
-            raise ValueError(f"structure {self.id}: phantom {self.phantom!r} is unknown; known: {', '.join(PHANTOMS)}")
+        if self.source == "phantom" and self.phantom is not None:
+            phantoms.must_be_known(self.phantom)
         if self.source == "pdb" and self.entry is None:
             raise ValueError(f"structure {self.id}: not a PDB id (like 1ss8); set pdb_id, or source: file")
         return self
@@ -82,6 +82,9 @@ class VolumeConfig(Strict):
 
     accuracy: Annotated[float, Field(gt=1e-6, lt=0.2)] = Field(
         1e-3, description="relative L2 error allowed in a single hit's intensity"
+    )
+    random_phantom_accuracy: Annotated[float, Field(gt=1e-6, lt=0.2)] = Field(
+        1e-2, description="the same of random phantoms: they come by the hundred, and are learned from alone"
     )
     max_grid: Annotated[int, Field(ge=16, le=1025)] = Field(401, description="largest number of voxels along an edge")
 
@@ -172,6 +175,9 @@ class SimulationConfig(Strict):
     """Everything up to the datasets."""
 
     structures: Annotated[tuple[StructureConfig, ...], Field(min_length=1)]
+    random_phantoms: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        0, description="so many molecules made up by chance come after the structures: random-0, random-1, ..."
+    )
     archive: ArchiveConfig = ArchiveConfig()
     beam: BeamConfig = Field(BeamConfig(), description="of datasets that say nothing else")
     detector: DetectorConfig = Field(DetectorConfig(), description="of datasets that say nothing else")
@@ -179,6 +185,20 @@ class SimulationConfig(Strict):
     plan: PlanConfig = PlanConfig()
     datasets: Annotated[dict[Identifier, DatasetConfig], Field(min_length=1)]
     storage: StorageConfig = StorageConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _random_phantoms_are_structures(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or not isinstance(number := values.get("random_phantoms", 0), int):
+            return values
+        named = values.get("structures")
+        if not isinstance(named, list | tuple):
+            return values
+        there = {structure.get("id") for structure in named if isinstance(structure, dict)}
+        names = [
+            name for name in map("random-{}".format, range(number)) if name not in there
+        ]  # a dumped config has them
+        return {**values, "structures": [*named, *({"id": n, "source": "phantom", "phantom": n} for n in names)]}
 
     @model_validator(mode="before")
     @classmethod
@@ -202,7 +222,21 @@ class SimulationConfig(Strict):
             )
         for name, dataset in self.datasets.items():
             self._check_shares(name, dataset.select.shares)
+            self._check_structures(name)
         return self
+
+    def _check_structures(self, dataset: str) -> None:
+        """ValueError where a dataset would hold no structure, or some whose partners in mixed shots it leaves out."""
+        which, selected = self.datasets[dataset].select.structures, self.selected(dataset)
+        if not selected:
+            raise ValueError(
+                f"dataset {dataset}: select.structures: {which}, but the run has none; add some or remove it"
+            )
+        if len(selected) < len(self.structures) and self.plan.mixed_fraction > 0:
+            raise ValueError(
+                f"dataset {dataset}: select.structures: {which} leaves out structures that plan.mixed_fraction = "
+                f"{self.plan.mixed_fraction:g} puts beside others; set one of them back to its default"
+            )
 
     def _check_shares(self, dataset: str, shares: Mapping[int, float]) -> None:
         """ValueError where a share is of no class of the plan, or leaves a class without a pattern in some split."""
@@ -218,6 +252,25 @@ class SimulationConfig(Strict):
                         f"dataset {dataset}: select.shares {multiplicity}: {share:g} leaves the classes of hit "
                         f"multiplicity {multiplicity} no {split} pattern of {size}; raise it or patterns_per_class"
                     )
+
+    def selected(self, dataset: str) -> tuple[str, ...]:
+        """Ids of the structures whose patterns a dataset holds, in the order of the config."""
+        which = self.datasets[dataset].select.structures
+        return tuple(
+            structure.id
+            for structure in self.structures
+            if which == "all" or (structure.source == "phantom") == (which == "phantoms")
+        )
+
+    def planned(self, placement: str) -> tuple[str, ...]:
+        """Ids of the structures in the plan of a placement: those that any of its datasets holds."""
+        held = {
+            name
+            for key, dataset in self.datasets.items()
+            if dataset.placement == placement
+            for name in self.selected(key)
+        }
+        return tuple(structure.id for structure in self.structures if structure.id in held)
 
     def structure(self, structure_id: str) -> StructureConfig:
         """The structure with this id; KeyError names the known ones."""

@@ -147,6 +147,9 @@ class SelectConfig(Strict):
         {}, description="hit multiplicity -> share of every class's patterns, in every split; all where not named"
     )
     views: ViewsConfig = ViewsConfig()
+    structures: Literal["all", "deposited", "phantoms"] = Field(
+        "all", description="whose patterns: of all structures of the run, or of those that are (no) phantoms"
+    )
 
 
 def share_of(n_patterns: int, share: float) -> int:

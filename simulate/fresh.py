@@ -5,8 +5,8 @@ A pattern's random numbers follow from its class and its running number there. A
 is ever one of those, and none comes twice.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,15 @@ class Source:
     name: str
     """of the dataset"""
     inputs: render.Inputs
+
+    def only(self, structures: Collection[str]) -> "Source":
+        """The same experiment with these structures alone, by id."""
+        inputs = replace(
+            self.inputs,
+            volumes={name: file for name, file in self.inputs.volumes.items() if name in structures},
+            atoms={name: file for name, file in self.inputs.atoms.items() if name in structures},
+        )
+        return replace(self, inputs=inputs)
 
     @cached_property
     def _bodies(self) -> Mapping[str, Body]:

@@ -7,6 +7,7 @@ in most deposited structures, but their mass is counted in the density and in th
 ends there: at resolutions finer than a nanometre or so, phantoms are not protein.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -20,6 +21,9 @@ from scipy.spatial.transform import Rotation
 from simulate.atoms import Atoms
 
 Array = NDArray[np.float64]
+
+RANDOM = re.compile(r"random-(\d{1,6})")
+"""Names of those that are made up by chance."""
 
 DENSITY = 1.35
 """Of protein, hydrogens included [g/cm³]; a partial specific volume of 0.74 cm³/g."""
@@ -35,6 +39,9 @@ CLOSEST = 1.4
 
 ATOM_DENSITY = DENSITY * constants.N_A * 1e-24 * sum(ATOMS_PER_RESIDUE.values()) / RESIDUE_MASS
 """Heavy atoms per volume [Å⁻³]."""
+
+DALTON_PER_CUBIC_ANGSTROM = ATOM_DENSITY * RESIDUE_MASS / sum(ATOMS_PER_RESIDUE.values())
+"""Mass per volume, hydrogens included."""
 
 
 class Domain(NamedTuple):
@@ -78,6 +85,30 @@ class Phantom:
         return count
 
 
+def named(name: str) -> Phantom:
+    """The plan of a phantom: one of `PHANTOMS`, or `random-<n>`, see simulate/random_phantoms.py.
+
+    Raises
+    ------
+    KeyError that lists the known phantoms.
+    """
+    try:
+        must_be_known(name)
+    except ValueError as error:
+        raise KeyError(*error.args) from error
+    if match := RANDOM.fullmatch(name):
+        from simulate.random_phantoms import random_phantom
+
+        return random_phantom(int(match[1]))
+    return PHANTOMS[name]
+
+
+def must_be_known(name: str) -> None:
+    """ValueError that lists the known phantoms where this is none of them."""
+    if name not in PHANTOMS and not RANDOM.fullmatch(name):
+        raise ValueError(f"no phantom {name!r}; known: {', '.join(sorted(PHANTOMS))} and random-<n>")
+
+
 def build(name: str) -> Atoms:
     """Centred atoms of a phantom, the same on every call.
 
@@ -85,9 +116,7 @@ def build(name: str) -> Atoms:
     ------
     KeyError that lists the known phantoms.
     """
-    if name not in PHANTOMS:
-        raise KeyError(f"no phantom {name!r}; known: {sorted(PHANTOMS)}")
-    phantom = PHANTOMS[name]
+    phantom = named(name)
     generator = np.random.default_rng(list(name.encode()))
     unit = fill(phantom, generator)
     positions = np.einsum("gij,nj->gni", phantom.rotations, unit).reshape(-1, 3)

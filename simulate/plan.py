@@ -20,8 +20,8 @@ wins, see `_species`.
 """
 
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -119,6 +119,21 @@ def draw(config: PlanConfig, placement: str, bodies: Mapping[str, Body], *, firs
     plan = Plan(table, start, all_species, all_orientations, positions).take(order)
     plan.table.insert(0, "pattern", np.arange(len(plan)))
     return plan
+
+
+def only(plan: Plan, structures: Sequence[str], among: Sequence[str]) -> Plan:
+    """The rows of these structures, and those without a particle, in their order; species are counted among them.
+
+    Parameters
+    ----------
+    among : ids of the structures that the plan was drawn for, in the order of the config; `structures` has the same.
+    """
+    if list(structures) == list(among):
+        return plan
+    kept = plan.take(np.flatnonzero(np.isin(plan.table["structure"].to_numpy(str), ["", *structures])))
+    number = np.full(len(among), -1)
+    number[[list(among).index(name) for name in structures]] = np.arange(len(structures))
+    return replace(kept, species=number[kept.species])
 
 
 def select(plan: Plan, shares: Mapping[int, float]) -> Plan:

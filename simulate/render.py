@@ -38,7 +38,7 @@ class Inputs:
     plan: Path
     geometry: Path
     volumes: Mapping[str, Path]
-    """by structure id, in the order of the config; skopi's engine makes its own"""
+    """by structure id, in the order of the config, of those that the dataset holds; skopi's engine makes its own"""
     atoms: Mapping[str, Path] = field(default_factory=dict)
     """the same; only skopi's engine reads them"""
 
@@ -154,8 +154,10 @@ def load_geometry(path: Path) -> Geometry:
 
 
 @lru_cache(maxsize=2)
-def _load_plan(path: Path, shares: tuple[tuple[int, float], ...]) -> Plan:
-    return plans.select(plans.read(path), dict(shares))
+def _load_plan(
+    path: Path, structures: tuple[str, ...], among: tuple[str, ...], shares: tuple[tuple[int, float], ...]
+) -> Plan:
+    return plans.select(plans.only(plans.read(path), structures, among), dict(shares))
 
 
 def make_shard(folder: Path, shard: int, inputs: Inputs, config: SimulationConfig, made_from: str) -> dict[str, Any]:
@@ -163,8 +165,10 @@ def make_shard(folder: Path, shard: int, inputs: Inputs, config: SimulationConfi
     layout = Layout.load(folder)
     if integrity.shard_problem(folder, layout, shard, made_from) is None:
         return read_json(store.shard_marker(folder, shard))
-    shares = config.datasets[folder.name].select.shares
-    rows = _load_plan(inputs.plan, tuple(shares.items())).rows(layout.rows(shard))
+    name = folder.name
+    among = config.planned(config.datasets[name].placement)
+    shares = tuple(config.datasets[name].select.shares.items())
+    rows = _load_plan(inputs.plan, config.selected(name), among, shares).rows(layout.rows(shard))
     return store.write_shard(folder, layout, shard, images(rows, inputs, config, folder.name), made_from)
 
 

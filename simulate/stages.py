@@ -140,15 +140,15 @@ def measured_error(
 
 def make_plan(config: SimulationConfig, placement: str, atoms_files: Mapping[str, Path], plan_file: Path) -> None:
     """Atoms, by structure id -> the plan of all patterns under one model of placement."""
-    bodies = {s.id: body_of(Atoms.load(atoms_files[s.id]).positions) for s in config.structures}
+    bodies = {name: body_of(Atoms.load(atoms_files[name]).positions) for name in config.planned(placement)}
     plans.write(plans.draw(config.plan, placement, bodies), plan_file)
 
 
 def layout_of(config: SimulationConfig, name: str) -> store.Layout:
     """What dataset `name` will hold."""
-    plan, dataset = config.plan, config.datasets[name]
+    plan, dataset, structures = config.plan, config.datasets[name], config.selected(name)
     n_patterns = sum(
-        share_of(size, dataset.select.shares.get(multiplicity, 1.0)) * (len(config.structures) if multiplicity else 1)
+        share_of(size, dataset.select.shares.get(multiplicity, 1.0)) * (len(structures) if multiplicity else 1)
         for multiplicity in plan.hit_multiplicities
         for size in plan.split_sizes.values()
     )
@@ -158,7 +158,7 @@ def layout_of(config: SimulationConfig, name: str) -> store.Layout:
         record=dataset.record,
         patterns_per_chunk=config.storage.patterns_per_chunk,
         patterns_per_shard=config.storage.patterns_per_shard,
-        structures=tuple(structure.id for structure in config.structures),
+        structures=structures,
         hit_multiplicities=plan.hit_multiplicities,
         readout=dataset.readout.model_dump(mode="json"),
     )
@@ -174,7 +174,9 @@ def make_layout(
     ValueError naming a structure that the dataset's detector cannot sample.
     """
     geometry, dataset = Geometry.load(geometry_file), config.datasets[folder.name]
-    plan = plans.select(plans.read(plan_file), dataset.select.shares)
+    selected = config.selected(folder.name)
+    plan = plans.only(plans.read(plan_file), selected, config.planned(dataset.placement))
+    plan = plans.select(plan, dataset.select.shares)
     for structure, record in records.items():
         try:
             volume.check_sampling(10 * read_json(record)["radius_nm"], geometry.q_step)

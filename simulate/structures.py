@@ -143,7 +143,7 @@ def _build(config: StructureConfig) -> tuple[Atoms, dict[str, Any]]:
         "phantom": config.phantom,
         "file": None,
         "sha256": None,
-        "title": phantoms.PHANTOMS[config.phantom].description,
+        "title": phantoms.named(config.phantom).description,
         "assembly": None,
     }
 

@@ -5,6 +5,7 @@ import io
 import json
 import pickle
 import zipfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,29 +15,37 @@ from torch import nn
 
 from simulate.files import atomic_path
 from simulate.provenance import source_digest
-from train.history import Epoch
+from train.history import Epoch, Row, TwinEpoch
+from train.models.encoder import encoder
 from train.models.registry import build
-from train.recipe import Recipe
+from train.recipe import Descent, Recipe, TwinRecipe
 
 if TYPE_CHECKING:
     from simulate.dataset import Dataset
 
 
 @dataclass(frozen=True)
-class Description:
+class Described:
     """What was trained on what, and how: with the weights, all that it takes to use the network."""
 
     model: str
     structures: tuple[str, ...]
     hit_multiplicities: tuple[int, ...]
     image_shape: tuple[int, int]
-    recipe: Recipe
+    recipe: Descent
     seed: int
     dataset: str
     dataset_digest: str
     """of the layout and of every shard's sha256"""
     source: str
     """digest of the code that trains"""
+
+
+@dataclass(frozen=True)
+class Description(Described):
+    """Of a network with two answers."""
+
+    recipe: Recipe
 
     def must_fit(self, dataset: "Dataset") -> None:
         """ValueError unless the dataset's classes and images are those of this network."""
@@ -52,6 +61,25 @@ class Description:
                 )
 
 
+@dataclass(frozen=True)
+class TwinDescription(Described):
+    """Of a twin network."""
+
+    recipe: TwinRecipe
+    held_out: tuple[str, ...]
+    """structures of the dataset that it was not trained on"""
+
+
+class TrainedEncoder(NamedTuple):
+    """A twin network ready to embed."""
+
+    model: nn.Module
+    """in evaluation mode, on its device"""
+    description: TwinDescription
+    epoch: TwinEpoch
+    """the epoch its weights are from, and how they did on the validation split"""
+
+
 class TrainedModel(NamedTuple):
     """A network ready to answer."""
 
@@ -64,19 +92,30 @@ class TrainedModel(NamedTuple):
 
 def describe(name: str, dataset: "Dataset", recipe: Recipe, seed: int) -> Description:
     """Network `name`, trained on `dataset` by `recipe` from `seed`."""
+    return Description(**_described(name, dataset, seed, "train.fit"), recipe=recipe)
+
+
+def describe_twin(
+    name: str, dataset: "Dataset", recipe: TwinRecipe, seed: int, held_out: Sequence[str]
+) -> TwinDescription:
+    """The same of a twin network that does not see the structures held out."""
+    description = _described(name, dataset, seed, "train.fit_twin")
+    return TwinDescription(**description, recipe=recipe, held_out=tuple(held_out))
+
+
+def _described(name: str, dataset: "Dataset", seed: int, trained_by: str) -> dict[str, Any]:
     contents = json.dumps([dataset.card["layout"], dataset.card["shards"]], sort_keys=True)
     _, ny, nx = dataset.shape
-    return Description(
-        model=name,
-        structures=tuple(dataset.structures),
-        hit_multiplicities=tuple(dataset.hit_multiplicities),
-        image_shape=(ny, nx),
-        recipe=recipe,
-        seed=seed,
-        dataset=dataset.name,
-        dataset_digest=hashlib.sha256(contents.encode()).hexdigest(),
-        source=source_digest("train.fit"),
-    )
+    return {
+        "model": name,
+        "structures": tuple(dataset.structures),
+        "hit_multiplicities": tuple(dataset.hit_multiplicities),
+        "image_shape": (ny, nx),
+        "seed": seed,
+        "dataset": dataset.name,
+        "dataset_digest": hashlib.sha256(contents.encode()).hexdigest(),
+        "source": source_digest(trained_by),
+    }
 
 
 def network(description: Description, device: torch.device) -> nn.Module:
@@ -85,22 +124,38 @@ def network(description: Description, device: torch.device) -> nn.Module:
     return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def save_model(path: Path, description: Description, epoch: Epoch, weights: dict[str, torch.Tensor]) -> None:
+def twin(description: TwinDescription, device: torch.device) -> nn.Module:
+    """The described twin network with random weights."""
+    recipe = description.recipe
+    model = encoder(description.model, recipe.embedding_dim, recipe.distance)
+    return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def save_model(path: Path, description: Described, epoch: Row, weights: dict[str, torch.Tensor]) -> None:
     """Write a trained network."""
     save(path, {"description": asdict(description), "epoch": asdict(epoch), "weights": weights})
 
 
 def load_model(path: Path, device: torch.device) -> TrainedModel:
     """A network as it was trained. ValueError for a file that is damaged or not a model's."""
+    return TrainedModel(*_loaded(path, device, Description, Recipe, Epoch, network))
+
+
+def load_encoder(path: Path, device: torch.device) -> TrainedEncoder:
+    """A twin network as it was trained. ValueError for a file that is damaged or not one of these."""
+    return TrainedEncoder(*_loaded(path, device, TwinDescription, TwinRecipe, TwinEpoch, twin))
+
+
+def _loaded(path: Path, device: torch.device, described: Any, recipe: Any, row: Any, build: Any) -> tuple:
     saved = load(path)
     try:
-        described = saved["description"] | {"recipe": Recipe(**saved["description"]["recipe"])}
-        description, epoch = Description(**described), Epoch(**saved["epoch"])
-        model = network(description, device)
+        description = described(**saved["description"] | {"recipe": recipe(**saved["description"]["recipe"])})
+        epoch = row(**saved["epoch"])
+        model = build(description, device)
         model.load_state_dict(saved["weights"])
     except (KeyError, TypeError, RuntimeError) as error:
         raise ValueError(f"{path} does not hold a model of this version ({error}); train it again") from error
-    return TrainedModel(model.eval(), description, epoch)
+    return model.eval(), description, epoch
 
 
 def save(path: Path, contents: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """The training half of a run's config."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -48,6 +48,9 @@ def _network(name: str) -> str:
     return name
 
 
+Network = Annotated[str, AfterValidator(_network), Field(description="name in train/models/registry.py")]
+
+
 def unique(values: tuple) -> tuple:
     """The values; ValueError where one is there twice."""
     if len(set(values)) != len(values):
@@ -63,7 +66,7 @@ ResolvedRecipe = Annotated[Recipe, BeforeValidator(_resolved)]
 class ModelConfig(Strict):
     """One network by one recipe, trained on each of its datasets from each of its seeds."""
 
-    network: Annotated[str, AfterValidator(_network)] = Field(description="name in train/models/registry.py")
+    network: Network
     recipe: ResolvedRecipe
     datasets: Datasets
     seeds: Seeds
@@ -86,17 +89,12 @@ class TrainingConfig(Strict):
     @model_validator(mode="before")
     @classmethod
     def _models_are_complete(cls, values: Any) -> Any:
-        if not isinstance(values, Mapping) or not isinstance(models := _by_name(values.get("models")), Mapping):
-            return values
-        shared = {
-            key: _valid(annotation, values.get(key), default)
-            for key, annotation, default in (
-                ("datasets", Datasets, ("any",)),
-                ("seeds", Seeds, (0,)),
-                ("recipe", ResolvedRecipe, {}),
-            )
-        }
-        return {**values, "models": {name: _complete(name, model, shared) for name, model in models.items()}}
+        shared: tuple[tuple[str, Any, Any], ...] = (
+            ("datasets", Datasets, ("any",)),
+            ("seeds", Seeds, (0,)),
+            ("recipe", ResolvedRecipe, {}),
+        )
+        return completed(values, "models", shared)
 
     @property
     def trainings(self) -> list[tuple[str, str, int]]:
@@ -115,6 +113,19 @@ class TrainingConfig(Strict):
         trained_on = [dataset for model in self.models.values() for dataset in model.datasets]
         in_order = dict.fromkeys([*self.datasets, *trained_on])
         return [dataset for dataset in in_order if dataset in trained_on]
+
+
+def completed(values: Any, key: str, shared: Iterable[tuple[str, Any, Any]]) -> Any:
+    """A section whose `key` names networks, each with what it does not say itself taken from the section.
+
+    Parameters
+    ----------
+    shared : key, type, and what stands for it where the section's own is not valid.
+    """
+    if not isinstance(values, Mapping) or not isinstance(models := _by_name(values.get(key)), Mapping):
+        return values
+    common = {name: _valid(annotation, values.get(name), default) for name, annotation, default in shared}
+    return {**values, key: {name: _complete(name, model, common) for name, model in models.items()}}
 
 
 def _by_name(models: Any) -> Any:

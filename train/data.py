@@ -4,7 +4,7 @@ import itertools
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -67,6 +67,7 @@ class Batches:
     seed :      of the shuffling: an epoch's order follows from it, the epoch's number and `memory_gb` alone, whatever
                 was read before. None keeps the stored order.
     augment :   what is done to each pattern, always in the same way, when it is read.
+    structures : the indices of those whose patterns are taken; None takes all.
     """
 
     def __init__(
@@ -77,12 +78,17 @@ class Batches:
         memory_gb: float,
         seed: int | None = None,
         augment: Augment = "none",
+        structures: Collection[int] | None = None,
     ):
         start, stop, _ = rows.indices(len(dataset))
-        if start >= stop:
-            raise ValueError(f"rows {rows.start}:{rows.stop} of dataset {dataset.name} hold no pattern")
-        self.count = dataset.count[start:stop]
-        self.particle = dataset.structure[start:stop]
+        self._taken = np.ones(len(dataset), bool) if structures is None else np.isin(dataset.structure, [*structures])
+        taken = self._taken[start:stop]
+        if not taken.any():
+            raise ValueError(
+                f"rows {rows.start}:{rows.stop} of dataset {dataset.name} hold no pattern that is asked for"
+            )
+        self.count = dataset.count[start:stop][taken]
+        self.particle = dataset.structure[start:stop][taken]
         self.batch_size = batch_size
         self._dataset = dataset
         self._seed = seed
@@ -94,7 +100,7 @@ class Batches:
 
         pattern_bytes = math.prod(dataset.shape[1:]) * self._type.itemsize
         self._shards_together = int(memory_gb * 1e9 / 2 // (pattern_bytes * dataset.patterns_per_shard))
-        if (stop - start) * pattern_bytes <= memory_gb * 1e9:
+        if self.n_patterns * pattern_bytes <= memory_gb * 1e9:
             self._held = self._read_and_report(self._shards)
         elif self._shards_together == 0:
             raise ValueError(
@@ -125,16 +131,18 @@ class Batches:
     def _read(self, shards: Sequence[slice], show_progress: bool = False) -> Patterns:
         """These shards, one after the other."""
         dataset = self._dataset
-        rows = np.concatenate([np.arange(shard.start, shard.stop) for shard in shards])
+        taken = [np.flatnonzero(self._taken[shard]) for shard in shards]
+        rows = np.concatenate([shard.start + some for shard, some in zip(shards, taken, strict=True)])
         images = np.empty((len(rows), *dataset.shape[1:]), self._type)
         read = dataset.read if dataset.reads_floats else dataset.read_raw
-        ends = itertools.accumulate(shard.stop - shard.start for shard in shards)
+        ends = itertools.accumulate(len(some) for some in taken)
 
-        def fill(shard: slice, end: int) -> None:
-            images[end - (shard.stop - shard.start) : end] = augmented(read(shard), dataset.seed[shard], self._augment)
+        def fill(shard: slice, some: NDArray[np.intp], end: int) -> None:
+            seeds = dataset.seed[shard][some]
+            images[end - len(some) : end] = augmented(read(shard)[some], seeds, self._augment)
 
         with ThreadPoolExecutor(self._n_readers) as pool:
-            filled = pool.map(fill, shards, ends)
+            filled = pool.map(fill, shards, taken, ends)
             list(progress(filled, f"reading {dataset.name}", len(shards)) if show_progress else filled)
         return Patterns(images, dataset.count[rows], dataset.structure[rows])
 

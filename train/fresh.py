@@ -1,7 +1,7 @@
 """Batches of patterns that are rendered while a network trains: it never sees one twice."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,15 +27,26 @@ class FreshBatches:
     ----------
     dataset : whose labels' order the network learns; its patterns are not read.
     seed :    of the training; trainings from different seeds see different patterns.
+    structures : the indices of those whose patterns are taken; None takes all.
     """
 
-    def __init__(self, source: "Source", dataset: "Dataset", batch_size: int, device: torch.device, seed: int):
+    def __init__(
+        self,
+        source: "Source",
+        dataset: "Dataset",
+        batch_size: int,
+        device: torch.device,
+        seed: int,
+        structures: Collection[int] | None = None,
+    ):
+        if structures is not None:
+            source = source.only([dataset.structures[index] for index in structures])
         self._source, self._device, self._seed = source, device, seed
         self.batch_size = batch_size
         self._count = {multiplicity: index for index, multiplicity in enumerate(dataset.hit_multiplicities)}
         self._particle = {structure: index for index, structure in enumerate(dataset.structures)} | {"": -1}
-        split = dataset.splits["train"]
-        self.n_patterns = split.stop - split.start
+        hit = dataset.structure[dataset.splits["train"]]
+        self.n_patterns = len(hit) if structures is None else int(np.isin(hit, [*structures]).sum())
         engine = source.config.datasets[source.name].engine
         self._on_device = (
             source.on(device) if engine == "torch" or (engine == "fast" and device.type == "cuda") else None

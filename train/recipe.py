@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 Input = Literal["standardise", "photons"]
 Augment = Literal["none", "poster"]
@@ -11,11 +11,14 @@ Schedule = Literal["constant", "cosine"]
 Precision = Literal["float32", "bfloat16"]
 Keep = Literal["last", "best_validation"]
 Initialisation = Literal["torch", "he"]
+Distance = Literal["rms", "squared_l2"]
+Mining = Literal["random", "batch_hard", "semi_hard"]
+Alike = Literal["multiplicity", "single", "class"]
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """A gradient descent on the multi-output loss; the defaults are the poster's, but for the augmentation."""
+class Descent:
+    """A gradient descent, whatever it minimises; the defaults are the poster's, but for the augmentation."""
 
     optimiser: Optimiser = "adam"
     learning_rate: float = 1e-3
@@ -26,10 +29,6 @@ class Recipe:
     """`adam`: an L2 penalty, added to the gradient; `adamw`: per step, times the learning rate (decoupled)"""
     batch_size: int = 128
     epochs: int = 20
-    count_weight: float = 4.0
-    """weight of the count head's loss against the particle head's"""
-    label_smoothing: float = 0.0
-    """share of a label's weight that is spread over all classes"""
     input: Input = "standardise"
     """transform of train/inputs.py"""
     augment: Augment = "none"
@@ -49,26 +48,70 @@ class Recipe:
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     def __post_init__(self) -> None:
-        for name in ("learning_rate", "count_weight", "memory_gb"):
-            if not (math.isfinite(value := getattr(self, name)) and value > 0):
-                raise ValueError(f"{name} is {value}, expected a positive number")
-        for name in ("batch_size", "epochs"):
-            if (value := getattr(self, name)) < 1:
-                raise ValueError(f"{name} is {value}, expected at least 1")
+        self._must_be_positive("learning_rate", "memory_gb")
+        self._must_be_counts("batch_size", "epochs")
         if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
             raise ValueError(f"weight_decay is {self.weight_decay}, expected zero or a positive number")
         if self.fresh and self.augment != "none":
             raise ValueError(f"augment is {self.augment!r}, but fresh patterns need none: each is another one already")
+        self._must_be_known(
+            optimiser=Optimiser,
+            schedule=Schedule,
+            input=Input,
+            augment=Augment,
+            precision=Precision,
+            initialisation=Initialisation,
+            keep=Keep,
+        )
+
+    def _must_be_positive(self, *names: str) -> None:
+        for name in names:
+            if not (math.isfinite(value := getattr(self, name)) and value > 0):
+                raise ValueError(f"{name} is {value}, expected a positive number")
+
+    def _must_be_counts(self, *names: str) -> None:
+        for name in names:
+            if (value := getattr(self, name)) < 1:
+                raise ValueError(f"{name} is {value}, expected at least 1")
+
+    def _must_be_known(self, **choices: Any) -> None:
+        for name, known in choices.items():
+            if (value := getattr(self, name)) not in get_args(known):
+                raise ValueError(f"{name} is {value!r}, expected one of {', '.join(get_args(known))}")
+
+
+@dataclass(frozen=True)
+class Recipe(Descent):
+    """On the multi-output loss."""
+
+    count_weight: float = 4.0
+    """weight of the count head's loss against the particle head's"""
+    label_smoothing: float = 0.0
+    """share of a label's weight that is spread over all classes"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._must_be_positive("count_weight")
         if not 0 <= self.label_smoothing < 1:
             raise ValueError(f"label_smoothing is {self.label_smoothing}, expected at least 0 and less than 1")
-        for name, choices in (
-            ("optimiser", get_args(Optimiser)),
-            ("schedule", get_args(Schedule)),
-            ("input", get_args(Input)),
-            ("augment", get_args(Augment)),
-            ("precision", get_args(Precision)),
-            ("initialisation", get_args(Initialisation)),
-            ("keep", get_args(Keep)),
-        ):
-            if (value := getattr(self, name)) not in choices:
-                raise ValueError(f"{name} is {value!r}, expected one of {', '.join(choices)}")
+
+
+@dataclass(frozen=True)
+class TwinRecipe(Descent):
+    """On the loss of triplets, train/triplets.py."""
+
+    embedding_dim: int = 8
+    margin: float = 0.2
+    """that a negative should be farther than a positive, in units of the distance"""
+    distance: Distance = "rms"
+    """`squared_l2` is between embeddings of length 1; `rms` takes them as they come"""
+    mining: Mining = "batch_hard"
+    alike: Alike = "single"
+    """what makes two patterns alike: both single or both multiple hits; as many particles; the whole class"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._must_be_counts("embedding_dim")
+        if not (math.isfinite(self.margin) and self.margin >= 0):
+            raise ValueError(f"margin is {self.margin}, expected zero or a positive number")
+        self._must_be_known(distance=Distance, mining=Mining, alike=Alike)

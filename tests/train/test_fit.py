@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from simulate.files import read_json
-from train import fit as fit_module
+from train import descent as descent_module
 from train.augment import augment
 from train.checkpoint import load_model
-from train.fit import fit, rate_factor
+from train.descent import rate_factor
+from train.fit import fit
 from train.history import kept_epoch
 from train.recipe import Recipe
 from train.validate import collapsed
@@ -83,8 +84,8 @@ def test_a_pattern_is_augmented_in_the_same_way_in_every_epoch(toy, tmp_path, mo
         seen.append(torch.as_tensor(images))
         return network_input(images, *rest)
 
-    network_input = fit_module.network_input
-    monkeypatch.setattr(fit_module, "network_input", watched)
+    network_input = descent_module.network_input
+    monkeypatch.setattr(descent_module, "network_input", watched)
     fit("late10", toy, replace(RECIPE, epochs=2, augment="poster"), 0, CPU, tmp_path)
     rows = toy.splits["train"]
     expected = augment(torch.from_numpy(toy.read(rows)), toy.seed[rows])
@@ -101,7 +102,7 @@ class Killed(Exception):
 
 def fit_and_die(dataset, recipe, folder, after_batches):
     """Start a training with seed 0 that dies when it asks for one batch more."""
-    network_input, batches = fit_module.network_input, iter(range(after_batches))
+    network_input, batches = descent_module.network_input, iter(range(after_batches))
 
     def dying(*arguments):
         if next(batches, None) is None:
@@ -109,7 +110,7 @@ def fit_and_die(dataset, recipe, folder, after_batches):
         return network_input(*arguments)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fit_module, "network_input", dying)
+        patch.setattr(descent_module, "network_input", dying)
         with pytest.raises(Killed):
             fit("late10", dataset, recipe, 0, CPU, folder)
 

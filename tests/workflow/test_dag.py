@@ -75,7 +75,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a name that leaves the folder": ({"run": "../../etc"}, "run = '../../etc'"),
     "a phantom that nobody built": (
         {"simulation__structures": [{"id": "a", "source": "phantom", "phantom": "unicorn"}]},
-        "phantom 'unicorn' is unknown; known: globule",
+        "no phantom 'unicorn'; known: double_ring, globule",
     ),
     "a file that is not there": (
         {"simulation__structures": [{"id": "a", "source": "file", "path": "nowhere.cif"}]},

@@ -44,6 +44,18 @@ def _polar() -> ModuleType:
     return polar
 
 
+def _dense() -> ModuleType:
+    from train.models import dense
+
+    return dense
+
+
+def _specklenn() -> ModuleType:
+    from train.models import specklenn
+
+    return specklenn
+
+
 MODELS: Mapping[str, Callable[[], ModuleType]] = {
     "late3": _late,
     "late5": _late,
@@ -54,6 +66,8 @@ MODELS: Mapping[str, Callable[[], ModuleType]] = {
     "vgg16": _vgg,
     "azimuthal": _azimuthal,
     "polar": _polar,
+    "dense": _dense,
+    "specklenn": _specklenn,
 }
 """Name of a network -> its family, the module with the function of that name.
 

@@ -2,21 +2,32 @@
 
 SIMULATION = RUN.simulation
 STRUCTURES = [structure.id for structure in SIMULATION.structures]
-REACHES = sorted({reach_of(dataset) for dataset in SIMULATION.datasets.values()})
-TRAININGS = RUN.training.trainings
+# Phantoms made up by chance come by the hundred: one job makes all of them, another all their volumes.
+RANDOM = [name for name in STRUCTURES if RANDOM_NAME.fullmatch(name)]
+SINGLE = [name for name in STRUCTURES if name not in RANDOM]
+# Every structure as far as a dataset that holds it reaches.
+VOLUMES = sorted(
+    {
+        (structure, reach_of(dataset))
+        for name, dataset in SIMULATION.datasets.items()
+        for structure in SIMULATION.selected(name)
+    }
+)
+MODELS_TRAINED = RUN.training.models if RUN.training else {}
+TRAININGS = RUN.training.trainings if RUN.training else []
 PREDICTIONS = [FILES.predictions(*learner) for learner in judged(RUN)]
 TRANSFERS = [FILES.predictions(*transfer) for transfer in transfers(RUN)]
 TABLES = table_names(RUN)
 
 
 wildcard_constraints:
-    structure="|".join(STRUCTURES),
+    structure="|".join(SINGLE) or "none",
     dataset="|".join(SIMULATION.datasets),
     trained_on="|".join(SIMULATION.datasets),
     asked_about="|".join(SIMULATION.datasets),
     placement="|".join(MODELS),
     reach=r"q\d+(\.\d+)?",
-    model="|".join([*RUN.training.models, *BASELINES]),
+    model="|".join([*MODELS_TRAINED, *BASELINES]),
     seed=r"\d+",
     job=r"\d+",
 
@@ -59,22 +70,24 @@ def plan_of(wildcards):
 
 
 def fields_of(wildcards):
-    """Volumes of all structures, as far as the dataset reaches; skopi's engine makes its own."""
+    """Volumes of a dataset's structures, as far as it reaches; skopi's engine makes its own."""
     dataset = SIMULATION.datasets[wildcards.dataset]
     if dataset.engine == "skopi":
         return []
-    return [FILES.field(structure, reach_of(dataset)) for structure in STRUCTURES]
+    structures = SIMULATION.selected(wildcards.dataset)
+    return [FILES.field(structure, reach_of(dataset)) for structure in structures]
 
 
 def atoms_of(wildcards):
-    """Atoms of all structures, where the engine is skopi's."""
+    """Atoms of a dataset's structures, where the engine is skopi's."""
     by_skopi = SIMULATION.datasets[wildcards.dataset].engine == "skopi"
-    return [FILES.atoms(structure) for structure in STRUCTURES] if by_skopi else []
+    structures = SIMULATION.selected(wildcards.dataset) if by_skopi else []
+    return [FILES.atoms(structure) for structure in structures]
 
 
 def training_settings(wildcards):
     """What decides a model's weights, beside the dataset and the seed."""
-    whole = RUN.training.models[wildcards.model].model_dump(mode="json")
+    whole = MODELS_TRAINED[wildcards.model].model_dump(mode="json")
     return {key: whole[key] for key in ("network", "recipe")}
 
 
@@ -96,13 +109,19 @@ def answering_source(wildcards):
 
 def source_of(wildcards):
     """What patterns of a dataset are rendered from, where the model's recipe asks for fresh ones."""
-    if not RUN.training.models[wildcards.model].recipe.fresh:
-        return {}
+    fresh = MODELS_TRAINED[wildcards.model].recipe.fresh
+    return rendered_from(wildcards) if fresh else {}
+
+
+def rendered_from(wildcards):
     return {
         "plan": plan_of(wildcards),
         "geometry": FILES.geometry(wildcards.dataset),
         "volumes": fields_of(wildcards),
-        "atoms": [FILES.atoms(structure) for structure in STRUCTURES],
+        "atoms": [
+            FILES.atoms(structure)
+            for structure in SIMULATION.selected(wildcards.dataset)
+        ],
     }
 
 

@@ -108,11 +108,7 @@ rule report:
         trainings=[FILES.training_record(*training) for training in TRAININGS],
         predictions=PREDICTIONS + TRANSFERS,
         structures=expand(FILES.structure("{structure}"), structure=STRUCTURES),
-        volumes=expand(
-            FILES.volume("{structure}", "{reach}"),
-            structure=STRUCTURES,
-            reach=REACHES,
-        ),
+        volumes=[FILES.volume(*volume) for volume in VOLUMES],
         geometries=expand(
             FILES.geometry_record("{dataset}"), dataset=SIMULATION.datasets
         ),

@@ -74,9 +74,61 @@ rule volume:
         "../scripts/volume.py"
 
 
+if RANDOM:
+
+    rule random_structures:
+        output:
+            atoms=expand(FILES.atoms("{structure}"), structure=RANDOM),
+            records=expand(FILES.structure("{structure}"), structure=RANDOM),
+        log:
+            log_of("random_structures"),
+        benchmark:
+            benchmark_of("random_structures")
+        conda:
+            "../envs/singlehit.yaml"
+        resources:
+            mem_mb=2000,
+            runtime=60,
+        params:
+            settings=[
+                SIMULATION.structure(name).model_dump(mode="json") for name in RANDOM
+            ],
+            source=source_digest("simulate.structures", "simulate.random_phantoms"),
+        message:
+            "structures of all random phantoms"
+        script:
+            "../scripts/random_structures.py"
+
+    rule random_volumes:
+        input:
+            atoms=expand(FILES.atoms("{structure}"), structure=RANDOM),
+        output:
+            volumes=expand(FILES.field("{structure}", "{{reach}}"), structure=RANDOM),
+            records=expand(FILES.volume("{structure}", "{{reach}}"), structure=RANDOM),
+        log:
+            log_of("random_volumes/{reach}"),
+        benchmark:
+            benchmark_of("random_volumes/{reach}")
+        conda:
+            "../envs/singlehit.yaml"
+        threads: 4
+        resources:
+            mem_mb=8000,
+            runtime=120,
+        params:
+            settings=settings("volume"),
+            source=source_digest("simulate.volume"),
+        message:
+            "volumes of all random phantoms out to {wildcards.reach}"
+        script:
+            "../scripts/random_volumes.py"
+
+
 rule plan:
     input:
-        atoms=expand(FILES.atoms("{structure}"), structure=STRUCTURES),
+        atoms=lambda wildcards: [
+            FILES.atoms(name) for name in SIMULATION.planned(wildcards.placement)
+        ],
     output:
         FILES.plan("{placement}"),
     log:
@@ -101,7 +153,9 @@ rule dataset_layout:
     input:
         plan=plan_of,
         geometry=FILES.geometry("{dataset}"),
-        records=expand(FILES.structure("{structure}"), structure=STRUCTURES),
+        records=lambda wildcards: [
+            FILES.structure(name) for name in SIMULATION.selected(wildcards.dataset)
+        ],
     output:
         FILES.layout("{dataset}"),
     log:

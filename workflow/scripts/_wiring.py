@@ -37,11 +37,11 @@ def rendered_from(snakemake: "SnakemakeObject", run: RunConfig) -> "Inputs":
     """The files that a rule names as those that patterns are rendered from."""
     from simulate.render import Inputs
 
-    structures = [structure.id for structure in run.simulation.structures]
+    structures = run.simulation.selected(snakemake.wildcards.dataset)
     return Inputs(
         plan=Path(snakemake.input.plan),
         geometry=Path(snakemake.input.geometry),
-        # By id, in the order of the config; an engine may need one or the other, and the rule names which.
+        # By id, of the structures that the dataset holds; an engine may need one or the other: the rule names which.
         volumes=dict(zip(structures, map(Path, snakemake.input.volumes), strict=False)),
         atoms=dict(zip(structures, map(Path, snakemake.input.atoms), strict=False)),
     )

@@ -14,6 +14,6 @@ stages.make_layout(
     run.simulation,
     Path(snakemake.input.plan),
     Path(snakemake.input.geometry),
-    {structure.id: files.structure(structure.id) for structure in run.simulation.structures},
+    {name: files.structure(name) for name in run.simulation.selected(snakemake.wildcards.dataset)},
     files.dataset(snakemake.wildcards.dataset),
 )

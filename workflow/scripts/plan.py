@@ -10,5 +10,5 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 run, files = start(snakemake)
-atoms = {structure.id: files.atoms(structure.id) for structure in run.simulation.structures}
+atoms = {name: files.atoms(name) for name in run.simulation.planned(snakemake.wildcards.placement)}
 stages.make_plan(run.simulation, snakemake.wildcards.placement, atoms, Path(snakemake.output[0]))

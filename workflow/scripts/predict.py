@@ -23,7 +23,7 @@ wildcards = snakemake.wildcards
 if wildcards.model in BASELINES:
     answers = BASELINES[wildcards.model](open_dataset(files.dataset(wildcards.trained_on)), int(wildcards.seed))
 else:
-    answers = partial(predict, load_model(Path(snakemake.input.learned), choose_device(run.training.device)))
+    answers = partial(predict, load_model(Path(snakemake.input.learned), choose_device(run.trained.device)))
 dataset = open_dataset(files.dataset(wildcards.asked_about))
 splits = ("validation", "test") if wildcards.asked_about == wildcards.trained_on else ("test",)
 write_predictions(predict_splits(answers, dataset, splits), Path(snakemake.output[0]))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 run, files = start(snakemake)
 torch.set_num_threads(snakemake.threads)  # more than the job was given would wait for each other at every operation
 wildcards = snakemake.wildcards
-model = run.training.models[wildcards.model]
+model = run.trained.models[wildcards.model]
 source = None
 if model.recipe.fresh:
     from simulate.fresh import Source
@@ -27,7 +27,7 @@ fit(
     open_dataset(files.dataset(wildcards.dataset)),
     model.recipe,
     int(wildcards.seed),
-    choose_device(run.training.device),
+    choose_device(run.trained.device),
     Path(snakemake.output.model).parent,
     source,
 )

@@ -1,0 +1,1 @@
+"""Judging twin networks: single or multiple, also for structures that nobody trained on."""

@@ -1,0 +1,101 @@
+"""Embeddings with what the patterns are, as files and in memory."""
+
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluate.baselines.answers import by_shard
+from simulate.files import atomic_path
+from simulate.plan import SPLITS
+from train.few_shot import Known
+
+if TYPE_CHECKING:
+    from simulate.dataset import Dataset
+
+
+class Embedded(NamedTuple):
+    """Patterns, one beside the other."""
+
+    embeddings: NDArray[np.float32]
+    """(n, d)"""
+    structure: NDArray[np.str_]
+    """(n,) ids"""
+    hit_multiplicity: NDArray[np.int64]
+    """(n,)"""
+    split: NDArray[np.str_]
+    """(n,) train, validation or test"""
+
+    @property
+    def is_single(self) -> NDArray[np.bool_]:
+        """(n,)."""
+        return self.hit_multiplicity == 1
+
+    @property
+    def known(self) -> Known:
+        """As patterns whose answer is known."""
+        return Known(self.embeddings, self.is_single)
+
+    def take(self, which: NDArray) -> Self:
+        """Those of a mask (n,), or at these places, in this order."""
+        return type(self)(*(column[which] for column in self))
+
+    def of(self, structures: Collection[str]) -> Self:
+        """Those of these structures."""
+        return self.take(np.isin(self.structure, [*structures]))
+
+    def without(self, structures: Collection[str]) -> Self:
+        """Those of all others."""
+        return self.take(~np.isin(self.structure, [*structures]))
+
+    def in_split(self, split: str) -> Self:
+        """Those of one split."""
+        return self.take(self.split == split)
+
+
+def embedded(dataset: "Dataset", rows: slice, embeddings: NDArray[np.float32]) -> Embedded:
+    """The embeddings (n, d) of some rows of a dataset, with what these are."""
+    ends = [dataset.splits[split].stop for split in SPLITS]
+    return Embedded(
+        embeddings,
+        np.array(dataset.structures)[dataset.structure[rows]],
+        dataset.hit_multiplicity[rows],
+        np.array(SPLITS)[np.searchsorted(ends, np.arange(len(dataset))[rows], side="right")],
+    )
+
+
+def embedded_by(
+    features: Callable[[NDArray[np.float32]], NDArray[np.float32]], dataset: "Dataset", rows: slice
+) -> Embedded:
+    """What `features` makes of the images (n, ny, nx) of some rows, shard by shard."""
+    return embedded(dataset, rows, by_shard(dataset, rows, features, f"embeddings of {dataset.name}"))
+
+
+def write_embedded(of: Mapping[str, Embedded], path: Path) -> None:
+    """Write the embeddings of several datasets, by name, atomically."""
+    with atomic_path(path) as temporary:
+        np.savez(
+            temporary, **{f"{name}/{key}": value for name, some in of.items() for key, value in some._asdict().items()}
+        )
+
+
+def read_embedded(path: Path, dataset: str) -> Embedded:
+    """Read those of one dataset. KeyError where the file has none of it."""
+    with np.load(path, allow_pickle=False) as arrays:
+        return Embedded(*(arrays[f"{dataset}/{key}"] for key in Embedded._fields))
+
+
+def read_known(path: Path) -> Embedded:
+    """Read the `known.npz` of a training: patterns that it learned from."""
+    with np.load(path, allow_pickle=False) as arrays:
+        embeddings, structure = arrays["embeddings"], arrays["structure"]
+        return Embedded(embeddings, structure, arrays["hit_multiplicity"], np.full(len(structure), "train"))
+
+
+def write_known(known: Embedded, path: Path) -> None:
+    """Write what `read_known` reads, as a training does, atomically."""
+    with atomic_path(path) as temporary:
+        columns = {key: value for key, value in known._asdict().items() if key != "split"}
+        np.savez(temporary, **columns, is_single=known.is_single)

@@ -1,0 +1,462 @@
+"""Figures of twin networks, from arrays and tables to files."""
+
+import io
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import NullLocator
+from numpy.typing import NDArray
+from PIL import Image
+
+from evaluate.canvas import BLUE, DPI, INK, ORANGE, PATTERN_COLORS, QUIET, SERIES, STYLE, drawing, series_styles
+from evaluate.gallery import Condition
+from evaluate.wording import spoken
+from simulate.files import atomic_path
+
+Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+GRID = {"color": "#e3e7eb", "linewidth": 0.6}
+
+SINGLE, MULTIPLE = "single hit", "multiple hits"
+COLORS = {SINGLE: BLUE, MULTIPLE: ORANGE}
+
+MARKERS = ("o", "^", "s", "D", "v", "P", "X", "*")
+"""Of structures of one family, which share a colour."""
+
+PALE = "#c3cad1"
+"""Of patterns whose structure has no colour of its own."""
+
+N_DRAWN = 400
+"""Thresholds of a curve that are drawn."""
+
+ACROSS, ZOOM, SPACE = 6, 2, 8
+"""Patterns in a row of the gallery, pixels of the file per pixel of a pattern, pixels of the file between patterns."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One pattern of the gallery, and what was said of it."""
+
+    pattern: NDArray[np.float32]
+    """(ny, nx) [photons], NaN where masked"""
+    p_single: float
+    hit_multiplicity: int
+    structure: str
+
+
+@contextmanager
+def colour_drawing(path: Path, inches: tuple[float, float]) -> Iterator[Figure]:
+    """As `canvas.drawing`, for a .png in the colours of the figure: those of `canvas` are the colours of patterns."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=inches)
+        yield figure
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=DPI)
+        with atomic_path(path) as temporary:
+            image = Image.open(buffer).convert("RGB")
+            image.quantize(256, dither=Image.Dither.NONE).save(temporary, format="png", optimize=True)
+
+
+def grid(path: Path, held_out: pd.DataFrame, triplets: pd.DataFrame, collapsed: pd.DataFrame) -> None:
+    """The poster's figure 9: accuracy by embedding dimension (rows) and margin (columns), judged in two ways.
+
+    Parameters
+    ----------
+    held_out :  fraction right, single or multiple, of held-out patterns.
+    triplets :  fraction of training triplets whose positive is nearer: the poster's own measure.
+    collapsed : trainings that collapsed, marked where there are any.
+    """
+    panels = (
+        ("held-out patterns, single or multiple", held_out),
+        ("the poster's measure: training triplets", triplets),
+    )
+    rows, columns = held_out.shape
+    lowest = 100 * float(min(held_out.min(axis=None), triplets.min(axis=None)))
+    norm = Normalize(min(50.0, 10 * np.floor(lowest / 10)), 100)
+    cell, tall = min(0.75, 3.2 / columns), max(0.34, 1.3 / rows)
+    left, gap, bar, top, bottom = 0.6, 0.6, 0.75, 0.35, 0.5
+    panel = max(cell * columns, 2.6)
+    width, height = left + 2 * panel + gap + bar, top + rows * tall + bottom
+    with drawing(path, (width, height)) as figure:
+        for place, (title, values) in enumerate(panels):
+            box = ((left + place * (panel + gap)) / width, bottom / height, panel / width, rows * tall / height)
+            axes = figure.add_axes(box)
+            image = axes.imshow(100 * values.to_numpy(), cmap="Blues", norm=norm, aspect="auto")
+            for (row, column), value in np.ndenumerate(100 * values.to_numpy()):
+                mark = " ×" if collapsed.to_numpy()[row, column] else ""
+                color = "white" if norm(value) > 0.62 else INK
+                axes.text(column, row, f"{value:.1f}{mark}", ha="center", va="center", color=color, size=8)
+            axes.set_title(title, loc="left", weight="bold")
+            axes.set_xticks(range(columns), [f"{margin:g}" for margin in values.columns])
+            axes.set_yticks(range(rows), [str(dim) for dim in values.index])
+            axes.set_xlabel("margin")
+            axes.set_xticks(np.arange(columns + 1) - 0.5, minor=True)
+            axes.set_yticks(np.arange(rows + 1) - 0.5, minor=True)
+            axes.grid(which="minor", color="white", linewidth=1.5)
+            axes.tick_params(which="both", length=0)
+            axes.spines[:].set_visible(False)
+            if place == 0:
+                axes.set_ylabel("embedding dimension")
+        side = figure.add_axes(((width - bar + 0.12) / width, bottom / height, 0.12 / width, rows * tall / height))
+        figure.colorbar(image, cax=side).set_label("right (%)")
+        if collapsed.to_numpy().any():
+            figure.text(1 - 0.1 / width, 0.07 / height, "× collapsed", size=8, ha="right", va="bottom")
+
+
+def evolution(
+    path: Path, panels: Mapping[str, NDArray[np.floating]], is_single: NDArray[np.bool_], names: tuple[str, str]
+) -> None:
+    """Where patterns lie, a panel for each epoch, on the same axes.
+
+    Parameters
+    ----------
+    panels :    title -> places (n, 2).
+    is_single : (n,).
+    names :     of the two coordinates.
+    """
+    with colour_drawing(path, (8, 3.05)) as figure:
+        axes_of = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
+        figure.subplots_adjust(left=0.085, right=0.985, top=0.83, bottom=0.155, wspace=0.08)
+        # Which lies on top would depend on the class if one were drawn after the other.
+        order = np.random.default_rng(0).permutation(len(is_single))
+        colors = np.where(is_single, BLUE, ORANGE)[order]
+        for axes, (title, places) in zip(axes_of, panels.items(), strict=True):
+            axes.scatter(*places[order].T, c=colors, s=7, alpha=0.55, linewidths=0)
+            axes.set_title(title, loc="left")
+            axes.set_xlabel(names[0])
+            axes.grid(**GRID)
+            axes.set_axisbelow(True)
+        axes_of[0].set_ylabel(names[1])
+        _legend_of_hits(figure)
+
+
+def _legend_of_hits(figure: Figure) -> None:
+    handles = [Line2D([], [], color=color, **_DOT, label=name) for name, color in COLORS.items()]
+    figure.legend(handles=handles, loc="upper right", ncols=2, borderaxespad=0.3)
+
+
+_DOT: dict[str, Any] = {"marker": "o", "markersize": 4.5, "linestyle": "none", "markeredgewidth": 0}
+
+
+def embedding_map(
+    path: Path,
+    places: NDArray[np.floating],
+    hit_multiplicity: NDArray[np.int64],
+    structure: NDArray[np.str_],
+    families: Mapping[str, Sequence[str]],
+) -> None:
+    """Patterns as a map, on the left by the number of particles, on the right by structure.
+
+    Parameters
+    ----------
+    places :   (n, 2), hit_multiplicity and structure (n,).
+    families : name -> structures: a colour for each family, a marker for each structure in it; all others are pale.
+    """
+    shown = {name: [one for one in members if one in structure] for name, members in families.items()}
+    styles = _family_styles(shown)
+    entries = len(styles) + sum(bool(members) for members in shown.values()) + 1
+    width, side = 8.0, 3.05
+    height = max(side + 0.9, 0.4 + 0.152 * entries)
+    with colour_drawing(path, (width, height)) as figure:
+        bottom = (height - 0.3 - side) / height
+        counted, named = (figure.add_axes((x / width, bottom, side / width, side / height)) for x in (0.15, 3.4))
+        multiplicities = np.unique(hit_multiplicity)
+        shades = [
+            COLORS[SINGLE] if m == 1 else c for m, c in zip(multiplicities, _oranges(multiplicities), strict=True)
+        ]
+        order = np.random.default_rng(0).permutation(len(places))
+        colors = np.array(shades)[np.searchsorted(multiplicities, hit_multiplicity)]
+        counted.scatter(*places[order].T, c=colors[order], s=7, alpha=0.75, linewidths=0)
+        other = ~np.isin(structure, list(styles))
+        named.scatter(*places[other].T, c=PALE, s=6, linewidths=0)
+        for name, style in styles.items():
+            one = structure == name
+            named.scatter(*places[one].T, s=9, alpha=0.75, linewidths=0, **style)
+        for axes, title in ((counted, "number of particles"), (named, "structure")):
+            axes.set_title(title, loc="left", weight="bold")
+            axes.set_xticks([])
+            axes.set_yticks([])
+            axes.spines[:].set_visible(True)
+            axes.spines[:].set_color(PALE)
+        handles = [
+            Line2D([], [], color=shade, **_DOT, label=f"{m} particle{'s' if m > 1 else ''}")
+            for m, shade in zip(multiplicities, shades, strict=True)
+        ]
+        counted.legend(
+            handles=handles,
+            loc="upper left",
+            bbox_to_anchor=(-0.02, -0.01),
+            ncols=2,
+            handletextpad=0.2,
+            columnspacing=1,
+        )
+        handles = _family_handles(shown, styles, bool(other.any()))
+        figure.legend(
+            handles=handles,
+            loc="upper left",
+            bbox_to_anchor=(6.5 / width, 1 - 0.3 / height),
+            fontsize=7.5,
+            handletextpad=0.2,
+            labelspacing=0.25,
+            borderaxespad=0,
+        )
+
+
+def _oranges(multiplicities: NDArray[np.int64]) -> list[str]:
+    """From light to dark, for 2, 3, ... particles."""
+    multiple = [m for m in multiplicities if m > 1]
+    shades = matplotlib.colormaps["YlOrRd"](np.linspace(0.45, 0.95, max(len(multiple), 1)))
+    colors = dict(zip(multiple, map(matplotlib.colors.to_hex, shades), strict=False))
+    return [colors.get(m, QUIET) for m in multiplicities]
+
+
+def _family_styles(families: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Any]]:
+    colors = [*SERIES, "#8b5a2b", INK]
+    return {
+        structure: {"color": colors[place % len(colors)], "marker": MARKERS[number % len(MARKERS)]}
+        for place, members in enumerate(families.values())
+        for number, structure in enumerate(members)
+    }
+
+
+def _family_handles(
+    families: Mapping[str, Sequence[str]], styles: Mapping[str, Mapping[str, Any]], others: bool
+) -> list[Line2D]:
+    handles = []
+    for family, members in families.items():
+        if members and (len(families) > 1 or family):
+            handles.append(Line2D([], [], linestyle="none", label=r"$\bf{%s}$" % _bold(family)))
+        handles += [Line2D([], [], **{**_DOT, **styles[one]}, label=one) for one in members]
+    return handles + [Line2D([], [], color=PALE, **_DOT, label="all others")] * others
+
+
+def _bold(text: str) -> str:
+    """For mathtext, which would take spaces and underscores for its own."""
+    return text.replace("_", r"\_").replace(" ", r"\ ").replace("-", r"\mathrm{-}")
+
+
+def roc(path: Path, answers: Mapping[str, tuple[NDArray, NDArray[np.bool_], float]], controls: Collection[str]) -> None:
+    """Single hits kept against multiple hits kept, at every threshold, a line for each network and control.
+
+    Parameters
+    ----------
+    answers :  name -> scores (n,), is_single (n,) and the area under the curve.
+    controls : names that are drawn in grey.
+    """
+    styles = learner_styles(list(answers), controls)
+    with drawing(path, (8, 4)) as figure:
+        axes = figure.add_axes((0.085, 0.125, 0.42, 0.84))
+        axes.plot([0, 100], [0, 100], color=QUIET, linestyle=":", linewidth=1, label="by chance (0.500)")
+        for name, (scores, is_single, area) in answers.items():
+            false, true = roc_curve(scores, is_single)
+            drawn = np.unique(np.linspace(0, len(false) - 1, N_DRAWN).round().astype(int))
+            style = {key: styles[name][key] for key in ("color", "linestyle")}
+            axes.plot(100 * false[drawn], 100 * true[drawn], **style, label=f"{spoken(name)} ({area:.3f})")
+        axes.set_xlim(0, 100)
+        axes.set_ylim(0, 100)
+        axes.set_aspect("equal")
+        axes.grid(**GRID)
+        axes.set_xlabel("multiple hits that are kept (%)")
+        axes.set_ylabel("single hits that are kept (%)")
+        handles, labels = axes.get_legend_handles_labels()
+        handles, labels = [*handles[1:], handles[0]], [*labels[1:], labels[0]]
+        title = "area under the curve in brackets"
+        axes.legend(handles, labels, loc="center left", bbox_to_anchor=(1.05, 0.5), handlelength=3, title=title)
+
+
+def roc_curve(scores: NDArray, is_single: NDArray[np.bool_]) -> Curve:
+    """Fractions of the multiple and of the single hits with scores (n,) above each threshold, from none to all."""
+    order = np.argsort(-scores, kind="stable")
+    # Patterns of one score are kept together or not at all.
+    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
+    true, false = (np.cumsum(which[order])[ends] / max(which.sum(), 1) for which in (is_single, ~is_single))
+    return np.append(0.0, false), np.append(0.0, true)
+
+
+def learner_styles(names: Sequence[str], controls: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Networks solid and filled, in the colours of `series_styles`; controls grey, told apart by dashes and markers."""
+    styles = series_styles([name for name in names if name not in controls])
+    shapes = (((0, (5, 2)), "D"), ((0, (1, 1.5)), "v"), ((0, (3, 1, 1, 1)), "s"), ("-", "X"))
+    for number, name in enumerate(name for name in names if name in controls):
+        dashes, marker = shapes[number % len(shapes)]
+        color = ("#6b7280", "#9aa2ad", "#3f454d")[number % 3]
+        styles[name] = {"color": color, "linestyle": dashes, "marker": marker}
+    return styles
+
+
+def few_shot(path: Path, curves: Mapping[str, pd.DataFrame], without: float, majority: float) -> None:
+    """Accuracy against labelled patterns of a structure, a line for each classifier.
+
+    Parameters
+    ----------
+    curves :   name -> rows of labels, accuracy and deviation over structures (the band).
+    without :  accuracy without labels.
+    majority : of always giving the most frequent answer.
+    """
+    styles = series_styles(list(curves))
+    with drawing(path, (8, 3.4)) as figure:
+        axes = figure.add_axes((0.085, 0.145, 0.55, 0.81))
+        for name, rows in curves.items():
+            labels, right = rows["labels"].to_numpy(), 100 * rows["accuracy"].to_numpy()
+            band = 100 * rows["deviation"].to_numpy()
+            color = styles[name]["color"]
+            axes.fill_between(labels, right - band, np.minimum(right + band, 100), color=color, alpha=0.14, linewidth=0)
+            axes.plot(labels, right, color=color, marker=styles[name]["marker"], markersize=4, label=name)
+        axes.axhline(100 * without, color=INK, linestyle=(0, (5, 2)), linewidth=1, label="without labels")
+        axes.axhline(100 * majority, color=QUIET, linestyle=":", linewidth=1, label="always the more frequent answer")
+        axes.plot([], [], color=QUIET, alpha=0.25, linewidth=7, label="± deviation over structures")
+        every = sorted({int(label) for rows in curves.values() for label in rows["labels"]})
+        axes.set_xscale("log")
+        axes.set_xticks(every, [str(label) for label in every])
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xlim(every[0] / 1.15, every[-1] * 1.15)
+        axes.set_ylim(top=100)
+        axes.grid(**GRID)
+        axes.set_xlabel("labelled patterns of the structure, of single and of multiple hits each")
+        axes.set_ylabel("right (%)")
+        axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), handlelength=2.5, labelspacing=0.8)
+
+
+def conditions(path: Path, table: pd.DataFrame, controls: Collection[str]) -> None:
+    """Accuracy on unseen structures, condition by condition: a dot for each seed, the majority as a grey tick.
+
+    Parameters
+    ----------
+    table :    columns condition, learner, seed, accuracy, majority_accuracy; conditions and learners in order.
+    controls : learners that are drawn in grey, and hollow.
+    """
+    names, learners = list(dict.fromkeys(table["condition"])), list(dict.fromkeys(table["learner"]))
+    styles = learner_styles(learners, controls)
+    lane = 0.13
+    group = lane * (len(learners) + 1.2)
+    left = 0.35 + 0.075 * max(map(len, names))
+    width, top, bottom = 8.0, 0.1, 0.5
+    right = 0.5 + 0.075 * max(map(len, map(spoken, learners)), default=0)
+    right = max(right, 1.4)
+    height = max(top + bottom + group * len(names), top + bottom + 0.21 * (len(learners) + 2))
+    with drawing(path, (width, height)) as figure:
+        box = (left / width, bottom / height, (width - left - right) / width, (height - top - bottom) / height)
+        axes = figure.add_axes(box)
+        half = len(learners) * lane / group / 2
+        for place, condition in enumerate(names):
+            if place:
+                axes.axhline(place - 0.5, color=PALE, linewidth=0.6)
+            rows = table[table["condition"] == condition]
+            for majority in rows["majority_accuracy"].round(4).unique():
+                axes.plot([100 * majority] * 2, [place - half, place + half], color=QUIET, linewidth=2, alpha=0.6)
+            for number, learner in enumerate(learners):
+                mine = 100 * rows.loc[rows["learner"] == learner, "accuracy"].to_numpy()
+                y = place - half + (number + 0.5) * lane / group
+                style = _dots(styles[learner], learner in controls)
+                axes.plot(mine, np.full(len(mine), y), clip_on=False, zorder=3, **style)
+        axes.set_ylim(len(names) - 0.5, -0.5)
+        axes.set_yticks(range(len(names)), names)
+        axes.set_xlim(right=100)
+        axes.grid(axis="x", **GRID)
+        axes.set_axisbelow(True)
+        axes.tick_params(axis="y", length=0)
+        axes.set_xlabel("right (%)")
+        handles = [
+            Line2D([], [], **_dots(styles[learner], learner in controls), label=spoken(learner)) for learner in learners
+        ]
+        tick: dict[str, Any] = {"marker": "|", "markersize": 10, "markeredgewidth": 2, "linestyle": "none"}
+        handles.append(Line2D([], [], color=QUIET, alpha=0.6, label="majority", **tick))
+        axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.01, 1), handletextpad=0.3, borderaxespad=0)
+
+
+def _dots(style: Mapping[str, Any], hollow: bool) -> dict[str, Any]:
+    face = "white" if hollow else style["color"]
+    marks = {"markersize": 4.5, "linestyle": "none", "markerfacecolor": face, "markeredgewidth": 1}
+    return {"color": style["color"], "marker": style["marker"], **marks}
+
+
+def per_structure(
+    path: Path,
+    families: Mapping[str, Sequence[str]],
+    main: tuple[str, pd.DataFrame],
+    control: tuple[str, pd.DataFrame] | None = None,
+) -> None:
+    """Accuracy on each unseen structure, family by family: a dot for each seed, and a control.
+
+    Parameters
+    ----------
+    families :      name -> structures, in the order in which they are drawn.
+    main, control : name, and rows of structure and accuracy, a row for each seed.
+    """
+    order = [(family, structure) for family, members in families.items() for structure in members]
+    labels = [structure for _, structure in order]
+    left, right = 0.3 + 0.073 * max(map(len, labels)), 0.35 + 0.075 * max(map(len, families))
+    top, bottom = 0.35, 0.5
+    width, height = 8.0, 0.35 + 0.5 + 0.19 * len(order)
+    with drawing(path, (width, height)) as figure:
+        box = (left / width, bottom / height, (width - left - right) / width, (height - top - bottom) / height)
+        axes = figure.add_axes(box)
+        learners = [main] if control is None else [main, control]
+        for number, (name, rows) in enumerate(learners):
+            style = _dots({"color": (BLUE, QUIET)[number], "marker": ("o", "D")[number]}, bool(number))
+            places = rows["structure"].map({structure: place for place, structure in enumerate(labels)})
+            shown = places.notna().to_numpy()
+            accuracy = 100 * rows["accuracy"].to_numpy()[shown]
+            axes.plot(accuracy, places[shown], clip_on=False, zorder=4 - number, label=spoken(name), **style)
+        start = 0
+        for family, members in families.items():
+            if start:
+                axes.axhline(start - 0.5, color=PALE, linewidth=0.6)
+            middle = start + (len(members) - 1) / 2
+            axes.annotate(family, (1.02, middle), xycoords=("axes fraction", "data"), va="center", weight="bold")
+            start += len(members)
+        axes.set_ylim(len(order) - 0.5, -0.5)
+        axes.set_yticks(range(len(order)), labels)
+        axes.set_xlim(right=100)
+        axes.grid(axis="x", **GRID)
+        axes.set_axisbelow(True)
+        axes.tick_params(axis="y", length=0)
+        axes.set_xlabel("right (%)")
+        figure.legend(loc="upper left", bbox_to_anchor=(left / width, 1), ncols=2, borderaxespad=0.2, handletextpad=0.2)
+
+
+def gallery(path: Path, rows: Mapping[str, Sequence[Shown]], counted: bool) -> None:
+    """Patterns with the probability of a single hit and the truth below each, under the headings of `rows`."""
+    every = [shown for patterns in rows.values() for shown in patterns]
+    stack = np.array([shown.pattern for shown in every])[:, None]
+    panel = ZOOM * (stack.shape[-1] if len(every) else 128)
+    norm = Condition("", stack, 1.0, np.zeros(1, np.int64) if counted else None).norm
+    heading, below, step, foot = 64, 92, panel + SPACE, 150
+    lines = {name: max(1, -(-len(patterns) // ACROSS)) for name, patterns in rows.items()}
+    width = ACROSS * step + SPACE
+    height = sum(heading + n * (panel + below) for n in lines.values()) + foot
+    with drawing(path, (width / DPI, height / DPI)) as figure:
+        y = 0
+        for name, patterns in rows.items():
+            figure.text(SPACE / width, 1 - (y + 14) / height, name, va="top", size=12, weight="bold")
+            y += heading
+            if not patterns:
+                figure.text(SPACE / width, 1 - (y + 14) / height, "none", va="top", size=12)
+            for number, shown in enumerate(patterns):
+                x, line = SPACE + number % ACROSS * step, y + number // ACROSS * (panel + below)
+                axes = figure.add_axes((x / width, 1 - (line + panel) / height, panel / width, panel / height))
+                lit = np.maximum(shown.pattern, 1e-30)  # zero has no logarithm and would be taken for masked
+                axes.imshow(lit, norm=norm, cmap=PATTERN_COLORS, origin="lower", interpolation="none")
+                axes.set_axis_off()
+                text = f"p(single) {shown.p_single:.2f}\n{shown.hit_multiplicity} × {_short(shown.structure)}"
+                figure.text(x / width, 1 - (line + panel + 4) / height, text, va="top", size=10.5)
+            y += lines[name] * (panel + below)
+        bar = figure.add_axes((SPACE / width, (foot - 40) / height, 1 - 2 * SPACE / width, 26 / height))
+        figure.colorbar(ScalarMappable(norm, PATTERN_COLORS), cax=bar, orientation="horizontal", extend="both")
+        bar.set_xlabel(f"{'photons' if counted else 'expected photons'} per pixel", size=11)
+        bar.tick_params(labelsize=10)
+
+
+def _short(name: str, longest: int = 12) -> str:
+    return name if len(name) <= longest else name[: longest - 1] + "…"

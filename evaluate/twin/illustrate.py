@@ -1,0 +1,386 @@
+"""From the files of a run to the figures of its twin networks, and what these figures are of."""
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.manifold import TSNE
+from threadpoolctl import threadpool_limits
+
+from evaluate.config import RunConfig
+from evaluate.results import OURS
+from evaluate.run_files import RunFiles
+from evaluate.twin import figures
+from evaluate.twin.controls import classifiers_of
+from evaluate.twin.embedded import read_embedded, read_known
+from evaluate.twin.protocols import roc_auc
+from evaluate.twin.tables import ALL_FOLDS, CONTROL, asked_about, embeddings_file, twin_folder
+from simulate.dataset import Dataset, open_dataset
+from train.few_shot import probability
+from train.twin_config import NONE, EncoderConfig, TwinsConfig, TwinTraining
+
+N_MAPPED = 1500
+"""Patterns on the map, at most."""
+
+SEED = 0
+"""Of the map, and of the patterns chosen to be shown."""
+
+SHOTS = {"adapted": "what was learned, adapted", "centroid": "the labelled patterns alone"}
+"""Classifier of `few_shot` -> what it goes by."""
+
+
+class Scored(NamedTuple):
+    """What was answered about patterns of unseen structures."""
+
+    scores: NDArray[np.floating]
+    """(n,) single where positive"""
+    hit_multiplicity: NDArray[np.int64]
+    structure: NDArray[np.str_]
+    row: NDArray[np.int64]
+    """(n,) in the dataset, counted from its first validation pattern"""
+
+    @property
+    def is_single(self) -> NDArray[np.bool_]:
+        """(n,)."""
+        return self.hit_multiplicity == 1
+
+
+def twins_of(config: RunConfig) -> TwinsConfig:
+    """The twin networks of a run that has some."""
+    assert config.twins is not None, "only runs with twins have these figures"
+    return config.twins
+
+
+def is_grid(encoder: EncoderConfig) -> bool:
+    """Whether it is trained for several embedding dimensions, or margins."""
+    return len(encoder.grid) > 1
+
+
+def networks(config: RunConfig) -> list[str]:
+    """Encoders that are no grid."""
+    return [name for name, encoder in twins_of(config).encoders.items() if not is_grid(encoder)]
+
+
+def main_encoder(config: RunConfig) -> str | None:
+    """The encoder called `ours` where there is one, else the first that is no grid; None where all are."""
+    names = networks(config)
+    return OURS if OURS in names else next(iter(names), None)
+
+
+def main_condition(config: RunConfig) -> str:
+    """The dataset that matters: the first of `evaluation.twins.asked_about`, else what the main encoder learned from."""
+    encoders = twins_of(config).encoders
+    main = main_encoder(config) or next(iter(encoders))
+    return next(iter(config.evaluation.twins.asked_about), encoders[main].datasets[0])
+
+
+def home(config: RunConfig, learner: str) -> str:
+    """The dataset that an encoder is drawn as trained on: its first; controls go with the main encoder."""
+    encoders = twins_of(config).encoders
+    name = learner if learner in encoders else main_encoder(config) or next(iter(encoders))
+    return encoders[name].datasets[0]
+
+
+def fold_of(config: RunConfig, learner: str) -> str:
+    """In which rows its unseen structures are: `all` where families were held out, else `none`.
+
+    Those of a control are where the main encoder's are.
+    """
+    encoders = twins_of(config).encoders
+    encoder = encoders.get(learner) or encoders[main_encoder(config) or next(iter(encoders))]
+    return ALL_FOLDS if any(fold != NONE for fold in encoder.folds) else NONE
+
+
+def unseen_structures(config: RunConfig, learner: str, condition: str) -> list[str]:
+    """Ids of the structures in a dataset that an encoder, or a control, is asked about without having seen them."""
+    twins, selected = twins_of(config), config.simulation.selected(condition)
+    trained_on = home(config, learner)
+    if fold_of(config, learner) == NONE:
+        seen = set(config.simulation.selected(trained_on))
+        return [structure for structure in selected if structure not in seen]
+    encoder = twins.encoders.get(learner)
+    folds = twins.families if encoder is None else encoder.folds
+    held_out = {structure for fold in folds for structure in twins.held_out(fold)}
+    return [structure for structure in selected if structure in held_out]
+
+
+def asked(config: RunConfig, learner: str) -> list[str]:
+    """Datasets whose unseen structures it is asked about."""
+    training = CONTROL._replace(dataset=home(config, learner), encoder=learner)
+    return [name for name in asked_about(config, training) if unseen_structures(config, learner, name)]
+
+
+def learners(config: RunConfig, condition: str) -> list[str]:
+    """Networks, then controls, that are asked about unseen structures of a dataset."""
+    names = [*networks(config), *config.evaluation.twins.controls]
+    return [name for name in names if condition in asked(config, name)]
+
+
+def families_of(config: RunConfig, structures: Collection[str]) -> dict[str, list[str]]:
+    """Family -> those of the structures that belong to it; at the end, those of none."""
+    left = list(dict.fromkeys(structures))
+    families: dict[str, list[str]] = {}
+    for family, members in twins_of(config).families.items():
+        if found := [structure for structure in members if structure in left]:
+            families[family] = found
+            left = [structure for structure in left if structure not in found]
+    return families | ({"no family" if families else "": left} if left else {})
+
+
+def figure_names(config: RunConfig) -> list[str]:
+    """What `draw_figures` writes into figures/."""
+    encoders = twins_of(config).encoders
+    names = [f"twin_grid_{name}.svg" for name, encoder in encoders.items() if is_grid(encoder)]
+    names += [f"twin_evolution_{name}.png" for name in networks(config)]
+    if (main := main_encoder(config)) is None:
+        return names
+    names.append(f"twin_map_{main}.png")
+    if main_condition(config) in asked(config, main):
+        names += ["twin_roc.svg", "twin_few_shot.svg", "twin_per_structure.svg", "twin_gallery.png"]
+    return names + ["twin_conditions.svg"] * bool(asked(config, main))
+
+
+def draw_figures(files: RunFiles, config: RunConfig) -> None:
+    """Draw every figure of `figure_names`; FileNotFoundError where the run is not that far."""
+    names, table = figure_names(config), read_table(files.table("twin"))
+    for name, encoder in twins_of(config).encoders.items():
+        if is_grid(encoder):
+            figures.grid(files.figure(f"twin_grid_{name}.svg"), *grid_tables(table, config, name))
+        else:
+            _draw_evolution(files, config, name)
+    if (main := main_encoder(config)) is None:
+        return
+    _draw_map(files, config, main)
+    if "twin_conditions.svg" in names:
+        rows = unseen_rows(table, config)
+        rows = rows[[trained_on == home(config, name) for name, trained_on in _pairs(rows)]]
+        controls = config.evaluation.twins.controls
+        figures.conditions(files.figure("twin_conditions.svg"), rows.rename(columns={"encoder": "learner"}), controls)
+    if "twin_roc.svg" in names:
+        _draw_unseen(files, config, main, table)
+
+
+def _pairs(rows: pd.DataFrame) -> list[tuple[str, str]]:
+    return list(zip(rows["encoder"], rows["trained_on"], strict=True))
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A table of evaluate/twin/tables.py; names stay what they are, also where one is `NA`."""
+    numbers = ("accuracy", "balanced_accuracy", "majority_accuracy", "roc_auc", "deviation", "draw_deviation")
+    return pd.read_csv(path, keep_default_na=False, na_values=dict.fromkeys(numbers, ""))
+
+
+def classifier_of(learner: str) -> str:
+    """By which it is judged on unseen structures."""
+    known = classifiers_of(learner)
+    return "regression" if "regression" in known else next(iter(known))
+
+
+def unseen_rows(table: pd.DataFrame, config: RunConfig, each: bool = False) -> pd.DataFrame:
+    """Rows of `twin.csv`, or of `twin_structures.csv`, that say how unseen structures were told, in the config's order.
+
+    One for each network or control, dataset trained on, condition and seed (and structure).
+
+    Parameters
+    ----------
+    each : whether the table has rows for single structures: these have the family held out as their fold.
+    """
+    names = [*networks(config), *config.evaluation.twins.controls]
+    found = []
+    for name in names:
+        mine = (
+            (table["encoder"] == name) & (table["protocol"] == "unseen") & (table["classifier"] == classifier_of(name))
+        )
+        fold = fold_of(config, name)
+        in_fold = table["fold"] != NONE if each and fold == ALL_FOLDS else table["fold"] == fold
+        found.append(table[mine & in_fold])
+    rows = pd.concat(found, ignore_index=True)
+    order = list(dict.fromkeys((*rows["trained_on"], *config.evaluation.twins.asked_about)))
+    return rows.sort_values("condition", key=lambda column: column.map(order.index), kind="stable", ignore_index=True)
+
+
+def grid_tables(
+    table: pd.DataFrame, config: RunConfig, encoder: str
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Held-out accuracy, the poster's measure, and trainings that collapsed: embedding dimension x margin.
+
+    Accuracies are means over the seeds.
+    """
+    trained_on = home(config, encoder)
+    mine = table[(table["encoder"] == encoder) & (table[["trained_on", "condition"]] == trained_on).all(axis=1)]
+    same = mine[(mine["protocol"] == "same") & (mine["classifier"] == "neighbours")]
+    triplets = mine[mine["protocol"] == "training_triplets"]
+    keys = {"index": "embedding_dim", "columns": "margin"}
+    return (
+        same.pivot_table(values="accuracy", **keys),
+        triplets.pivot_table(values="accuracy", **keys),
+        same.pivot_table(values="collapsed", aggfunc="sum", **keys),
+    )
+
+
+def best_control(rows: pd.DataFrame, config: RunConfig, condition: str) -> str | None:
+    """The control with the highest mean accuracy on unseen structures; None where there is none."""
+    main = main_encoder(config)
+    assert main is not None, "only runs with a network that is no grid ask this"
+    rows = rows[rows["encoder"].isin(config.evaluation.twins.controls) & (rows["condition"] == condition)]
+    mean = rows[rows["trained_on"] == home(config, main)].groupby("encoder")["accuracy"].mean()
+    return None if mean.empty else str(mean.idxmax())
+
+
+def first_training(config: RunConfig, encoder: str, fold: str | None = None) -> TwinTraining:
+    """That of the first seed on its first dataset, in a fold, or where nothing, or else the first family, is held out."""
+    mine = [training for training in twins_of(config).trainings if training.encoder == encoder]
+    fold = fold or (NONE if any(training.fold == NONE for training in mine) else mine[0].fold)
+    return next(training for training in mine if training.fold == fold)
+
+
+def scored(files: RunFiles, config: RunConfig, learner: str, condition: str) -> Scored:
+    """Answers of a network, or a control, about the test patterns of unseen structures; of its first seed."""
+    classify = classifiers_of(learner)[classifier_of(learner)]
+    twins, unseen = twins_of(config), unseen_structures(config, learner, condition)
+    encoder = twins.encoders.get(learner)
+    all_folds = [NONE, *twins.families] if encoder is None else encoder.folds
+    folds = [NONE] if fold_of(config, learner) == NONE else [fold for fold in all_folds if fold != NONE]
+    parts = []
+    for fold in folds:
+        if encoder is None:
+            training = CONTROL._replace(dataset=home(config, learner), encoder=learner)
+        else:
+            training = first_training(config, learner, fold)
+        held_out = unseen if fold == NONE else [one for one in twins.held_out(fold) if one in unseen]
+        everything = read_embedded(embeddings_file(files, training), condition)
+        rows = np.flatnonzero((everything.split == "test") & np.isin(everything.structure, held_out))
+        if not len(rows):
+            continue
+        about = everything.take(rows)
+        known = read_known(twin_folder(files, training) / "known.npz").without(held_out)
+        answers = classify(known.known, about.embeddings)
+        parts.append(Scored(answers, about.hit_multiplicity, about.structure, rows))
+    return Scored(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _draw_evolution(files: RunFiles, config: RunConfig, encoder: str) -> None:
+    with np.load(twin_folder(files, first_training(config, encoder)) / "evolution.npz", allow_pickle=False) as arrays:
+        embeddings, is_single = arrays["embeddings"], arrays["is_single"]
+    epochs = len(embeddings)
+    shown = list(dict.fromkeys((0, (epochs - 1) // 2, epochs - 1)))
+    panels = {f"epoch {epoch + 1} of {epochs}": places(embeddings[epoch], embeddings[-1]) for epoch in shown}
+    kind = "principal component" if embeddings.shape[2] > 2 else "component"
+    path = files.figure(f"twin_evolution_{encoder}.png")
+    figures.evolution(path, panels, is_single, (f"{kind} 1", f"{kind} 2"))
+
+
+def places(embeddings: NDArray[np.floating], reference: NDArray[np.floating]) -> NDArray[np.floating]:
+    """(n, 2) embeddings (n, d): as they are, or along the first two principal components of `reference` (m, d).
+
+    The larger part of each component is positive, so that equal embeddings are drawn equally; one component of an
+    embedding that has but one lies on a line.
+    """
+    d = embeddings.shape[1]
+    if d <= 2:
+        return np.pad(embeddings, ((0, 0), (0, 2 - d)))
+    centre = reference.mean(axis=0, dtype=np.float64)
+    axes = np.linalg.svd(reference - centre, full_matrices=False)[2][:2]
+    axes *= np.sign(axes[[0, 1], np.abs(axes).argmax(axis=1)])[:, None]
+    return (embeddings - centre) @ axes.T
+
+
+def map_of(embeddings: NDArray[np.floating]) -> NDArray[np.floating]:
+    """(n, 2) t-SNE of embeddings (n, d); all in one place where all are equal."""
+    if np.ptp(embeddings, axis=0).max(initial=0) == 0:
+        return np.zeros((len(embeddings), 2))
+    start = "pca" if min(embeddings.shape) >= 2 else "random"
+    perplexity = min(30.0, (len(embeddings) - 1) / 4)
+    with threadpool_limits(1):  # more would add up in another order each time
+        return TSNE(2, perplexity=perplexity, init=start, random_state=SEED).fit_transform(embeddings)
+
+
+def _draw_map(files: RunFiles, config: RunConfig, encoder: str) -> None:
+    training = first_training(config, encoder)
+    condition = main_condition(config)
+    test = read_embedded(embeddings_file(files, training), condition).in_split("test")
+    chosen = np.random.default_rng(SEED).permutation(len(test.split))[:N_MAPPED]
+    test = test.take(np.sort(chosen))
+    there = set(test.structure)
+    shown = families_of(config, [one for one in config.simulation.selected(condition) if one in there])
+    if (others := shown.pop("no family", None)) and len(others) <= len(figures.MARKERS):
+        shown["no family"] = others
+    elif "" in shown:  # no families at all: a colour each
+        shown = {structure: [structure] for structure in shown[""][: len(figures.MARKERS)]}
+    figures.embedding_map(
+        files.figure(f"twin_map_{encoder}.png"),
+        map_of(test.embeddings),
+        test.hit_multiplicity,
+        test.structure,
+        shown,
+    )
+
+
+def _draw_unseen(files: RunFiles, config: RunConfig, main: str, table: pd.DataFrame) -> None:
+    """The figures of the main condition, where there are unseen structures in it."""
+    condition, controls = main_condition(config), config.evaluation.twins.controls
+    answers = {name: scored(files, config, name, condition) for name in learners(config, condition)}
+    curves = {
+        name: (said.scores, said.is_single, roc_auc(said.scores, said.is_single)) for name, said in answers.items()
+    }
+    figures.roc(files.figure("twin_roc.svg"), curves, controls)
+    rows = unseen_rows(table, config)
+    mine = rows[_of(rows, config, main) & (rows["condition"] == condition)]
+    figures.few_shot(
+        files.figure("twin_few_shot.svg"),
+        {said: few_shot_rows(table, config, main, classifier) for classifier, said in SHOTS.items()},
+        float(mine["accuracy"].mean()),
+        float(mine["majority_accuracy"].mean()),
+    )
+    each = unseen_rows(read_table(files.table("twin_structures")), config, each=True)
+    each = each[each["condition"] == condition]
+    control = best_control(rows, config, condition)
+    figures.per_structure(
+        files.figure("twin_per_structure.svg"),
+        families_of(config, unseen_structures(config, main, condition)),
+        (main, each[_of(each, config, main)]),
+        None if control is None else (control, each[_of(each, config, control)]),
+    )
+    dataset = open_dataset(files.dataset(condition))
+    figures.gallery(
+        files.figure("twin_gallery.png"), _gallery_rows(dataset, answers[main]), dataset.record != "expected"
+    )
+
+
+def _of(rows: pd.DataFrame, config: RunConfig, learner: str) -> pd.Series:
+    return (rows["encoder"] == learner) & (rows["trained_on"] == home(config, learner))
+
+
+def few_shot_rows(table: pd.DataFrame, config: RunConfig, learner: str, classifier: str) -> pd.DataFrame:
+    """Labels, and means over the seeds of accuracy and deviation, in the main condition."""
+    rows = table[(table["protocol"] == "few_shot") & (table["classifier"] == classifier)]
+    rows = rows[_of(rows, config, learner) & (rows["condition"] == main_condition(config))]
+    rows = rows[rows["fold"] == fold_of(config, learner)]
+    return rows.groupby("labels")[["accuracy", "deviation"]].mean().reset_index()
+
+
+def _gallery_rows(dataset: Dataset, said: Scored) -> dict[str, list[figures.Shown]]:
+    right = (said.scores > 0) == said.is_single
+    n = 2 * figures.ACROSS
+    shuffled = np.random.default_rng(SEED).permutation(np.flatnonzero(right))[:n]
+    wrong = np.flatnonzero(~right)
+    surest = wrong[np.argsort(-np.abs(said.scores[wrong]), kind="stable")][:n]
+    return {
+        f"Right ({100 * right.mean():.1f} %), by chance": _shown(dataset, said, shuffled),
+        f"Wrong ({100 * (~right).mean():.1f} %), the surest first": _shown(dataset, said, surest),
+    }
+
+
+def _shown(dataset: Dataset, said: Scored, which: Sequence[int] | NDArray[np.int64]) -> list[figures.Shown]:
+    start = dataset.splits["validation"].start
+    shown = []
+    for index in which:
+        row = start + int(said.row[index])
+        pattern = dataset.read(slice(row, row + 1))[0].copy()
+        pattern[dataset.mask] = np.nan
+        p_single = float(probability(said.scores[index]))
+        shown.append(figures.Shown(pattern, p_single, int(said.hit_multiplicity[index]), str(said.structure[index])))
+    return shown

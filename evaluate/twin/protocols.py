@@ -1,0 +1,250 @@
+"""The questions that a twin network is asked, each a function from embeddings to numbers.
+
+| protocol | known | asked about |
+| --- | --- | --- |
+| same | training patterns | test patterns of the structures trained on |
+| unseen | the same | test patterns of structures that nobody trained on |
+| few_shot | and a few labelled patterns of each such structure | the same |
+| verification | | pairs of these: are both single, or both multiple hits? |
+| retrieval | training patterns of every class | which class: structure and number of particles |
+| training_triplets | | the poster's: random triplets of training patterns, is the positive nearer than the negative? |
+| test_triplets | | the same of test patterns |
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from evaluate.twin.embedded import Embedded
+from train.few_shot import Array, Known, adapt, by_centroid, by_nearest, by_neighbours, learn
+
+N_PAIRS = 20_000
+"""Of verification and of triplets."""
+
+NEIGHBOURS_OF_A_CLASS = 15
+"""That name a class."""
+
+Classifiers = Mapping[str, Callable[[Known, Array], Array]]
+
+FEW_SHOT = ("nearest", "centroid", "neighbours", "adapted")
+"""Classifiers of `few_shot`: from the labelled patterns alone, but for `adapted`."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How right the answers to one question were."""
+
+    protocol: str
+    classifier: str
+    n_test: int
+    accuracy: float
+    """fraction right"""
+    majority_accuracy: float
+    """of always giving the most frequent answer"""
+    roc_auc: float = np.nan
+    """probability that a single hit scores higher than a multiple one"""
+    balanced_accuracy: float = np.nan
+    """mean of the fractions right among single and among multiple hits"""
+    labels: int = 0
+    """labelled patterns of a structure, of each answer"""
+    n_structures: int = 1
+    deviation: float = np.nan
+    """of the accuracy from structure to structure"""
+    draw_deviation: float = np.nan
+    """of the accuracy, the mean over structures, from one draw of labelled patterns to the next"""
+    structure: str = ""
+    """that the answer is about; empty: about all of them"""
+
+
+def single_or_multiple(
+    protocol: str, classifier: str, scores: Array, is_single: NDArray[np.bool_], structure: NDArray[np.str_]
+) -> Iterator[Answer]:
+    """How right scores (n,) are, single where positive: of all patterns, then of each structure's."""
+    each = [
+        _judged(protocol, classifier, scores[of], is_single[of], structure=str(name))
+        for name, of in ((name, structure == name) for name in np.unique(structure))
+    ]
+    yield _judged(
+        *(protocol, classifier, scores, is_single),
+        n_structures=len(each),
+        deviation=float(np.std([answer.accuracy for answer in each])),
+    )
+    yield from each
+
+
+def _judged(
+    protocol: str,
+    classifier: str,
+    scores: Array,
+    is_single: NDArray[np.bool_],
+    *,
+    n_structures: int = 1,
+    deviation: float = np.nan,
+    structure: str = "",
+) -> Answer:
+    right = (scores > 0) == is_single
+    return Answer(
+        protocol,
+        classifier,
+        n_test=len(scores),
+        accuracy=float(right.mean()),
+        majority_accuracy=float(max(is_single.mean(), 1 - is_single.mean())),
+        roc_auc=roc_auc(scores, is_single),
+        balanced_accuracy=float(np.mean([right[which].mean() for which in (is_single, ~is_single) if which.any()])),
+        n_structures=n_structures,
+        deviation=deviation,
+        structure=structure,
+    )
+
+
+def roc_auc(scores: Array, positive: NDArray[np.bool_]) -> float:
+    """Probability that a positive pattern scores higher than another, ties half (Mann-Whitney); NaN without both."""
+    n_positive = int(positive.sum())
+    n_other = len(positive) - n_positive
+    if not n_positive or not n_other:
+        return float("nan")
+    ranks = rankdata(scores)[positive].sum()
+    return float((ranks - n_positive * (n_positive + 1) / 2) / (n_positive * n_other))
+
+
+def asked(protocol: str, known: Embedded, about: Embedded, classifiers: Classifiers) -> Iterator[Answer]:
+    """`same` and `unseen`: every classifier's answers."""
+    for name, classify in classifiers.items():
+        scores = classify(known.known, about.embeddings)
+        yield from single_or_multiple(protocol, name, scores, about.is_single, about.structure)
+
+
+def few_shot(
+    known: Embedded, pool: Embedded, about: Embedded, labels: Sequence[int], draws: int, seed: int
+) -> Iterator[Answer]:
+    """Answers about each structure, from so many labelled patterns of its own of each answer.
+
+    Parameters
+    ----------
+    pool :  patterns that are labelled: the first ones after shuffling, another shuffle for each draw.
+    draws : of labelled patterns.
+
+    Raises
+    ------
+    ValueError naming a structure with fewer single, or multiple, hits in `pool` than are to be labelled.
+    """
+    learned = learn(known.known)
+    structures = np.unique(about.structure)
+    for n in labels:
+        right = {name: np.empty((len(structures), draws)) for name in FEW_SHOT}
+        area = {name: np.empty((len(structures), draws)) for name in FEW_SHOT}
+        for row, structure in enumerate(structures):
+            theirs, mine = pool.of([structure]), about.of([structure])
+            generator = np.random.default_rng([seed, n, *structure.encode()])
+            for draw in range(draws):
+                labelled = _labelled(theirs, n, generator, str(structure)).known
+                for name, scores in (
+                    ("nearest", by_nearest(labelled, mine.embeddings)),
+                    ("centroid", by_centroid(labelled, mine.embeddings)),
+                    ("neighbours", by_neighbours(labelled, mine.embeddings)),
+                    ("adapted", adapt(learned, labelled).scores(mine.embeddings)),
+                ):
+                    right[name][row, draw] = ((scores > 0) == mine.is_single).mean()
+                    area[name][row, draw] = roc_auc(scores, mine.is_single)
+        sizes = np.array([(about.structure == structure).sum() for structure in structures])
+        for name in FEW_SHOT:
+            of_structure = right[name].mean(axis=1)
+            majority = _majority(about.is_single)
+            yield Answer(
+                *("few_shot", name, int(sizes.sum()), float(of_structure.mean()), majority),
+                labels=n,
+                roc_auc=float(area[name].mean()),
+                n_structures=len(structures),
+                deviation=float(of_structure.std()),
+                draw_deviation=float(right[name].mean(axis=0).std()),
+            )
+            for row, structure in enumerate(structures):
+                yield Answer(
+                    *("few_shot", name, int(sizes[row]), float(of_structure[row]), majority),
+                    labels=n,
+                    roc_auc=float(area[name][row].mean()),
+                    draw_deviation=float(right[name][row].std()),
+                    structure=str(structure),
+                )
+
+
+def _labelled(pool: Embedded, n: int, generator: np.random.Generator, structure: str) -> Embedded:
+    """n single and n multiple hits of the pool, by chance."""
+    chosen = []
+    for which, what in ((pool.is_single, "single"), (~pool.is_single, "multiple")):
+        there = np.flatnonzero(which)
+        if len(there) < n:
+            raise ValueError(
+                f"{n} labelled {what} hits of {structure} are asked for, but the validation split has {len(there)}; "
+                "lower evaluation.twins.labels or simulate more"
+            )
+        chosen.append(generator.choice(there, n, replace=False))
+    return pool.take(np.concatenate(chosen))
+
+
+def verification(about: Embedded, seed: int) -> Answer:
+    """Random pairs of patterns: how well their nearness tells those of one answer from those of two.
+
+    The accuracy is that of the best threshold: an upper bound, as the threshold is chosen on these pairs.
+    """
+    generator = np.random.default_rng(seed)
+    one, other = generator.integers(len(about.embeddings), size=(2, N_PAIRS))
+    one, other = one[one != other], other[one != other]
+    alike = about.is_single[one] == about.is_single[other]
+    nearness = -np.square(about.embeddings[one] - about.embeddings[other]).sum(axis=1)
+    order = np.argsort(-nearness, kind="stable")
+    right = np.cumsum(np.where(alike[order], 1, -1)) + (~alike).sum()  # called alike: the nearest 1, 2, ... pairs
+    return Answer(
+        *("verification", "distance", len(alike), float(right.max() / len(alike)), _majority(alike)),
+        roc_auc=roc_auc(nearness, alike),
+    )
+
+
+def retrieval(known: Embedded, about: Embedded) -> Iterator[Answer]:
+    """Which class, structure and number of particles, by the nearest centroid and by the nearest neighbours."""
+    classes, number = np.unique(_class_of(known), return_inverse=True)
+    truth = _class_of(about)
+    majority = max(np.unique(truth, return_counts=True)[1]) / len(truth)
+    centroids = np.array([known.embeddings[number == index].mean(axis=0) for index in range(len(classes))])
+    squared = np.square(centroids).sum(axis=1) - 2 * about.embeddings @ centroids.T
+    answers = {"centroid": squared.argmin(axis=1), "neighbours": _voted(known.embeddings, number, about.embeddings)}
+    for name, answer in answers.items():
+        right = float((classes[answer] == truth).mean())
+        yield Answer("retrieval", name, len(truth), right, float(majority))
+
+
+def triplets(protocol: str, about: Embedded, seed: int) -> Answer:
+    """Of random triplets, the fraction in which the positive is nearer than the negative: the poster's measure."""
+    generator = np.random.default_rng(seed)
+    single, multiple = np.flatnonzero(about.is_single), np.flatnonzero(~about.is_single)
+    right = 0.0
+    for mine, theirs in ((single, multiple), (multiple, single)):
+        anchor, positive = generator.choice(mine, (2, N_PAIRS // 2))
+        negative = generator.choice(theirs, N_PAIRS // 2)
+        near, far = (
+            np.square(about.embeddings[anchor] - about.embeddings[other]).sum(axis=1) for other in (positive, negative)
+        )
+        right += ((near < far) & (anchor != positive)).sum() + ((near == far) & (anchor != positive)).sum() / 2
+    return Answer(protocol, "triplets", N_PAIRS, right / N_PAIRS, 0.5)
+
+
+def _voted(known: Array, number: NDArray[np.intp], about: Array) -> NDArray[np.intp]:
+    """(m,) most frequent number among the nearest known embeddings; of equals the smallest."""
+    n = min(NEIGHBOURS_OF_A_CLASS, len(known))
+    norm, answers = np.square(known).sum(axis=1), []
+    for at in range(0, len(about), 1024):
+        squared = norm - 2 * about[at : at + 1024] @ known.T
+        near = number[np.argpartition(squared, n - 1, axis=1)[:, :n]]
+        answers.append((near[:, :, None] == np.arange(number.max() + 1)).sum(axis=1).argmax(axis=1))
+    return np.concatenate(answers)
+
+
+def _class_of(some: Embedded) -> NDArray[np.str_]:
+    return np.char.add(np.char.add(some.structure.astype(str), " x "), some.hit_multiplicity.astype(str))
+
+
+def _majority(positive: NDArray[np.bool_]) -> float:
+    return float(max(positive.mean(), 1 - positive.mean()))

@@ -1,0 +1,188 @@
+"""tables/twin.csv and tables/twin_structures.csv: how twin networks, and controls, answered each protocol."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from evaluate.config import RunConfig
+from evaluate.run_files import RunFiles
+from evaluate.tables import write_table
+from evaluate.twin import protocols
+from evaluate.twin.controls import classifiers_of
+from evaluate.twin.embedded import Embedded, read_embedded, read_known
+from evaluate.twin.protocols import Answer
+from simulate.files import read_json
+from train.twin_config import NONE, TwinTraining
+
+CONTROL = TwinTraining("", "", NONE, 0, 0.0, 0)
+"""What stands in the columns of a training where nothing was trained."""
+
+ALL_FOLDS = "all"
+"""In the column `fold`: every structure, each asked about where it was held out."""
+
+TABLES = ("twin", "twin_structures")
+
+COLUMNS: Mapping[str, str] = {
+    "dataset": "name of the run",
+    "trained_on": "dataset of the run that was learned from",
+    "condition": "dataset of the run that is asked about",
+    "encoder": "name in the config of what was trained, or of a control",
+    "embedding_dim": "components of an embedding; 0: a control has none",
+    "margin": "of the triplet loss, in units of the distance",
+    "distance": "rms: root mean square difference; squared_l2: squared distance of embeddings of length 1",
+    "mining": "which triplets were learned from",
+    "seed": "of the training",
+    "fold": "family held out; none: nothing was; all: mean over all families, each where it was held out",
+    "n_train": "patterns learned from in an epoch",
+    "protocol": "question asked, see evaluate/twin/protocols.py",
+    "classifier": "what turns embeddings into answers, train/few_shot.py",
+    "labels": "labelled patterns of the structure, of single and of multiple hits each",
+    "n_test": "held-out patterns judged on; pairs or triplets where these are judged",
+    "n_structures": "structures that these show",
+    "accuracy": "fraction right; few_shot and fold all: mean over structures",
+    "balanced_accuracy": "mean of the fractions right of single and of multiple hits",
+    "majority_accuracy": "accuracy of always giving the most frequent answer",
+    "roc_auc": "probability that a single hit scores higher than a multiple one",
+    "deviation": "standard deviation of the accuracy over structures",
+    "draw_deviation": "the same over draws of labelled patterns",
+    "collapsed": "1 where embeddings tell nothing apart on the validation split",
+}
+
+STRUCTURE_COLUMNS: Mapping[str, str] = {
+    **{key: COLUMNS[key] for key in COLUMNS if key not in ("n_structures", "deviation", "distance", "mining")},
+    "structure": "that the patterns show",
+}
+
+
+def asked_about(config: RunConfig, training: TwinTraining) -> list[str]:
+    """Datasets that the encoder of a training, or a control, is asked about; a cell of a grid about its own alone."""
+    encoder = config.twinned.encoders.get(training.encoder)
+    others = () if encoder is not None and len(encoder.grid) > 1 else config.evaluation.twins.asked_about
+    return list(dict.fromkeys((training.dataset, *others)))
+
+
+def controls(config: RunConfig) -> list[TwinTraining]:
+    """Every control on every dataset that an encoder is trained on."""
+    datasets = dict.fromkeys(training.dataset for training in config.twinned.trainings)
+    names = config.evaluation.twins.controls
+    return [CONTROL._replace(dataset=dataset, encoder=name) for name in names for dataset in datasets]
+
+
+def write_twin_tables(files: RunFiles, config: RunConfig, provenance: Mapping[str, Any]) -> None:
+    """Write both tables from the embeddings of every training and control.
+
+    Raises
+    ------
+    FileNotFoundError if embeddings are missing; ValueError where too few patterns can be labelled.
+    """
+    rows = []
+    for training in [*config.twinned.trainings, *controls(config)]:
+        about = _about(files, config, training)
+        for condition in asked_about(config, training):
+            answers = _answers(files, config, training, condition)
+            rows += [{**about, "condition": condition, **fold, **asdict(answer)} for fold, answer in answers]
+    table = pd.DataFrame(rows).assign(dataset=config.run)
+    whole = table[table["structure"] == ""]
+    each = table[table["structure"] != ""]
+    whole = pd.concat([whole, over_folds(each)], ignore_index=True)
+    write_table(whole, files.table("twin"), COLUMNS, provenance)
+    write_table(each, files.table("twin_structures"), STRUCTURE_COLUMNS, provenance)
+
+
+def over_folds(each: pd.DataFrame) -> pd.DataFrame:
+    """One row for all families together, from rows of single structures: each where its family was held out."""
+    held_out = each[(each["fold"] != NONE) & each["protocol"].isin(["unseen", "few_shot"])]
+    if held_out.empty:
+        return held_out
+    keys = ["trained_on", "condition", "encoder", "embedding_dim", "margin", "distance", "mining", "seed", "n_train"]
+    keys = [key for key in keys if key != "n_train"] + ["protocol", "classifier", "labels"]
+    return (
+        held_out.groupby(keys, sort=False)
+        .agg(
+            n_train=("n_train", "mean"),
+            n_test=("n_test", "sum"),
+            n_structures=("structure", "nunique"),
+            accuracy=("accuracy", "mean"),
+            balanced_accuracy=("balanced_accuracy", "mean"),
+            majority_accuracy=("majority_accuracy", "mean"),
+            roc_auc=("roc_auc", "mean"),
+            deviation=("accuracy", lambda of: float(np.std(of))),
+            collapsed=("collapsed", "max"),
+            dataset=("dataset", "first"),
+        )
+        .reset_index()
+        .assign(fold=ALL_FOLDS, draw_deviation=np.nan)
+    )
+
+
+def _about(files: RunFiles, config: RunConfig, training: TwinTraining) -> dict[str, Any]:
+    """The columns that are the same for all answers of a training."""
+    about = {
+        "trained_on": training.dataset,
+        "encoder": training.encoder,
+        "embedding_dim": training.embedding_dim,
+        "margin": training.margin,
+        "seed": training.seed,
+    }
+    if training.encoder in config.evaluation.twins.controls:
+        return {**about, "distance": "", "mining": "", "n_train": 0, "collapsed": 0}
+    record = read_json(twin_folder(files, training) / "training.json")
+    recipe = record["recipe"]
+    return {
+        **about,
+        "distance": recipe["distance"],
+        "mining": recipe["mining"],
+        "n_train": record["n_train"],
+        "collapsed": int(bool(record["collapsed"])),
+    }
+
+
+def twin_folder(files: RunFiles, training: TwinTraining) -> Path:
+    """Where a training, or a control, leaves what it knows."""
+    return files.twin(training.dataset, training.encoder, training.fold, training.shape, training.seed)
+
+
+def embeddings_file(files: RunFiles, training: TwinTraining) -> Path:
+    """Embeddings of the validation and test patterns of all datasets that it is asked about."""
+    return files.embeddings(training.dataset, training.encoder, training.fold, training.shape, training.seed)
+
+
+def _answers(
+    files: RunFiles, config: RunConfig, training: TwinTraining, condition: str
+) -> Iterator[tuple[dict[str, str], Answer]]:
+    """Every protocol that makes sense for a training and a dataset that it is asked about, with the fold it is of."""
+    known = read_known(twin_folder(files, training) / "known.npz")
+    asked = read_embedded(embeddings_file(files, training), condition)
+    is_control = training.encoder in config.evaluation.twins.controls
+    folds = [NONE, *config.twinned.families] if is_control else [training.fold]
+    for fold in folds:
+        held_out = config.twinned.held_out(fold)
+        for answer in _of_fold(config, training, condition, fold, known.without(held_out), asked):
+            yield {"fold": fold}, answer
+
+
+def _of_fold(
+    config: RunConfig, training: TwinTraining, condition: str, fold: str, known: Embedded, asked: Embedded
+) -> Iterator[Answer]:
+    classifiers, settings = classifiers_of(training.encoder), config.evaluation.twins
+    test = asked.in_split("test")
+    learned_from = config.simulation.selected(training.dataset)
+    # In a fold the family held out is asked about; without one, every structure that the dataset trained on has not.
+    unseen = test.of(config.twinned.held_out(fold)) if fold != NONE else test.without(learned_from)
+    seen = test.of(learned_from)
+    if fold == NONE and len(seen.split):
+        yield from protocols.asked("same", known, seen, classifiers)
+        yield from protocols.retrieval(known, seen)
+        yield protocols.triplets("training_triplets", known, settings.seed)
+        yield protocols.triplets("test_triplets", seen, settings.seed)
+    if len(unseen.split):
+        yield from protocols.asked("unseen", known, unseen, classifiers)
+        yield protocols.verification(unseen, settings.seed)
+        if condition not in (settings.asked_about or (training.dataset,)):
+            return
+        pool = asked.in_split("validation")
+        yield from protocols.few_shot(known, pool, unseen, settings.labels, settings.draws, settings.seed)

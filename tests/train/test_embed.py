@@ -1,0 +1,266 @@
+"""The command that says which frames of a file are single hits: the same of every file, by labels, and its errors."""
+
+import csv
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+import torch
+import zarr
+
+from simulate.files import write_arrays
+from train.checkpoint import TwinDescription, load_encoder, save_model
+from train.embed import embed_frames, left_out, main
+from train.few_shot import Known, adapt, learn, probability
+from train.history import TwinEpoch
+from train.models.encoder import encoder
+from train.recipe import TwinRecipe
+
+CPU = torch.device("cpu")
+N, D = 24, 4
+
+
+def made_up(n, seed, turned=False):
+    """Frames (n, 128, 128), every second one a single hit: the left half is bright, or else the right half."""
+    generator = np.random.default_rng(seed)
+    is_single = np.arange(n) % 2 == 0
+    frames = generator.poisson(0.5, (n, 128, 128))
+    for frame, left in zip(frames, is_single != turned, strict=True):
+        frame[:, :64] += generator.poisson(9.0 if left else 0.0, (128, 64))
+        frame[:, 64:] += generator.poisson(0.0 if left else 9.0, (128, 64))
+    return frames.astype(np.uint16), is_single
+
+
+@pytest.fixture(scope="module")
+def model_file(tmp_path_factory):
+    """An encoder of random weights, and training patterns whose answer it shows: which half is bright."""
+    folder = tmp_path_factory.mktemp("seed0")
+    recipe = TwinRecipe(embedding_dim=D)
+    torch.manual_seed(0)
+    weights = encoder("late3", D, "rms").state_dict()
+    described = {"structures": ("a",), "hit_multiplicities": (1, 2), "image_shape": (128, 128), "held_out": ()}
+    names = {"dataset": "toy", "dataset_digest": "abc", "source": "def"}
+    description = TwinDescription(model="late3", recipe=recipe, seed=0, **described, **names)
+    epoch = TwinEpoch(**dict.fromkeys(TwinEpoch.__dataclass_fields__, 1))
+    save_model(folder / "model.pt", description, epoch, weights)
+    frames, is_single = made_up(60, seed=1)
+    embeddings = embed_frames(load_encoder(folder / "model.pt", CPU), frames)
+    write_arrays(folder / "known.npz", {"embeddings": embeddings, "is_single": is_single})
+    return folder / "model.pt"
+
+
+@pytest.fixture(scope="module")
+def frames_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("frames") / "frames.npy"
+    np.save(path, made_up(N, seed=2)[0])
+    return path
+
+
+def rows_of(path):
+    with open(path, newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def written(folder, text):
+    (folder / "labels.csv").write_text(text)
+    return str(folder / "labels.csv")
+
+
+def labels_of(folder, labelled):
+    return written(folder, "frame,single\n" + "".join(f"{frame},{answer}\n" for frame, answer in labelled))
+
+
+def ask(model_file, frames, output, *options):
+    assert main([str(model_file), str(frames), *options, "-o", str(output)]) == 0
+    return rows_of(output)
+
+
+def test_every_frame_gets_a_row(model_file, frames_file, tmp_path, capsys):
+    rows = ask(model_file, frames_file, tmp_path / "new" / "frames.csv")
+    is_single = made_up(N, seed=2)[1]
+    assert [int(row["frame"]) for row in rows] == list(range(N))
+    assert [row["single"] == "1" for row in rows] == is_single.tolist()
+    assert [float(row["p_single"]) > 0.5 for row in rows] == is_single.tolist()
+    assert {row["labelled"] for row in rows} == {"0"}
+    assert "frames.csv: 24 frames, 12 called single (50.0%)" in capsys.readouterr().out
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["frames.csv"]
+
+
+def test_probabilities_are_those_of_the_classifier_on_the_embeddings(model_file, frames_file, tmp_path):
+    """With labels, too; and a share of single hits only moves them by Bayes' rule."""
+    trained, frames = load_encoder(model_file, CPU), np.load(frames_file)
+    with np.load(model_file.parent / "known.npz") as arrays:
+        learned = learn(Known(arrays["embeddings"], arrays["is_single"]))
+    embeddings = embed_frames(trained, frames)
+    plain = ask(model_file, frames_file, tmp_path / "a.csv", "--embeddings", str(tmp_path / "a.npz"))
+    p = [float(row["p_single"]) for row in plain]
+    np.testing.assert_allclose(p, probability(learned.scores(embeddings)), rtol=1e-4)
+    with np.load(tmp_path / "a.npz") as arrays:
+        np.testing.assert_allclose(arrays["embeddings"], embeddings, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(arrays["p_single"], p, rtol=1e-5)
+    rare = ask(model_file, frames_file, tmp_path / "b.csv", "--single-share", "0.1")
+    odds = np.array(p) / (1 - np.array(p)) / 9
+    np.testing.assert_allclose([float(row["p_single"]) for row in rare], odds / (1 + odds), rtol=1e-3)
+    given = [(0, "0"), (1, "1"), (5, "1")]
+    with_labels = ask(model_file, frames_file, tmp_path / "c.csv", "--labels", labels_of(tmp_path, given))
+    adapted = adapt(learned, Known(embeddings[[0, 1, 5]], np.array([False, True, True])))
+    expected = probability(adapted.scores(embeddings))
+    np.testing.assert_allclose([float(row["p_single"]) for row in with_labels], expected, rtol=1e-4)
+
+
+def test_the_same_frames_get_the_same_answers_from_every_file(model_file, frames_file, tmp_path):
+    frames = np.load(frames_file)
+    expected = ask(model_file, frames_file, tmp_path / "npy.csv")
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["run/frames"] = frames.astype(np.float32)
+    with h5py.File(tmp_path / "a.cxi", "w") as file:
+        file["entry_1/data_1/data"] = frames
+    zarr.create_array(tmp_path / "a.zarr", data=frames, chunks=(5, 128, 128))
+    for name, options in (("a.h5", ("--dataset", "run/frames")), ("a.cxi", ()), ("a.zarr", ())):
+        assert ask(model_file, tmp_path / name, tmp_path / f"{name}.csv", *options) == expected
+
+
+def test_blocks_of_any_size_get_the_same_answers(model_file, frames_file, tmp_path, monkeypatch):
+    whole = ask(model_file, frames_file, tmp_path / "a.csv")
+    monkeypatch.setattr("train.frames.BYTES_AT_ONCE", 5 * 128 * 128 * 4)
+    for one, other in zip(whole, ask(model_file, frames_file, tmp_path / "b.csv"), strict=True):
+        assert float(one["p_single"]) == pytest.approx(float(other["p_single"]), rel=1e-4)
+
+
+def test_labels_of_another_sample_turn_the_answers(model_file, tmp_path, capsys):
+    """Of this sample the single hits look as the multiple ones of the training did."""
+    frames, is_single = made_up(N, seed=3, turned=True)
+    np.save(tmp_path / "frames.npy", frames)
+    plain = ask(model_file, tmp_path / "frames.npy", tmp_path / "a.csv")
+    assert [row["single"] == "1" for row in plain] == (~is_single).tolist()
+    words = {True: ("1", "yes", "single", " Single "), False: ("0", "no", "multiple", "MULTIPLE")}
+    given = [(frame, words[bool(is_single[frame])][frame // 2 % 4]) for frame in range(20)]
+    rows = ask(model_file, tmp_path / "frames.npy", tmp_path / "b.csv", "--labels", labels_of(tmp_path, given))
+    assert [row["single"] == "1" for row in rows] == is_single.tolist()
+    assert [row["labelled"] == "1" for row in rows] == [frame < 20 for frame in range(N)]
+    with np.load(model_file.parent / "known.npz") as arrays:
+        learned = learn(Known(arrays["embeddings"], arrays["is_single"]))
+    embeddings = embed_frames(load_encoder(model_file, CPU), frames)
+    n_right = 0
+    for frame in range(20):
+        others = [other for other in range(20) if other != frame]
+        adapted = adapt(learned, Known(embeddings[others], is_single[others]))
+        n_right += (adapted.scores(embeddings[frame : frame + 1])[0] > 0) == is_single[frame]
+    assert n_right >= 18
+    said = capsys.readouterr().out
+    assert f"20 labelled, 10 of them single: each left out in turn, {n_right} right ({n_right / 20:.1%})" in said
+    assert "without any label, 0 right (0.0%); always the more frequent answer, 10 right (50.0%)" in said
+
+
+def test_a_frame_that_is_left_out_has_no_say():
+    """Labels by a coin: what was adapted by all remembers them, what is left out is guessed."""
+    generator = np.random.default_rng(0)
+    embeddings, coin = generator.normal(size=(40, 30)), generator.permutation(np.arange(40) % 2 == 0)
+    known = Known(generator.normal(size=(400, 30)), np.arange(400) % 2 == 0)
+    learned, labelled = learn(known), Known(embeddings, coin)
+    remembered = adapt(learned, labelled).scores(embeddings)
+    scores = left_out(learned, labelled)
+    assert np.mean((remembered > 0) == coin) > 0.9
+    assert np.mean((scores > 0) == coin) < 0.7
+    for at in (0, 17):
+        others = Known(np.delete(embeddings, at, axis=0), np.delete(coin, at))
+        assert scores[at] == pytest.approx(adapt(learned, others).scores(embeddings[at : at + 1])[0])
+
+
+def test_one_label_of_a_class_cannot_be_left_out(model_file, frames_file, tmp_path, capsys):
+    labels = labels_of(tmp_path, [(0, 1), (1, 0), (3, 0)])
+    ask(model_file, frames_file, tmp_path / "a.csv", "--labels", labels)
+    said = capsys.readouterr().out
+    assert "3 labelled, 1 of them single: label two of each class" in said
+    assert "more frequent answer, 2 right (66.7%)" in said
+
+
+def test_labels_may_come_from_a_spreadsheet(model_file, frames_file, tmp_path):
+    (tmp_path / "labels.csv").write_bytes("\ufeffnote,frame,single\r\n,3,0\r\nbright,4,1\r\n\r\n".encode())
+    rows = ask(model_file, frames_file, tmp_path / "a.csv", "--labels", str(tmp_path / "labels.csv"))
+    assert [int(row["frame"]) for row in rows if row["labelled"] == "1"] == [3, 4]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("frame,single\n3,1\n24,0\n", r"line 3: there is no frame '24', expected a whole number from 0 to 23"),
+        ("frame,single\n-1,1\n", "no frame '-1'"),
+        ("frame,single\n1.5,1\n", "no frame '1.5'"),
+        ("frame,single\n,1\n", "no frame ''"),
+        ("frame,single\n3,1\n4,0\n3,1\n", "line 4: frame 3 is labelled twice"),
+        ("frame,single\n3,perhaps\n", "line 2: the answer of frame 3 is 'perhaps', expected one of 1, yes, single"),
+        ("frame,single\n3\n", "the answer of frame 3 is ''"),
+        ("frame;single\n3;1\n", "no column frame and no column single: its first line is 'frame;single'"),
+        ("", "expected frame,single"),
+        ("frame,single\n3,1\n4,yes\n", "2 of 2 known patterns are single hits; label at least one single hit"),
+        ("frame,single\n", "label at least one single hit"),
+    ],
+)
+def test_labels_that_are_wrong_are_told_before_a_frame_is_read(
+    text, message, model_file, frames_file, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr("train.frames.Frames.read", None)
+    said = refused(capsys, tmp_path, model_file, frames_file, "--labels", written(tmp_path, text))
+    assert message in said
+
+
+def refused(capsys, folder, model_file, frames, *options):
+    output = folder / "refused.csv"
+    assert main([str(model_file), str(frames), *options, "-o", str(output)]) == 2
+    assert not output.exists()
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    return captured.err
+
+
+def test_what_is_wrong_is_told_in_one_line(model_file, frames_file, tmp_path, capsys):
+    def told(*arguments):
+        return refused(capsys, tmp_path, *arguments)
+
+    assert "none.pt" in told(tmp_path / "none.pt", frames_file)
+    assert "none.npy" in told(model_file, tmp_path / "none.npy")
+    assert "none.csv" in told(model_file, frames_file, "--labels", str(tmp_path / "none.csv"))
+    assert "single_share is 1.0" in told(model_file, frames_file, "--single-share", "1")
+    assert "ends in .npz" in told(model_file, frames_file, "--embeddings", str(tmp_path / "a.csv"))
+    np.save(tmp_path / "small.npy", np.zeros((2, 64, 64)))
+    assert "bin or pad them" in told(model_file, tmp_path / "small.npy")
+    np.save(tmp_path / "holes.npy", np.full((2, 128, 128), np.nan))
+    assert "frame 0 has 16384 pixels that are no finite numbers" in told(model_file, tmp_path / "holes.npy")
+
+
+def test_the_training_patterns_have_to_lie_beside_the_model(model_file, frames_file, tmp_path, capsys):
+    alone, known = tmp_path / "model.pt", tmp_path / "known.npz"
+    shutil.copy(model_file, alone)
+    assert "copy it along with the model" in refused(capsys, tmp_path, alone, frames_file)
+    both = np.array([True, False, True])
+    for arrays, message in (
+        ({"embeddings": np.zeros((3, D + 1)), "is_single": both}, f"expected (n, {D})"),
+        ({"embeddings": np.zeros((2, D)), "is_single": both}, f"expected (n, {D})"),
+        ({"embeddings": np.zeros((3, D)), "is_single": both.astype(int)}, "bool (n,)"),
+        ({"embeddings": np.full((3, D), np.nan), "is_single": both}, "no finite numbers"),
+        ({"embeddings": np.zeros((3, D)), "is_single": both | True}, "3 of 3 known patterns are single hits"),
+        ({"is_single": both}, "does not hold embeddings"),
+        ({"embeddings": np.zeros((3, D)), "is_single": np.True_}, "known.npz"),
+    ):
+        write_arrays(known, arrays)
+        assert message in refused(capsys, tmp_path, alone, frames_file)
+    for contents in (b"", b"PK\x03\x04 torn", b"not arrays"):
+        known.write_bytes(contents)
+        assert "known.npz is damaged" in refused(capsys, tmp_path, alone, frames_file)
+
+
+def test_files_that_are_there_stay_unless_told_otherwise(model_file, frames_file, tmp_path, capsys):
+    output = tmp_path / "frames.csv"
+    output.write_text("mine")
+    arguments = [str(model_file), str(frames_file), "-o", str(output)]
+    assert main(arguments) == 2
+    assert "frames.csv is there already; --overwrite replaces it" in capsys.readouterr().err
+    assert output.read_text() == "mine"
+    labels = labels_of(tmp_path, [(0, 1), (1, 0)])
+    assert main([*arguments[:-1], labels, "--labels", labels, "--overwrite"]) == 2
+    assert "is read from" in capsys.readouterr().err
+    assert main([*arguments, "--overwrite"]) == 0
+    assert len(rows_of(output)) == N

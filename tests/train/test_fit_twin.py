@@ -1,0 +1,131 @@
+"""Twin networks learn to tell single from multiple hits, without the structures held out, and survive being killed."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from train import descent as descent_module
+from train.checkpoint import load_encoder, load_model
+from train.embeddings import embed
+from train.fit_twin import alike, fit_twin, nearest_centroid
+from train.recipe import TwinRecipe
+
+CPU = torch.device("cpu")
+RECIPE = TwinRecipe(epochs=4, batch_size=16, weight_decay=0.0, embedding_dim=3)
+
+
+@pytest.mark.parametrize("distance", ["rms", "squared_l2"])
+@pytest.mark.parametrize("mining", ["random", "batch_hard", "semi_hard"])
+def test_an_easy_dataset_is_learned(toy, tmp_path, mining, distance):
+    recipe = replace(RECIPE, mining=mining, distance=distance, epochs=6)
+    history = fit_twin("late5", toy, recipe, 0, CPU, tmp_path)
+    assert history[-1].validation_accuracy == 1.0
+    assert history[-1].train_loss < history[0].train_loss
+    assert history[-1].collapsed == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *("evolution.npz", "history.csv", "known.npz", "model.pt", "training.json")
+    ]
+
+
+def test_what_is_left_is_what_the_encoder_says(toy, tmp_path):
+    """Structures held out are neither in what is known nor in what was watched."""
+    fit_twin("late5", toy, RECIPE, 0, CPU, tmp_path, held_out=["left"])
+    trained = load_encoder(tmp_path / "model.pt", CPU)
+    assert trained.description.held_out == ("left",)
+    rows = toy.splits["train"]
+    kept = toy.structure[rows] == toy.structures.index("right")
+    with np.load(tmp_path / "known.npz") as known:
+        np.testing.assert_allclose(known["embeddings"], embed(trained, toy, rows)[kept], atol=1e-6)
+        assert (known["is_single"] == (toy.hit_multiplicity[rows][kept] == 1)).all()
+        assert set(known["structure"]) == {"right"}
+    rows = toy.splits["validation"]
+    kept = toy.structure[rows] == toy.structures.index("right")
+    with np.load(tmp_path / "evolution.npz") as evolution:
+        assert evolution["embeddings"].shape == (4, kept.sum(), 3)
+        np.testing.assert_allclose(evolution["embeddings"][-1], embed(trained, toy, rows)[kept], atol=1e-6)
+
+
+def test_embeddings_of_unit_length_are_for_squared_l2_alone(toy, tmp_path):
+    for distance in ("rms", "squared_l2"):
+        fit_twin("late5", toy, replace(RECIPE, epochs=1, distance=distance), 0, CPU, tmp_path / distance)
+        embeddings = embed(load_encoder(tmp_path / distance / "model.pt", CPU), toy, toy.splits["test"])
+        length = np.linalg.norm(embeddings, axis=1)
+        assert np.allclose(length, 1, atol=1e-5) == (distance == "squared_l2")
+
+
+class Killed(Exception):
+    pass
+
+
+def test_an_interrupted_training_ends_as_if_it_had_not_been(toy, tmp_path, monkeypatch):
+    recipe = replace(RECIPE, mining="random")
+    whole = fit_twin("late5", toy, recipe, 0, CPU, tmp_path / "whole")
+    network_input, left = descent_module.network_input, iter(range(17))
+
+    def dying(*arguments):
+        if next(left, None) is None:
+            raise Killed
+        return network_input(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(descent_module, "network_input", dying)
+        with pytest.raises(Killed):
+            fit_twin("late5", toy, recipe, 0, CPU, tmp_path / "killed")
+    again = fit_twin("late5", toy, recipe, 0, CPU, tmp_path / "killed")
+    assert [replace(row, seconds=0, images_per_s=0) for row in again] == [
+        replace(row, seconds=0, images_per_s=0) for row in whole
+    ]
+    for name in ("known.npz", "evolution.npz"):
+        with np.load(tmp_path / "whole" / name) as one, np.load(tmp_path / "killed" / name) as other:
+            assert (one["embeddings"] == other["embeddings"]).all()
+
+
+def test_an_encoder_that_tells_nothing_apart_is_called_collapsed(toy, tmp_path, caplog):
+    history = fit_twin("late5", toy, replace(RECIPE, epochs=1, learning_rate=1e-9, margin=0.0), 0, CPU, tmp_path)
+    with np.load(tmp_path / "evolution.npz") as evolution:
+        is_single = torch.from_numpy(evolution["is_single"])
+        answer = nearest_centroid(torch.from_numpy(evolution["embeddings"][0]), is_single)
+    at_chance = bool((answer == is_single).sum() <= is_single.sum().clamp(min=len(is_single) - is_single.sum()))
+    assert history[0].embedding_collapsed == (at_chance or len(answer.unique()) == 1)
+
+
+def test_nearest_centroid_by_a_loop():
+    generator = torch.Generator().manual_seed(1)
+    embeddings, is_single = torch.randn(20, 2, generator=generator), torch.rand(20, generator=generator) < 0.5
+    answers = nearest_centroid(embeddings, is_single)
+    for row in range(20):
+        others = [n for n in range(20) if n % 2 != row % 2]
+        centres = [embeddings[[n for n in others if bool(is_single[n]) == which]].mean(0) for which in (True, False)]
+        distance = [(embeddings[row] - centre).square().sum() for centre in centres]
+        assert bool(answers[row]) == bool(distance[0] < distance[1])
+
+
+@pytest.mark.parametrize(
+    ("which", "expected"),
+    [("single", [(0, 3), (1, 2), (1, 4), (2, 4)]), ("multiplicity", [(0, 3), (1, 2)]), ("class", [(1, 2)])],
+)
+def test_what_makes_patterns_alike(which, expected):
+    labels = alike(which, np.array([1, 2, 2, 1, 3]), np.array([0, 0, 0, 1, 1]))
+    pairs = [(i, j) for i in range(5) for j in range(i + 1, 5) if labels[i] == labels[j]]
+    assert pairs == expected
+
+
+@pytest.mark.parametrize(
+    ("network", "held_out", "message"),
+    [
+        ("early", [], "cannot embed"),
+        ("late5", ["gnome"], "not among the structures"),
+        ("late5", ["left", "right"], "every structure .* is held out"),
+    ],
+)
+def test_what_cannot_be_trained_is_said_before_it_is(toy, tmp_path, network, held_out, message):
+    with pytest.raises(ValueError, match=message):
+        fit_twin(network, toy, RECIPE, 0, CPU, tmp_path, held_out)
+
+
+def test_a_twin_is_no_network_with_two_answers(toy, tmp_path):
+    fit_twin("late5", toy, replace(RECIPE, epochs=1), 0, CPU, tmp_path)
+    with pytest.raises(ValueError, match="does not hold a model"):
+        load_model(tmp_path / "model.pt", CPU)

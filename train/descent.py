@@ -1,0 +1,244 @@
+"""The training loop, whatever the network is to learn: a task says what that is, and how well it does."""
+
+import copy
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic
+
+import torch
+from torch import Tensor, nn
+
+from simulate.files import write_json
+from train.checkpoint import Described, load, save, save_model
+from train.data import Batches, Patterns, epoch_seed
+from train.device import describe_device, flush_denormals, keep_memory
+from train.history import AnyRow, Row, kept_epoch, write_history
+from train.initialise import initialise
+from train.inputs import network_input
+from train.progress import progress
+from train.recipe import Descent, Schedule
+
+if TYPE_CHECKING:
+    from simulate.dataset import Dataset
+    from simulate.fresh import Source
+    from train.fresh import FreshBatches
+
+logger = logging.getLogger(__name__)
+
+OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+
+
+@dataclass(frozen=True)
+class Task(Generic[AnyRow]):
+    """What is learned, and how it is judged."""
+
+    loss: Callable[[Any, Patterns], Tensor]
+    """what the network answers to some patterns, and these -> a scalar, the mean over them"""
+    judge: Callable[[nn.Module], Mapping[str, Any]]
+    """columns of the history, from the validation split"""
+    row: type[AnyRow]
+    """of the history"""
+    watch: Callable[[nn.Module], Tensor] | None = None
+    """what is kept of every epoch, to be looked at"""
+
+
+@dataclass(frozen=True)
+class Trained(Generic[AnyRow]):
+    """What a training leaves."""
+
+    history: list[AnyRow]
+    watched: list[Tensor]
+    """of every epoch, where the task watches"""
+
+
+def prepare(seed: int) -> None:
+    """Before a network is made: this process trains fast, and its random numbers follow from the seed."""
+    flush_denormals()
+    keep_memory()
+    torch.manual_seed(seed)
+
+
+def training_batches(
+    dataset: "Dataset",
+    recipe: Descent,
+    seed: int,
+    device: torch.device,
+    source: "Source | None",
+    structures: list[int] | None = None,
+) -> "Batches | FreshBatches":
+    """The training split, or patterns alike that are rendered while they are asked for, as the recipe says.
+
+    ValueError where it asks for fresh patterns and there is no source.
+    """
+    if not recipe.fresh:
+        split = dataset.splits["train"]
+        return Batches(dataset, split, recipe.batch_size, recipe.memory_gb, seed, recipe.augment, structures)
+    if source is None:
+        raise ValueError("recipe.fresh is true, but there is no source of fresh patterns; give `fit` one")
+    from train.fresh import FreshBatches
+
+    return FreshBatches(source, dataset, recipe.batch_size, device, seed, structures)
+
+
+def descend(
+    model: nn.Module,
+    task: Task[AnyRow],
+    description: Described,
+    batches: "Batches | FreshBatches",
+    device: torch.device,
+    folder: Path,
+    record: Mapping[str, Any],
+) -> Trained[AnyRow]:
+    """Train a network, epoch by epoch, by the recipe in its description.
+
+    Writes `model.pt`, `history.csv` and `training.json`, with `record` in it, into `folder`. Until then `checkpoint.pt`
+    there holds the state after the latest epoch: a training that was interrupted goes on from it and ends, on a CPU to
+    the bit, as if it had not been. A checkpoint of another description is not continued: training starts again, and the
+    log says so.
+
+    Raises
+    ------
+    RuntimeError  the loss is no longer a number.
+    ValueError    `checkpoint.pt` is damaged.
+    """
+    recipe, seed = description.recipe, description.seed
+    initialise(model, recipe.initialisation)
+    optimiser = OPTIMISERS[recipe.optimiser](
+        model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
+    )
+    history: list[AnyRow] = []
+    watched: list[Tensor] = []
+    kept_weights: dict[str, Tensor] = {}
+    checkpoint = folder / "checkpoint.pt"
+    if (saved := _saved_state(checkpoint, description)) is not None:
+        model.load_state_dict(saved["weights"])
+        optimiser.load_state_dict(saved["optimiser"])
+        history = [task.row(**row) for row in saved["history"]]
+        watched, kept_weights = saved["watched"], saved["kept_weights"]
+    logger.info(
+        "%s on %s, seed %d: %d patterns, epochs %d to %d, %s",
+        *(description.model, description.dataset, seed, batches.n_patterns),
+        *(len(history) + 1, recipe.epochs, describe_device(device)),
+    )
+
+    for number in range(len(history) + 1, recipe.epochs + 1):
+        started = time.perf_counter()
+        torch.manual_seed(epoch_seed(seed, number))  # of the dropout, and of random triplets
+        train_loss = _train_epoch(model, task, optimiser, batches, number, recipe, device)
+        train_seconds = time.perf_counter() - started
+        judged = task.judge(model)
+        if not math.isfinite(train_loss + judged["validation_loss"]):
+            raise RuntimeError(
+                f"epoch {number} ends with a loss of {train_loss:g}, {judged['validation_loss']:g} in validation; "
+                "lower training.recipe.learning_rate"
+            )
+        history.append(
+            task.row(
+                epoch=number,
+                train_loss=train_loss,
+                **judged,
+                images_per_s=batches.n_patterns / train_seconds,
+                seconds=time.perf_counter() - started,
+            )
+        )
+        if task.watch is not None:
+            watched.append(task.watch(model))
+        if kept_epoch(history, recipe.keep).epoch == number:
+            kept_weights = copy.deepcopy(model.state_dict())
+        save(
+            checkpoint,
+            {
+                "description": asdict(description),
+                "weights": model.state_dict(),
+                "optimiser": optimiser.state_dict(),
+                "history": [asdict(row) for row in history],
+                "watched": watched,
+                "kept_weights": kept_weights,
+            },
+        )
+        _report(history[-1], recipe.epochs)
+
+    kept = kept_epoch(history, recipe.keep)
+    save_model(folder / "model.pt", description, kept, kept_weights)
+    write_history(folder / "history.csv", history)
+    write_json(
+        folder / "training.json",
+        {
+            **asdict(description),
+            "n_train": batches.n_patterns,
+            **record,
+            "n_parameters": sum(parameters.numel() for parameters in model.parameters()),
+            "kept": asdict(kept),
+            "collapsed": kept.collapsed,
+            "seconds": sum(row.seconds for row in history),
+            "device": describe_device(device),
+            "torch": torch.__version__,
+        },
+    )
+    checkpoint.unlink()  # or a training asked for again, perhaps because the code changed, would find itself done
+    return Trained(history, watched)
+
+
+def _train_epoch(
+    model: nn.Module,
+    task: Task,
+    optimiser: torch.optim.Optimizer,
+    batches: "Batches | FreshBatches",
+    number: int,
+    recipe: Descent,
+    device: torch.device,
+) -> float:
+    """One pass over the training split; the mean loss over its patterns."""
+    model.train()
+    loss_sum = torch.zeros((), device=device)  # stays there: asking for the number at every step would stall a GPU
+    n_before, n_steps = (number - 1) * len(batches), recipe.epochs * len(batches)
+    shown = progress(batches.epoch(number), f"epoch {number}/{recipe.epochs}", len(batches))
+    for step, patterns in enumerate(shown, n_before):
+        for group in optimiser.param_groups:
+            group["lr"] = recipe.learning_rate * rate_factor(recipe.schedule, step, n_steps)
+        images = network_input(patterns.images, recipe.input, device)  # (B, 1, ny, nx)
+        with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+            answers = model(images)
+        loss = task.loss(answers, patterns)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        loss_sum += loss.detach() * len(patterns)
+    return loss_sum.item() / batches.n_patterns
+
+
+def rate_factor(schedule: Schedule, step: int, n_steps: int) -> float:
+    """Learning rate at a step, 0 being the first of all, over the recipe's.
+
+    Of the step alone: a resumed training goes on as it would have.
+    """
+    if schedule == "constant":
+        return 1.0
+    done, rising = (step + 1) / n_steps, 0.1
+    return done / rising if done < rising else 0.5 * (1 + math.cos(math.pi * (done - rising) / (1 - rising)))
+
+
+def _saved_state(checkpoint: Path, description: Described) -> dict[str, Any] | None:
+    """What an interrupted training of exactly this left, if anything."""
+    if not checkpoint.exists():
+        return None
+    saved = load(checkpoint)
+    theirs, ours = saved.get("description", {}), asdict(description)
+    if changed := [key for key in ours if theirs.get(key) != ours[key]]:
+        logger.warning("%s was made with another %s: training starts again", checkpoint, ", ".join(changed))
+        return None
+    return saved
+
+
+def _report(row: Row, n_epochs: int) -> None:
+    logger.info(
+        "epoch %d/%d: loss %.4f, validation %.4f; accuracy %.1f %%; %.0f images/s, %.1f s",
+        *(row.epoch, n_epochs, row.train_loss, row.validation_loss, 100 * row.validation_accuracy),
+        *(row.images_per_s, row.seconds),
+    )
+    if row.collapsed:
+        logger.warning("epoch %d: no better than the majority class: %s", row.epoch, ", ".join(row.collapsed))

@@ -1,0 +1,54 @@
+"""Embeddings of patterns by a trained twin network."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from train.checkpoint import TrainedEncoder
+from train.data import Batches
+from train.inputs import network_input
+
+if TYPE_CHECKING:
+    from simulate.dataset import Dataset
+
+
+@torch.inference_mode()
+def embed_batches(model: nn.Module, batches: Batches, transform: str, device: torch.device) -> Tensor:
+    """Embeddings (N, d) on the device, in the order of the batches; leaves the model in evaluation mode."""
+    model.eval()
+    return torch.cat([model(network_input(patterns.images, transform, device)) for patterns in batches.epoch()])
+
+
+def embed(
+    trained: TrainedEncoder, dataset: "Dataset", rows: slice, batch_size: int = 256, memory_gb: float = 1.0
+) -> NDArray[np.float32]:
+    """Embeddings (n, d) of these rows; the same to the bit whenever it is asked on one machine.
+
+    Of any dataset with images of the size that it was trained on; ValueError for others.
+    """
+    must_fit(trained, dataset.shape[1:])
+    device = next(trained.model.parameters()).device
+    batches = Batches(dataset, rows, batch_size, memory_gb)
+    return embed_batches(trained.model, batches, trained.description.recipe.input, device).cpu().numpy()
+
+
+@torch.inference_mode()
+def embed_frames(trained: TrainedEncoder, frames: NDArray, batch_size: int = 256) -> NDArray[np.float32]:
+    """Embeddings (n, d) of frames (n, ny, nx), photons as the detector reads them; ValueError for another size."""
+    must_fit(trained, frames.shape[1:])
+    device, transform = next(trained.model.parameters()).device, trained.description.recipe.input
+    starts = range(0, len(frames), batch_size)
+    parts = [trained.model(network_input(frames[at : at + batch_size], transform, device)).cpu() for at in starts]
+    return torch.cat(parts).numpy()
+
+
+def must_fit(trained: TrainedEncoder, image_shape: tuple[int, ...]) -> None:
+    """ValueError unless images have the shape that the network was trained on."""
+    if tuple(image_shape) != tuple(trained.description.image_shape):
+        raise ValueError(
+            f"images of {tuple(image_shape)} pixels, but {trained.description.model} was trained on "
+            f"{tuple(trained.description.image_shape)}; bin or pad them to that"
+        )

@@ -1,0 +1,183 @@
+"""Single or multiple, from embeddings: of patterns whose answer is known, and, where there are, a few of a new sample.
+
+Every classifier gives scores: a pattern is called single where its score is positive. Classes weigh alike, however many
+patterns of each are known.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+Array = NDArray[np.floating]
+
+N_NEIGHBOURS = 15
+"""That vote, at most; an odd number, so that classes of one size never tie."""
+
+WEIGHT_OF_PRIOR = 1.0
+"""Precision of the normal prior about the coefficients, in units where the known embeddings have variance 1."""
+
+AT_ONCE = 1024
+"""Patterns whose distances to all known ones are held together."""
+
+
+class Known(NamedTuple):
+    """Patterns whose answer is known."""
+
+    embeddings: Array
+    """(n, d)"""
+    is_single: NDArray[np.bool_]
+    """(n,)"""
+
+    def must_have_both(self) -> "Known":
+        """Itself; ValueError where one of the two classes has no pattern."""
+        n_single = int(self.is_single.sum())
+        if not 0 < n_single < len(self.is_single):
+            raise ValueError(
+                f"{n_single} of {len(self.is_single)} known patterns are single hits; label at least one single hit "
+                "and one multiple hit"
+            )
+        return self
+
+
+class Logistic(NamedTuple):
+    """p(single) = 1/(1 + exp(-score)), the score being linear in the embedding."""
+
+    centre: Array
+    """(d,) of the known embeddings"""
+    scale: Array
+    """(d,) their standard deviations"""
+    coefficients: Array
+    """(d + 1,) of the standardised embedding; the last one is the offset"""
+
+    def scores(self, asked: Array) -> Array:
+        """(n,) log-odds of a single hit, for embeddings (n, d), where both classes are as frequent."""
+        return _with_ones((asked - self.centre) / self.scale) @ self.coefficients
+
+
+def learn(known: Known) -> Logistic:
+    """Logistic regression on many known patterns.
+
+    Coefficients have a normal prior about zero, with `WEIGHT_OF_PRIOR`: one pattern's worth against all of `known`.
+    """
+    known.must_have_both()
+    embeddings = known.embeddings.astype(np.float64)
+    centre, scale = embeddings.mean(axis=0), embeddings.std(axis=0)
+    # A component that never changes tells nothing. Not `scale == 0`: the mean of equal values is rounded.
+    scale[embeddings.max(axis=0) == embeddings.min(axis=0)] = 1.0
+    start = np.zeros(embeddings.shape[1] + 1)
+    return Logistic(centre, scale, _posterior((embeddings - centre) / scale, known.is_single, start))
+
+
+def adapt(learned: Logistic, labelled: Known) -> Logistic:
+    """What was learned elsewhere, corrected by a few labelled patterns of the sample at hand.
+
+    The posterior of the same regression: coefficients have a normal prior, with `WEIGHT_OF_PRIOR`, about those learned.
+    So without labels nothing changes, and many labels have the last word.
+    """
+    labelled.must_have_both()
+    standardised = (labelled.embeddings.astype(np.float64) - learned.centre) / learned.scale
+    return learned._replace(coefficients=_posterior(standardised, labelled.is_single, learned.coefficients))
+
+
+def probability(scores: Array, single_share: float = 0.5) -> Array:
+    """(n,) probabilities of a single hit, of log-odds (n,), where this share of all hits are single.
+
+    ValueError unless the share lies between 0 and 1.
+    """
+    if not 0 < single_share < 1:
+        raise ValueError(f"single_share is {single_share}, expected a number between 0 and 1")
+    return expit(scores + np.log(single_share / (1 - single_share)))
+
+
+def by_centroid(known: Known, asked: Array) -> Array:
+    """(n,) squared distance to the mean of the known multiple hits, less that to the mean of the single ones."""
+    known.must_have_both()
+    single, multiple = (known.embeddings[which].mean(axis=0) for which in (known.is_single, ~known.is_single))
+    return np.square(asked - multiple).sum(axis=1) - np.square(asked - single).sum(axis=1)
+
+
+def by_nearest(known: Known, asked: Array) -> Array:
+    """(n,) squared distance to the nearest known multiple hit, less that to the nearest single one."""
+    known.must_have_both()
+    single, multiple = (
+        np.concatenate([block.min(axis=1) for block in _squared(known.embeddings[which], asked)])
+        for which in (known.is_single, ~known.is_single)
+    )
+    return multiple - single
+
+
+def by_neighbours(known: Known, asked: Array) -> Array:
+    """(n,) single hits among the nearest known patterns, weighed so that classes are alike, less multiple ones.
+
+    No more vote than either class has: were all of them to, they would say the same of every pattern.
+    """
+    known.must_have_both()
+    share = known.is_single.mean()
+    n_fewer = int(min(known.is_single.sum(), (~known.is_single).sum()))
+    n = min(N_NEIGHBOURS, n_fewer - (n_fewer + 1) % 2)
+    vote = np.where(known.is_single, 0.5 / share, -0.5 / (1 - share))
+    nearest = [np.argpartition(block, n - 1, axis=1)[:, :n] for block in _squared(known.embeddings, asked)]
+    return vote[np.concatenate(nearest)].mean(axis=1)
+
+
+def by_regression(known: Known, asked: Array) -> Array:
+    """(n,) log-odds of `learn`."""
+    return learn(known).scores(asked)
+
+
+CLASSIFIERS: Mapping[str, Callable[[Known, Array], Array]] = {
+    "centroid": by_centroid,
+    "nearest": by_nearest,
+    "neighbours": by_neighbours,
+    "regression": by_regression,
+}
+"""Name -> scores (n,) of embeddings asked about (n, d)."""
+
+
+def _posterior(embeddings: Array, is_single: NDArray[np.bool_], prior: Array) -> Array:
+    """(d + 1,) most probable coefficients, by Newton's method: the problem is convex.
+
+    Patterns are weighed so that both classes have half of their number.
+    """
+    features = _with_ones(embeddings)
+    share = is_single.mean()
+    weight = np.where(is_single, 0.5 / share, 0.5 / (1 - share))
+    sign = np.where(is_single, 1.0, -1.0)
+
+    def cost(coefficients: Array) -> float:
+        return float(
+            weight @ np.logaddexp(0, -sign * (features @ coefficients))
+            + WEIGHT_OF_PRIOR / 2 * np.square(coefficients - prior).sum()
+        )
+
+    coefficients = prior.copy()
+    for _ in range(100):
+        p = expit(features @ coefficients)
+        gradient = features.T @ (weight * (p - is_single)) + WEIGHT_OF_PRIOR * (coefficients - prior)
+        curvature = (features * (weight * p * (1 - p))[:, None]).T @ features
+        step = np.linalg.solve(curvature + WEIGHT_OF_PRIOR * np.eye(len(prior)), gradient)
+        length, before = 1.0, cost(coefficients)
+        while cost(coefficients - length * step) > before and length > 1e-6:
+            length /= 2  # a full step may overshoot where the classes are far apart
+        coefficients = coefficients - length * step
+        if np.abs(gradient).max() < 1e-8 * len(features):
+            break
+    return coefficients
+
+
+def _with_ones(embeddings: Array) -> Array:
+    return np.concatenate([embeddings, np.ones((len(embeddings), 1))], axis=1)
+
+
+def _squared(known: Array, asked: Array) -> "list[Array]":
+    """Squared distances (some, n) from patterns asked about to all known ones, a block after the other.
+
+    In float64: far from the origin, the squares of float32 would leave nothing of the differences between patterns.
+    """
+    known = known.astype(np.float64)
+    norm = np.square(known).sum(axis=1)
+    blocks = (asked[at : at + AT_ONCE].astype(np.float64) for at in range(0, len(asked), AT_ONCE))
+    return [np.square(block).sum(axis=1)[:, None] + norm - 2 * block @ known.T for block in blocks]

@@ -1,0 +1,151 @@
+"""Training a twin network: patterns that are alike come to lie near each other."""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from simulate.files import atomic_path
+from train.checkpoint import describe_twin, load_encoder, twin
+from train.data import Batches, Patterns
+from train.descent import Task, descend, prepare, training_batches
+from train.embeddings import embed_batches
+from train.history import TwinEpoch, TwinHistory
+from train.recipe import Alike, TwinRecipe
+from train.triplets import MININGS, distances, triplet_loss
+from train.validate import collapsed
+
+if TYPE_CHECKING:
+    from simulate.dataset import Dataset
+    from simulate.fresh import Source
+
+KNOWN = 6000
+"""Patterns of the training split whose embeddings are kept, at most."""
+
+WATCHED = 1000
+"""Patterns of the validation split whose embeddings are kept of every epoch, at most."""
+
+
+def fit_twin(
+    name: str,
+    dataset: "Dataset",
+    recipe: TwinRecipe,
+    seed: int,
+    device: torch.device,
+    folder: Path,
+    held_out: Collection[str] = (),
+    source: "Source | None" = None,
+) -> TwinHistory:
+    """Train network `name` as an encoder on the training split of `dataset`, without the structures held out.
+
+    Beside what `train.descent.descend` writes, `known.npz` holds embeddings (n, d) of stored training patterns, with
+    `is_single`, `structure` and `hit_multiplicity` (n,): what single and multiple hits look like to the network. And
+    `evolution.npz` holds those of some validation patterns after every epoch (epochs, n, d).
+
+    Parameters
+    ----------
+    held_out : ids of structures whose patterns are neither learned from nor validated on.
+    source :   of the patterns to train on, where the recipe asks for fresh ones.
+
+    Raises
+    ------
+    KeyError    no network has that name.
+    ValueError  it cannot embed, the images do not suit it, or nothing is left to learn from.
+    """
+    if unknown := sorted(set(held_out) - set(dataset.structures)):
+        raise ValueError(f"held out are {unknown}, which are not among the structures of {dataset.name}")
+    prepare(seed)
+    description = describe_twin(name, dataset, recipe, seed, sorted(held_out))
+    model = twin(description, device)
+    seen = [index for index, structure in enumerate(dataset.structures) if structure not in held_out]
+    if not seen:
+        raise ValueError(f"every structure of {dataset.name} is held out: {sorted(held_out)}")
+    batches = training_batches(dataset, recipe, seed, device, source, seen)
+    validation = Batches(dataset, dataset.splits["validation"], recipe.batch_size, recipe.memory_gb, structures=seen)
+    multiplicities = np.array(dataset.hit_multiplicities)
+    is_single = multiplicities[validation.count] == 1
+    watched: list[Tensor] = []
+
+    def loss(embeddings: Tensor, patterns: Patterns) -> Tensor:
+        labels = torch.from_numpy(alike(recipe.alike, multiplicities[patterns.count], patterns.particle)).to(device)
+        between = distances(embeddings, embeddings, recipe.distance)
+        return triplet_loss(between, MININGS[recipe.mining](between.detach(), labels, None), recipe.margin)
+
+    def judge(model: nn.Module) -> dict[str, Any]:
+        embeddings = embed_batches(model, validation, recipe.input, device)
+        watched[:] = [embeddings[:WATCHED].clone()]
+        truth = torch.from_numpy(is_single).to(device)
+        answer = nearest_centroid(embeddings, truth)
+        return {
+            "validation_loss": _mean_loss(embeddings, validation, loss),
+            "validation_accuracy": (answer == truth).double().mean().item(),
+            "spread": (embeddings - embeddings.mean(0)).square().sum(1).mean().sqrt().item(),
+            "embedding_collapsed": collapsed(answer.long(), truth.long()),
+        }
+
+    task = Task(loss, judge, TwinEpoch, watch=lambda _: watched[0].cpu())
+    trained = descend(model, task, description, batches, device, folder, {"n_validation": validation.n_patterns})
+    _write(folder / "evolution.npz", torch.stack(trained.watched), dataset, validation)
+    start = dataset.splits["train"].start
+    known = Batches(
+        dataset, slice(start, min(start + KNOWN, dataset.splits["train"].stop)), 256, recipe.memory_gb, structures=seen
+    )
+    encoder = load_encoder(folder / "model.pt", device).model
+    _write(folder / "known.npz", embed_batches(encoder, known, recipe.input, device), dataset, known)
+    return trained.history
+
+
+def _write(path: Path, embeddings: Tensor, dataset: "Dataset", batches: Batches) -> None:
+    """Embeddings (..., n, d) of the first n patterns of the batches, with what these are."""
+    n = embeddings.shape[-2]
+    hit_multiplicity = np.array(dataset.hit_multiplicities)[batches.count[:n]]
+    with atomic_path(path) as temporary:
+        np.savez(
+            temporary,
+            embeddings=embeddings.cpu().numpy(),
+            is_single=hit_multiplicity == 1,
+            structure=np.array(dataset.structures)[batches.particle[:n]],
+            hit_multiplicity=hit_multiplicity,
+        )
+
+
+def alike(which: Alike, hit_multiplicity: NDArray[np.int64], structure: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(n,) labels that are equal where patterns are alike.
+
+    Parameters
+    ----------
+    hit_multiplicity : (n,) particles. structure : (n,) index of what they are.
+    """
+    if which == "single":
+        return (hit_multiplicity == 1).astype(np.int64)
+    if which == "multiplicity":
+        return hit_multiplicity
+    return structure * (hit_multiplicity.max(initial=0) + 1) + hit_multiplicity
+
+
+def nearest_centroid(embeddings: Tensor, is_single: Tensor) -> Tensor:
+    """(n,) bool which patterns lie nearer to the mean of the single hits of the other half than to the multiple ones'.
+
+    Halves are every second pattern: no pattern moves the mean that it is judged by.
+    """
+    answer = torch.zeros_like(is_single)
+    for half in (0, 1):
+        mine = torch.arange(len(embeddings), device=embeddings.device) % 2 == half
+        single, multiple = (embeddings[~mine & which].mean(0) for which in (is_single, ~is_single))
+        squared = [(embeddings[mine] - centre).square().sum(1) for centre in (single, multiple)]
+        answer[mine] = squared[0] < squared[1]
+    return answer
+
+
+def _mean_loss(embeddings: Tensor, validation: Batches, loss: Any) -> float:
+    """Over the batches of the validation split, as they come."""
+    total, start = 0.0, 0
+    torch.manual_seed(0)  # of random triplets: the same in every epoch
+    for patterns in validation.epoch():
+        total += loss(embeddings[start : start + len(patterns)], patterns).item() * len(patterns)
+        start += len(patterns)
+    return total / start

@@ -1,0 +1,37 @@
+"""A network that embeds: any with heads, which give way to one linear layer."""
+
+from typing import cast
+
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from train.models.heads import Heads
+from train.models.registry import build
+from train.recipe import Distance
+
+
+class Embedding(nn.Module):
+    """Features (B, n_features) as embeddings (B, d)."""
+
+    def __init__(self, n_features: int, embedding_dim: int, distance: Distance):
+        super().__init__()
+        self.linear = nn.Linear(n_features, embedding_dim)
+        self.normalised = distance == "squared_l2"
+
+    def forward(self, features: Tensor) -> Tensor:
+        embeddings = self.linear(features).float()
+        return normalize(embeddings) if self.normalised else embeddings
+
+
+def encoder(name: str, embedding_dim: int, distance: Distance) -> nn.Module:
+    """A new network with random weights: (B, 1, ny, nx) float32 images -> (B, embedding_dim) float32.
+
+    Of length 1 for `squared_l2`, as SpeckleNN has it. KeyError lists the known networks; ValueError for one whose heads
+    share no features.
+    """
+    network = build(name, 1, 1)
+    if not hasattr(network, "heads"):
+        raise ValueError(f"network {name!r} cannot embed: its heads share no features; choose another, as late10")
+    heads = cast(Heads, network.heads)
+    network.heads = Embedding(heads.count.in_features, embedding_dim, distance)
+    return network

@@ -1,0 +1,234 @@
+# Twin networks: single or multiple, also for structures that nobody trained on.
+
+TWINS = RUN.twins
+CONTROLS = RUN.evaluation.twins.controls
+TWIN_FOLDERS = [twin_folder(FILES, training) for training in TWINS.trainings]
+LEARNERS = [*TWINS.trainings, *controls(RUN)]
+EMBEDDINGS = [embeddings_file(FILES, learner) for learner in LEARNERS]
+TWIN = FILES.twin("{dataset}", "{encoder}", "{fold}", "{shape}", "{seed}")
+CONTROL = FILES.twin("{dataset}", "{control}", "none", "d0-m0", "0")
+
+
+wildcard_constraints:
+    encoder="|".join(TWINS.encoders),
+    control="|".join(CONTROLS) or "none",
+    learner="|".join([*TWINS.encoders, *CONTROLS]),
+    fold="|".join(["none", *TWINS.families]),
+    shape=r"d\d+-m[\d.]+",
+
+
+def twin_source_of(wildcards):
+    """What patterns of a dataset are rendered from, where the encoder's recipe asks for fresh ones."""
+    fresh = TWINS.encoders[wildcards.encoder].recipe.fresh
+    return rendered_from(wildcards) if fresh else {}
+
+
+def twin_settings(wildcards):
+    """What decides an encoder's weights, beside the dataset, the seed, and what is in its path."""
+    whole = TWINS.encoders[wildcards.encoder].model_dump(mode="json")
+    settings = {key: whole[key] for key in ("network", "recipe")}
+    return settings | {"held_out": TWINS.held_out(wildcards.fold)}
+
+
+def learner_of(wildcards):
+    """The training, or control, that a path is of."""
+    return next(
+        learner
+        for learner in LEARNERS
+        if embeddings_file(FILES, learner)
+        == FILES.embeddings(
+            wildcards.dataset,
+            wildcards.learner,
+            wildcards.fold,
+            wildcards.shape,
+            wildcards.seed,
+        )
+    )
+
+
+def embeds(wildcards):
+    """What embeds: a trained encoder; a control's features need only what they are compared with."""
+    name = "known.npz" if wildcards.learner in CONTROLS else "model.pt"
+    where = (wildcards.dataset, wildcards.learner, wildcards.fold, wildcards.shape)
+    return FILES.twin(*where, wildcards.seed) / name
+
+
+rule train_twin:
+    input:
+        unpack(twin_source_of),
+        card=FILES.card("{dataset}"),
+    output:
+        model=TWIN / "model.pt",
+        history=TWIN / "history.csv",
+        record=TWIN / "training.json",
+        evolution=TWIN / "evolution.npz",
+        known=TWIN / "known.npz",
+    log:
+        log_of("train_twin/{dataset}/{encoder}-{fold}-{shape}-seed{seed}"),
+    benchmark:
+        benchmark_of("train_twin/{dataset}/{encoder}-{fold}-{shape}-seed{seed}")
+    conda:
+        "../envs/singlehit.yaml"
+    threads: 16
+    resources:
+        mem_mb=16000,
+        runtime=720,
+    params:
+        settings=twin_settings,
+        source=source_digest("train.fit_twin"),
+    message:
+        "train {wildcards.encoder} on {wildcards.dataset}, {wildcards.fold} held out, {wildcards.shape}, seed {wildcards.seed}"
+    script:
+        "../scripts/train_twin.py"
+
+
+rule twin_control:
+    input:
+        card=FILES.card("{dataset}"),
+    output:
+        known=CONTROL / "known.npz",
+    log:
+        log_of("twin_control/{dataset}/{control}"),
+    benchmark:
+        benchmark_of("twin_control/{dataset}/{control}")
+    conda:
+        "../envs/singlehit.yaml"
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        source=source_digest("evaluate.twin.controls"),
+    message:
+        "{wildcards.control} of {wildcards.dataset}: features of training patterns"
+    script:
+        "../scripts/twin_control.py"
+
+
+rule embed:
+    input:
+        embeds,
+        cards=lambda wildcards: [
+            FILES.card(name) for name in asked_about(RUN, learner_of(wildcards))
+        ],
+    output:
+        FILES.embeddings("{dataset}", "{learner}", "{fold}", "{shape}", "{seed}"),
+    log:
+        log_of("embed/{dataset}/{learner}-{fold}-{shape}-seed{seed}"),
+    benchmark:
+        benchmark_of("embed/{dataset}/{learner}-{fold}-{shape}-seed{seed}")
+    conda:
+        "../envs/singlehit.yaml"
+    threads: 8
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        about=lambda wildcards: asked_about(RUN, learner_of(wildcards)),
+        source=source_digest(
+            "evaluate.twin.embedded", "train.embeddings", "evaluate.twin.controls"
+        ),
+    message:
+        "{wildcards.learner} of {wildcards.dataset}, {wildcards.fold} held out, {wildcards.shape}, seed {wildcards.seed}: embeddings"
+    script:
+        "../scripts/embed.py"
+
+
+rule twin_tables:
+    input:
+        embeddings=EMBEDDINGS,
+        known=[twin_folder(FILES, learner) / "known.npz" for learner in LEARNERS],
+        records=[folder / "training.json" for folder in TWIN_FOLDERS],
+        structures=expand(FILES.structure("{structure}"), structure=SINGLE),
+    output:
+        tables=[
+            report(
+                FILES.table(name),
+                category="Results",
+                caption="../report/twin.rst",
+                labels={"table": name},
+            )
+            for name in TWIN_TABLES
+        ],
+        provenance=[FILES.table(name).with_suffix(".json") for name in TWIN_TABLES],
+    log:
+        log_of("twin_tables"),
+    benchmark:
+        benchmark_of("twin_tables")
+    conda:
+        "../envs/singlehit.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        settings=RUN.evaluation.twins.model_dump(mode="json"),
+        families=TWINS.families,
+        source=source_digest("evaluate.twin.tables"),
+    message:
+        "tables of all twin networks and controls"
+    script:
+        "../scripts/twin_tables.py"
+
+
+rule twin_figures:
+    input:
+        tables=[FILES.table(name) for name in TWIN_TABLES],
+        embeddings=EMBEDDINGS,
+        known=[twin_folder(FILES, learner) / "known.npz" for learner in LEARNERS],
+        evolutions=[folder / "evolution.npz" for folder in TWIN_FOLDERS],
+        cards=expand(FILES.card("{dataset}"), dataset=SIMULATION.datasets),
+    output:
+        [
+            report(
+                FILES.figure(name),
+                category="Figures",
+                caption="../report/figure.rst",
+                labels={"figure": name},
+            )
+            for name in twin_figure_names(RUN)
+        ],
+    log:
+        log_of("twin_figures"),
+    benchmark:
+        benchmark_of("twin_figures")
+    conda:
+        "../envs/singlehit.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        source=source_digest("evaluate.twin.illustrate"),
+    message:
+        "figures of the twin networks"
+    script:
+        "../scripts/twin_figures.py"
+
+
+rule twin_report:
+    input:
+        tables=[FILES.table(name) for name in TWIN_TABLES],
+        figures=[FILES.figure(name) for name in twin_figure_names(RUN)],
+        structures=expand(FILES.structure("{structure}"), structure=SINGLE),
+        template=workflow.source_path("../../evaluate/twin/page.html.j2"),
+    output:
+        report(
+            FILES.twin_report,
+            category="Report",
+            caption="../report/twin.rst",
+            labels={"page": "twin networks"},
+        ),
+    log:
+        log_of("twin_report"),
+    benchmark:
+        benchmark_of("twin_report")
+    conda:
+        "../envs/singlehit.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        title=RUN.title,
+        source=source_digest("evaluate.twin.page"),
+    message:
+        "the page about twin networks"
+    script:
+        "../scripts/twin_report.py"

@@ -1,0 +1,38 @@
+"""Rule train_twin: one encoder on one dataset, some structures held out."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from _wiring import rendered_from, start
+from simulate.dataset import open_dataset
+from train.device import choose_device
+from train.fit_twin import fit_twin
+from train.twin_config import shape
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+run, files = start(snakemake)
+torch.set_num_threads(snakemake.threads)  # more than the job was given would wait for each other at every operation
+wildcards = snakemake.wildcards
+encoder = run.twinned.encoders[wildcards.encoder]
+dim, margin = next(cell for cell in encoder.grid if shape(*cell) == wildcards.shape)
+dataset, source = open_dataset(files.dataset(wildcards.dataset)), None
+if encoder.recipe.fresh:
+    from simulate.fresh import Source
+
+    source = Source(run.simulation, wildcards.dataset, rendered_from(snakemake, run))
+fit_twin(
+    encoder.network,
+    dataset,
+    replace(encoder.recipe, embedding_dim=dim, margin=margin),
+    int(wildcards.seed),
+    choose_device(run.twinned.device),
+    Path(snakemake.output.model).parent,
+    # A family may have members that this dataset does not show.
+    [structure for structure in run.twinned.held_out(wildcards.fold) if structure in dataset.structures],
+    source,
+)
