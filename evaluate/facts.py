@@ -126,7 +126,10 @@ def collect(files: RunFiles, config: RunConfig) -> Facts:
 
 def _structure(files: RunFiles, structure: str, config: RunConfig, datasets: dict[str, Dataset]) -> StructureFacts:
     record = read_json(files.structure(structure))
-    reaches = sorted({reach_of(dataset) for dataset in config.simulation.datasets.values()})
+    simulated = config.simulation
+    reaches = sorted(
+        {reach_of(dataset) for name, dataset in simulated.datasets.items() if structure in simulated.selected(name)}
+    )
     extents = {name: read_json(files.geometry_record(name))["largest_sampled_extent_nm"] for name in datasets}
     return StructureFacts(
         record=record,

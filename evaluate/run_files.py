@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from simulate.phantoms import RANDOM
+
 Number = int | str
 """A number, or the wildcard that stands for it."""
 
@@ -15,19 +17,19 @@ class RunFiles:
 
     def atoms(self, structure: str) -> Path:
         """Atoms of a structure."""
-        return self.folder / "structures" / f"{structure}.npz"
+        return self.folder / "structures" / _among_its_like(structure) / f"{structure}.npz"
 
     def structure(self, structure: str) -> Path:
         """What a structure is."""
-        return self.folder / "structures" / f"{structure}.json"
+        return self.folder / "structures" / _among_its_like(structure) / f"{structure}.json"
 
     def field(self, structure: str, reach: str) -> Path:
         """F(q) of a structure as far as `reach`, a name from simulate/reach.py."""
-        return self.folder / "volumes" / reach / f"{structure}.npz"
+        return self.folder / "volumes" / reach / _among_its_like(structure) / f"{structure}.npz"
 
     def volume(self, structure: str, reach: str) -> Path:
         """How finely F(q) is sampled, and how well."""
-        return self.folder / "volumes" / reach / f"{structure}.json"
+        return self.folder / "volumes" / reach / _among_its_like(structure) / f"{structure}.json"
 
     def plan(self, placement: str) -> Path:
         """One row per pattern, for datasets of this placement."""
@@ -108,3 +110,8 @@ class RunFiles:
     def report(self) -> Path:
         """The page that tells all of it."""
         return self.folder / "report.html"
+
+
+def _among_its_like(structure: str) -> str:
+    """Random phantoms come by the hundred: they lie in a folder of their own, made by one job."""
+    return "random" if RANDOM.fullmatch(structure) else ""

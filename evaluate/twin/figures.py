@@ -10,9 +10,8 @@ from typing import Any
 import matplotlib
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
+from matplotlib.colors import Normalize, to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
@@ -26,7 +25,7 @@ from simulate.files import atomic_path
 
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
 
-GRID = {"color": "#e3e7eb", "linewidth": 0.6}
+GRID: dict[str, Any] = {"color": "#e3e7eb", "linewidth": 0.6}
 
 SINGLE, MULTIPLE = "single hit", "multiple hits"
 COLORS = {SINGLE: BLUE, MULTIPLE: ORANGE}
@@ -132,7 +131,7 @@ def evolution(
         order = np.random.default_rng(0).permutation(len(is_single))
         colors = np.where(is_single, BLUE, ORANGE)[order]
         for axes, (title, places) in zip(axes_of, panels.items(), strict=True):
-            axes.scatter(*places[order].T, c=colors, s=7, alpha=0.55, linewidths=0)
+            axes.scatter(places[order, 0], places[order, 1], c=colors, s=7, alpha=0.55, linewidths=0)
             axes.set_title(title, loc="left")
             axes.set_xlabel(names[0])
             axes.grid(**GRID)
@@ -172,17 +171,15 @@ def embedding_map(
         bottom = (height - 0.3 - side) / height
         counted, named = (figure.add_axes((x / width, bottom, side / width, side / height)) for x in (0.15, 3.4))
         multiplicities = np.unique(hit_multiplicity)
-        shades = [
-            COLORS[SINGLE] if m == 1 else c for m, c in zip(multiplicities, _oranges(multiplicities), strict=True)
-        ]
+        shades = _shades(multiplicities)
         order = np.random.default_rng(0).permutation(len(places))
         colors = np.array(shades)[np.searchsorted(multiplicities, hit_multiplicity)]
-        counted.scatter(*places[order].T, c=colors[order], s=7, alpha=0.75, linewidths=0)
+        counted.scatter(places[order, 0], places[order, 1], c=colors[order], s=7, alpha=0.75, linewidths=0)
         other = ~np.isin(structure, list(styles))
-        named.scatter(*places[other].T, c=PALE, s=6, linewidths=0)
+        named.scatter(places[other, 0], places[other, 1], c=PALE, s=6, linewidths=0)
         for name, style in styles.items():
             one = structure == name
-            named.scatter(*places[one].T, s=9, alpha=0.75, linewidths=0, **style)
+            named.scatter(places[one, 0], places[one, 1], s=9, alpha=0.75, linewidths=0, **style)
         for axes, title in ((counted, "number of particles"), (named, "structure")):
             axes.set_title(title, loc="left", weight="bold")
             axes.set_xticks([])
@@ -201,49 +198,50 @@ def embedding_map(
             handletextpad=0.2,
             columnspacing=1,
         )
-        handles = _family_handles(shown, styles, bool(other.any()))
-        figure.legend(
-            handles=handles,
-            loc="upper left",
-            bbox_to_anchor=(6.5 / width, 1 - 0.3 / height),
-            fontsize=7.5,
-            handletextpad=0.2,
-            labelspacing=0.25,
-            borderaxespad=0,
-        )
+        _legend_of_families(figure, shown, styles, bool(other.any()), (6.5 / width, 1 - 0.3 / height))
 
 
-def _oranges(multiplicities: NDArray[np.int64]) -> list[str]:
-    """From light to dark, for 2, 3, ... particles."""
+def _shades(multiplicities: NDArray[np.int64]) -> list[str]:
+    """Single hits as everywhere; 2, 3, ... particles from light to dark."""
     multiple = [m for m in multiplicities if m > 1]
-    shades = matplotlib.colormaps["YlOrRd"](np.linspace(0.45, 0.95, max(len(multiple), 1)))
-    colors = dict(zip(multiple, map(matplotlib.colors.to_hex, shades), strict=False))
-    return [colors.get(m, QUIET) for m in multiplicities]
+    reds = matplotlib.colormaps["YlOrRd"](np.linspace(0.45, 0.95, len(multiple)))
+    colors = {1: BLUE, **dict(zip(multiple, map(to_hex, reds), strict=True))}
+    return [colors[m] for m in multiplicities]
 
 
 def _family_styles(families: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Any]]:
     colors = [*SERIES, "#8b5a2b", INK]
     return {
-        structure: {"color": colors[place % len(colors)], "marker": MARKERS[number % len(MARKERS)]}
+        structure: {
+            "color": colors[place % len(colors)],
+            "marker": MARKERS[(number + 4 * (place // len(colors))) % len(MARKERS)],
+        }
         for place, members in enumerate(families.values())
         for number, structure in enumerate(members)
     }
 
 
-def _family_handles(
-    families: Mapping[str, Sequence[str]], styles: Mapping[str, Mapping[str, Any]], others: bool
-) -> list[Line2D]:
-    handles = []
+def _legend_of_families(
+    figure: Figure,
+    families: Mapping[str, Sequence[str]],
+    styles: Mapping[str, Mapping[str, Any]],
+    others: bool,
+    corner: tuple[float, float],
+) -> None:
+    """A heading for each family of more than one structure, and a line for each structure."""
+    handles: list[Line2D] = []
+    headings: list[int] = []
     for family, members in families.items():
-        if members and (len(families) > 1 or family):
-            handles.append(Line2D([], [], linestyle="none", label=r"$\bf{%s}$" % _bold(family)))
+        if members and [family] != list(members):
+            headings.append(len(handles))
+            handles.append(Line2D([], [], linestyle="none", label=family))
         handles += [Line2D([], [], **{**_DOT, **styles[one]}, label=one) for one in members]
-    return handles + [Line2D([], [], color=PALE, **_DOT, label="all others")] * others
-
-
-def _bold(text: str) -> str:
-    """For mathtext, which would take spaces and underscores for its own."""
-    return text.replace("_", r"\_").replace(" ", r"\ ").replace("-", r"\mathrm{-}")
+    if others:
+        handles.append(Line2D([], [], color=PALE, **_DOT, label="all others"))
+    spacing: dict[str, Any] = {"handletextpad": 0.2, "labelspacing": 0.25, "borderaxespad": 0}
+    legend = figure.legend(handles=handles, loc="upper left", bbox_to_anchor=corner, fontsize=7.5, **spacing)
+    for heading in headings:
+        legend.get_texts()[heading].set_fontweight("bold")
 
 
 def roc(path: Path, answers: Mapping[str, tuple[NDArray, NDArray[np.bool_], float]], controls: Collection[str]) -> None:

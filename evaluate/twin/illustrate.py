@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.manifold import TSNE
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from evaluate.config import RunConfig
 from evaluate.results import OURS
@@ -71,7 +71,7 @@ def main_encoder(config: RunConfig) -> str | None:
 
 
 def main_condition(config: RunConfig) -> str:
-    """The dataset that matters: the first of `evaluation.twins.asked_about`, else what the main encoder learned from."""
+    """The first dataset of `evaluation.twins.asked_about`, else what the main encoder learned from."""
     encoders = twins_of(config).encoders
     main = main_encoder(config) or next(iter(encoders))
     return next(iter(config.evaluation.twins.asked_about), encoders[main].datasets[0])
@@ -231,7 +231,7 @@ def best_control(rows: pd.DataFrame, config: RunConfig, condition: str) -> str |
 
 
 def first_training(config: RunConfig, encoder: str, fold: str | None = None) -> TwinTraining:
-    """That of the first seed on its first dataset, in a fold, or where nothing, or else the first family, is held out."""
+    """That of the first seed on its first dataset; the fold is that asked for, else `none`, else its first."""
     mine = [training for training in twins_of(config).trainings if training.encoder == encoder]
     fold = fold or (NONE if any(training.fold == NONE for training in mine) else mine[0].fold)
     return next(training for training in mine if training.fold == fold)
@@ -369,8 +369,8 @@ def _gallery_rows(dataset: Dataset, said: Scored) -> dict[str, list[figures.Show
     wrong = np.flatnonzero(~right)
     surest = wrong[np.argsort(-np.abs(said.scores[wrong]), kind="stable")][:n]
     return {
-        f"Right ({100 * right.mean():.1f} %), by chance": _shown(dataset, said, shuffled),
-        f"Wrong ({100 * (~right).mean():.1f} %), the surest first": _shown(dataset, said, surest),
+        f"Right ({100 * right.mean():.1f} %): drawn at random": _shown(dataset, said, shuffled),
+        f"Wrong ({100 * (~right).mean():.1f} %): the surest first": _shown(dataset, said, surest),
     }
 
 

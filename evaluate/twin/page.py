@@ -1,2 +1,330 @@
-"""stub"""
-def build_page(files, config, path): path.write_text("x")
+"""One self-contained page about the twin networks of a run."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from evaluate.config import RunConfig
+from evaluate.report import data_uri
+from evaluate.run_files import RunFiles
+from evaluate.twin.illustrate import (
+    SHOTS,
+    asked,
+    classifier_of,
+    families_of,
+    figure_names,
+    fold_of,
+    home,
+    is_grid,
+    learners,
+    main_condition,
+    main_encoder,
+    networks,
+    read_table,
+    twins_of,
+    unseen_rows,
+)
+from evaluate.twin.tables import ALL_FOLDS
+from evaluate.wording import THIN, duration, enumerated, number, percent, points, spoken
+from simulate.files import atomic_path, read_json
+from train.twin_config import NONE
+
+PUBLISHED = (("no noise", 0.9338), ("Poisson and Gaussian noise, σ = 0.15 photons", 0.8694))
+"""SpeckleNN, Wang et al., IUCrJ 10, 568 (2023): single or multiple, of structures it did not train on."""
+
+PUBLISHED_SHOTS = (20, 0.86, 0.185)
+"""The same with labelled patterns: how many, accuracy, its deviation."""
+
+SEEN = {
+    "same": "neighbours",
+    "test_triplets": "triplets",
+    "training_triplets": "triplets",
+    "retrieval": "neighbours",
+    "verification": "distance",
+}
+"""Protocol -> the classifier that stands for it in the table of the poster's measure."""
+
+ROUNDING = 1e-9
+"""Of means of equal numbers."""
+
+SHOWN_ELSEWHERE = ("table", "columns", "config", "structures", "training_seconds")
+"""Of the provenance."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """How often one learner is right, over its seeds."""
+
+    mean: float
+    deviation: float
+    """of one seed; NaN where there is but one"""
+    n: int
+    """seeds"""
+    best: bool = False
+    """of its column"""
+
+    def __str__(self) -> str:
+        return spread(self.mean, self.deviation)
+
+
+@dataclass(frozen=True)
+class Headline:
+    """What the main network does with unseen structures in the main condition."""
+
+    told: Told
+    majority: float
+    n_test: int
+    n_structures: int
+    collapsed: int
+    """of its trainings"""
+    labels: int | None
+    """labelled patterns, of each answer: the most there are"""
+    with_labels: Told | None
+    worst: tuple[str, float]
+    """structure, and the mean over the seeds"""
+    control: tuple[str, float] | None
+    """the best one"""
+
+
+def build_page(files: RunFiles, config: RunConfig, output: Path) -> None:
+    """Write the page about the twin networks of a finished run.
+
+    Raises
+    ------
+    FileNotFoundError naming the table or figure that the run lacks.
+    """
+    images = {name: data_uri(files.figure(name)) for name in figure_names(config)}
+    table, each = read_table(files.table("twin")), read_table(files.table("twin_structures"))
+    provenance = read_json(files.table("twin").with_suffix(".json"))
+    main = main_encoder(config)
+    page = (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            config=config,
+            twins=twins_of(config),
+            settings=config.evaluation.twins,
+            images=images,
+            grids=[name for name, encoder in twins_of(config).encoders.items() if is_grid(encoder)],
+            networks=networks(config),
+            main=main,
+            condition=main_condition(config),
+            headline=headline(table, each, config),
+            warnings=list(beaten(table, config)),
+            unseen=unseen_table(table, config),
+            shots=shots_table(table, config),
+            seen=seen_table(table, config),
+            shot_names=SHOTS,
+            by_family=main is not None and fold_of(config, main) == ALL_FOLDS,
+            trained_on="" if main is None else home(config, main),
+            structures=_structures(config, provenance),
+            n_random=config.simulation.random_phantoms,
+            provenance={key: value for key, value in provenance.items() if key not in SHOWN_ELSEWHERE},
+            training_seconds=provenance["training_seconds"],
+            published=PUBLISHED,
+            published_shots=PUBLISHED_SHOTS,
+        )
+    )
+    with atomic_path(output) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def spread(mean: float, deviation: float) -> str:
+    """Two fractions in per cent: 59.9 ± 1.2"""
+    if np.isnan(mean):
+        return "–"
+    return f"{100 * mean:.1f}" + ("" if np.isnan(deviation) else f"{THIN}±{THIN}{100 * deviation:.1f}")
+
+
+def told(rows: pd.DataFrame) -> Told:
+    """Of one row for each seed."""
+    return Told(float(rows["accuracy"].mean()), float(rows["accuracy"].std()), len(rows))
+
+
+def headline(table: pd.DataFrame, each: pd.DataFrame, config: RunConfig) -> Headline | None:
+    """What matters most; None where the main network is asked about no unseen structure in the main condition."""
+    main, condition = main_encoder(config), main_condition(config)
+    if main is None or condition not in asked(config, main):
+        return None
+    rows = unseen_rows(table, config)
+    rows = rows[(rows["condition"] == condition) & (rows["trained_on"] == home(config, main))]
+    mine = rows[rows["encoder"] == main]
+    shots = _few_shot(table, config, main, "adapted")
+    most = None if shots.empty else int(shots["labels"].max())
+    of_structures = unseen_rows(each, config, each=True)
+    of_structures = of_structures[
+        (of_structures["encoder"] == main)
+        & (of_structures["condition"] == condition)
+        & (of_structures["trained_on"] == home(config, main))
+    ]
+    by_structure = of_structures.groupby("structure")["accuracy"].mean()
+    controls = rows[rows["encoder"].isin(config.evaluation.twins.controls)].groupby("encoder")["accuracy"].mean()
+    return Headline(
+        told(mine),
+        float(mine["majority_accuracy"].mean()),
+        int(mine["n_test"].iloc[0]),
+        int(mine["n_structures"].iloc[0]),
+        int(mine["collapsed"].sum()),
+        most,
+        None if most is None else told(shots[shots["labels"] == most]),
+        (str(by_structure.idxmin()), float(by_structure.min())),
+        None if controls.empty else (str(controls.idxmax()), float(controls.max())),
+    )
+
+
+def beaten(table: pd.DataFrame, config: RunConfig) -> Iterator[Markup]:
+    """Where a control is better than a network on unseen structures, the main condition and network first.
+
+    The control is asked as the network is: what it knows is of the same dataset, and the same structures are held out.
+    """
+    is_control = table["encoder"].isin(config.evaluation.twins.controls)
+    judged_by = table["encoder"].map({name: classifier_of(name) for name in config.evaluation.twins.controls})
+    rows = table[is_control & (table["protocol"] == "unseen") & (table["classifier"] == judged_by)]
+    keys = ["trained_on", "condition", "fold"]
+    reached = rows.groupby([*keys, "encoder"])["accuracy"].mean().sort_values(ascending=False)
+    answers = unseen_rows(table, config)
+    answers = answers[~answers["encoder"].isin(config.evaluation.twins.controls)]
+    sentences = []
+    for (name, *where), seeds in answers.groupby(["encoder", *keys], sort=False):
+        mean = seeds["accuracy"].mean()
+        better = [
+            f"{spoken(control)} ({percent(accuracy)})"
+            for (*there, control), accuracy in reached.items()
+            if there == where and accuracy > mean + ROUNDING
+        ]
+        if better:
+            trained_on, condition, _ = where
+            rank = (condition != main_condition(config), name != main_encoder(config))
+            network = f"{name}{_trained(config, trained_on)} ({percent(mean)})"
+            sentences.append(
+                (rank, Markup("On {}, {} is worse than {}.").format(condition, network, enumerated(better)))
+            )
+    yield from (sentence for _, sentence in sorted(sentences, key=lambda found: found[0]))
+
+
+def _trained(config: RunConfig, trained_on: str) -> str:
+    """Said where it has to be: where networks are trained on several datasets."""
+    datasets = {training.dataset for training in twins_of(config).trainings}
+    return f" trained on {trained_on}" if len(datasets) > 1 else ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """Of a table of learners."""
+
+    name: str
+    is_control: bool
+    collapsed: int
+    """trainings that collapsed"""
+    cells: Mapping[Any, Told]
+
+
+def unseen_table(table: pd.DataFrame, config: RunConfig) -> tuple[list[str], list[Row]]:
+    """Conditions, and a row for each network, control and majority: accuracy on unseen structures."""
+    rows = unseen_rows(table, config)
+    conditions = list(dict.fromkeys(rows["condition"]))
+    found = _rows(rows, config, "condition")
+    if found:
+        majority = {
+            name: Told(float(some["majority_accuracy"].mean()), np.nan, 1) for name, some in rows.groupby("condition")
+        }
+        found.append(Row("always the more frequent answer", True, 0, majority))
+    return conditions, found
+
+
+def _rows(rows: pd.DataFrame, config: RunConfig, column: str) -> list[Row]:
+    """A row for each learner, networks first, and a cell for each value of a column; the best of each marked."""
+    controls, found = config.evaluation.twins.controls, []
+    best = rows.groupby([column, "encoder", "trained_on"])["accuracy"].mean().groupby(level=0).max()
+    order = [*networks(config), *controls]
+    for (name, trained_on), mine in sorted(
+        rows.groupby(["encoder", "trained_on"], sort=False), key=lambda some: order.index(str(some[0][0]))
+    ):
+        cells = {}
+        for value, seeds in mine.groupby(column, sort=False):
+            cell = told(seeds)
+            cells[value] = Told(cell.mean, cell.deviation, cell.n, bool(cell.mean >= best[value] - ROUNDING))
+        # Each training, once: it is asked about several things.
+        collapsed = int(mine.groupby("seed")["collapsed"].max().sum())
+        found.append(Row(spoken(str(name)) + _trained(config, str(trained_on)), name in controls, collapsed, cells))
+    return found
+
+
+def _few_shot(table: pd.DataFrame, config: RunConfig, learner: str, classifier: str) -> pd.DataFrame:
+    """Rows of the main condition, one for each number of labels and seed."""
+    return table[
+        (table["protocol"] == "few_shot")
+        & (table["classifier"] == classifier)
+        & (table["encoder"] == learner)
+        & (table["trained_on"] == home(config, learner))
+        & (table["condition"] == main_condition(config))
+        & (table["fold"] == fold_of(config, learner))
+    ]
+
+
+def shots_table(table: pd.DataFrame, config: RunConfig) -> tuple[list[int], dict[str, list[Row]]]:
+    """Numbers of labels, and by classifier a row for each learner: the deviation is that over structures."""
+    labels, tables = sorted(config.evaluation.twins.labels), {}
+    for classifier in SHOTS:
+        rows = []
+        for learner in learners(config, main_condition(config)):
+            some = _few_shot(table, config, learner, classifier)
+            cells = {
+                int(n): Told(float(seeds["accuracy"].mean()), float(seeds["deviation"].mean()), len(seeds))
+                for n, seeds in some.groupby("labels")
+            }
+            rows.append(Row(spoken(learner), learner in config.evaluation.twins.controls, 0, cells))
+        tables[classifier] = rows
+    return labels, tables
+
+
+def seen_table(table: pd.DataFrame, config: RunConfig) -> list[Row]:
+    """What the poster's measure would say, beside held-out answers, in the dataset trained on; fold `none`.
+
+    Verification is of unseen structures, in the main condition, the mean over folds.
+    """
+    parts = []
+    for protocol, classifier in SEEN.items():
+        rows = table[(table["protocol"] == protocol) & table["classifier"].isin([classifier, "clusters"])]
+        if protocol == "verification":
+            rows = rows[rows["condition"] == main_condition(config)].assign(accuracy=rows["roc_auc"])
+            keys = ["encoder", "trained_on", "protocol", "seed"]
+            rows = rows.groupby(keys, sort=False)[["accuracy", "collapsed"]].agg(
+                {"accuracy": "mean", "collapsed": "max"}
+            )
+            parts.append(rows.reset_index())
+        else:
+            parts.append(rows[(rows["condition"] == rows["trained_on"]) & (rows["fold"] == NONE)])
+    rows = pd.concat(parts, ignore_index=True)
+    return _rows(rows[rows["encoder"].isin([*networks(config), *config.evaluation.twins.controls])], config, "protocol")
+
+
+def _structures(config: RunConfig, provenance: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:
+    """Family -> records of its structures; those made up by chance are not listed."""
+    records = {record["id"]: record for record in provenance["structures"]}
+    return {family: [records[one] for one in members] for family, members in families_of(config, list(records)).items()}
+
+
+def listed(values: Any) -> str:
+    """A value of the provenance, in words."""
+    return values if isinstance(values, str) or not isinstance(values, Sequence) else "; ".join(map(str, values))
+
+
+def _environment() -> Environment:
+    folder = Path(__file__).parent
+    environment = Environment(
+        loader=FileSystemLoader([folder, folder.parent]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    shown = (duration, enumerated, listed, number, percent, points, spoken, spread)
+    environment.filters |= {function.__name__: function for function in shown}
+    return environment

@@ -42,6 +42,26 @@ TINY: dict[str, Any] = {
 }
 
 
+TWINS = {
+    "datasets": ["mixed"],
+    "families": {"rods": ["wishbone"]},
+    "device": "cpu",
+    "recipe": {"base": "ours", "epochs": 1, "batch_size": 32},
+    "encoders": {
+        "azimuthal": {},
+        "plain": {"network": "late5", "datasets": ["known"], "recipe": {"base": "poster", "epochs": 1}},
+        "grid": {
+            "network": "dense",
+            "datasets": ["known"],
+            "recipe": {"base": "poster", "epochs": 1},
+            "embedding_dims": [2, 4],
+            "margins": [0.1],
+            "folds": ["none"],
+        },
+    },
+}
+
+
 @dataclass(frozen=True)
 class Workflow:
     """A folder in which snakemake is run on one config."""
@@ -61,8 +81,12 @@ class Workflow:
             for name in sections:
                 section = section.setdefault(name, {})
             section[last] = value
-        (self.folder / "config.yaml").write_text(yaml.safe_dump(config))
+        self.write(config)
         return config
+
+    def write(self, config: dict[str, Any]) -> None:
+        """This is the config from now on."""
+        (self.folder / "config.yaml").write_text(yaml.safe_dump(config))
 
     def command(self, *arguments: str, configfile: Path | None = None) -> list[str]:
         config = configfile or self.folder / "config.yaml"
@@ -117,3 +141,24 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
     done = made.snakemake()
     assert done.returncode == 0, done.stderr
     return made
+
+
+@pytest.fixture(scope="session")
+def twinned(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
+    """A finished run of twin networks alone."""
+    workflow = Workflow(tmp_path_factory.mktemp("twins"))
+    config = workflow.configure(
+        simulation__random_phantoms=2,
+        simulation__datasets={
+            "mixed": {"base": "clean"},
+            "known": {"base": "clean", "select": {"structures": "phantoms"}},
+            "dim": {"base": "poster"},
+        },
+        twins=TWINS,
+        evaluation={"twins": {"asked_about": ["dim"], "labels": [1, 3], "draws": 2}},
+    )
+    del config["training"]
+    workflow.write(config)
+    done = workflow.snakemake()
+    assert done.returncode == 0, done.stderr
+    return workflow

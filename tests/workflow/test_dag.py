@@ -49,6 +49,23 @@ def test_models_are_trained_and_asked_as_the_config_says(workflow) -> None:
     assert jobs["tables"] == jobs["figures"] == jobs["report"] == 1
 
 
+def test_twins_are_trained_in_every_fold_and_asked_once(workflow) -> None:
+    """Random phantoms are one job, and their volumes another; a control learns from every dataset trained on."""
+    twins = {
+        "datasets": ["noise_free"],
+        "families": {"rods": ["wishbone"]},
+        "encoders": {"late10": {}, "grid": {"network": "late3", "margins": [0, 1], "folds": ["none"], "seeds": [0, 1]}},
+    }
+    workflow.configure(simulation__random_phantoms=3, twins=twins, evaluation={"twins": {"labels": [2]}})
+    jobs = workflow.planned()
+    assert jobs["train_twin"] == 2 + 2 * 2
+    assert jobs["twin_control"] == 3
+    assert jobs["embed"] == jobs["train_twin"] + jobs["twin_control"]
+    assert jobs["random_structures"] == jobs["random_volumes"] == 1
+    assert jobs["structure"] == jobs["volume"] == 2
+    assert jobs["twin_tables"] == jobs["twin_figures"] == jobs["twin_report"] == jobs["report"] == 1
+
+
 def test_only_a_model_that_asks_for_fresh_patterns_needs_what_they_are_rendered_from(workflow) -> None:
     fresh = {"network": "late10", "recipe": {"base": "plain", "fresh": True}}
     workflow.configure(training__models={"late10": {}, "fresh": fresh}, evaluation={})
@@ -84,6 +101,26 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a network for other images": (
         {"simulation__datasets__noise_free__detector": {"n_pixels": 64}},
         "takes images of 128 x 128 pixels, but simulation.datasets.noise_free.detector.n_pixels is 64",
+    ),
+    "nothing to train": ({"training": None, "evaluation": {}}, "nothing is trained: give the run a section"),
+    "a family of strangers": (
+        {"twins": {"encoders": {"late10": {}}, "datasets": ["noisy"], "families": {"rods": ["stick"]}}},
+        "twins.families.rods: ['stick'] are not among simulation.structures ['globule', 'wishbone']",
+    ),
+    "an encoder without features": (
+        {"twins": {"encoders": {"early": {}}, "datasets": ["noisy"]}},
+        "twins.encoders.early: 'early' has no features that both heads share",
+    ),
+    "more labels than patterns": (
+        {"twins": {"encoders": {"late10": {}}, "datasets": ["noisy"]}},
+        "evaluation.twins.labels asks for 20 labelled patterns, but 'noisy' has 4",
+    ),
+    "phantoms that are not there": (
+        {
+            "simulation__structures": [{"id": "1abc"}],
+            "simulation__datasets__noisy__select": {"structures": "phantoms"},
+        },
+        "dataset noisy: select.structures: phantoms, but the run has none",
     ),
     "no such dataset": (
         {"training__datasets": ["dark"], "evaluation": {}},

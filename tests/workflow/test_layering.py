@@ -15,7 +15,15 @@ MAY_IMPORT = {
 }
 PACKAGES = set(MAY_IMPORT)
 CORE = ("simulate.volume", "simulate.patterns", "simulate.patterns_torch", "simulate.detector", "simulate.geometry")
-TRAINING = ("train.fit", "train.predict", "train.checkpoint", "train.models.registry")
+TRAINING = (
+    "train.fit",
+    "train.predict",
+    "train.checkpoint",
+    "train.models.registry",
+    "train.fit_twin",
+    "train.few_shot",
+    "train.embed",
+)
 
 
 def imports(file: Path) -> list[tuple[int, str]]:

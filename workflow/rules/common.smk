@@ -5,14 +5,6 @@ STRUCTURES = [structure.id for structure in SIMULATION.structures]
 # Phantoms made up by chance come by the hundred: one job makes all of them, another all their volumes.
 RANDOM = [name for name in STRUCTURES if RANDOM_NAME.fullmatch(name)]
 SINGLE = [name for name in STRUCTURES if name not in RANDOM]
-# Every structure as far as a dataset that holds it reaches.
-VOLUMES = sorted(
-    {
-        (structure, reach_of(dataset))
-        for name, dataset in SIMULATION.datasets.items()
-        for structure in SIMULATION.selected(name)
-    }
-)
 MODELS_TRAINED = RUN.training.models if RUN.training else {}
 TRAININGS = RUN.training.trainings if RUN.training else []
 PREDICTIONS = [FILES.predictions(*learner) for learner in judged(RUN)]
@@ -30,6 +22,20 @@ wildcard_constraints:
     model="|".join([*MODELS_TRAINED, *BASELINES]),
     seed=r"\d+",
     job=r"\d+",
+
+
+def files_of(structures, file):
+    """The files of these structures; in place of those of random phantoms the folder that holds them."""
+    single = [file(name) for name in structures if name not in RANDOM]
+    return single + ([file(RANDOM[0]).parent] if len(single) < len(structures) else [])
+
+
+def volumes_of(name):
+    """How finely the structures of a dataset are sampled, as far as it reaches."""
+    reach = reach_of(SIMULATION.datasets[name])
+    return files_of(
+        SIMULATION.selected(name), lambda structure: FILES.volume(structure, reach)
+    )
 
 
 def settings(*sections):
@@ -75,14 +81,14 @@ def fields_of(wildcards):
     if dataset.engine == "skopi":
         return []
     structures = SIMULATION.selected(wildcards.dataset)
-    return [FILES.field(structure, reach_of(dataset)) for structure in structures]
+    return files_of(structures, lambda name: FILES.field(name, reach_of(dataset)))
 
 
 def atoms_of(wildcards):
     """Atoms of a dataset's structures, where the engine is skopi's."""
     by_skopi = SIMULATION.datasets[wildcards.dataset].engine == "skopi"
     structures = SIMULATION.selected(wildcards.dataset) if by_skopi else []
-    return [FILES.atoms(structure) for structure in structures]
+    return files_of(structures, FILES.atoms)
 
 
 def training_settings(wildcards):
@@ -118,10 +124,7 @@ def rendered_from(wildcards):
         "plan": plan_of(wildcards),
         "geometry": FILES.geometry(wildcards.dataset),
         "volumes": fields_of(wildcards),
-        "atoms": [
-            FILES.atoms(structure)
-            for structure in SIMULATION.selected(wildcards.dataset)
-        ],
+        "atoms": files_of(SIMULATION.selected(wildcards.dataset), FILES.atoms),
     }
 
 

@@ -30,7 +30,7 @@ rule tables:
         cards=expand(FILES.card("{dataset}"), dataset=RUN.training.conditions),
         predictions=PREDICTIONS + TRANSFERS,
         trainings=[FILES.training_record(*training) for training in TRAININGS],
-        records=expand(FILES.structure("{structure}"), structure=STRUCTURES),
+        records=files_of(STRUCTURES, FILES.structure),
     output:
         tables=[
             report(
@@ -107,8 +107,10 @@ rule report:
         histories=[FILES.history(*training) for training in TRAININGS],
         trainings=[FILES.training_record(*training) for training in TRAININGS],
         predictions=PREDICTIONS + TRANSFERS,
-        structures=expand(FILES.structure("{structure}"), structure=STRUCTURES),
-        volumes=[FILES.volume(*volume) for volume in VOLUMES],
+        structures=files_of(STRUCTURES, FILES.structure),
+        volumes=sorted(
+            {path for name in SIMULATION.datasets for path in volumes_of(name)}
+        ),
         geometries=expand(
             FILES.geometry_record("{dataset}"), dataset=SIMULATION.datasets
         ),

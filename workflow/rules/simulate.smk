@@ -78,8 +78,7 @@ if RANDOM:
 
     rule random_structures:
         output:
-            atoms=expand(FILES.atoms("{structure}"), structure=RANDOM),
-            records=expand(FILES.structure("{structure}"), structure=RANDOM),
+            directory(FILES.atoms(RANDOM[0]).parent),
         log:
             log_of("random_structures"),
         benchmark:
@@ -101,10 +100,9 @@ if RANDOM:
 
     rule random_volumes:
         input:
-            atoms=expand(FILES.atoms("{structure}"), structure=RANDOM),
+            FILES.atoms(RANDOM[0]).parent,
         output:
-            volumes=expand(FILES.field("{structure}", "{{reach}}"), structure=RANDOM),
-            records=expand(FILES.volume("{structure}", "{{reach}}"), structure=RANDOM),
+            directory(FILES.field(RANDOM[0], "{reach}").parent),
         log:
             log_of("random_volumes/{reach}"),
         benchmark:
@@ -126,9 +124,9 @@ if RANDOM:
 
 rule plan:
     input:
-        atoms=lambda wildcards: [
-            FILES.atoms(name) for name in SIMULATION.planned(wildcards.placement)
-        ],
+        atoms=lambda wildcards: files_of(
+            SIMULATION.planned(wildcards.placement), FILES.atoms
+        ),
     output:
         FILES.plan("{placement}"),
     log:
@@ -153,9 +151,9 @@ rule dataset_layout:
     input:
         plan=plan_of,
         geometry=FILES.geometry("{dataset}"),
-        records=lambda wildcards: [
-            FILES.structure(name) for name in SIMULATION.selected(wildcards.dataset)
-        ],
+        records=lambda wildcards: files_of(
+            SIMULATION.selected(wildcards.dataset), FILES.structure
+        ),
     output:
         FILES.layout("{dataset}"),
     log:

@@ -35,15 +35,17 @@ def start(snakemake: "SnakemakeObject") -> tuple[RunConfig, RunFiles]:
 
 def rendered_from(snakemake: "SnakemakeObject", run: RunConfig) -> "Inputs":
     """The files that a rule names as those that patterns are rendered from."""
+    from simulate.reach import reach_of
     from simulate.render import Inputs
 
-    structures = run.simulation.selected(snakemake.wildcards.dataset)
+    name, files = snakemake.wildcards.dataset, RunFiles(run.folder)
+    structures, reach = run.simulation.selected(name), reach_of(run.simulation.datasets[name])
     return Inputs(
         plan=Path(snakemake.input.plan),
         geometry=Path(snakemake.input.geometry),
-        # By id, of the structures that the dataset holds; an engine may need one or the other: the rule names which.
-        volumes=dict(zip(structures, map(Path, snakemake.input.volumes), strict=False)),
-        atoms=dict(zip(structures, map(Path, snakemake.input.atoms), strict=False)),
+        # An engine may need one or the other: the rule says which.
+        volumes={name: files.field(name, reach) for name in structures} if snakemake.input.volumes else {},
+        atoms={name: files.atoms(name) for name in structures} if snakemake.input.atoms else {},
     )
 
 
