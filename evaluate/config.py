@@ -126,6 +126,8 @@ class RunConfig(Strict):
                 if model.datasets != networks.datasets:  # its own
                     yield f"{section}.{name}.datasets", model.datasets
         yield "evaluation.twins.asked_about", self.evaluation.twins.asked_about
+        for name, encoder in (self.twins.encoders if self.twins else {}).items():
+            yield f"twins.encoders.{name}.asked_about", encoder.asked_about or ()
         for trained_on, others in self.evaluation.transfers.items():
             yield f"evaluation.transfers.{trained_on}", others
         yield "evaluation.photon_curve", self.evaluation.photon_curve

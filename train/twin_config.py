@@ -68,6 +68,9 @@ class EncoderConfig(Strict):
         (), description="instead of the recipe's: a grid of these by `margins`"
     )
     margins: Annotated[tuple[Annotated[float, Field(ge=0)], ...], AfterValidator(unique)] = ()
+    asked_about: Annotated[tuple[Identifier, ...], AfterValidator(unique)] | None = Field(
+        None, description="instead of evaluation.twins.asked_about"
+    )
 
     @property
     def grid(self) -> list[tuple[int, float]]:

@@ -30,7 +30,7 @@ GRID: dict[str, Any] = {"color": "#e3e7eb", "linewidth": 0.6}
 SINGLE, MULTIPLE = "single hit", "multiple hits"
 COLORS = {SINGLE: BLUE, MULTIPLE: ORANGE}
 
-MARKERS = ("o", "^", "s", "D", "v", "P", "X", "*")
+MARKERS = ("o", "^", "s", "D", "v", "P", "X", "*", "<", ">", "p", "h")
 """Of structures of one family, which share a colour."""
 
 PALE = "#c3cad1"

@@ -1,6 +1,6 @@
 """tables/twin.csv and tables/twin_structures.csv: how twin networks, and controls, answered each protocol."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,11 @@ STRUCTURE_COLUMNS: Mapping[str, str] = {
 def asked_about(config: RunConfig, training: TwinTraining) -> list[str]:
     """Datasets that the encoder of a training, or a control, is asked about; a cell of a grid about its own alone."""
     encoder = config.twinned.encoders.get(training.encoder)
-    others = () if encoder is not None and len(encoder.grid) > 1 else config.evaluation.twins.asked_about
+    others: Sequence[str] = config.evaluation.twins.asked_about
+    if encoder is not None and len(encoder.grid) > 1:
+        others = ()
+    elif encoder is not None and encoder.asked_about is not None:
+        others = encoder.asked_about
     return list(dict.fromkeys((training.dataset, *others)))
 
 

@@ -116,6 +116,7 @@ rule report:
         ),
         cards=expand(FILES.card("{dataset}"), dataset=SIMULATION.datasets),
         template=workflow.source_path("../../evaluate/report.html.j2"),
+        style=workflow.source_path("../../evaluate/style.css.j2"),
     output:
         report(
             FILES.report,

@@ -209,6 +209,7 @@ rule twin_report:
         figures=[FILES.figure(name) for name in twin_figure_names(RUN)],
         structures=expand(FILES.structure("{structure}"), structure=SINGLE),
         template=workflow.source_path("../../evaluate/twin/page.html.j2"),
+        style=workflow.source_path("../../evaluate/style.css.j2"),
     output:
         report(
             FILES.twin_report,
