@@ -143,6 +143,19 @@ def test_a_selection_hangs_on_its_own_class_alone(config: PlanConfig, drawn: Pla
     assert set(plan.select(drawn, {**SHARES, 3: 0.1}).table["seed"]) < seeds
 
 
+def test_some_structures_are_a_plan_of_their_own(config: PlanConfig, drawn: Plan) -> None:
+    """Row by row that of a plan drawn for them alone, species counted among them; rows keep their order."""
+    names = list(BODIES)
+    some, alone = (
+        plan.only(drawn, ["large"], names),
+        by_seed(plan.draw(config, "ballistic", {"large": BODIES["large"]})),
+    )
+    assert len(some) == len(alone)
+    assert all(same_row(row, alone[seed], *LABELS) for seed, row in by_seed(some).items())
+    assert some.table["pattern"].is_monotonic_increasing
+    assert plan.only(drawn, names, names) is drawn
+
+
 def test_mixed_shots_have_any_structure_after_the_first() -> None:
     n, bodies = 2000, {**BODIES, "another": body(60.0)}
     config = PlanConfig(hit_multiplicities=(1, 4), patterns_per_class=n, mixed_fraction=0.3)

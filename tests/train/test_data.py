@@ -138,3 +138,22 @@ def test_a_failing_read_ends_the_epoch(dataset, monkeypatch):
     monkeypatch.setattr(Dataset, "read_raw", fail)
     with pytest.raises(OSError, match="disk gone"):
         list(batches.epoch(0))
+
+
+@both_ways
+def test_of_some_structures_the_same_patterns_come_with_their_labels(dataset, memory_gb):
+    """Structures a and c: two of three rows, shards of which some are cut."""
+    batches = Batches(dataset, ROWS, 16, memory_gb, seed=1, structures=[0, 2])
+    expected = [row for row in range(ROWS.start, ROWS.stop) if row % 3 != 1]
+    assert batches.n_patterns == len(expected)
+    np.testing.assert_array_equal(batches.particle, np.array(expected) % 3)
+    seen = list(batches.epoch())
+    rows = np.concatenate([patterns.images[:, 0, 0] for patterns in seen]).astype(int)
+    assert sorted(rows) == expected
+    np.testing.assert_array_equal(np.concatenate([patterns.count for patterns in seen]), rows % 4)
+    assert len(seen) == len(batches)
+
+
+def test_no_structure_is_an_error(dataset):
+    with pytest.raises(ValueError, match="hold no pattern that is asked for"):
+        Batches(dataset, ROWS, 16, IN_MEMORY, structures=[])

@@ -194,3 +194,19 @@ def test_a_network_trains_on_them_and_resumes(made: Made, tmp_path: Path) -> Non
 def test_a_recipe_for_fresh_patterns_needs_their_source(made: Made, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no source of fresh patterns"):
         fit("late10", made.datasets["clean"], Recipe(fresh=True), 0, CPU, tmp_path)
+
+
+def test_of_some_structures_the_source_renders_the_same_patterns(made: Made) -> None:
+    """And batches of them have the labels of the dataset, and as many patterns as its training split has of them."""
+    source, dataset = made.sources["noisy"], made.datasets["noisy"]
+    whole, some = source.plan(0, seed=3), source.only(["two"]).plan(0, seed=3)
+    rows = some.table[some.table["structure"] == "two"]
+    assert set(rows["seed"]) == set(whole.table[whole.table["structure"] == "two"]["seed"])
+    one = source.only(["two"]).read(some.take(rows.index.to_numpy()))
+    place = {seed: row for row, seed in enumerate(whole.table["seed"])}
+    other = source.read(whole.take(np.array([place[seed] for seed in rows["seed"]])))
+    np.testing.assert_array_equal(one, other)
+    number = dataset.structures.index("two")
+    batches = FreshBatches(source, dataset, 8, CPU, seed=3, structures=[number])
+    assert batches.n_patterns == (dataset.structure[dataset.splits["train"]] == number).sum()
+    assert {int(n) for patterns in batches.epoch() for n in patterns.particle} <= {number, -1}
