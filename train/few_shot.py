@@ -19,6 +19,9 @@ N_NEIGHBOURS = 15
 WEIGHT_OF_PRIOR = 1.0
 """Precision of the normal prior about the coefficients, in units where the known embeddings have variance 1."""
 
+SETTLING = 100
+"""Steps, at most, of two means towards where the patterns lie."""
+
 AT_ONCE = 1024
 """Patterns whose distances to all known ones are held together."""
 
@@ -126,6 +129,26 @@ def by_neighbours(known: Known, asked: Array) -> Array:
 def by_regression(known: Known, asked: Array) -> Array:
     """(n,) log-odds of `learn`."""
     return learn(known).scores(asked)
+
+
+def settled(known: Known, asked: Array) -> Array:
+    """(n,) scores as of `by_centroid`, the two means having moved to where the patterns asked about lie.
+
+    Lloyd's algorithm for two clusters, started at the means of the known patterns: it needs no label of the sample
+    asked about, but many of its patterns, and both single and multiple hits among them. Where a mean would be left
+    without a pattern, both stay.
+    """
+    known.must_have_both()
+    means = [known.embeddings[which].mean(axis=0) for which in (known.is_single, ~known.is_single)]
+    nearer = np.zeros(len(asked), bool)
+    for _ in range(SETTLING):
+        single, multiple = (np.square(asked - mean).sum(axis=1) for mean in means)
+        before, nearer = nearer, single < multiple
+        if not 0 < nearer.sum() < len(nearer) or (nearer == before).all():
+            break
+        means = [asked[which].mean(axis=0) for which in (nearer, ~nearer)]
+    single, multiple = (np.square(asked - mean).sum(axis=1) for mean in means)
+    return multiple - single
 
 
 CLASSIFIERS: Mapping[str, Callable[[Known, Array], Array]] = {

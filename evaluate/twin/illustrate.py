@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -179,21 +179,23 @@ def classifier_of(learner: str) -> str:
     return "regression" if "regression" in known else next(iter(known))
 
 
-def unseen_rows(table: pd.DataFrame, config: RunConfig, each: bool = False) -> pd.DataFrame:
+def unseen_rows(
+    table: pd.DataFrame, config: RunConfig, each: bool = False, protocol: Literal["unseen", "unlabelled"] = "unseen"
+) -> pd.DataFrame:
     """Rows of `twin.csv`, or of `twin_structures.csv`, that say how unseen structures were told, in the config's order.
 
     One for each network or control, dataset trained on, condition and seed (and structure).
 
     Parameters
     ----------
-    each : whether the table has rows for single structures: these have the family held out as their fold.
+    each :     whether the table has rows for single structures: these have the family held out as their fold.
+    protocol : without labels of them, or with other patterns of theirs as well, also without labels.
     """
     names = [*networks(config), *config.evaluation.twins.controls]
     found = []
     for name in names:
-        mine = (
-            (table["encoder"] == name) & (table["protocol"] == "unseen") & (table["classifier"] == classifier_of(name))
-        )
+        classifier = classifier_of(name) if protocol == "unseen" else "settled"
+        mine = (table["encoder"] == name) & (table["protocol"] == protocol) & (table["classifier"] == classifier)
         fold = fold_of(config, name)
         in_fold = table["fold"] != NONE if each and fold == ALL_FOLDS else table["fold"] == fold
         found.append(table[mine & in_fold])

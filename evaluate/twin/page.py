@@ -86,6 +86,8 @@ class Headline:
     labels: int | None
     """labelled patterns, of each answer: the most there are"""
     with_labels: Told | None
+    unlabelled: Told | None
+    """with other patterns of the structure, without labels"""
     worst: tuple[str, float]
     """structure, and the mean over the seeds"""
     control: tuple[str, float] | None
@@ -117,7 +119,8 @@ def build_page(files: RunFiles, config: RunConfig, output: Path) -> None:
             condition=main_condition(config),
             headline=headline(table, each, config),
             warnings=list(beaten(table, config)),
-            unseen=unseen_table(table, config),
+            unseen=unseen_table(unseen_rows(table, config), config),
+            unlabelled=unseen_table(unseen_rows(table, config, protocol="unlabelled"), config),
             shots=shots_table(table, config),
             seen=seen_table(table, config),
             shot_names=SHOTS,
@@ -155,6 +158,12 @@ def headline(table: pd.DataFrame, each: pd.DataFrame, config: RunConfig) -> Head
     rows = unseen_rows(table, config)
     rows = rows[(rows["condition"] == condition) & (rows["trained_on"] == home(config, main))]
     mine = rows[rows["encoder"] == main]
+    settled = unseen_rows(table, config, protocol="unlabelled")
+    settled = settled[
+        (settled["condition"] == condition)
+        & (settled["trained_on"] == home(config, main))
+        & (settled["encoder"] == main)
+    ]
     shots = _few_shot(table, config, main, "adapted")
     most = None if shots.empty else int(shots["labels"].max())
     of_structures = unseen_rows(each, config, each=True)
@@ -173,6 +182,7 @@ def headline(table: pd.DataFrame, each: pd.DataFrame, config: RunConfig) -> Head
         int(mine["collapsed"].sum()),
         most,
         None if most is None else told(shots[shots["labels"] == most]),
+        None if settled.empty else told(settled),
         (str(by_structure.idxmin()), float(by_structure.min())),
         None if controls.empty else (str(controls.idxmax()), float(controls.max())),
     )
@@ -225,9 +235,8 @@ class Row:
     cells: Mapping[Any, Told]
 
 
-def unseen_table(table: pd.DataFrame, config: RunConfig) -> tuple[list[str], list[Row]]:
+def unseen_table(rows: pd.DataFrame, config: RunConfig) -> tuple[list[str], list[Row]]:
     """Conditions, and a row for each network, control and majority: accuracy on unseen structures."""
-    rows = unseen_rows(table, config)
     conditions = list(dict.fromkeys(rows["condition"]))
     found = _rows(rows, config, "condition")
     if found:

@@ -4,6 +4,7 @@
 | --- | --- | --- |
 | same | training patterns | test patterns of the structures trained on |
 | unseen | the same | test patterns of structures that nobody trained on |
+| unlabelled | and other patterns of each such structure, without labels | the same |
 | few_shot | and a few labelled patterns of each such structure | the same |
 | verification | | pairs of these: are both single, or both multiple hits? |
 | retrieval | training patterns of every class | which class: structure and number of particles |
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from evaluate.twin.embedded import Embedded
-from train.few_shot import Array, Known, adapt, by_centroid, by_nearest, by_neighbours, learn
+from train.few_shot import Array, Known, adapt, by_centroid, by_nearest, by_neighbours, learn, settled
 
 N_PAIRS = 20_000
 """Of verification and of triplets."""
@@ -115,6 +116,18 @@ def asked(protocol: str, known: Embedded, about: Embedded, classifiers: Classifi
     for name, classify in classifiers.items():
         scores = classify(known.known, about.embeddings)
         yield from single_or_multiple(protocol, name, scores, about.is_single, about.structure)
+
+
+def unlabelled(known: Embedded, about: Embedded) -> Iterator[Answer]:
+    """Answers about the test patterns of each structure, from how all of its patterns lie, test patterns among them."""
+    structures = np.unique(about.structure)
+    scores = np.empty(len(about.embeddings))
+    for structure in structures:
+        mine = about.structure == structure
+        scores[mine] = settled(known.known, about.embeddings[mine])
+    test = about.split == "test"
+    judged = (scores[test], about.is_single[test], about.structure[test])
+    yield from single_or_multiple("unlabelled", "settled", *judged)
 
 
 def few_shot(

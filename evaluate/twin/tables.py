@@ -99,7 +99,7 @@ def write_twin_tables(files: RunFiles, config: RunConfig, provenance: Mapping[st
 
 def over_folds(each: pd.DataFrame) -> pd.DataFrame:
     """One row for all families together, from rows of single structures: each where its family was held out."""
-    held_out = each[(each["fold"] != NONE) & each["protocol"].isin(["unseen", "few_shot"])]
+    held_out = each[(each["fold"] != NONE) & each["protocol"].isin(["unseen", "unlabelled", "few_shot"])]
     if held_out.empty:
         return held_out
     keys = ["trained_on", "condition", "encoder", "embedding_dim", "margin", "distance", "mining", "seed", "n_train"]
@@ -185,6 +185,7 @@ def _of_fold(
         yield protocols.triplets("test_triplets", seen, settings.seed)
     if len(unseen.split):
         yield from protocols.asked("unseen", known, unseen, classifiers)
+        yield from protocols.unlabelled(known, asked.of(np.unique(unseen.structure)))
         yield protocols.verification(unseen, settings.seed)
         if condition not in (settings.asked_about or (training.dataset,)):
             return

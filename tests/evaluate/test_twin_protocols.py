@@ -62,6 +62,21 @@ def test_few_labels_of_a_structure_correct_what_was_learned_elsewhere():
     assert all(a.n_test == 200 and a.majority_accuracy == 0.75 for a in answers)
 
 
+def test_unlabelled_patterns_are_judged_structure_by_structure_on_the_test_split_alone():
+    known = patterns(400, apart=8.0)
+    new = patterns(400, seed=1, structures=("c", "d"), apart=8.0)
+    shift = np.where(new.structure == "c", 5.0, -5.0)[:, None] * np.array([1, 0])  # both astray, in opposite ways
+    moved = new._replace(
+        embeddings=(new.embeddings + shift).astype(np.float32),
+        split=np.where(np.arange(400) < 100, "validation", "test"),
+    )
+    whole, *each = protocols.unlabelled(known, moved)
+    assert whole.accuracy > 0.99
+    assert (whole.n_test, [a.structure for a in each]) == (300, ["c", "d"])
+    without = next(protocols.asked("unseen", known, moved, {"centroid": CLASSIFIERS["centroid"]}))
+    assert without.accuracy < 0.8
+
+
 def test_too_few_patterns_to_label_are_an_error():
     known, few = patterns(80), patterns(16, structures=("c",))
     with pytest.raises(ValueError, match="5 labelled single hits of c are asked for, but the validation split has 4"):

@@ -230,3 +230,30 @@ def test_the_share_is_that_of_the_patterns():
 def test_a_share_that_is_none_is_refused(share):
     with pytest.raises(ValueError, match="single_share is"):
         probability(np.zeros(2), share)
+
+
+def test_means_settle_where_the_patterns_are():
+    """A sample that lies elsewhere: by the known means nearly all of it is single; settled, as its own means say."""
+    known, new = clouds(300, 300, apart=3.0), clouds(150, 250, apart=3.0, seed=4)
+    moved = new.embeddings + np.float32(2.2)
+    without = ((few_shot.by_centroid(known, moved) > 0) == new.is_single).mean()
+    settled = ((few_shot.settled(known, moved) > 0) == new.is_single).mean()
+    best = ((few_shot.by_centroid(Known(moved, new.is_single), moved) > 0) == new.is_single).mean()
+    assert without < 0.6
+    assert settled >= best - 0.02
+
+
+def test_settled_is_lloyds_algorithm():
+    known, points = clouds(20, 20, apart=2.0), asked(60)
+    means = [mean(known.embeddings[known.is_single == which]) for which in (True, False)]
+    for _ in range(100):
+        nearer = [squared(point, means[0]) < squared(point, means[1]) for point in points]
+        means = [mean([p for p, near in zip(points, nearer, strict=True) if near == which]) for which in (True, False)]
+    expected = [squared(point, means[1]) - squared(point, means[0]) for point in points]
+    np.testing.assert_allclose(few_shot.settled(known, points), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_where_all_lie_near_one_mean_both_stay():
+    known = clouds(20, 20, apart=50.0)
+    single = known.embeddings[known.is_single][:5]
+    np.testing.assert_allclose(few_shot.settled(known, single), few_shot.by_centroid(known, single), rtol=1e-5)
