@@ -8,7 +8,7 @@ import pandas as pd
 from evaluate.config import RunConfig
 from evaluate.run_files import RunFiles
 from simulate.files import read_json
-from simulate.phantoms import RANDOM as RANDOM_NAME
+from simulate.phantoms import RANDOM
 from simulate.provenance import json_digest, source_digest, versions
 
 
@@ -36,14 +36,15 @@ def _gathered(
     files: RunFiles, config: RunConfig, trainings: Mapping[str, dict[str, Any]], sources: tuple[str, ...]
 ) -> dict[str, Any]:
     shown = ("id", "source", "file", "sha256", "title", "assembly", "is_phantom", "stand_in_for")
-    names = [
-        s.id for s in config.simulation.structures if not RANDOM_NAME.fullmatch(s.id)
-    ]  # by hundreds, and all in the code
-    records = [read_json(files.structure(name)) for name in names]
+    settings = config.model_dump(mode="json")
+    # Random phantoms come by the hundred; how many there are says all of them.
+    simulation = settings["simulation"]
+    simulation["structures"] = [s for s in simulation["structures"] if not RANDOM.fullmatch(s["id"])]
+    records = [read_json(files.structure(structure["id"])) for structure in simulation["structures"]]
     return {
         "source_digest": source_digest(*sources),
-        "config_digest": json_digest(config.model_dump(mode="json")),
-        "config": config.model_dump(mode="json"),
+        "config_digest": json_digest(settings),
+        "config": settings,
         "structures": [{key: record.get(key) for key in shown} for record in records],
         "versions": versions(),
         "device": sorted({record["device"] for record in trainings.values()}),
