@@ -50,6 +50,7 @@ if RUN.training:
 
 if RUN.twins:
 
+    include: "workflow/rules/twin_common.smk"
     include: "workflow/rules/twin.smk"
 
 

@@ -127,7 +127,8 @@ def network(description: Description, device: torch.device) -> nn.Module:
 def twin(description: TwinDescription, device: torch.device) -> nn.Module:
     """The described twin network with random weights."""
     recipe = description.recipe
-    model = encoder(description.model, recipe.embedding_dim, recipe.distance)
+    n_proxies = len(description.hit_multiplicities) if recipe.proxy_weight else 0
+    model = encoder(description.model, recipe.embedding_dim, recipe.distance, n_proxies)
     return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 

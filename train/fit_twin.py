@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -15,8 +15,9 @@ from train.data import Batches, Patterns
 from train.descent import Task, descend, prepare, training_batches
 from train.embeddings import embed_batches
 from train.history import TwinEpoch, TwinHistory
+from train.models.encoder import Embedding
 from train.recipe import Alike, TwinRecipe
-from train.triplets import MININGS, distances, triplet_loss
+from train.triplets import MININGS, distances, proxy_loss, triplet_loss
 from train.validate import collapsed
 
 if TYPE_CHECKING:
@@ -69,11 +70,16 @@ def fit_twin(
     multiplicities = np.array(dataset.hit_multiplicities)
     is_single = multiplicities[validation.count] == 1
     watched: list[Tensor] = []
+    proxies = cast(Embedding, model.heads).proxies
 
     def loss(embeddings: Tensor, patterns: Patterns) -> Tensor:
         labels = torch.from_numpy(alike(recipe.alike, multiplicities[patterns.count], patterns.particle)).to(device)
         between = distances(embeddings, embeddings, recipe.distance)
-        return triplet_loss(between, MININGS[recipe.mining](between.detach(), labels, None), recipe.margin)
+        loss = triplet_loss(between, MININGS[recipe.mining](between.detach(), labels, None), recipe.margin)
+        if proxies is None:
+            return loss
+        number = torch.from_numpy(patterns.count).to(device)
+        return loss + recipe.proxy_weight * proxy_loss(embeddings, proxies, number)
 
     def judge(model: nn.Module) -> dict[str, Any]:
         embeddings = embed_batches(model, validation, recipe.input, device)

@@ -106,6 +106,9 @@ class TwinRecipe(Descent):
     distance: Distance = "rms"
     """`squared_l2` is between embeddings of length 1; `rms` takes them as they come"""
     mining: Mining = "batch_hard"
+    proxy_weight: float = 0.0
+    """weight of the cross-entropy of proxies, learned directions, one for each hit multiplicity, beside the loss of
+    triplets; of embeddings of length 1 alone"""
     alike: Alike = "single"
     """what makes two patterns alike: both single or both multiple hits; as many particles; the whole class"""
 
@@ -115,3 +118,9 @@ class TwinRecipe(Descent):
         if not (math.isfinite(self.margin) and self.margin >= 0):
             raise ValueError(f"margin is {self.margin}, expected zero or a positive number")
         self._must_be_known(distance=Distance, mining=Mining, alike=Alike)
+        if not (math.isfinite(self.proxy_weight) and self.proxy_weight >= 0):
+            raise ValueError(f"proxy_weight is {self.proxy_weight}, expected zero or a positive number")
+        if self.proxy_weight and self.distance != "squared_l2":
+            raise ValueError(
+                f"proxy_weight is {self.proxy_weight} with distance {self.distance!r}, expected squared_l2"
+            )

@@ -19,8 +19,12 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy, normalize
 
 from train.recipe import Distance, Mining
+
+PROXY_SCALE = 10.0
+"""Of cosines as logits: an embedding upon one of four proxies, at right angles to the others, is of it to 1 - 1e-4"""
 
 
 class Triplets(NamedTuple):
@@ -93,6 +97,19 @@ def triplet_loss(between: Tensor, triplets: Triplets, margin: float) -> Tensor:
         return between.sum() * 0.0
     near, far = between[triplets.anchor, triplets.positive], between[triplets.anchor, triplets.negative]
     return (near - far + margin).clamp(min=0).mean()
+
+
+def proxy_loss(embeddings: Tensor, proxies: Tensor, labels: Tensor) -> Tensor:
+    """Mean cross-entropy [nats] of which proxy an embedding is of, by its cosine with each.
+
+    As a softmax whose weights and features have length 1, its logits `PROXY_SCALE` times the cosines: Wang et al.,
+    NormFace, arXiv:1704.06369. A triplet sees three patterns; this pulls each towards its kind as a whole.
+
+    Parameters
+    ----------
+    embeddings : (n, d) of length 1. proxies : (k, d) of any length. labels : (n,) int64, which proxy.
+    """
+    return cross_entropy(PROXY_SCALE * embeddings @ normalize(proxies).T, labels)
 
 
 def _pairs(labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,11 +1,13 @@
 """Triplets against a triple loop over hand-placed points, and the loss against its definition."""
 
 import itertools
+import math
 
 import pytest
 import torch
+from torch.nn.functional import normalize
 
-from train.triplets import MININGS, batch_hard, distances, random_triplets, semi_hard, triplet_loss
+from train.triplets import MININGS, batch_hard, distances, proxy_loss, random_triplets, semi_hard, triplet_loss
 
 # On a line: class 0 at 0, 1, 5; class 1 at 2, 9; class 2, alone in its class, at 20.
 POINTS = torch.tensor([0.0, 1.0, 5.0, 2.0, 9.0, 20.0])[:, None]
@@ -127,3 +129,15 @@ def test_two_equal_embeddings_have_a_finite_gradient():
     triplet_loss(between, batch_hard(between, torch.tensor([0, 0, 1, 1])), 0.2).backward()
     assert points.grad is not None
     assert points.grad.isfinite().all()
+
+
+def test_the_proxy_loss_by_definition():
+    embeddings, proxies = normalize(torch.randn(7, 3, dtype=torch.float64)), torch.randn(4, 3, dtype=torch.float64)
+    labels = torch.arange(7) % 4
+    expected = 0.0
+    for embedding, label in zip(embeddings.tolist(), labels.tolist(), strict=True):
+        cosines = [
+            sum(a * b for a, b in zip(embedding, proxy, strict=True)) / math.hypot(*proxy) for proxy in proxies.tolist()
+        ]
+        expected += math.log(sum(math.exp(10 * cosine) for cosine in cosines)) - 10 * cosines[label]
+    assert proxy_loss(embeddings, proxies, labels).item() == pytest.approx(expected / 7)

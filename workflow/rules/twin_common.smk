@@ -1,0 +1,53 @@
+# What the rules of twin networks share: lists, and functions of wildcards.
+
+TWINS = RUN.twins
+CONTROLS = RUN.evaluation.twins.controls
+TWIN_FOLDERS = [twin_folder(FILES, training) for training in TWINS.trainings]
+LEARNERS = [*TWINS.trainings, *controls(RUN)]
+EMBEDDINGS = [embeddings_file(FILES, learner) for learner in LEARNERS]
+TWIN = FILES.twin("{dataset}", "{encoder}", "{fold}", "{shape}", "{seed}")
+CONTROL = FILES.twin("{dataset}", "{control}", "none", "d0-m0", "0")
+
+
+wildcard_constraints:
+    encoder="|".join(TWINS.encoders),
+    control="|".join(CONTROLS) or "none",
+    learner="|".join([*TWINS.encoders, *CONTROLS]),
+    fold="|".join(["none", *TWINS.families]),
+    shape=r"d\d+-m[\d.]+",
+
+
+def twin_source_of(wildcards):
+    """What patterns of a dataset are rendered from, where the encoder's recipe asks for fresh ones."""
+    fresh = TWINS.encoders[wildcards.encoder].recipe.fresh
+    return rendered_from(wildcards) if fresh else {}
+
+
+def twin_settings(wildcards):
+    """What decides an encoder's weights, beside the dataset, the seed, and what is in its path."""
+    whole = TWINS.encoders[wildcards.encoder].model_dump(mode="json")
+    settings = {key: whole[key] for key in ("network", "recipe")}
+    return settings | {"held_out": TWINS.held_out(wildcards.fold)}
+
+
+def learner_of(wildcards):
+    """The training, or control, that a path is of."""
+    return next(
+        learner
+        for learner in LEARNERS
+        if embeddings_file(FILES, learner)
+        == FILES.embeddings(
+            wildcards.dataset,
+            wildcards.learner,
+            wildcards.fold,
+            wildcards.shape,
+            wildcards.seed,
+        )
+    )
+
+
+def embeds(wildcards):
+    """What embeds: a trained encoder; a control's features need only what they are compared with."""
+    name = "known.npz" if wildcards.learner in CONTROLS else "model.pt"
+    where = (wildcards.dataset, wildcards.learner, wildcards.fold, wildcards.shape)
+    return FILES.twin(*where, wildcards.seed) / name
