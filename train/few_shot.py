@@ -20,7 +20,7 @@ WEIGHT_OF_PRIOR = 1.0
 """Precision of the normal prior about the coefficients, in units where the known embeddings have variance 1."""
 
 SETTLING = 100
-"""Steps, at most, of two means towards where the patterns lie."""
+"""Steps, at most, of means towards where the patterns lie."""
 
 AT_ONCE = 1024
 """Patterns whose distances to all known ones are held together."""
@@ -131,24 +131,30 @@ def by_regression(known: Known, asked: Array) -> Array:
     return learn(known).scores(asked)
 
 
-def settled(known: Known, asked: Array) -> Array:
-    """(n,) scores as of `by_centroid`, the two means having moved to where the patterns asked about lie.
+def settled(known: Array, hit_multiplicity: NDArray[np.integer], asked: Array) -> Array:
+    """(n,) squared distance to the nearest mean of multiple hits, less that to the mean of single ones, all settled.
 
-    Lloyd's algorithm for two clusters, started at the means of the known patterns: it needs no label of the sample
-    asked about, but many of its patterns, and both single and multiple hits among them. Where a mean would be left
-    without a pattern, both stay.
+    Each hit multiplicity of the known patterns (m, d) has a mean, and the means move to where the patterns asked about
+    lie: Lloyd's algorithm. It needs no label of the sample asked about, but many of its patterns, single and multiple
+    hits among them. A mean that no pattern is nearest to stays.
+
+    Parameters
+    ----------
+    hit_multiplicity : (m,) of the known patterns. asked : (n, d).
     """
-    known.must_have_both()
-    means = [known.embeddings[which].mean(axis=0) for which in (known.is_single, ~known.is_single)]
-    nearer = np.zeros(len(asked), bool)
+    Known(known, hit_multiplicity == 1).must_have_both()
+    numbers = np.unique(hit_multiplicity)
+    means = np.array([known[hit_multiplicity == number].mean(axis=0) for number in numbers], float)
+    nearest = np.full(len(asked), -1)
     for _ in range(SETTLING):
-        single, multiple = (np.square(asked - mean).sum(axis=1) for mean in means)
-        before, nearer = nearer, single < multiple
-        if not 0 < nearer.sum() < len(nearer) or (nearer == before).all():
+        squared = np.square(asked[:, None] - means).sum(axis=2)
+        before, nearest = nearest, squared.argmin(axis=1)
+        if (nearest == before).all():
             break
-        means = [asked[which].mean(axis=0) for which in (nearer, ~nearer)]
-    single, multiple = (np.square(asked - mean).sum(axis=1) for mean in means)
-    return multiple - single
+        for index in np.unique(nearest):
+            means[index] = asked[nearest == index].mean(axis=0)
+    squared = np.square(asked[:, None] - means).sum(axis=2)
+    return squared[:, numbers != 1].min(axis=1) - squared[:, numbers == 1][:, 0]
 
 
 CLASSIFIERS: Mapping[str, Callable[[Known, Array], Array]] = {

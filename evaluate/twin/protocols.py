@@ -124,7 +124,7 @@ def unlabelled(known: Embedded, about: Embedded) -> Iterator[Answer]:
     scores = np.empty(len(about.embeddings))
     for structure in structures:
         mine = about.structure == structure
-        scores[mine] = settled(known.known, about.embeddings[mine])
+        scores[mine] = settled(known.embeddings, known.hit_multiplicity, about.embeddings[mine])
     test = about.split == "test"
     judged = (scores[test], about.is_single[test], about.structure[test])
     yield from single_or_multiple("unlabelled", "settled", *judged)

@@ -232,28 +232,39 @@ def test_a_share_that_is_none_is_refused(share):
         probability(np.zeros(2), share)
 
 
+def settle(known, points):
+    """Of two kinds: single hits, and double ones."""
+    return few_shot.settled(known.embeddings, np.where(known.is_single, 1, 2), points)
+
+
 def test_means_settle_where_the_patterns_are():
     """A sample that lies elsewhere: by the known means nearly all of it is single; settled, as its own means say."""
     known, new = clouds(300, 300, apart=3.0), clouds(150, 250, apart=3.0, seed=4)
     moved = new.embeddings + np.float32(2.2)
     without = ((few_shot.by_centroid(known, moved) > 0) == new.is_single).mean()
-    settled = ((few_shot.settled(known, moved) > 0) == new.is_single).mean()
+    settled = ((settle(known, moved) > 0) == new.is_single).mean()
     best = ((few_shot.by_centroid(Known(moved, new.is_single), moved) > 0) == new.is_single).mean()
     assert without < 0.6
     assert settled >= best - 0.02
 
 
 def test_settled_is_lloyds_algorithm():
-    known, points = clouds(20, 20, apart=2.0), asked(60)
-    means = [mean(known.embeddings[known.is_single == which]) for which in (True, False)]
+    """Of three kinds, by loops."""
+    generator = np.random.default_rng(2)
+    kinds, points = np.arange(60) % 3 + 1, asked(60)
+    known = generator.normal(size=(60, 3)) + kinds[:, None]
+    means = [mean(known[kinds == kind]) for kind in (1, 2, 3)]
     for _ in range(100):
-        nearer = [squared(point, means[0]) < squared(point, means[1]) for point in points]
-        means = [mean([p for p, near in zip(points, nearer, strict=True) if near == which]) for which in (True, False)]
-    expected = [squared(point, means[1]) - squared(point, means[0]) for point in points]
-    np.testing.assert_allclose(few_shot.settled(known, points), expected, rtol=1e-4, atol=1e-4)
+        nearest = [min(range(3), key=lambda k, p=point: squared(p, means[k])) for point in points]
+        members = [[p for p, near in zip(points, nearest, strict=True) if near == k] for k in range(3)]
+        means = [mean(some) if some else old for some, old in zip(members, means, strict=True)]
+    expected = [min(squared(point, means[k]) for k in (1, 2)) - squared(point, means[0]) for point in points]
+    np.testing.assert_allclose(few_shot.settled(known, kinds, points), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_where_all_lie_near_one_mean_both_stay():
+def test_a_mean_without_patterns_stays():
     known = clouds(20, 20, apart=50.0)
     single = known.embeddings[known.is_single][:5]
-    np.testing.assert_allclose(few_shot.settled(known, single), few_shot.by_centroid(known, single), rtol=1e-5)
+    mine, other = mean(single), mean(known.embeddings[~known.is_single])
+    expected = [squared(point, other) - squared(point, mine) for point in single]
+    np.testing.assert_allclose(settle(known, single), expected, rtol=1e-5)
