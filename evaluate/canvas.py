@@ -57,26 +57,39 @@ def series_styles(names: Sequence[str]) -> dict[str, dict[str, Any]]:
     return styles
 
 
-@contextmanager
-def drawing(path: Path, inches: tuple[float, float]) -> Iterator[Figure]:
-    """A figure to draw on, written to `path` (.svg or .png) when the block ends; equal drawings are equal bytes."""
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=inches)
-        yield figure
-        with atomic_path(path) as temporary:
-            if path.suffix == ".png":
-                _save_png(figure, temporary)
-            else:
-                figure.savefig(temporary, metadata={"Date": None})
-
-
-def _save_png(figure: Figure, path: Path) -> None:
-    # One byte a pixel: the colours of the map and greys for the type are all there is.
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
+def _pattern_palette() -> Image.Image:
+    """One byte a pixel: the colours of the map and greys for the type are all there is."""
     colors = np.concatenate(
         [PATTERN_COLORS(np.linspace(0, 1, 224))[:, :3], np.linspace(0, 1, 32)[:, None].repeat(3, 1)]
     )
     palette = Image.new("P", (1, 1))
     palette.putpalette(np.rint(255 * colors).astype(np.uint8).tobytes())
+    return palette
+
+
+PATTERN_PALETTE = _pattern_palette()
+"""Of figures that show patterns."""
+
+
+@contextmanager
+def drawing(path: Path, inches: tuple[float, float], palette: Image.Image | None = PATTERN_PALETTE) -> Iterator[Figure]:
+    """A figure to draw on, written to `path` (.svg or .png) when the block ends; equal drawings are equal bytes.
+
+    Parameters
+    ----------
+    palette : the colours of a .png; None: the 256 that serve it best.
+    """
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=inches)
+        yield figure
+        with atomic_path(path) as temporary:
+            if path.suffix == ".png":
+                _save_png(figure, temporary, palette)
+            else:
+                figure.savefig(temporary, metadata={"Date": None})
+
+
+def _save_png(figure: Figure, path: Path, palette: Image.Image | None) -> None:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
     Image.open(buffer).convert("RGB").quantize(palette=palette, dither=Image.Dither.NONE).save(path, optimize=True)

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from simulate.files import atomic_path
+from simulate.files import write_arrays
 from train.checkpoint import describe_twin, load_encoder, twin
 from train.data import Batches, Patterns
 from train.descent import Task, descend, prepare, training_batches
@@ -109,14 +109,15 @@ def _write(path: Path, embeddings: Tensor, dataset: "Dataset", batches: Batches)
     """Embeddings (..., n, d) of the first n patterns of the batches, with what these are."""
     n = embeddings.shape[-2]
     hit_multiplicity = np.array(dataset.hit_multiplicities)[batches.count[:n]]
-    with atomic_path(path) as temporary:
-        np.savez(
-            temporary,
-            embeddings=embeddings.cpu().numpy(),
-            is_single=hit_multiplicity == 1,
-            structure=np.array(dataset.structures)[batches.particle[:n]],
-            hit_multiplicity=hit_multiplicity,
-        )
+    write_arrays(
+        path,
+        {
+            "embeddings": embeddings.cpu().numpy(),
+            "is_single": hit_multiplicity == 1,
+            "structure": np.array(dataset.structures)[batches.particle[:n]],
+            "hit_multiplicity": hit_multiplicity,
+        },
+    )
 
 
 def alike(which: Alike, hit_multiplicity: NDArray[np.int64], structure: NDArray[np.int64]) -> NDArray[np.int64]:

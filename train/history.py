@@ -1,6 +1,7 @@
 """The record of a training: one row per epoch."""
 
 import csv
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -11,7 +12,7 @@ from train.recipe import Keep
 
 
 @dataclass(frozen=True)
-class Row:
+class Row(ABC):
     """What every training has in common; accuracies are fractions of the validation split."""
 
     epoch: int
@@ -26,9 +27,9 @@ class Row:
     """training and validation"""
 
     @property
+    @abstractmethod
     def collapsed(self) -> list[str]:
         """What does no better than the majority class."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

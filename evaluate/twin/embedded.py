@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluate.baselines.answers import by_shard
-from simulate.files import atomic_path
+from simulate.files import read_arrays, write_arrays
 from simulate.plan import SPLITS
 from train.few_shot import Known
 
@@ -75,10 +75,7 @@ def embedded_by(
 
 def write_embedded(of: Mapping[str, Embedded], path: Path) -> None:
     """Write the embeddings of several datasets, by name, atomically."""
-    with atomic_path(path) as temporary:
-        np.savez(
-            temporary, **{f"{name}/{key}": value for name, some in of.items() for key, value in some._asdict().items()}
-        )
+    write_arrays(path, {f"{name}/{key}": value for name, some in of.items() for key, value in some._asdict().items()})
 
 
 def read_embedded(path: Path, dataset: str) -> Embedded:
@@ -89,13 +86,12 @@ def read_embedded(path: Path, dataset: str) -> Embedded:
 
 def read_known(path: Path) -> Embedded:
     """Read the `known.npz` of a training: patterns that it learned from."""
-    with np.load(path, allow_pickle=False) as arrays:
-        embeddings, structure = arrays["embeddings"], arrays["structure"]
-        return Embedded(embeddings, structure, arrays["hit_multiplicity"], np.full(len(structure), "train"))
+    arrays = read_arrays(path)
+    structure = arrays["structure"]
+    return Embedded(arrays["embeddings"], structure, arrays["hit_multiplicity"], np.full(len(structure), "train"))
 
 
 def write_known(known: Embedded, path: Path) -> None:
     """Write what `read_known` reads, as a training does, atomically."""
-    with atomic_path(path) as temporary:
-        columns = {key: value for key, value in known._asdict().items() if key != "split"}
-        np.savez(temporary, **columns, is_single=known.is_single)
+    columns = {key: value for key, value in known._asdict().items() if key != "split"}
+    write_arrays(path, {**columns, "is_single": known.is_single})

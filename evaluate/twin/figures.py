@@ -1,6 +1,5 @@
 """Figures of twin networks, from arrays and tables to files."""
 
-import io
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,18 +9,17 @@ from typing import Any
 import matplotlib
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize, to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
-from PIL import Image
 
-from evaluate.canvas import BLUE, DPI, INK, ORANGE, PATTERN_COLORS, QUIET, SERIES, STYLE, drawing, series_styles
+from evaluate.canvas import BLUE, DPI, INK, ORANGE, PATTERN_COLORS, QUIET, SERIES, drawing, series_styles
 from evaluate.gallery import Condition
 from evaluate.wording import spoken
-from simulate.files import atomic_path
 
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
 
@@ -57,14 +55,8 @@ class Shown:
 @contextmanager
 def colour_drawing(path: Path, inches: tuple[float, float]) -> Iterator[Figure]:
     """As `canvas.drawing`, for a .png in the colours of the figure: those of `canvas` are the colours of patterns."""
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=inches)
+    with drawing(path, inches, palette=None) as figure:
         yield figure
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=DPI)
-        with atomic_path(path) as temporary:
-            image = Image.open(buffer).convert("RGB")
-            image.quantize(256, dither=Image.Dither.NONE).save(temporary, format="png", optimize=True)
 
 
 def grid(path: Path, held_out: pd.DataFrame, triplets: pd.DataFrame, collapsed: pd.DataFrame) -> None:
@@ -358,19 +350,24 @@ def conditions(path: Path, table: pd.DataFrame, controls: Collection[str]) -> No
                 y = place - half + (number + 0.5) * lane / group
                 style = _dots(styles[learner], learner in controls)
                 axes.plot(mine, np.full(len(mine), y), clip_on=False, zorder=3, **style)
-        axes.set_ylim(len(names) - 0.5, -0.5)
-        axes.set_yticks(range(len(names)), names)
-        axes.set_xlim(right=100)
-        axes.grid(axis="x", **GRID)
-        axes.set_axisbelow(True)
-        axes.tick_params(axis="y", length=0)
-        axes.set_xlabel("right (%)")
+        _line_by_line(axes, names)
         handles = [
             Line2D([], [], **_dots(styles[learner], learner in controls), label=spoken(learner)) for learner in learners
         ]
         tick: dict[str, Any] = {"marker": "|", "markersize": 10, "markeredgewidth": 2, "linestyle": "none"}
         handles.append(Line2D([], [], color=QUIET, alpha=0.6, label="majority", **tick))
         axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.01, 1), handletextpad=0.3, borderaxespad=0)
+
+
+def _line_by_line(axes: Axes, labels: Sequence[str]) -> None:
+    """Accuracies [%] along x, a line for each label, from the top."""
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_xlim(right=100)
+    axes.grid(axis="x", **GRID)
+    axes.set_axisbelow(True)
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlabel("right (%)")
 
 
 def _dots(style: Mapping[str, Any], hollow: bool) -> dict[str, Any]:
@@ -414,13 +411,7 @@ def per_structure(
             middle = start + (len(members) - 1) / 2
             axes.annotate(family, (1.02, middle), xycoords=("axes fraction", "data"), va="center", weight="bold")
             start += len(members)
-        axes.set_ylim(len(order) - 0.5, -0.5)
-        axes.set_yticks(range(len(order)), labels)
-        axes.set_xlim(right=100)
-        axes.grid(axis="x", **GRID)
-        axes.set_axisbelow(True)
-        axes.tick_params(axis="y", length=0)
-        axes.set_xlabel("right (%)")
+        _line_by_line(axes, labels)
         figure.legend(loc="upper left", bbox_to_anchor=(left / width, 1), ncols=2, borderaxespad=0.2, handletextpad=0.2)
 
 

@@ -66,7 +66,8 @@ def single_or_multiple(
     """How right scores (n,) are, single where positive: of all patterns, then of each structure's."""
     each = [
         _judged(protocol, classifier, scores[of], is_single[of], structure=str(name))
-        for name, of in ((name, structure == name) for name in np.unique(structure))
+        for name in np.unique(structure)
+        for of in [structure == name]
     ]
     yield _judged(
         *(protocol, classifier, scores, is_single),
@@ -92,7 +93,7 @@ def _judged(
         classifier,
         n_test=len(scores),
         accuracy=float(right.mean()),
-        majority_accuracy=float(max(is_single.mean(), 1 - is_single.mean())),
+        majority_accuracy=_majority(is_single),
         roc_auc=roc_auc(scores, is_single),
         balanced_accuracy=float(np.mean([right[which].mean() for which in (is_single, ~is_single) if which.any()])),
         n_structures=n_structures,

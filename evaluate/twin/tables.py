@@ -102,8 +102,8 @@ def over_folds(each: pd.DataFrame) -> pd.DataFrame:
     held_out = each[(each["fold"] != NONE) & each["protocol"].isin(["unseen", "unlabelled", "few_shot"])]
     if held_out.empty:
         return held_out
-    keys = ["trained_on", "condition", "encoder", "embedding_dim", "margin", "distance", "mining", "seed", "n_train"]
-    keys = [key for key in keys if key != "n_train"] + ["protocol", "classifier", "labels"]
+    training = ["trained_on", "condition", "encoder", "embedding_dim", "margin", "distance", "mining", "seed"]
+    keys = [*training, "protocol", "classifier", "labels"]
     return (
         held_out.groupby(keys, sort=False)
         .agg(

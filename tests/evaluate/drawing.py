@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from matplotlib.figure import Figure
@@ -16,8 +17,8 @@ def watch_drawing(monkeypatch: pytest.MonkeyPatch, *modules: ModuleType) -> list
     seen: list[Figure] = []
 
     @contextmanager
-    def drawing(path: Path, inches: tuple[float, float]) -> Iterator[Figure]:
-        with canvas.drawing(path, inches) as figure:
+    def drawing(path: Path, inches: tuple[float, float], **options: Any) -> Iterator[Figure]:
+        with canvas.drawing(path, inches, **options) as figure:
             seen.append(figure)
             yield figure
 
