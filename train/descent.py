@@ -19,6 +19,7 @@ from train.device import describe_device, flush_denormals, keep_memory
 from train.history import AnyRow, Row, kept_epoch, write_history
 from train.initialise import initialise
 from train.inputs import network_input
+from train.missing import without_parts
 from train.progress import progress
 from train.recipe import Descent, Schedule
 
@@ -200,7 +201,10 @@ def _train_epoch(
     for step, patterns in enumerate(shown, n_before):
         for group in optimiser.param_groups:
             group["lr"] = recipe.learning_rate * rate_factor(recipe.schedule, step, n_steps)
-        images = network_input(patterns.images, recipe.input, device)  # (B, 1, ny, nx)
+        images = torch.as_tensor(patterns.images, device=device)
+        if recipe.missing:
+            images = without_parts(images, recipe.missing)
+        images = network_input(images, recipe.input, device)  # (B, 1, ny, nx)
         with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
             answers = model(images)
         loss = task.loss(answers, patterns)

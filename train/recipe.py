@@ -33,6 +33,9 @@ class Descent:
     """transform of train/inputs.py"""
     augment: Augment = "none"
     """of the training patterns, train/augment.py: each always in the same way, as the poster's set was built once"""
+    missing: float = 0.0
+    """share of the training patterns that a part of the detector is missing from, another in every epoch,
+    train/missing.py"""
     precision: Precision = "float32"
     """of the network's arithmetic in training: `bfloat16` is autocast; weights and answers stay float32"""
     initialisation: Initialisation = "torch"
@@ -52,6 +55,8 @@ class Descent:
         self._must_be_counts("batch_size", "epochs")
         if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
             raise ValueError(f"weight_decay is {self.weight_decay}, expected zero or a positive number")
+        if not 0 <= self.missing <= 1:
+            raise ValueError(f"missing is {self.missing}, expected a share from 0 to 1")
         if self.fresh and self.augment != "none":
             raise ValueError(f"augment is {self.augment!r}, but fresh patterns need none: each is another one already")
         self._must_be_known(

@@ -31,6 +31,7 @@ def test_the_default_recipe_is_the_posters():
         ("epochs", 0),
         ("count_weight", -1.0),
         ("memory_gb", 0.0),
+        ("missing", 1.5),
         ("input", "log"),
         ("keep", "first"),
     ],
