@@ -9,7 +9,6 @@ was given). What is read, and how labels are written: docs/selecting.md.
 import argparse
 import csv
 import sys
-import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +19,7 @@ from simulate.files import atomic_path, read_arrays, write_arrays
 from train.checkpoint import TrainedEncoder, load_encoder
 from train.device import choose_device
 from train.embeddings import embed_frames, must_fit
-from train.few_shot import Known, Logistic, adapt, learn, probability
+from train.few_shot import IN_A_CLOUD, Known, Logistic, adapt, by_mixture, learn, probability
 from train.frames import Frames, open_frames
 from train.progress import progress
 
@@ -40,11 +39,14 @@ class Labels(NamedTuple):
     """(k,)"""
 
 
-def embed_blocks(trained: TrainedEncoder, frames: Frames) -> NDArray[np.float32]:
-    """Embeddings (n, d) of all frames of a file, which is read block by block; ValueError for another size."""
+def embed_blocks(trained: TrainedEncoder, frames: Frames) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Embeddings (n, d) and photons (n,) of all frames of a file, read in blocks; ValueError for another size."""
     must_fit(trained, frames.shape[1:])
-    blocks = progress(frames.blocks(), f"embedding {frames.source}", frames.n_blocks)
-    return np.concatenate([embed_frames(trained, block) for _, block in blocks])
+    embeddings, photons = [], []
+    for _, block in progress(frames.blocks(), f"embedding {frames.source}", frames.n_blocks):
+        embeddings.append(embed_frames(trained, block))
+        photons.append(block.sum(axis=(1, 2), dtype=np.float64))
+    return np.concatenate(embeddings), np.concatenate(photons)
 
 
 def read_known(path: Path, embedding_dim: int) -> Known:
@@ -57,7 +59,7 @@ def read_known(path: Path, embedding_dim: int) -> Known:
     try:
         arrays = read_arrays(path)
         known = Known(np.asarray(arrays["embeddings"]), np.asarray(arrays["is_single"]))
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError) as error:
         raise ValueError(
             f"{path} is damaged or does not hold embeddings and is_single ({error}); train again"
         ) from error
@@ -170,7 +172,12 @@ def main(argv: list[str] | None = None) -> int:
         "--dataset", metavar="NAME", help="of the frames in the file (default: CXI's and skopi's places)"
     )
     parser.add_argument(
-        "--single-share", type=float, default=0.5, metavar="SHARE", help="of single hits among all hits (default: 0.5)"
+        "--single-share", type=float, metavar="SHARE", help="of single hits among all hits (default: 0.5)"
+    )
+    parser.add_argument(
+        "--one-sample",
+        action="store_true",
+        help="answer by how all frames lie: of one sample, single and multiple hits among them; finds their share",
     )
     parser.add_argument("--embeddings", type=Path, metavar="FILE.npz", help="write embeddings and p_single, too")
     parser.add_argument("-o", "--output", type=Path, required=True, help="CSV file to write")
@@ -190,7 +197,10 @@ def main(argv: list[str] | None = None) -> int:
 def _run(arguments: argparse.Namespace) -> None:
     """All that may be wrong with what was given is said before the first frame is read."""
     _must_be_free(arguments)
-    probability(np.zeros(0), arguments.single_share)
+    if arguments.one_sample and arguments.single_share is not None:
+        raise ValueError("--one-sample finds the share of single hits itself: leave --single-share out")
+    share = 0.5 if arguments.single_share is None else arguments.single_share
+    probability(np.zeros(0), share)
     trained = load_encoder(arguments.model, choose_device())
     learned = learn(read_known(arguments.model.parent / KNOWN, trained.description.recipe.embedding_dim))
     frames = open_frames(arguments.frames, arguments.dataset)
@@ -200,17 +210,23 @@ def _run(arguments: argparse.Namespace) -> None:
         labels = read_labels(arguments.labels, len(frames))
         Known(np.zeros((len(labels.frames), 0)), labels.is_single).must_have_both()
 
-    embeddings = embed_blocks(trained, frames)
+    embeddings, photons = embed_blocks(trained, frames)
     labelled = Known(embeddings[labels.frames], labels.is_single)
     classifier = learned if arguments.labels is None else adapt(learned, labelled)
-    p_single = probability(classifier.scores(embeddings), arguments.single_share)
+    scores = classifier.scores(embeddings)
+    if arguments.one_sample and (lain := by_mixture(scores, photons)) is scores:
+        raise ValueError(
+            f"of {len(frames)} frames fewer than {IN_A_CLOUD} look single, or multiple, so --one-sample has nothing to "
+            "tell apart; give more frames, or leave it out"
+        )
+    p_single = probability(lain if arguments.one_sample else scores, share)
     if arguments.embeddings is not None:
         write_arrays(arguments.embeddings, {"embeddings": embeddings, "p_single": p_single})
     write_answers(arguments.output, p_single, labels)
     n_single = int((p_single > 0.5).sum())
     print(f"{arguments.output}: {len(frames)} frames, {n_single} called single ({n_single / len(frames):.1%})")
     if arguments.labels is not None:
-        print(judged(learned, labelled, arguments.single_share))
+        print(judged(learned, labelled, share))
 
 
 def _must_be_free(arguments: argparse.Namespace) -> None:

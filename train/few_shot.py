@@ -4,6 +4,7 @@ Every classifier gives scores: a pattern is called single where its score is pos
 patterns of each are known.
 """
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -20,7 +21,16 @@ WEIGHT_OF_PRIOR = 1.0
 """Precision of the normal prior about the coefficients, in units where the known embeddings have variance 1."""
 
 SETTLING = 100
-"""Steps, at most, of means towards where the patterns lie."""
+"""Steps, at most, of what a sample's patterns move."""
+
+IN_A_CLOUD = 3
+"""Patterns, at least, that a cloud of a mixture begins with."""
+
+WIDENED = 0.02
+"""Variance added to that of a cloud, in units of the sample's: of a cloud of few patterns it would be nothing."""
+
+TINY = 1e-12
+"""Below it probabilities are alike."""
 
 AT_ONCE = 1024
 """Patterns whose distances to all known ones are held together."""
@@ -157,6 +167,46 @@ def settled(known: Array, hit_multiplicity: NDArray[np.integer], asked: Array) -
     return squared[:, numbers != 1].min(axis=1) - squared[:, numbers == 1][:, 0]
 
 
+def by_mixture(scores: Array, photons: Array) -> Array:
+    """(n,) log-odds of a single hit, by how a sample's patterns lie in score and brightness, none of them labelled.
+
+    Single hits are one normal cloud and multiple ones another, of any shape and share; the scores say where to begin,
+    expectation maximisation the rest. So it finds where this sample's single hits end, and, where the fluence is
+    steady, that they have fewer photons. The sample needs single and multiple hits: where the scores expect fewer than
+    `IN_A_CLOUD` of either, they stay as they are.
+
+    Parameters
+    ----------
+    scores : log-odds of a single hit. photons : (n,) that the detector read.
+    """
+    from sklearn.exceptions import ConvergenceWarning  # the rest runs without scikit-learn
+    from sklearn.mixture import GaussianMixture
+
+    begin = np.stack([expit(scores), expit(-scores)])
+    n = begin.sum(axis=1)
+    if n.min() < IN_A_CLOUD:
+        return scores
+    features = np.stack([scores, np.log(np.maximum(photons, 1.0))], axis=1).astype(np.float64)
+    spread = features.std(axis=0)
+    features = (features - features.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    means = begin @ features / n[:, None]
+    apart = features - means[:, None]
+    covariances = np.einsum("kn,kni,knj->kij", begin, apart, apart) / n[:, None, None] + WIDENED * np.eye(2)
+    mixture = GaussianMixture(
+        n_components=2,
+        reg_covar=WIDENED,
+        tol=1e-6,
+        max_iter=SETTLING,
+        weights_init=n / n.sum(),
+        means_init=means,
+        precisions_init=np.linalg.inv(covariances),
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # what moves after so many steps, moves little
+        single, multiple = mixture.fit(features).predict_proba(features).T
+    return np.log(np.maximum(single, TINY)) - np.log(np.maximum(multiple, TINY))
+
+
 CLASSIFIERS: Mapping[str, Callable[[Known, Array], Array]] = {
     "centroid": by_centroid,
     "nearest": by_nearest,
@@ -175,26 +225,29 @@ def _posterior(embeddings: Array, is_single: NDArray[np.bool_], prior: Array) ->
     share = is_single.mean()
     weight = np.where(is_single, 0.5 / share, 0.5 / (1 - share))
     sign = np.where(is_single, 1.0, -1.0)
+    # No pattern moves the coefficients but along its own features: of few patterns, few directions are to be found.
+    basis = np.linalg.qr(features.T)[0] if len(features) < len(prior) else np.eye(len(prior))
+    along, before_any = features @ basis, features @ prior
 
-    def cost(coefficients: Array) -> float:
+    def cost(moved: Array) -> float:
         return float(
-            weight @ np.logaddexp(0, -sign * (features @ coefficients))
-            + WEIGHT_OF_PRIOR / 2 * np.square(coefficients - prior).sum()
+            weight @ np.logaddexp(0, -sign * (before_any + along @ moved))
+            + WEIGHT_OF_PRIOR / 2 * np.square(moved).sum()
         )
 
-    coefficients = prior.copy()
+    moved = np.zeros(basis.shape[1])
     for _ in range(100):
-        p = expit(features @ coefficients)
-        gradient = features.T @ (weight * (p - is_single)) + WEIGHT_OF_PRIOR * (coefficients - prior)
-        curvature = (features * (weight * p * (1 - p))[:, None]).T @ features
-        step = np.linalg.solve(curvature + WEIGHT_OF_PRIOR * np.eye(len(prior)), gradient)
-        length, before = 1.0, cost(coefficients)
-        while cost(coefficients - length * step) > before and length > 1e-6:
+        p = expit(before_any + along @ moved)
+        gradient = along.T @ (weight * (p - is_single)) + WEIGHT_OF_PRIOR * moved
+        curvature = (along * (weight * p * (1 - p))[:, None]).T @ along
+        step = np.linalg.solve(curvature + WEIGHT_OF_PRIOR * np.eye(len(moved)), gradient)
+        length, before = 1.0, cost(moved)
+        while cost(moved - length * step) > before and length > 1e-6:
             length /= 2  # a full step may overshoot where the classes are far apart
-        coefficients = coefficients - length * step
+        moved = moved - length * step
         if np.abs(gradient).max() < 1e-8 * len(features):
             break
-    return coefficients
+    return prior + basis @ moved
 
 
 def _with_ones(embeddings: Array) -> Array:

@@ -44,8 +44,8 @@ def fit_twin(
     """Train network `name` as an encoder on the training split of `dataset`, without the structures held out.
 
     Beside what `train.descent.descend` writes, `known.npz` holds embeddings (n, d) of stored training patterns, with
-    `is_single`, `structure` and `hit_multiplicity` (n,): what single and multiple hits look like to the network. And
-    `evolution.npz` holds those of some validation patterns after every epoch (epochs, n, d).
+    `is_single`, `structure`, `hit_multiplicity` and `photons` (n,): what single and multiple hits look like to the
+    network. And `evolution.npz` holds those of some validation patterns after every epoch (epochs, n, d).
 
     Parameters
     ----------
@@ -109,6 +109,7 @@ def _write(path: Path, embeddings: Tensor, dataset: "Dataset", batches: Batches)
     """Embeddings (..., n, d) of the first n patterns of the batches, with what these are."""
     n = embeddings.shape[-2]
     hit_multiplicity = np.array(dataset.hit_multiplicities)[batches.count[:n]]
+    photons = np.concatenate([patterns.images.sum((1, 2), dtype=np.float64) for patterns in batches.epoch()])
     write_arrays(
         path,
         {
@@ -116,6 +117,7 @@ def _write(path: Path, embeddings: Tensor, dataset: "Dataset", batches: Batches)
             "is_single": hit_multiplicity == 1,
             "structure": np.array(dataset.structures)[batches.particle[:n]],
             "hit_multiplicity": hit_multiplicity,
+            "photons": photons[:n],
         },
     )
 

@@ -27,6 +27,8 @@ class Embedded(NamedTuple):
     """(n,)"""
     split: NDArray[np.str_]
     """(n,) train, validation or test"""
+    photons: NDArray[np.float64]
+    """(n,) that the detector read in all of its pixels"""
 
     @property
     def is_single(self) -> NDArray[np.bool_]:
@@ -55,14 +57,17 @@ class Embedded(NamedTuple):
         return self.take(self.split == split)
 
 
-def embedded(dataset: "Dataset", rows: slice, embeddings: NDArray[np.float32]) -> Embedded:
-    """The embeddings (n, d) of some rows of a dataset, with what these are."""
+def embedded(
+    dataset: "Dataset", rows: slice, embeddings: NDArray[np.float32], photons: NDArray[np.float64]
+) -> Embedded:
+    """The embeddings (n, d) and photons (n,) of some rows of a dataset, with what these are."""
     ends = [dataset.splits[split].stop for split in SPLITS]
     return Embedded(
         embeddings,
         np.array(dataset.structures)[dataset.structure[rows]],
         dataset.hit_multiplicity[rows],
         np.array(SPLITS)[np.searchsorted(ends, np.arange(len(dataset))[rows], side="right")],
+        photons,
     )
 
 
@@ -70,7 +75,12 @@ def embedded_by(
     features: Callable[[NDArray[np.float32]], NDArray[np.float32]], dataset: "Dataset", rows: slice
 ) -> Embedded:
     """What `features` makes of the images (n, ny, nx) of some rows, shard by shard."""
-    return embedded(dataset, rows, by_shard(dataset, rows, features, f"embeddings of {dataset.name}"))
+
+    def reduced(images: NDArray[np.float32]) -> NDArray[np.float64]:
+        return np.column_stack([features(images), images.sum(axis=(1, 2), dtype=np.float64)])
+
+    columns = by_shard(dataset, rows, reduced, f"embeddings of {dataset.name}")
+    return embedded(dataset, rows, columns[:, :-1].astype(np.float32), columns[:, -1])
 
 
 def write_embedded(of: Mapping[str, Embedded], path: Path) -> None:
@@ -80,15 +90,15 @@ def write_embedded(of: Mapping[str, Embedded], path: Path) -> None:
 
 def read_embedded(path: Path, dataset: str) -> Embedded:
     """Read those of one dataset. KeyError where the file has none of it."""
-    with np.load(path, allow_pickle=False) as arrays:
-        return Embedded(*(arrays[f"{dataset}/{key}"] for key in Embedded._fields))
+    arrays = read_arrays(path)
+    return Embedded(*(arrays[f"{dataset}/{key}"] for key in Embedded._fields))
 
 
 def read_known(path: Path) -> Embedded:
     """Read the `known.npz` of a training: patterns that it learned from."""
     arrays = read_arrays(path)
-    structure = arrays["structure"]
-    return Embedded(arrays["embeddings"], structure, arrays["hit_multiplicity"], np.full(len(structure), "train"))
+    n = len(arrays["structure"])
+    return Embedded(**{key: arrays[key] for key in Embedded._fields if key != "split"}, split=np.full(n, "train"))
 
 
 def write_known(known: Embedded, path: Path) -> None:

@@ -19,6 +19,7 @@ from evaluate.twin.embedded import read_embedded, read_known
 from evaluate.twin.protocols import roc_auc
 from evaluate.twin.tables import ALL_FOLDS, CONTROL, asked_about, embeddings_file, twin_folder
 from simulate.dataset import Dataset, open_dataset
+from simulate.files import read_arrays
 from train.few_shot import probability
 from train.twin_config import NONE, EncoderConfig, TwinsConfig, TwinTraining
 
@@ -194,7 +195,7 @@ def unseen_rows(
     names = [*networks(config), *config.evaluation.twins.controls]
     found = []
     for name in names:
-        classifier = classifier_of(name) if protocol == "unseen" else "settled"
+        classifier = classifier_of(name) if protocol == "unseen" else "mixture"
         mine = (table["encoder"] == name) & (table["protocol"] == protocol) & (table["classifier"] == classifier)
         fold = fold_of(config, name)
         in_fold = table["fold"] != NONE if each and fold == ALL_FOLDS else table["fold"] == fold
@@ -265,8 +266,8 @@ def scored(files: RunFiles, config: RunConfig, learner: str, condition: str) -> 
 
 
 def _draw_evolution(files: RunFiles, config: RunConfig, encoder: str) -> None:
-    with np.load(twin_folder(files, first_training(config, encoder)) / "evolution.npz", allow_pickle=False) as arrays:
-        embeddings, is_single = arrays["embeddings"], arrays["is_single"]
+    arrays = read_arrays(twin_folder(files, first_training(config, encoder)) / "evolution.npz")
+    embeddings, is_single = arrays["embeddings"], arrays["is_single"]
     epochs = len(embeddings)
     shown = list(dict.fromkeys((0, (epochs - 1) // 2, epochs - 1)))
     panels = {f"epoch {epoch + 1} of {epochs}": places(embeddings[epoch], embeddings[-1]) for epoch in shown}

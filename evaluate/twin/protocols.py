@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from evaluate.twin.embedded import Embedded
-from train.few_shot import Array, Known, adapt, by_centroid, by_nearest, by_neighbours, learn, settled
+from train.few_shot import Array, Known, adapt, by_centroid, by_mixture, by_nearest, by_neighbours, learn, settled
 
 N_PAIRS = 20_000
 """Of verification and of triplets."""
@@ -121,14 +121,17 @@ def asked(protocol: str, known: Embedded, about: Embedded, classifiers: Classifi
 
 def unlabelled(known: Embedded, about: Embedded) -> Iterator[Answer]:
     """Answers about the test patterns of each structure, from how all of its patterns lie, test patterns among them."""
-    structures = np.unique(about.structure)
-    scores = np.empty(len(about.embeddings))
-    for structure in structures:
+    learned = learn(known.known)
+    scores = {name: np.empty(len(about.embeddings)) for name in ("settled", "mixture")}
+    for structure in np.unique(about.structure):
         mine = about.structure == structure
-        scores[mine] = settled(known.embeddings, known.hit_multiplicity, about.embeddings[mine])
+        asked = about.embeddings[mine]
+        scores["settled"][mine] = settled(known.embeddings, known.hit_multiplicity, asked)
+        scores["mixture"][mine] = by_mixture(learned.scores(asked), about.photons[mine])
     test = about.split == "test"
-    judged = (scores[test], about.is_single[test], about.structure[test])
-    yield from single_or_multiple("unlabelled", "settled", *judged)
+    for name, of_all in scores.items():
+        judged = (of_all[test], about.is_single[test], about.structure[test])
+        yield from single_or_multiple("unlabelled", name, *judged)
 
 
 def few_shot(

@@ -273,6 +273,7 @@ def made_up(n: int, seed: int, split: tuple[str, ...] = ("validation", "test")) 
         rng.choice(NAMES, n),
         multiplicity,
         np.repeat(split, n // len(split)),
+        rng.lognormal(size=n),
     )
 
 

@@ -18,7 +18,9 @@ def patterns(n: int, seed: int = 0, apart: float = 3.0, structures: tuple[str, .
     embeddings = generator.standard_normal((n, 2))
     embeddings[:, 0] += apart * (multiplicity > 1)
     embeddings[:, 1] += 0.5 * number
-    return Embedded(embeddings.astype(np.float32), np.array(structures)[number], multiplicity, np.full(n, "test"))
+    return Embedded(
+        embeddings.astype(np.float32), np.array(structures)[number], multiplicity, np.full(n, "test"), np.ones(n)
+    )
 
 
 def test_roc_auc_is_the_share_of_pairs_in_the_right_order():
@@ -78,9 +80,12 @@ def test_unlabelled_patterns_are_judged_structure_by_structure_on_the_test_split
         embeddings=(new.embeddings + shift).astype(np.float32),
         split=np.where(np.arange(400) < 100, "validation", "test"),
     )
-    whole, *each = protocols.unlabelled(known, moved)
-    assert whole.accuracy > 0.99
-    assert (whole.n_test, [a.structure for a in each]) == (300, ["c", "d"])
+    answers = list(protocols.unlabelled(known, moved))
+    assert [(a.classifier, a.structure) for a in answers] == [
+        (name, structure) for name in ("settled", "mixture") for structure in ("", "c", "d")
+    ]
+    assert [whole.n_test for whole in answers[::3]] == [300, 300]
+    assert answers[0].accuracy > 0.99
     nearest = next(protocols.asked("unseen", known, moved, {"nearest": CLASSIFIERS["nearest"]}))
     assert nearest.accuracy < 0.95
 
@@ -108,7 +113,9 @@ def test_retrieval_names_structure_and_number():
     generator = np.random.default_rng(0)
     multiplicity, number = np.arange(240) % 4 + 1, np.arange(240) // 4 % 3
     places = 10 * np.stack([multiplicity, number], 1) + generator.standard_normal((240, 2))
-    some = Embedded(places.astype(np.float32), np.array(["a", "b", "c"])[number], multiplicity, np.full(240, "test"))
+    some = Embedded(
+        places.astype(np.float32), np.array(["a", "b", "c"])[number], multiplicity, np.full(240, "test"), np.ones(240)
+    )
     known, about = some.take(np.arange(240) < 120), some.take(np.arange(240) >= 120)
     for answer in protocols.retrieval(known, about):
         assert answer.accuracy == 1.0

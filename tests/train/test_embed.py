@@ -12,7 +12,7 @@ import zarr
 from simulate.files import write_arrays
 from train.checkpoint import TwinDescription, load_encoder, save_model
 from train.embed import embed_frames, left_out, main
-from train.few_shot import Known, adapt, learn, probability
+from train.few_shot import Known, adapt, by_mixture, learn, probability
 from train.history import TwinEpoch
 from train.models.encoder import encoder
 from train.recipe import TwinRecipe
@@ -107,6 +107,31 @@ def test_probabilities_are_those_of_the_classifier_on_the_embeddings(model_file,
     adapted = adapt(learned, Known(embeddings[[0, 1, 5]], np.array([False, True, True])))
     expected = probability(adapted.scores(embeddings))
     np.testing.assert_allclose([float(row["p_single"]) for row in with_labels], expected, rtol=1e-4)
+
+
+def test_one_sample_is_told_by_how_its_frames_lie(model_file, frames_file, tmp_path, capsys):
+    """With a quarter of them single, of which nothing was said."""
+    frames, is_single = made_up(80, seed=4)
+    keep = ~is_single | (np.arange(80) % 6 == 0)
+    np.save(tmp_path / "few.npy", frames[keep])
+    rows = ask(
+        model_file, tmp_path / "few.npy", tmp_path / "a.csv", "--one-sample", "--embeddings", str(tmp_path / "a.npz")
+    )
+    assert [row["single"] == "1" for row in rows] == is_single[keep].tolist()
+    with np.load(model_file.parent / "known.npz") as known, np.load(tmp_path / "a.npz") as arrays:
+        scores = learn(Known(known["embeddings"], known["is_single"])).scores(arrays["embeddings"])
+    expected = probability(by_mixture(scores, frames[keep].sum((1, 2))))
+    np.testing.assert_allclose([float(row["p_single"]) for row in rows], expected, rtol=1e-4)
+
+    np.save(tmp_path / "alike.npy", frames[is_single])
+    for options, message in (
+        (("alike.npy", "--one-sample"), "fewer than 3 look single, or multiple"),
+        (("few.npy", "--one-sample", "--single-share", "0.2"), "leave --single-share out"),
+    ):
+        file, *rest = options
+        assert main([str(model_file), str(tmp_path / file), *rest, "-o", str(tmp_path / "b.csv")]) == 2
+        assert message in capsys.readouterr().err
+    assert not (tmp_path / "b.csv").exists()
 
 
 def test_the_same_frames_get_the_same_answers_from_every_file(model_file, frames_file, tmp_path):

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from scipy.optimize import minimize
+from scipy.stats import multivariate_normal
 
 from train import few_shot
 from train.few_shot import CLASSIFIERS, N_NEIGHBOURS, WEIGHT_OF_PRIOR, Known, Logistic, adapt, learn, probability
@@ -268,3 +269,61 @@ def test_a_mean_without_patterns_stays():
     mine, other = mean(single), mean(known.embeddings[~known.is_single])
     expected = [squared(point, other) - squared(point, mine) for point in single]
     np.testing.assert_allclose(settle(known, single), expected, rtol=1e-5)
+
+
+def sample(n_single=120, n_multiple=120, offset=2.0, apart=3.0, seed=4):
+    """(scores, photons, truth): the threshold lies elsewhere by `offset`, and photons tell multiple hits."""
+    generator = np.random.default_rng(seed)
+    is_single = np.arange(n_single + n_multiple) < n_single
+    scores = np.where(is_single, apart / 2, -apart / 2) + generator.normal(size=len(is_single)) - offset
+    particles = np.where(is_single, 1, generator.integers(2, 5, len(is_single)))
+    return scores, 300 * particles * generator.normal(1, 0.05, len(is_single)), is_single
+
+
+def slow_mixture(scores, photons):
+    """Expectation maximisation of two normal clouds, density after density, from what the scores say."""
+    points = np.stack([scores, np.log(photons)], axis=1)
+    points = (points - points.mean(axis=0)) / points.std(axis=0)
+    belongs = 1 / (1 + np.exp(-scores))
+    for _ in range(few_shot.SETTLING):
+        logs = []
+        for weights in (belongs, 1 - belongs):
+            centre = np.average(points, axis=0, weights=weights)
+            covariance = np.cov(points.T, aweights=weights, ddof=0) + few_shot.WIDENED * np.eye(2)
+            logs.append(np.log(weights.mean()) + multivariate_normal(centre, covariance).logpdf(points))
+        belongs = 1 / (1 + np.exp(logs[1] - logs[0]))
+    return logs[0] - logs[1]
+
+
+@pytest.mark.parametrize("offset", [0.0, 1.0, 2.5])
+def test_a_sample_shows_where_its_single_hits_end(offset):
+    """Its threshold is another than that learned, which many answers go wrong by; photons tell all of it."""
+    scores, photons, is_single = sample(offset=offset)
+    found = few_shot.by_mixture(scores, photons)
+    assert ((found > 0) == is_single).mean() >= 0.99
+    assert ((found > 0) == (slow_mixture(scores, photons) > 0)).mean() >= 0.99
+
+
+@pytest.mark.parametrize("n_multiple", [60, 600])
+def test_clouds_may_have_any_share(n_multiple):
+    scores, photons, is_single = sample(n_single=120, n_multiple=n_multiple, offset=1.0)
+    found = few_shot.by_mixture(scores, photons) > 0
+    assert min(found[is_single].mean(), (~found[~is_single]).mean()) >= 0.97
+
+
+def test_photons_that_tell_nothing_are_not_heard():
+    """As in a beam that jitters: no worse than the scores by more than a fifth of their errors."""
+    scores, _, is_single = sample(n_single=1000, n_multiple=1000, offset=0.0)
+    photons = np.exp(np.random.default_rng(1).uniform(0, 5, len(scores)))
+    wrong, before = (((some > 0) != is_single).mean() for some in (few_shot.by_mixture(scores, photons), scores))
+    assert wrong <= 1.2 * before
+
+
+def test_where_nearly_all_are_alike_the_scores_stay():
+    scores, photons, _ = sample(n_single=60, n_multiple=2, offset=0.0, apart=12.0)
+    np.testing.assert_array_equal(few_shot.by_mixture(scores, photons), scores)
+
+
+def test_brightness_that_never_changes_is_no_error():
+    scores, _, _ = sample()
+    assert np.isfinite(few_shot.by_mixture(scores, np.full(len(scores), 7.0))).all()
