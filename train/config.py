@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
@@ -84,7 +84,14 @@ class TrainingConfig(Strict):
     datasets: Datasets
     seeds: Seeds = (0,)
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="`auto`: a GPU where there is one")
+    devices: int = Field(1, ge=1, description="GPUs of each training; a CPU trains alone, and comes to the same")
     recipe: ResolvedRecipe = Field(default_factory=_default_recipe, description="`base`: one of train/recipes.yaml")
+
+    @model_validator(mode="after")
+    def _several_devices_are_gpus(self) -> Self:
+        if self.device == "cpu" and self.devices > 1:
+            raise ValueError(f"devices is {self.devices}, GPUs of each training, with device cpu, expected 1")
+        return self
 
     @model_validator(mode="before")
     @classmethod

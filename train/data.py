@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -38,7 +38,7 @@ class Patterns:
     """(n,) index into the dataset's structures; -1 where no particle was hit"""
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.count)
 
     def take(self, rows: NDArray[np.int64]) -> "Patterns":
         """Those of these rows, copied."""
@@ -51,6 +51,18 @@ class Patterns:
             np.concatenate((self.count, other.count)),
             np.concatenate((self.particle, other.particle)),
         )
+
+
+class Share(NamedTuple):
+    """Of every batch, what one of several processes takes that train together: patterns rank, rank + n, ..."""
+
+    rank: int = 0
+    n: int = 1
+    """processes"""
+
+
+WHOLE = Share()
+"""One process alone takes all."""
 
 
 class Batches:
@@ -68,6 +80,7 @@ class Batches:
                 was read before. None keeps the stored order.
     augment :   what is done to each pattern, always in the same way, when it is read.
     structures : the indices of those whose patterns are taken; None takes all.
+    share :     of every batch; lengths and labels are those of the whole batches.
     """
 
     def __init__(
@@ -79,6 +92,7 @@ class Batches:
         seed: int | None = None,
         augment: Augment = "none",
         structures: Collection[int] | None = None,
+        share: Share = WHOLE,
     ):
         start, stop, _ = rows.indices(len(dataset))
         self._taken = np.ones(len(dataset), bool) if structures is None else np.isin(dataset.structure, [*structures])
@@ -93,6 +107,7 @@ class Batches:
         self._dataset = dataset
         self._seed = seed
         self._augment: Augment = augment
+        self._share = share
         self._type = np.dtype(np.float32) if augment != "none" else _stored_type(dataset)
         self._n_readers = torch.get_num_threads()
         self._shards = _whole_shards(start, stop, dataset.patterns_per_shard)
@@ -121,12 +136,12 @@ class Batches:
         """The batches of epoch `number`."""
         generator = None if self._seed is None else np.random.default_rng((self._seed, number))
         if self._held is not None:
-            return _cut([self._held], self.batch_size, generator)
+            return _cut([self._held], self.batch_size, generator, self._share)
         shards = self._shards
         if generator is not None:
             shards = [shards[i] for i in generator.permutation(len(shards))]
         together = (shards[i : i + self._shards_together] for i in range(0, len(shards), self._shards_together))
-        return _cut(_read_ahead(self._read, together), self.batch_size, generator)
+        return _cut(_read_ahead(self._read, together), self.batch_size, generator, self._share)
 
     def _read(self, shards: Sequence[slice], show_progress: bool = False) -> Patterns:
         """These shards, one after the other."""
@@ -170,9 +185,12 @@ def augmented(images: NDArray, seeds: NDArray[np.uint64], which: Augment) -> NDA
     return result
 
 
-def epoch_seed(seed: int, number: int) -> int:
-    """Every epoch has a stream of its own: what a resumed training draws does not hang on what was drawn before."""
-    return int(np.random.SeedSequence((seed, number)).generate_state(1, np.uint64)[0])
+def epoch_seed(seed: int, number: int, rank: int = 0) -> int:
+    """Every epoch has a stream of its own: what a resumed training draws does not hang on what was drawn before.
+
+    So has each of several processes; the first has that of a training by one.
+    """
+    return int(np.random.SeedSequence((seed, number, rank)).generate_state(1, np.uint64)[0])
 
 
 def _stored_type(dataset: "Dataset") -> np.dtype:
@@ -198,18 +216,22 @@ def _read_ahead(read: Callable[[Sequence[slice]], Patterns], groups: Iterator[Se
         yield coming.result()
 
 
-def _cut(parts: Iterable[Patterns], batch_size: int, generator: np.random.Generator | None) -> Iterator[Patterns]:
-    """Batches of `batch_size` through the parts, each shuffled by itself; a batch may span parts."""
+def _cut(
+    parts: Iterable[Patterns], batch_size: int, generator: np.random.Generator | None, share: Share
+) -> Iterator[Patterns]:
+    """Shares of batches of `batch_size` through the parts, each shuffled by itself; a batch may span parts."""
     held: Patterns | None = None
+    n_before = 0  # patterns of this batch, whoever takes them
     for part in parts:
         n = len(part)
         order = np.arange(n) if generator is None else generator.permutation(n)
         while len(order):
-            room = batch_size - (0 if held is None else len(held))
-            piece, order = part.take(order[:room]), order[room:]
-            held = piece if held is None else held.join(piece)
-            if len(held) == batch_size:
+            room = batch_size - n_before
+            mine = part.take(order[:room][(share.rank - n_before) % share.n :: share.n])
+            n_before, order = n_before + len(order[:room]), order[room:]
+            held = mine if held is None else held.join(mine)
+            if n_before == batch_size:
                 yield held
-                held = None
+                held, n_before = None, 0
     if held is not None:
         yield held

@@ -20,6 +20,7 @@ from train.history import AnyRow, Row, kept_epoch, write_history
 from train.initialise import initialise
 from train.inputs import network_input
 from train.missing import without_parts
+from train.parallel import is_first, learner, share, whole_batch
 from train.progress import progress
 from train.recipe import Descent, Schedule
 
@@ -77,12 +78,12 @@ def training_batches(
     """
     if not recipe.fresh:
         split = dataset.splits["train"]
-        return Batches(dataset, split, recipe.batch_size, recipe.memory_gb, seed, recipe.augment, structures)
+        return Batches(dataset, split, recipe.batch_size, recipe.memory_gb, seed, recipe.augment, structures, share())
     if source is None:
         raise ValueError("recipe.fresh is true, but there is no source of fresh patterns; give `fit` one")
     from train.fresh import FreshBatches
 
-    return FreshBatches(source, dataset, recipe.batch_size, device, seed, structures)
+    return FreshBatches(source, dataset, recipe.batch_size, device, seed, structures, share())
 
 
 def descend(
@@ -99,14 +100,19 @@ def descend(
     Writes `model.pt`, `history.csv` and `training.json`, with `record` in it, into `folder`. Until then `checkpoint.pt`
     there holds the state after the latest epoch: a training that was interrupted goes on from it and ends, on a CPU to
     the bit, as if it had not been. A checkpoint of another description is not continued: training starts again, and the
-    log says so.
+    log says so. Several processes that all call this (`train.parallel.spread`) train together; the first one writes.
 
     Raises
     ------
     RuntimeError  the loss is no longer a number.
-    ValueError    `checkpoint.pt` is damaged.
+    ValueError    `checkpoint.pt` is damaged, or the last batch has fewer patterns than there are processes.
     """
     recipe, seed = description.recipe, description.seed
+    if (last := batches.n_patterns % recipe.batch_size or recipe.batch_size) < share().n:
+        raise ValueError(
+            f"the last batch of an epoch has {last} pattern(s) for {share().n} processes; change recipe.batch_size, "
+            f"now {recipe.batch_size}, or training.devices"
+        )
     initialise(model, recipe.initialisation)
     optimiser = OPTIMISERS[recipe.optimiser](
         model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
@@ -120,6 +126,7 @@ def descend(
         optimiser.load_state_dict(saved["optimiser"])
         history = [task.row(**row) for row in saved["history"]]
         watched, kept_weights = saved["watched"], saved["kept_weights"]
+    learns = learner(model, device)
     logger.info(
         "%s on %s, seed %d: %d patterns, epochs %d to %d, %s",
         *(description.model, description.dataset, seed, batches.n_patterns),
@@ -128,8 +135,8 @@ def descend(
 
     for number in range(len(history) + 1, recipe.epochs + 1):
         started = time.perf_counter()
-        torch.manual_seed(epoch_seed(seed, number))  # of the dropout, and of random triplets
-        train_loss = _train_epoch(model, task, optimiser, batches, number, recipe, device)
+        torch.manual_seed(epoch_seed(seed, number, share().rank))  # of dropout, random triplets and missing parts
+        train_loss = _train_epoch(learns, task, optimiser, batches, number, recipe, device)
         train_seconds = time.perf_counter() - started
         judged = task.judge(model)
         if not math.isfinite(train_loss + judged["validation_loss"]):
@@ -150,19 +157,20 @@ def descend(
             watched.append(task.watch(model))
         if kept_epoch(history, recipe.keep).epoch == number:
             kept_weights = copy.deepcopy(model.state_dict())
-        save(
-            checkpoint,
-            {
+        if is_first():
+            state = {
                 "description": asdict(description),
                 "weights": model.state_dict(),
                 "optimiser": optimiser.state_dict(),
                 "history": [asdict(row) for row in history],
                 "watched": watched,
                 "kept_weights": kept_weights,
-            },
-        )
-        _report(history[-1], recipe.epochs)
+            }
+            save(checkpoint, state)
+            _report(history[-1], recipe.epochs)
 
+    if not is_first():
+        return Trained(history, watched)
     kept = kept_epoch(history, recipe.keep)
     save_model(folder / "model.pt", description, kept, kept_weights)
     write_history(folder / "history.csv", history)
@@ -177,6 +185,7 @@ def descend(
             "collapsed": kept.collapsed,
             "seconds": sum(row.seconds for row in history),
             "device": describe_device(device),
+            "devices": share().n,
             "torch": torch.__version__,
         },
     )
@@ -198,15 +207,17 @@ def _train_epoch(
     loss_sum = torch.zeros((), device=device)  # stays there: asking for the number at every step would stall a GPU
     n_before, n_steps = (number - 1) * len(batches), recipe.epochs * len(batches)
     shown = progress(batches.epoch(number), f"epoch {number}/{recipe.epochs}", len(batches))
-    for step, patterns in enumerate(shown, n_before):
+    for step, mine in enumerate(shown, n_before):
         for group in optimiser.param_groups:
             group["lr"] = recipe.learning_rate * rate_factor(recipe.schedule, step, n_steps)
-        images = torch.as_tensor(patterns.images, device=device)
+        images = torch.as_tensor(mine.images, device=device)
         if recipe.missing:
             images = without_parts(images, recipe.missing)
         images = network_input(images, recipe.input, device)  # (B, 1, ny, nx)
         with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
             answers = model(images)
+        n_left = batches.n_patterns - (step - n_before) * recipe.batch_size
+        answers, patterns = whole_batch(answers, mine, min(recipe.batch_size, n_left))
         loss = task.loss(answers, patterns)
         optimiser.zero_grad()
         loss.backward()

@@ -109,7 +109,7 @@ def _write(path: Path, embeddings: Tensor, dataset: "Dataset", batches: Batches)
     """Embeddings (..., n, d) of the first n patterns of the batches, with what these are."""
     n = embeddings.shape[-2]
     hit_multiplicity = np.array(dataset.hit_multiplicities)[batches.count[:n]]
-    photons = np.concatenate([patterns.images.sum((1, 2), dtype=np.float64) for patterns in batches.epoch()])
+    photons = np.concatenate([np.asarray(some.images).sum((1, 2), dtype=np.float64) for some in batches.epoch()])
     write_arrays(
         path,
         {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from train.data import Patterns, epoch_seed
+from train.data import WHOLE, Patterns, Share, epoch_seed
 
 if TYPE_CHECKING:
     from simulate.dataset import Dataset
@@ -28,6 +28,8 @@ class FreshBatches:
     dataset : whose labels' order the network learns; its patterns are not read.
     seed :    of the training; trainings from different seeds see different patterns.
     structures : the indices of those whose patterns are taken; None takes all.
+    share :   of every batch: no other pattern is rendered. On a GPU each process's photons are drawn by a generator of
+              its own, so that several processes see other photons than one would.
     """
 
     def __init__(
@@ -38,10 +40,11 @@ class FreshBatches:
         device: torch.device,
         seed: int,
         structures: Collection[int] | None = None,
+        share: Share = WHOLE,
     ):
         if structures is not None:
             source = source.only([dataset.structures[index] for index in structures])
-        self._source, self._device, self._seed = source, device, seed
+        self._source, self._device, self._seed, self._share = source, device, seed, share
         self.batch_size = batch_size
         self._count = {multiplicity: index for index, multiplicity in enumerate(dataset.hit_multiplicities)}
         self._particle = {structure: index for index, structure in enumerate(dataset.structures)} | {"": -1}
@@ -59,12 +62,15 @@ class FreshBatches:
     def epoch(self, number: int = 0) -> Iterator[Patterns]:
         """The batches of epoch `number`."""
         plan = self._source.plan(number, self._seed)
-        generator = torch.Generator(self._device).manual_seed(epoch_seed(self._seed, number))
-        together = self.batch_size * max(1, RENDERED_AT_ONCE // self.batch_size)
+        rank, n = self._share
+        generator = torch.Generator(self._device).manual_seed(epoch_seed(self._seed, number, rank))
+        together = n * self.batch_size * max(1, RENDERED_AT_ONCE // self.batch_size)
         for first in range(0, len(plan), together):
-            patterns = self._rendered(plan.rows(slice(first, first + together)), generator)
-            for start in range(0, len(patterns), self.batch_size):
-                yield patterns.take(np.arange(start, min(start + self.batch_size, len(patterns))))
+            rows = np.arange(first, min(first + together, len(plan)))
+            mine = rows[rows % self.batch_size % n == rank]
+            patterns = self._rendered(plan.take(mine), generator)
+            for batch in np.unique(rows // self.batch_size):
+                yield patterns.take(np.flatnonzero(mine // self.batch_size == batch))
 
     def _rendered(self, plan: "Plan", generator: torch.Generator) -> Patterns:
         return Patterns(

@@ -188,3 +188,11 @@ def test_all_but_the_configs_import_where_only_numpy_scipy_and_torch_are_install
         f"import sys, importlib; sys.modules.update(dict.fromkeys({absent}))\n"
         f"for module in {modules}: importlib.import_module(module)"
     )
+
+
+def test_several_devices_are_gpus():
+    assert (config().devices, config(devices=4).devices) == (1, 4)
+    with pytest.raises(ValidationError, match="devices is 2, GPUs of each training, with device cpu"):
+        config(devices=2, device="cpu")
+    with pytest.raises(ValidationError, match="devices"):
+        config(devices=0)

@@ -9,25 +9,28 @@ from _wiring import rendered_from, start
 from simulate.dataset import open_dataset
 from train.device import choose_device
 from train.fit import fit
+from train.parallel import spread
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-run, files = start(snakemake)
-torch.set_num_threads(snakemake.threads)  # more than the job was given would wait for each other at every operation
-wildcards = snakemake.wildcards
-model = run.trained.models[wildcards.model]
-source = None
-if model.recipe.fresh:
-    from simulate.fresh import Source
+# Processes that train together import this file; only the job itself is to run it.
+if __name__ == "__main__":
+    run, files = start(snakemake)
+    torch.set_num_threads(snakemake.threads)  # more than the job was given would wait for each other at every operation
+    wildcards = snakemake.wildcards
+    model = run.trained.models[wildcards.model]
+    source = None
+    if model.recipe.fresh:
+        from simulate.fresh import Source
 
-    source = Source(run.simulation, wildcards.dataset, rendered_from(snakemake, run))
-fit(
-    model.network,
-    open_dataset(files.dataset(wildcards.dataset)),
-    model.recipe,
-    int(wildcards.seed),
-    choose_device(run.trained.device),
-    Path(snakemake.output.model).parent,
-    source,
-)
+        source = Source(run.simulation, wildcards.dataset, rendered_from(snakemake, run))
+    device = choose_device(run.trained.device)
+    spread(
+        run.trained.devices if device.type == "cuda" else 1,
+        device,
+        *(fit, model.network),
+        open_dataset(files.dataset(wildcards.dataset)),
+        *(model.recipe, int(wildcards.seed), device),
+        *(Path(snakemake.output.model).parent, source),
+    )
