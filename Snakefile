@@ -3,6 +3,9 @@
 #   snakemake --cores 2 --configfile config/demo.yaml     phantoms, minutes
 #   snakemake --cores all                                 the paper (config.yaml)
 
+import math
+from pathlib import Path
+
 import snakemake.exceptions
 
 from evaluate.config import BASELINES, load_config
@@ -18,6 +21,7 @@ from evaluate.twin.tables import (
     twin_folder,
 )
 from evaluate.validation.page import FIGURES as VALIDATION_FIGURES
+from simulate.files import sha256
 from simulate.placement import MODELS
 from simulate.provenance import source_digest
 from simulate.phantoms import RANDOM as RANDOM_NAME
@@ -38,6 +42,7 @@ FILES = RunFiles(RUN.folder)
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/resources.smk"
 include: "workflow/rules/simulate.smk"
 
 
@@ -54,6 +59,7 @@ if RUN.twins:
     include: "workflow/rules/twin.smk"
 
 
+include: "workflow/rules/cost.smk"
 include: "workflow/rules/validation.smk"
 
 
@@ -66,5 +72,6 @@ rule all:
     input:
         [FILES.report, *map(FILES.table, TABLES)] if RUN.training else [],
         [FILES.twin_report, *map(FILES.table, TWIN_TABLES)] if RUN.twins else [],
+        FILES.cost_page,
         # Finished files do not ask for what they were made from: named here, a damaged dataset is made again.
         expand(FILES.card("{dataset}"), dataset=SIMULATION.datasets),

@@ -7,7 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from evaluate.config import RunConfig
-from evaluate.provenance import job_seconds
+from evaluate.cost import read_jobs
 from evaluate.results import Learned, learned, main_conditions, photons_per_single_hit
 from evaluate.run_files import RunFiles
 from evaluate.settings import settings, shift
@@ -205,5 +205,5 @@ def _nearest(name: str, run: RunConfig) -> tuple[str, list[str | Markup]]:
 
 
 def _jobs(files: RunFiles) -> list[Job]:
-    rules = job_seconds(files).groupby("rule", sort=False)["seconds"]
+    rules = read_jobs(files.benchmarks).groupby("rule", sort=False)["wall_s"]
     return [Job(str(rule), len(seconds), seconds.sum(), seconds.max()) for rule, seconds in rules]

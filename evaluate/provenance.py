@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-import pandas as pd
-
 from evaluate.config import RunConfig
+from evaluate.cost import read_jobs
 from evaluate.run_files import RunFiles
 from simulate.files import read_json
 from simulate.phantoms import RANDOM
@@ -49,17 +48,5 @@ def _gathered(
         "versions": versions(),
         "device": sorted({record["device"] for record in trainings.values()}),
         "training_seconds": {name: round(record["seconds"], 1) for name, record in trainings.items()},
-        "wall_time_s": round(job_seconds(files)["seconds"].sum(), 1),
+        "wall_time_s": round(read_jobs(files.benchmarks)["wall_s"].sum(), 1),
     }
-
-
-def job_seconds(files: RunFiles) -> pd.DataFrame:
-    """Wall time of every finished job of the run, as Snakemake measured it: columns rule, seconds.
-
-    Jobs that ran at the same time each count in full.
-    """
-    rows = []
-    for path in sorted(files.benchmarks.rglob("*.tsv")):
-        rule = path.relative_to(files.benchmarks).parts[0].removesuffix(".tsv")
-        rows.append({"rule": rule, "seconds": float(pd.read_csv(path, sep="\t")["s"].iloc[0])})
-    return pd.DataFrame(rows, columns=["rule", "seconds"])

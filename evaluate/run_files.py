@@ -101,6 +101,20 @@ class RunFiles:
         """Folder of what each job took, as Snakemake writes it: <rule>.tsv or <rule>/<wildcards>.tsv."""
         return self.folder / "benchmarks"
 
+    def usage(self, log: Path) -> Path:
+        """What the job with this log says at its end of what it took, beside its benchmark."""
+        return (self.benchmarks / log.relative_to(self.folder / "logs")).with_suffix(".json")
+
+    @property
+    def cost(self) -> Path:
+        """What all jobs took; its provenance is the .json beside it."""
+        return self.folder / "cost.csv"
+
+    @property
+    def cost_page(self) -> Path:
+        """The page about what the run took."""
+        return self.folder / "cost.html"
+
     @property
     def twin_report(self) -> Path:
         """The page about twin networks."""

@@ -14,7 +14,7 @@ from evaluate.config import RunConfig
 from evaluate.results import OURS
 from evaluate.run_files import RunFiles
 from evaluate.twin import figures
-from evaluate.twin.controls import classifiers_of
+from evaluate.twin.controls import CONTROLS, classifiers_of
 from evaluate.twin.embedded import read_embedded, read_known
 from evaluate.twin.protocols import roc_auc
 from evaluate.twin.tables import ALL_FOLDS, CONTROL, asked_about, embeddings_file, twin_folder
@@ -174,8 +174,12 @@ def read_table(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, keep_default_na=False, na_values=dict.fromkeys(numbers, ""))
 
 
-def classifier_of(learner: str) -> str:
-    """By which it is judged on unseen structures."""
+def classifier_of(learner: str, protocol: str = "unseen") -> str:
+    """By which it is judged on unseen structures: without labels a network by the nearer mean, as it was trained."""
+    if protocol != "unseen":
+        return {"unlabelled": "mixture", "few_shot": "adapted"}[protocol]
+    if learner not in CONTROLS:
+        return "centroid"
     known = classifiers_of(learner)
     return "regression" if "regression" in known else next(iter(known))
 
@@ -195,8 +199,8 @@ def unseen_rows(
     names = [*networks(config), *config.evaluation.twins.controls]
     found = []
     for name in names:
-        classifier = classifier_of(name) if protocol == "unseen" else "mixture"
-        mine = (table["encoder"] == name) & (table["protocol"] == protocol) & (table["classifier"] == classifier)
+        by = table["classifier"] == classifier_of(name, protocol)
+        mine = by & (table["encoder"] == name) & (table["protocol"] == protocol)
         fold = fold_of(config, name)
         in_fold = table["fold"] != NONE if each and fold == ALL_FOLDS else table["fold"] == fold
         found.append(table[mine & in_fold])

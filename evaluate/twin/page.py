@@ -189,33 +189,37 @@ def headline(table: pd.DataFrame, each: pd.DataFrame, config: RunConfig) -> Head
 
 
 def beaten(table: pd.DataFrame, config: RunConfig) -> Iterator[Markup]:
-    """Where a control is better than a network on unseen structures, the main condition and network first.
+    """Where a control is better than a network on unseen structures, a sentence for each question and network.
 
     The control is asked as the network is: what it knows is of the same dataset, and the same structures are held out.
     """
-    is_control = table["encoder"].isin(config.evaluation.twins.controls)
-    judged_by = table["encoder"].map({name: classifier_of(name) for name in config.evaluation.twins.controls})
-    rows = table[is_control & (table["protocol"] == "unseen") & (table["classifier"] == judged_by)]
-    keys = ["trained_on", "condition", "fold"]
-    reached = rows.groupby([*keys, "encoder"])["accuracy"].mean().sort_values(ascending=False)
-    answers = unseen_rows(table, config)
-    answers = answers[~answers["encoder"].isin(config.evaluation.twins.controls)]
-    sentences = []
-    for (name, *where), seeds in answers.groupby(["encoder", *keys], sort=False):
-        mean = seeds["accuracy"].mean()
-        better = [
-            f"{spoken(control)} ({percent(accuracy)})"
-            for (*there, control), accuracy in reached.items()
-            if there == where and accuracy > mean + ROUNDING
-        ]
-        if better:
-            trained_on, condition, _ = where
-            rank = (condition != main_condition(config), name != main_encoder(config))
-            network = f"{name}{_trained(config, trained_on)} ({percent(mean)})"
-            sentences.append(
-                (rank, Markup("On {}, {} is worse than {}.").format(condition, network, enumerated(better)))
-            )
-    yield from (sentence for _, sentence in sorted(sentences, key=lambda found: found[0]))
+    most = max(config.evaluation.twins.labels)
+    questions = {
+        "Without a label": ("unseen", 0),
+        "With unlabelled patterns": ("unlabelled", 0),
+        f"With {most} labels of either answer": ("few_shot", most),
+    }
+    names, keys = [*networks(config), *config.evaluation.twins.controls], ["trained_on", "condition", "fold"]
+    for question, (protocol, labels) in questions.items():
+        judged_by = table["encoder"].map({name: classifier_of(name, protocol) for name in names})
+        asked_so = (table["protocol"] == protocol) & (table["labels"] == labels)
+        rows = table[asked_so & (table["classifier"] == judged_by)]
+        reached = rows.groupby(["encoder", *keys], sort=False)["accuracy"].mean()
+        for (name, trained_on), mine in reached.groupby(level=["encoder", "trained_on"], sort=False):
+            if name in config.evaluation.twins.controls:
+                continue
+            lost = []
+            for (_, _, condition, fold), accuracy in mine.items():
+                others = reached.reindex(
+                    [(control, trained_on, condition, fold) for control in names[len(networks(config)) :]]
+                )
+                if fold == fold_of(config, name) and others.max() > accuracy + ROUNDING:
+                    best = f"{spoken(others.idxmax()[0])} {percent(others.max())}"
+                    lost.append((condition != main_condition(config), f"{condition} ({percent(accuracy)}, {best})"))
+            if lost:
+                network = f"{name}{_trained(config, trained_on)}"
+                where = enumerated([told for _, told in sorted(lost, key=lambda found: found[0])])
+                yield Markup("{}, {} is worse than the best control on {}.").format(question, network, where)
 
 
 def _trained(config: RunConfig, trained_on: str) -> str:

@@ -15,6 +15,7 @@ from evaluate.canvas import BLUE, ORANGE
 from evaluate.config import RunConfig, load_config
 from evaluate.run_files import RunFiles
 from evaluate.twin import figures, illustrate
+from evaluate.twin.controls import CONTROLS
 from evaluate.twin.embedded import Embedded, write_embedded, write_known
 from evaluate.twin.illustrate import figure_names
 from evaluate.twin.tables import CONTROL, embeddings_file, twin_folder
@@ -75,7 +76,7 @@ def row(**values: Any) -> dict[str, Any]:
         "fold": "all",
         "n_train": 100,
         "protocol": "unseen",
-        "classifier": "regression",
+        "classifier": "regression" if values.get("encoder") in CONTROLS else "centroid",
         "labels": 0,
         "n_test": 60,
         "n_structures": 3,

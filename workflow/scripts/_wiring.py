@@ -1,13 +1,18 @@
 """What every rule's script does first: log to the rule's file and to the terminal, and load the run's config."""
 
+import atexit
+import fcntl
 import logging
 import os
+import resource
+import socket
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from evaluate.config import RunConfig, load_config
 from evaluate.run_files import RunFiles
+from simulate.files import write_json
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake as SnakemakeObject
@@ -17,20 +22,27 @@ if TYPE_CHECKING:
 CHATTY = ("distributed", "matplotlib", "fontTools")
 """Libraries of which only warnings are of interest."""
 
+LOCKS: list[IO[str]] = []
+"""Held until the process ends, however it does."""
+
 
 def start(snakemake: "SnakemakeObject") -> tuple[RunConfig, RunFiles]:
-    """Set up the log of the job; the run's config and where its files lie."""
+    """Set up the log of the job, and be the only one at work on it; the run's config and where its files lie."""
     handlers = [logging.FileHandler(snakemake.log[0], mode="w"), logging.StreamHandler()]
     for handler in handlers:
         handler.addFilter(_worth_reading)
     logging.basicConfig(level=logging.INFO, handlers=handlers, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.captureWarnings(True)
     sys.excepthook = lambda kind, error, trace: logging.critical("%s", error, exc_info=(kind, error, trace))
+    log = Path(snakemake.log[0])
+    LOCKS.append(_locked(log.with_name(f".{log.stem}.lock")))
+    run = load_config(snakemake.config)
+    files = RunFiles(run.folder)
+    atexit.register(_say_what_it_took, files.usage(log), snakemake.resources.get("gpu", 0))
     # Numba takes every core unless told before it starts, and then torch, which has the same OpenMP, does too: two jobs
     # of one thread each on two cores would train at half of their speed, waiting for each other.
     os.environ["NUMBA_NUM_THREADS"] = str(min(snakemake.threads, os.cpu_count() or 1))
-    run = load_config(snakemake.config)
-    return run, RunFiles(run.folder)
+    return run, files
 
 
 def rendered_from(snakemake: "SnakemakeObject", run: RunConfig) -> "Inputs":
@@ -47,6 +59,46 @@ def rendered_from(snakemake: "SnakemakeObject", run: RunConfig) -> "Inputs":
         volumes={name: files.field(name, reach) for name in structures} if snakemake.input.volumes else {},
         atoms={name: files.atoms(name) for name in structures} if snakemake.input.atoms else {},
     )
+
+
+def _locked(path: Path) -> IO[str]:
+    """The locked file of a job; waits while another process works on the same.
+
+    That happens after a driver was killed and its job was not: what the old job writes, perhaps with an older config,
+    must not come after what the new one does.
+    """
+    file = path.open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        logging.warning("%s is at work on this already: waiting for it to end", file.read().strip() or "another job")
+        fcntl.flock(file, fcntl.LOCK_EX)
+    except OSError as error:
+        logging.warning("%s cannot be locked (%s): make sure that no job of a killed driver is left", path, error)
+    file.truncate(0)
+    print(f"process {os.getpid()} on {socket.gethostname()}", file=file, flush=True)
+    return file
+
+
+def _field(path: Path, name: str) -> str:
+    """Of a file of lines `name: value`."""
+    return dict(line.split(":", 1) for line in path.read_text().splitlines())[name]
+
+
+def _say_what_it_took(path: Path, gpus: int) -> None:
+    """What this process and those that it started and that have ended took, for evaluate/cost.py."""
+    own, others = (resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    usage = {
+        "cpu_seconds": sum(part.ru_utime + part.ru_stime for part in (own, others)),
+        "gpus": gpus if (torch := sys.modules.get("torch")) and torch.cuda.is_available() else 0,
+    }
+    if (process := Path("/proc/self")).exists():  # Linux alone
+        # The highest mark of getrusage begins with what the process that started this one had resident.
+        peak_kb = int(_field(process / "status", "VmHWM").removesuffix("kB"))
+        usage["peak_bytes"] = 1024 * max(peak_kb, others.ru_maxrss)
+        usage["written_bytes"] = int(_field(process / "io", "wchar"))  # of ended children too
+    write_json(path, usage)
 
 
 def _worth_reading(record: logging.LogRecord) -> bool:

@@ -1,0 +1,139 @@
+"""What a run took: processors, GPUs, memory and bytes, rule by rule.
+
+Beside what Snakemake measures of a job, <rule>/<job>.tsv, lies what the job says of itself at its end, in a .json of
+the same name (workflow/scripts/_wiring.py): Snakemake looks every half second for a quarter of a minute and then every
+30 s, and misses the CPU time since its last look and whatever came and went in between.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from evaluate.config import RunConfig
+from evaluate.run_files import RunFiles
+from evaluate.tables import write_table
+from evaluate.wording import duration, percent, size
+from simulate.files import atomic_path, read_json
+
+COLUMNS = {
+    "dataset": "name of the run",
+    "rule": "of the workflow; total: all of them",
+    "jobs": "that have ended well, each as it ran last",
+    "wall_hours": "sum over the jobs; some ran at the same time",
+    "longest_hours": "of one job",
+    "cpu_hours": "CPU time of the jobs and of their processes",
+    "cpu_share": "of the run's",
+    "gpu_hours": "GPUs of a job times its wall time",
+    "gpu_share": "of the run's; empty where no job had a GPU",
+    "peak_memory_gb": "most that one job had resident [1e9 bytes], pages that its processes share counted for each",
+    "written_gb": "handed to the file system [1e9 bytes], what was removed again included",
+    "sampled_jobs": "known by Snakemake's samples alone: their CPU time is a lower bound, their bytes are missing",
+}
+
+TOTAL, ITSELF = "total", "cost"
+
+
+def read_jobs(benchmarks: Path) -> pd.DataFrame:
+    """What each job took that has ended well, a row each; what was not measured is NaN.
+
+    Columns: `rule`; `job`, the path of its benchmark without suffix; `wall_s`, `cpu_s`, `gpu_s`, `peak_bytes`,
+    `written_bytes`; `sampled`, whether only Snakemake's samples are known.
+    """
+    rows = []
+    for path in sorted(benchmarks.rglob("*.tsv")):
+        sampled = pd.read_csv(path, sep="\t", na_values="-").iloc[0]
+        own: dict[str, Any] = read_json(said) if (said := path.with_suffix(".json")).exists() else {}
+        job = path.relative_to(benchmarks).with_suffix("")
+        rows.append(
+            {
+                "rule": job.parts[0],
+                "job": str(job),
+                "wall_s": sampled["s"],
+                # The job does not see its own end, which takes a while where much has to be taken down.
+                "cpu_s": np.fmax(own.get("cpu_seconds", np.nan), sampled.get("cpu_time", np.nan)),
+                "gpu_s": sampled["s"] * own.get("gpus", 0),
+                "peak_bytes": np.fmax(sampled.get("max_rss", np.nan) * 2**20, own.get("peak_bytes", np.nan)),
+                "written_bytes": own.get("written_bytes", np.nan),
+                "sampled": not own,
+            }
+        )
+    columns = ["rule", "job", "wall_s", "cpu_s", "gpu_s", "peak_bytes", "written_bytes", "sampled"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def by_rule(jobs: pd.DataFrame) -> pd.DataFrame:
+    """The columns of cost.csv from `rule` on: a row for each rule, the most CPU time first, and then the total."""
+    summed = jobs.groupby("rule").agg(
+        jobs=("job", "size"),
+        wall_s=("wall_s", "sum"),
+        longest_s=("wall_s", "max"),
+        cpu_s=("cpu_s", "sum"),
+        gpu_s=("gpu_s", "sum"),
+        peak_bytes=("peak_bytes", "max"),
+        written_bytes=("written_bytes", "sum"),
+        sampled_jobs=("sampled", "sum"),
+    )
+    summed = summed.sort_values("cpu_s", ascending=False, kind="stable")
+    whole = summed.sum()
+    whole[["longest_s", "peak_bytes"]] = summed[["longest_s", "peak_bytes"]].max()
+    summed.loc[TOTAL] = whole
+    return pd.DataFrame(
+        {
+            "jobs": summed["jobs"].astype(int),
+            **{f"{name}_hours": summed[f"{name}_s"] / 3600 for name in ("wall", "longest")},
+            "cpu_hours": summed["cpu_s"] / 3600,
+            "cpu_share": _share(summed["cpu_s"]),
+            "gpu_hours": summed["gpu_s"] / 3600,
+            "gpu_share": _share(summed["gpu_s"]),
+            "peak_memory_gb": summed["peak_bytes"] / 1e9,
+            "written_gb": summed["written_bytes"] / 1e9,
+            "sampled_jobs": summed["sampled_jobs"].astype(int),
+        }
+    ).reset_index(names="rule")
+
+
+def _share(column: pd.Series) -> pd.Series:
+    return column / column[TOTAL] if column[TOTAL] else column * np.nan
+
+
+def write_cost(files: RunFiles, config: RunConfig, provenance: dict[str, Any]) -> None:
+    """Write cost.csv, its .json and cost.html from the benchmarks of a finished run.
+
+    Raises
+    ------
+    FileNotFoundError if no job has a benchmark.
+    """
+    jobs = read_jobs(files.benchmarks)
+    jobs = jobs[jobs["rule"] != ITSELF]
+    if jobs.empty:
+        raise FileNotFoundError(f"{files.benchmarks} holds no benchmark; run the workflow, which writes them")
+    table = by_rule(jobs)
+    write_table(table.assign(dataset=config.run), files.cost, COLUMNS, provenance)
+    page = (
+        _environment()
+        .get_template("cost.html.j2")
+        .render(
+            config=config,
+            rows=table.to_dict("records"),
+            longest=jobs.nlargest(10, "cpu_s").to_dict("records"),
+            pages=[page.name for page in (files.report, files.twin_report) if page.exists()],
+            provenance={key: value for key, value in provenance.items() if key != "config"},
+        )
+    )
+    with atomic_path(files.cost_page) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {function.__name__: function for function in (duration, percent, size)}
+    return environment

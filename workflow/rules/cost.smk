@@ -1,0 +1,36 @@
+# What the run took: after all else.
+
+
+rule cost:
+    input:
+        [FILES.report] if RUN.training else [],
+        [FILES.twin_report] if RUN.twins else [],
+        template=workflow.source_path("../../evaluate/cost.html.j2"),
+        style=workflow.source_path("../../evaluate/style.css.j2"),
+    output:
+        report(
+            FILES.cost,
+            category="Report",
+            caption="../report/cost.rst",
+            labels={"table": "cost"},
+        ),
+        report(
+            FILES.cost_page,
+            category="Report",
+            caption="../report/cost.rst",
+            labels={"page": "cost"},
+        ),
+        provenance=FILES.cost.with_suffix(".json"),
+    log:
+        log_of("cost"),
+    benchmark:
+        benchmark_of("cost")
+    localrule: True
+    conda:
+        "../envs/singlehit.yaml"
+    params:
+        source=source_digest("evaluate.cost"),
+    message:
+        "what the run took"
+    script:
+        "../scripts/cost.py"
