@@ -2,6 +2,7 @@
 
     python bench/scale.py            what the paper takes: patterns/s, where the time goes, memory, bytes
     python bench/scale.py growth     a tenth of it, a third, all of it; and 64, 128, 256 pixels along an edge
+    python bench/scale.py slopes     every stage alone at three sizes, and at 10⁸ patterns by that (bench/slopes.py)
 
 `competitor` is skopi's generate_image alone on as many cores, as in bench/dataset.py. `parts_us` are CPU microseconds a
 pattern, timed on one core over shards of the same dataset: expected photons, Poisson, compressing and writing.
@@ -25,6 +26,7 @@ from simulate.detector import sample_photons
 from simulate.experiment import DatasetConfig, presets
 from simulate.patterns import expected_photons
 from simulate.shots import draw
+from slopes import slopes
 
 PAPER = 5000
 """Patterns of each of 44 classes."""
@@ -98,4 +100,10 @@ def growth(cores: int) -> None:
 
 if __name__ == "__main__":
     cores = os.cpu_count() or 1
-    growth(cores) if "growth" in sys.argv else paper(cores)
+    match sys.argv[1:]:
+        case ["slopes", *stages]:
+            slopes(stages)
+        case ["growth"]:
+            growth(cores)
+        case _:
+            paper(cores)
