@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from evaluate.metrics import Labels
 from simulate.config import NO_STRUCTURE
-from simulate.files import atomic_path
+from simulate.files import read_table, write_table
 from simulate.plan import SPLITS
 
 if TYPE_CHECKING:
@@ -96,11 +97,10 @@ def asked_of(predictions: pd.DataFrame, column: str) -> pd.DataFrame:
 
 def write_predictions(predictions: pd.DataFrame, path: Path | str) -> None:
     """Write as Parquet, atomically."""
-    with atomic_path(path) as temporary:
-        predictions.to_parquet(temporary, index=False, compression="zstd")
+    write_table(path, pa.Table.from_pandas(predictions, preserve_index=False))
 
 
 def read_predictions(path: Path | str, split: Split | None = "test") -> pd.DataFrame:
     """Read a table written by `write_predictions`: the rows of one split, or all."""
-    predictions = pd.read_parquet(path)
+    predictions = read_table(path).to_pandas()
     return predictions if split is None else predictions[predictions["split"] == split].reset_index(drop=True)

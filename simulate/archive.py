@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import io
 import logging
 import sys
 import time
@@ -14,13 +15,16 @@ import pooch
 import requests
 from filelock import FileLock
 
-from simulate.config import ArchiveConfig
+from simulate.config import ArchiveConfig, must_be_safe
 from simulate.files import atomic_path, read_json, write_json
 
 log = logging.getLogger(__name__)
 
 SUFFIXES = (".cif.gz", ".cif", ".pdb.gz", ".pdb")
 """Formats by preference: mmCIF is the archive's own and has no limit on atoms or chains."""
+
+MAX_BYTES = 4 * 10**9
+"""Of an entry, uncompressed: several times the largest of the archive. An answer without end would fill the disk."""
 
 FIRST_PAUSE_S = 1.0
 """Before the first retry; it doubles with each."""
@@ -51,15 +55,18 @@ def uncompressed(path: Path) -> bytes:
 
     Raises
     ------
-    ValueError where the file is empty or the gzip stream is cut short or damaged.
+    ValueError where the file is empty or too large, or the gzip stream is cut short or damaged.
     """
-    content = path.read_bytes()
-    if not content:
+    if not path.stat().st_size:
         raise ValueError(f"{path} is empty; fetch it again")
-    if path.suffix != ".gz":
-        return content
+    parts, size = [], 0
     try:
-        return gzip.decompress(content)
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+            while part := stream.read(2**20):
+                parts.append(part)
+                if (size := size + len(part)) > MAX_BYTES:
+                    raise ValueError(f"{path} holds more than {MAX_BYTES / 1e6:g} MB: no structure is that large")
+        return b"".join(parts)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(f"{path} is not a complete gzip file ({error}); fetch it again") from error
 
@@ -104,13 +111,29 @@ def _suffix(url: str) -> str:
     raise ValueError(f"archive.servers: {url} ends in none of {', '.join(SUFFIXES)}")
 
 
+class _Bounded(io.FileIO):
+    """A file that grows to `MAX_BYTES` and no further."""
+
+    def write(self, content: bytes) -> int:  # type: ignore[override]
+        if self.tell() + len(content) > MAX_BYTES:
+            raise ValueError(f"the answer is longer than {MAX_BYTES / 1e6:g} MB: no structure is that large")
+        return super().write(content)
+
+
+def _answered_safely(response: requests.Response, **arguments: object) -> None:
+    must_be_safe(response.url)  # of every redirection, too
+
+
 def _download_with_retries(url: str, path: Path, archive: ArchiveConfig) -> None:
-    download = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=archive.timeout_s)
+    download = pooch.HTTPDownloader(
+        progressbar=sys.stderr.isatty(), timeout=archive.timeout_s, hooks={"response": _answered_safely}
+    )
     for attempt in range(archive.retries + 1):
         log.info("downloading %s", url)
         try:
             with atomic_path(path) as temporary:
-                download(url, temporary, None)
+                with _Bounded(temporary, "w") as stream:
+                    download(url, stream, None)
                 if uncompressed(temporary).lstrip().startswith(b"<"):
                     raise ValueError("the answer is a web page, not a structure")
             return

@@ -4,8 +4,9 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from simulate import phantoms
 from simulate.experiment import (
@@ -63,11 +64,27 @@ class StructureConfig(Strict):
         return candidate if len(candidate) == 4 and candidate[0].isdigit() and candidate.isalnum() else None
 
 
+def must_be_safe(url: str) -> None:
+    """ValueError for an address whose answers others could change on their way."""
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost")):
+        raise ValueError(f"{url} is not fetched: only https is, and http from this very machine")
+
+
+def _server(template: str) -> str:
+    try:
+        url = template.format(id="1abc", ID="1ABC")
+    except (LookupError, AttributeError, ValueError) as error:
+        raise ValueError(f"{template!r} is no address with {{id}} or {{ID}} in it ({error!r})") from None
+    must_be_safe(url)
+    return template
+
+
 class ArchiveConfig(Strict):
     """Where PDB entries come from: mirror folders first, then the archives, in order."""
 
     mirrors: tuple[Path, ...] = Field((), description="folders that hold <id>.cif[.gz] or <id>.pdb[.gz]")
-    servers: tuple[str, ...] = Field(
+    servers: tuple[Annotated[str, AfterValidator(_server)], ...] = Field(
         ("https://files.rcsb.org/download/{ID}.cif.gz", "https://www.ebi.ac.uk/pdbe/entry-files/download/{id}.cif"),
         description="URL templates; {id} and {ID} are the entry in lower and upper case",
     )
@@ -171,6 +188,36 @@ class StorageConfig(Strict):
         return self
 
 
+SlurmName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.,-]*$", max_length=64)]
+"""Part of a job script, so nothing that could be another line or option of it."""
+
+
+class LocalClusterConfig(Strict):
+    """A dataset's shards are rendered by Snakemake's jobs, each with a process per thread."""
+
+    kind: Literal["local"] = "local"
+
+
+class SlurmClusterConfig(Strict):
+    """A dataset's shards are rendered by workers that are SLURM jobs of their own, of one core; one Snakemake job, from
+    which SLURM jobs can be submitted, hands them their shards."""
+
+    kind: Literal["slurm"]
+    partition: SlurmName | None = Field(None, description="of the workers; None is the cluster's default")
+    account: SlurmName | None = None
+    workers_min: Annotated[int, Field(ge=1)] = 1
+    workers_max: Annotated[int, Field(ge=1)] = Field(32, description="as many as there is work for, up to this")
+    memory_gb: Positive = Field(4.0, description="of a worker; it holds the plan, all volumes and a shard")
+    walltime_minutes: Annotated[int, Field(ge=10)] = Field(60, description="of a worker; then another takes its place")
+    interface: SlurmName | None = Field(None, description="network by which workers reach the job, such as ib0")
+
+    @model_validator(mode="after")
+    def _bounds_are_in_order(self) -> Self:
+        if self.workers_min > self.workers_max:
+            raise ValueError(f"workers_min {self.workers_min} is more than workers_max {self.workers_max}; lower it")
+        return self
+
+
 class SimulationConfig(Strict):
     """Everything up to the datasets."""
 
@@ -185,6 +232,7 @@ class SimulationConfig(Strict):
     plan: PlanConfig = PlanConfig()
     datasets: Annotated[dict[Identifier, DatasetConfig], Field(min_length=1)]
     storage: StorageConfig = StorageConfig()
+    cluster: Annotated[LocalClusterConfig | SlurmClusterConfig, Field(discriminator="kind")] = LocalClusterConfig()
 
     @model_validator(mode="before")
     @classmethod

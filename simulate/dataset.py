@@ -164,7 +164,7 @@ def open_dataset(folder: Path | str) -> Dataset:
         folder,
         read_json(folder / "dataset.json"),
         layout,
-        zarr.open_group(folder / "patterns.zarr", mode="r"),
+        zarr.open_group(folder / "patterns.zarr", mode="r", zarr_format=3),  # 2 knows arrays of pickles
     )
 
 
@@ -179,21 +179,22 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("path", type=Path, help="a folder .../datasets/<name>")
     arguments = parser.parse_args(argv)
     try:
-        if arguments.action == "repair":
-            bad = repair(arguments.path)
-            again = f"`snakemake {arguments.path}/dataset.json` (with your --configfile) makes them again"
-            print(f"{len(bad)} shard(s) forgotten: {bad}; {again}" if bad else "nothing to repair")
-            return 0
-        problems = verify(arguments.path)
-    except FileNotFoundError as error:
+        problems = (repair if arguments.action == "repair" else verify)(arguments.path)
+    except (FileNotFoundError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
     for problem in problems:
         print(problem)
+    if not problems:
+        print(f"{arguments.path}: every shard is as written")
+        return 0
+    if arguments.action == "verify":
+        print(f"{arguments.path}: {len(problems)} problem(s)")
+        return 1
     print(
-        f"{arguments.path}: {len(problems)} problem(s)" if problems else f"{arguments.path}: every shard is as written"
+        f"all of this is forgotten; `snakemake {arguments.path}/dataset.json` (with your --configfile) makes it again"
     )
-    return 1 if problems else 0
+    return 0
 
 
 if __name__ == "__main__":

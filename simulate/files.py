@@ -1,15 +1,35 @@
-"""Result files that are complete or absent."""
+"""Result files that are complete or absent; damaged ones are named when they are read."""
 
 import hashlib
 import json
 import os
+import pickle
+import struct
 import uuid
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+READ_TOGETHER = 65_536
+"""Rows of a table: a part that can be read without the others."""
+
+DAMAGED = (
+    *(EOFError, LookupError, OSError, RuntimeError, ValueError),
+    *(pickle.UnpicklingError, struct.error, zipfile.BadZipFile, zlib.error),
+)
+"""What readers raise at bytes that are not what was written."""
+
+DESCRIBED = b"described"
+"""Key of a table's metadata."""
 
 
 @contextmanager
@@ -25,6 +45,9 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         yield temporary
         _flush_to_disk(temporary)
         os.replace(temporary, path)
+    except OSError as error:
+        error.add_note(f"{path} was not written; if it was there before, it is what it was")
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -57,9 +80,82 @@ def write_arrays(path: Path | str, arrays: Mapping[str, Any], *, compress: bool 
 
 
 def read_arrays(path: Path | str) -> dict[str, Any]:
-    """What `write_arrays` wrote; numbers come back as numbers. Nothing is unpickled."""
-    with np.load(path, allow_pickle=False) as arrays:
-        return {name: array if array.ndim else array.item() for name, array in arrays.items()}
+    """What `write_arrays` wrote; numbers come back as numbers. Nothing is unpickled.
+
+    FileNotFoundError; ValueError for a damaged file.
+    """
+    with open(path, "rb") as stream:
+        try:
+            with np.load(stream, allow_pickle=False) as arrays:
+                return {name: array if array.ndim else array.item() for name, array in arrays.items()}
+        except (AttributeError, *DAMAGED) as error:  # a single array has no items
+            raise _damaged(path, error) from error
+
+
+def write_table(path: Path | str, table: "pa.Table") -> None:
+    """Write a table as Parquet with checksums, atomically."""
+    import pyarrow.parquet as pq
+
+    # Pages have checksums, the description of the columns has none: it is there twice.
+    described = table.replace_schema_metadata({DESCRIBED: _described(table.schema, len(table))})
+    with atomic_path(path) as temporary:
+        pq.write_table(
+            described,
+            temporary,
+            compression="zstd",
+            row_group_size=READ_TOGETHER,
+            write_page_checksum=True,
+            use_compliant_nested_type=False,  # or the description of lists would not be what it was
+        )
+
+
+def read_table(path: Path | str) -> "pa.Table":
+    """What `write_table` wrote. FileNotFoundError; ValueError for a damaged file."""
+    with open(path, "rb") as stream:
+        try:
+            file = _opened(stream)
+            table = file.read()
+            if len(table) != file.metadata.num_rows:
+                raise ValueError(f"{len(table)} rows, expected {file.metadata.num_rows}")
+        except DAMAGED as error:
+            raise _damaged(path, error) from error
+    return table
+
+
+def read_rows(path: Path | str, rows: slice) -> "pa.Table":
+    """Rows start:stop of what `write_table` wrote; of the others only some near them are read.
+
+    FileNotFoundError; ValueError for a damaged file.
+    """
+    with open(path, "rb") as stream:
+        try:
+            file = _opened(stream)
+            groups = range(rows.start // READ_TOGETHER, -(-rows.stop // READ_TOGETHER))
+            table = file.read_row_groups(groups).slice(rows.start % READ_TOGETHER, rows.stop - rows.start)
+            if len(table) != rows.stop - rows.start:
+                raise ValueError(f"{len(table)} rows from row {rows.start} on, expected {rows.stop - rows.start}")
+        except DAMAGED as error:
+            raise _damaged(path, error) from error
+    return table
+
+
+def _opened(stream: IO[bytes]) -> "pq.ParquetFile":
+    import pyarrow.parquet as pq
+
+    file = pq.ParquetFile(stream, page_checksum_verification=True)
+    schema = file.schema_arrow
+    if (schema.metadata or {}).get(DESCRIBED) != _described(schema, file.metadata.num_rows):
+        raise ValueError("its columns are not described as they were written")
+    return file
+
+
+def _described(schema: "pa.Schema", n_rows: int) -> bytes:
+    columns = schema.to_string(show_field_metadata=False, show_schema_metadata=False)
+    return f"{n_rows} rows of\n{columns}".encode()
+
+
+def _damaged(path: Path | str, error: Exception) -> ValueError:
+    return ValueError(f"{path} is damaged ({error}); delete it and run snakemake, which makes it again")
 
 
 def sha256(path: Path | str) -> str:

@@ -27,7 +27,10 @@ def shard_problem(folder: Path, layout: Layout, shard: int, made_from: str | Non
     where = f"shard {shard} (patterns {rows.start}-{rows.stop - 1}, {file.relative_to(folder)})"
     if not marker_file.exists():
         return f"{where} is missing: it was never finished"
-    marker = read_json(marker_file)
+    try:
+        marker = read_json(marker_file)
+    except ValueError as error:
+        return f"{where} is unknown: its marker is damaged ({error})"
     if not file.exists():
         return f"{where} is missing: its marker is there, its file is not"
     if file.stat().st_size != marker["bytes"]:
@@ -39,12 +42,20 @@ def shard_problem(folder: Path, layout: Layout, shard: int, made_from: str | Non
     return None
 
 
-def label_problems(folder: Path) -> list[str]:
-    """What is wrong with the labels and metadata: zarr reads a chunk that is gone as zeros, so each file is checked."""
+def damaged_labels(folder: Path) -> list[str]:
+    """Files of labels and metadata that are not what they were: zarr reads a chunk that is gone as zeros."""
     return [
-        f"{name} (labels or metadata) is {'damaged' if (folder / name).exists() else 'missing'}"
+        name
         for name, recorded in read_json(folder / "layout.json")["files"].items()
         if not (folder / name).exists() or sha256(folder / name) != recorded
+    ]
+
+
+def label_problems(folder: Path) -> list[str]:
+    """What is wrong with the labels and metadata, in words."""
+    return [
+        f"{name} (labels or metadata) is {'damaged' if (folder / name).exists() else 'missing'}"
+        for name in damaged_labels(folder)
     ]
 
 
@@ -65,7 +76,7 @@ def complete(folder: Path, card: Mapping[str, Any], background: BackgroundConfig
     _raise_if_any([*label_problems(folder), *shard_problems], folder)
     markers = [read_json(shard_marker(folder, shard)) for shard in range(layout.n_shards)]
     photons = np.concatenate([marker["photons_per_pattern"] for marker in markers])
-    group = zarr.open_group(folder / "patterns.zarr", mode="r")
+    group = zarr.open_group(folder / "patterns.zarr", mode="r", zarr_format=3)
     structure, multiplicity, split, live, pulse_factor = (
         array(group, name)[:] for name in ("structure", "hit_multiplicity", "split", "live", "pulse_factor")
     )
@@ -95,42 +106,53 @@ def _raise_if_any(problems: list[str | None], folder: Path) -> None:
 
 
 def verify(folder: Path) -> list[str]:
-    """Every problem of a dataset, in words; empty when all shards hold the bytes that were written."""
-    layout = Layout.load(folder)
-    problems = [
-        *label_problems(folder),
-        *(shard_problem(folder, layout, shard) for shard in range(layout.n_shards)),
-    ]
-    if not (folder / "dataset.json").exists():
-        problems.append("dataset.json is missing: the dataset was never completed")
-    else:
-        recorded = {entry["shard"]: entry["sha256"] for entry in read_json(folder / "dataset.json")["shards"]}
-        for shard in range(layout.n_shards):
-            marker = shard_marker(folder, shard)
-            if marker.exists() and read_json(marker)["sha256"] != recorded.get(shard):
-                problems.append(f"shard {shard} was written again after the dataset was completed, with other bytes")
-    return [problem for problem in problems if problem]
+    """Every problem of a dataset, in words; empty when all shards hold the bytes that were written.
 
-
-def repair(folder: Path) -> list[int]:
-    """Forget the shards that are missing or damaged, so that snakemake makes them again; returns their numbers.
-
-    Asked for `dataset.json` alone, snakemake then sees that the bytes are what they were, and networks stand.
-    Damaged labels or metadata condemn the whole store: all shards are forgotten.
+    Raises
+    ------
+    FileNotFoundError where there is no dataset; ValueError where `layout.json`, which says what to expect, is damaged.
     """
     layout = Layout.load(folder)
-    if label_problems(folder):
+    shards = [shard_problem(folder, layout, shard) for shard in range(layout.n_shards)]
+    problems = [*label_problems(folder), *(problem for problem in shards if problem)]
+    if not (folder / "dataset.json").exists():
+        return [*problems, "dataset.json is missing: the dataset was never completed"]
+    try:
+        card = read_json(folder / "dataset.json")
+        recorded = {entry["shard"]: entry["sha256"] for entry in card["shards"]}
+    except (ValueError, KeyError) as error:
+        return [*problems, f"dataset.json is damaged ({error})"]
+    if _layout_changed(folder, card):
+        problems.append("layout.json is not what it was when the dataset was completed")
+    for shard, problem in enumerate(shards):
+        if problem is None and read_json(shard_marker(folder, shard))["sha256"] != recorded.get(shard):
+            problems.append(f"shard {shard} was written again after the dataset was completed, with other bytes")
+    return problems
+
+
+def _layout_changed(folder: Path, card: Mapping[str, Any]) -> bool:
+    """Whether the layout differs from that of the completed dataset."""
+    return {key: value for key, value in read_json(folder / "layout.json").items() if key != "files"} != card["layout"]
+
+
+def repair(folder: Path) -> list[str]:
+    """Forget what is missing or damaged, so that snakemake makes it again; returns the problems, as `verify` does.
+
+    Asked for `dataset.json` alone, snakemake then sees that the bytes are what they were, and networks stand. Where
+    labels or metadata are damaged the empty store is made again; shards that are whole are kept.
+    """
+    if not (problems := verify(folder)):
+        return []
+    layout, labels = Layout.load(folder), damaged_labels(folder)
+    for shard in range(layout.n_shards):
+        if shard_problem(folder, layout, shard):
+            shard_marker(folder, shard).unlink(missing_ok=True)
+            for job in (folder / "jobs").glob("*.json"):
+                if shard in read_json(job)["shards"]:
+                    job.unlink()
+    for name in labels:
+        (folder / name).unlink(missing_ok=True)
+    if labels or any(problem.startswith("layout.json") for problem in problems):
         (folder / "layout.json").unlink()
-        (folder / "dataset.json").unlink(missing_ok=True)
-        for marker in (*(folder / "shards").glob("*.json"), *(folder / "jobs").glob("*.json")):
-            marker.unlink()
-        return list(range(layout.n_shards))
-    bad = [shard for shard in range(layout.n_shards) if shard_problem(folder, layout, shard)]
-    for shard in bad:
-        shard_marker(folder, shard).unlink(missing_ok=True)
-        for job in (folder / "jobs").glob("*.json"):
-            if shard in read_json(job)["shards"]:
-                job.unlink()
-    if bad:
-        (folder / "dataset.json").unlink(missing_ok=True)
-    return bad
+    (folder / "dataset.json").unlink(missing_ok=True)
+    return problems

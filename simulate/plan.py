@@ -28,13 +28,12 @@ from typing import Self
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from simulate import placement as placements
 from simulate.config import PlanConfig
 from simulate.experiment import share_of
-from simulate.files import atomic_path
+from simulate.files import read_rows, read_table, write_table
 from simulate.placement import Body
 from simulate.randomness import GAMMA, mix, normals, states, uniforms
 
@@ -204,13 +203,12 @@ def write(plan: Plan, path: Path | str) -> None:
         ("positions", pa.FixedSizeListArray.from_arrays(pa.array(plan.positions.ravel()), 3)),
     ):
         table = table.append_column(name, pa.ListArray.from_arrays(offsets, values))
-    with atomic_path(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+    write_table(path, table)
 
 
-def read(path: Path | str) -> Plan:
-    """Read a plan written by `write`."""
-    table = pq.read_table(path)
+def read(path: Path | str, rows: slice | None = None) -> Plan:
+    """Read a plan written by `write`, or rows start:stop of it, for which the others need not be read."""
+    table = read_table(path) if rows is None else read_rows(path, rows)
     species, orientations, positions = (
         table[name].combine_chunks() for name in ("species", "orientations", "positions")
     )

@@ -14,7 +14,7 @@ from simulate.atoms import Atoms
 from simulate.beam import wavelength
 from simulate.config import ArchiveConfig, SimulationConfig, StructureConfig, VolumeConfig
 from simulate.experiment import DatasetConfig, share_of
-from simulate.files import read_json, write_json
+from simulate.files import DAMAGED, read_json, write_json
 from simulate.form_factors import coefficients
 from simulate.geometry import Geometry, beamstop_mask, square_detector
 from simulate.orientation import random_orientations, rotation_matrices
@@ -38,18 +38,12 @@ def make_geometry(dataset: DatasetConfig, geometry_file: Path, record_file: Path
 
     Raises
     ------
-    ValueError if the mask file is not a boolean image of the detector's shape.
+    FileNotFoundError if there is no mask file, ValueError if it is not a boolean image of the detector's shape.
     """
     energy, detector = dataset.beam.photon_energy_eV, dataset.detector
     mask = beamstop_mask(detector.n_pixels, detector.beamstop_radius_pixels)
     if detector.mask_file is not None:
-        from_file = np.load(detector.mask_file, allow_pickle=False)
-        if from_file.dtype != bool or from_file.shape != mask.shape:
-            raise ValueError(
-                f"mask_file {detector.mask_file} holds {from_file.dtype} {from_file.shape}, "
-                f"expected bool {mask.shape}, True where a pixel is unusable"
-            )
-        mask |= from_file
+        mask |= _read_mask(detector.mask_file, mask.shape)
     geometry = square_detector(
         photon_energy_eV=energy,
         n_pixels=detector.n_pixels,
@@ -79,6 +73,20 @@ def make_geometry(dataset: DatasetConfig, geometry_file: Path, record_file: Path
             "largest_sampled_extent_nm": 0.1 * np.pi / geometry.q_step,
         },
     )
+
+
+def _read_mask(file: Path, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """A mask of this shape, True where a pixel is unusable. Nothing is unpickled."""
+    with file.open("rb") as stream:
+        try:
+            mask = np.lib.format.read_array(stream, allow_pickle=False)
+        except DAMAGED as error:
+            raise ValueError(f"mask_file {file} is no .npy file of numbers, or is damaged ({error})") from error
+    if mask.dtype != bool or mask.shape != shape:
+        raise ValueError(
+            f"mask_file {file} holds {mask.dtype} {mask.shape}, expected bool {shape}, True where a pixel is unusable"
+        )
+    return mask
 
 
 def make_volume(atoms_file: Path, reach: float, config: VolumeConfig, volume_file: Path, record_file: Path) -> None:

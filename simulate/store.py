@@ -9,6 +9,7 @@ One task writes one whole shard and no other touches it, so a shard is there or 
 same bytes.
 """
 
+import hashlib
 import os
 import shutil
 import uuid
@@ -21,10 +22,13 @@ import numpy as np
 import pandas as pd
 import zarr
 from numpy.typing import NDArray
+from zarr.abc.buffer import Buffer as AnyBuffer
+from zarr.buffer.cpu import Buffer
 from zarr.codecs import BloscCodec
+from zarr.storage import MemoryStore
 
 from simulate.detector import NOT_A_COUNT, round_mantissa
-from simulate.files import read_json, sha256, write_json
+from simulate.files import atomic_path, read_json, sha256, write_json
 from simulate.plan import SPLITS
 
 Record = Literal["expected", "photons"]
@@ -63,14 +67,20 @@ class Layout:
 
     @classmethod
     def load(cls, folder: Path) -> "Layout":
-        """The layout of a dataset folder; FileNotFoundError if the folder holds none."""
-        if not (folder / "layout.json").exists():
+        """The layout of a dataset folder; FileNotFoundError if the folder holds none, ValueError if it is damaged."""
+        file = folder / "layout.json"
+        if not file.exists():
             raise FileNotFoundError(f"{folder} holds no dataset: there is no layout.json; expected .../datasets/<name>")
-        values = read_json(folder / "layout.json")
-        del values["files"]
-        for name in ("image_shape", "structures", "hit_multiplicities"):
-            values[name] = tuple(values[name])
-        return cls(**values)
+        try:
+            values = read_json(file)
+            del values["files"]
+            for name in ("image_shape", "structures", "hit_multiplicities"):
+                values[name] = tuple(values[name])
+            return cls(**values)
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"{file} is damaged ({error}); delete it and run snakemake: shards that are whole are kept"
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -90,8 +100,9 @@ class Pulses:
 def create(folder: Path, layout: Layout, table: pd.DataFrame, pulses: Pulses, live: NDArray[np.float64]) -> None:
     """Make the empty store with all labels; `layout.json` comes last.
 
-    A store that stands with the very same arrays and labels keeps its shards: only what is made of them on reading may
-    have changed, and each shard's marker says what it was made from. Any other is replaced.
+    A store that stands with the very same arrays and labels, or with some of these, keeps its shards and is given what
+    it lacks: only what is made of them on reading may have changed, and each shard's marker says what it was made from.
+    Any other is replaced.
 
     Parameters
     ----------
@@ -109,8 +120,11 @@ def create(folder: Path, layout: Layout, table: pd.DataFrame, pulses: Pulses, li
         _write_labels(group, layout, table, pulses, live)
         files = _sums(unfinished, layout)
         # The group's own attributes name the readout; they may differ.
-        if {**_sums(standing, layout), "zarr.json": files["zarr.json"]} == files:
-            os.replace(unfinished / "zarr.json", standing / "zarr.json")
+        there = {**_sums(standing, layout), "zarr.json": files["zarr.json"]}
+        if len(there) > 1 and there.items() <= files.items():
+            for name in ["zarr.json", *(files.keys() - there.keys())]:
+                (standing / name).parent.mkdir(parents=True, exist_ok=True)
+                os.replace(unfinished / name, standing / name)
         else:
             shutil.rmtree(folder / "shards", ignore_errors=True)
             shutil.rmtree(standing, ignore_errors=True)
@@ -237,22 +251,36 @@ def write_shard(folder: Path, layout: Layout, shard: int, images: NDArray, made_
     expected_shape = (rows.stop - rows.start, *layout.image_shape)
     if images.shape != expected_shape or images.dtype != dtype:
         raise ValueError(f"shard {shard}: images {images.dtype} {images.shape}, expected {dtype} {expected_shape}")
+    content = _encoded(folder / "patterns.zarr" / name, rows, images)
     shard_marker(folder, shard).unlink(missing_ok=True)
     file = shard_file(folder, layout, shard)
-    file.unlink(missing_ok=True)  # zarr would read what is there first, and it may be damaged
-    # Every chunk is written, so none has to be compared with the fill value, which takes as long as compressing it.
-    array = zarr.open_array(folder / "patterns.zarr" / name, mode="r+", config={"write_empty_chunks": True})
-    array[rows] = round_mantissa(images) if layout.record == "expected" else images
+    with atomic_path(file) as temporary:
+        temporary.write_bytes(content)
     marker = {
         "shard": shard,
         "rows": [rows.start, rows.stop],
-        "bytes": file.stat().st_size,
-        "sha256": sha256(file),
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
         "made_from": made_from,
         "photons_per_pattern": [round(float(total), 4) for total in images.sum(axis=(1, 2), dtype=np.float64)],
     }
     write_json(shard_marker(folder, shard), marker)
     return marker
+
+
+def _encoded(stored: Path, rows: slice, images: NDArray) -> bytes:
+    """The file of the shard that holds these rows of an array.
+
+    It is made in memory and not by writing to the store: zarr would first read what is there, which may be damaged, and
+    two jobs at work on one shard, as after a driver was killed, would take each other's file away.
+    """
+    files: dict[str, AnyBuffer] = {"zarr.json": Buffer.from_bytes((stored / "zarr.json").read_bytes())}
+    # Every chunk is written, so none has to be compared with the fill value, which takes as long as compressing it.
+    array = zarr.open_array(MemoryStore(files), mode="r+", config={"write_empty_chunks": True})
+    array[rows] = round_mantissa(images) if images.dtype == np.float32 else images
+    del files["zarr.json"]
+    (shard,) = files.values()
+    return shard.to_bytes()
 
 
 def array(group: zarr.Group, name: str) -> Any:

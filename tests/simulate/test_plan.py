@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from simulate import plan
+from simulate import files, plan
 from simulate.config import PlanConfig
 from simulate.orientation import rotation_matrices
 from simulate.placement import Body, body_of
@@ -248,3 +248,28 @@ def test_file_round_trip(config: PlanConfig, tmp_path: Path, multiplicities: tup
         *("species", "orientations", "positions"),
     ]
     assert [len(row) for row in opened["orientations"]] == list(opened["hit_multiplicity"])
+
+
+@pytest.mark.parametrize("rows", [slice(0, 30), slice(5, 17), slice(14, 28), slice(98, 100)])
+def test_some_rows_are_read_without_the_others(drawn: Plan, tmp_path: Path, monkeypatch, rows: slice) -> None:
+    """Parts of 14 rows: what begins or ends in one, spans several, or is the last and short."""
+    monkeypatch.setattr(files, "READ_TOGETHER", 14)
+    plan.write(drawn, tmp_path / "plan.parquet")
+    some, expected = plan.read(tmp_path / "plan.parquet", rows), drawn.rows(rows)
+    pd.testing.assert_frame_equal(some.table, expected.table)
+    for name in ("start", "species", "orientations", "positions"):
+        assert np.array_equal(getattr(some, name), getattr(expected, name)), name
+    damaged = bytearray((tmp_path / "plan.parquet").read_bytes())
+    damaged[20:40] = bytes(20)  # in the first part
+    (tmp_path / "plan.parquet").write_bytes(damaged)
+    if rows.start < 14:
+        with pytest.raises(ValueError, match="is damaged"):
+            plan.read(tmp_path / "plan.parquet", rows)
+    else:
+        assert len(plan.read(tmp_path / "plan.parquet", rows)) == len(expected)
+
+
+def test_rows_that_are_not_there_are_an_error(drawn: Plan, tmp_path: Path) -> None:
+    plan.write(drawn, tmp_path / "plan.parquet")
+    with pytest.raises(ValueError, match="20 rows from row 80 on, expected 50"):
+        plan.read(tmp_path / "plan.parquet", slice(80, 130))

@@ -6,6 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+
+from evaluate.config import load_config
+from evaluate.work import counted
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,6 +28,12 @@ def test_the_papers_dag_is_whole(workflow) -> None:
     assert jobs["predict"] == in_distribution + 8 * of_noisy + (1 + 5) * of_others
     assert jobs["limit_of_dataset"] == 8
     assert jobs["limit"] == jobs["tables"] == jobs["figures"] == jobs["report"] == jobs["all"] == 1
+    assert jobs == as_estimated(ROOT / "config.yaml")
+
+
+def as_estimated(configfile: Path) -> dict[str, int]:
+    """Jobs whose cost is estimated, and the two that do nothing of their own."""
+    return {**counted(load_config(yaml.safe_load(configfile.read_text()))), "cost": 1, "all": 1}
 
 
 @pytest.mark.parametrize(("name", "structures"), [("demo", 6), ("standins", 11)])
@@ -31,6 +41,7 @@ def test_shipped_configs_have_a_dag(workflow, name: str, structures: int) -> Non
     jobs = workflow.planned(configfile=ROOT / "config" / f"{name}.yaml")
     assert jobs["structure"] == structures
     assert jobs["report"] == 1
+    assert jobs == as_estimated(ROOT / "config" / f"{name}.yaml")
 
 
 def test_models_are_trained_and_asked_as_the_config_says(workflow) -> None:
@@ -64,6 +75,7 @@ def test_twins_are_trained_in_every_fold_and_asked_once(workflow) -> None:
     assert jobs["random_structures"] == jobs["random_volumes"] == 1
     assert jobs["structure"] == jobs["volume"] == 2
     assert jobs["twin_tables"] == jobs["twin_figures"] == jobs["twin_report"] == jobs["report"] == 1
+    assert jobs == as_estimated(workflow.folder / "config.yaml")
 
 
 def test_only_a_model_that_asks_for_fresh_patterns_needs_what_they_are_rendered_from(workflow) -> None:

@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
+from evaluate import work
+from evaluate.config import load_config
+from evaluate.cost import read_jobs
 from simulate import dataset, integrity, store
 from simulate.files import sha256
 
@@ -60,6 +64,25 @@ def test_a_finished_run_has_nothing_to_do(finished) -> None:
     assert not finished.planned()
 
 
+def test_what_it_took_is_told_of_every_job(finished) -> None:
+    """By each of the jobs that an estimate counts, exactly: processes that rendered shards are in it."""
+    config = load_config(yaml.safe_load((finished.folder / "config.yaml").read_text()))
+    jobs = read_jobs(finished.results / "benchmarks").set_index("job")
+    assert set(jobs.index) == {job.name for job in work.jobs(config)} | {"cost"}
+    assert not jobs["sampled"].any()
+    assert jobs[["cpu_s", "peak_bytes", "written_bytes"]].gt(0).all(axis=None)
+    folder = finished.results / "datasets" / "noisy" / "patterns.zarr" / "photons"
+    stored = sum(file.stat().st_size for file in folder.rglob("c/**/*") if file.is_file())
+    written = jobs["written_bytes"].filter(like="dataset_shards/noisy").sum()
+    assert written > stored, "what Dask's workers wrote is missing"
+    table = pd.read_csv(finished.results / "cost.csv").set_index("rule")
+    whole = jobs.drop("cost")
+    assert table["jobs"]["total"] == len(whole)
+    assert table["cpu_hours"]["total"] == pytest.approx(whole["cpu_s"].sum() / 3600, abs=1e-6)
+    assert "dataset_shards" in (finished.results / "cost.html").read_text()
+    assert 'href="cost.html"' in (finished.results / "report.html").read_text()
+
+
 def test_snakemakes_own_report_is_made_offline(finished) -> None:
     page = finished.folder / "snakemake-report.html"
     done = finished.snakemake("--report", str(page))
@@ -81,7 +104,7 @@ def test_a_new_fluence_makes_only_its_own_dataset(finished, entries) -> None:
     finished.configure(simulation__datasets={**entries, "dim": {"base": "noisy", "photons_per_pulse": 1e11}})
     its_own = {"geometry": 1, "dataset_layout": 1, "dataset_shards": 2, "dataset": 1}
     assert finished.planned(finished.results / "datasets" / "dim" / "dataset.json") == its_own
-    assert finished.planned() == {**its_own, "figures": 1, "report": 1, "all": 1}
+    assert finished.planned() == {**its_own, "figures": 1, "report": 1, "cost": 1, "all": 1}
 
 
 def test_a_changed_fluence_makes_that_dataset_again(finished, entries) -> None:
@@ -90,7 +113,7 @@ def test_a_changed_fluence_makes_that_dataset_again(finished, entries) -> None:
     its_own = {"dataset_layout": 1, "dataset_shards": 2, "dataset": 1}
     assert finished.planned(finished.results / "datasets" / "noisy" / "dataset.json") == its_own
     judged_again = {"limit_of_dataset": 1, "limit": 1, "predict": 2, "tables": 1, "figures": 1, "report": 1}
-    assert finished.planned() == {**its_own, **judged_again, "all": 1}
+    assert finished.planned() == {**its_own, **judged_again, "cost": 1, "all": 1}
 
 
 def test_another_placement_has_a_plan_of_its_own(finished, entries) -> None:
@@ -163,7 +186,7 @@ def test_a_corrupt_shard_is_named_and_made_again_alone(copied) -> None:
     broken.write_bytes(broken.read_bytes()[:100])
     (problem,) = integrity.verify(folder)
     assert problem.startswith("shard 7 (patterns 112-127")
-    assert integrity.repair(folder) == [7]
+    assert integrity.repair(folder) == [problem]
     assert copied.planned()["dataset_shards"] == 1
     done = copied.snakemake(str((folder / "dataset.json").relative_to(copied.folder)))
     assert done.returncode == 0, done.stderr
