@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from tqdm import tqdm
 from simulate import background, integrity, patterns, store
 from simulate import plan as plans
 from simulate.atoms import Atoms
+from simulate.cluster import start_cluster
 from simulate.config import SimulationConfig
 from simulate.detector import as_counts, sample_photons
 from simulate.experiment import DatasetConfig
@@ -24,6 +25,9 @@ from simulate.provenance import json_digest, source_digest
 from simulate.shots import draw
 from simulate.store import Layout
 from simulate.volume import Volume, VolumeStack, stack
+
+if TYPE_CHECKING:
+    from distributed.deploy import Cluster
 
 logger = logging.getLogger(__name__)
 
@@ -153,8 +157,17 @@ def load_geometry(path: Path) -> Geometry:
     return Geometry.load(path)
 
 
+def _rows(path: Path, config: SimulationConfig, name: str, rows: slice) -> Plan:
+    """Rows of a dataset. One that holds the whole plan reads no others: a plan may be larger than memory."""
+    chosen = config.datasets[name]
+    structures, among = config.selected(name), config.planned(chosen.placement)
+    if structures == among and not chosen.select.shares:
+        return plans.read(path, rows)
+    return _selected_plan(path, structures, among, tuple(chosen.select.shares.items())).rows(rows)
+
+
 @lru_cache(maxsize=2)
-def _load_plan(
+def _selected_plan(
     path: Path, structures: tuple[str, ...], among: tuple[str, ...], shares: tuple[tuple[int, float], ...]
 ) -> Plan:
     return plans.select(plans.only(plans.read(path), structures, among), dict(shares))
@@ -165,19 +178,17 @@ def make_shard(folder: Path, shard: int, inputs: Inputs, config: SimulationConfi
     layout = Layout.load(folder)
     if integrity.shard_problem(folder, layout, shard, made_from) is None:
         return read_json(store.shard_marker(folder, shard))
-    name = folder.name
-    among = config.planned(config.datasets[name].placement)
-    shares = tuple(config.datasets[name].select.shares.items())
-    rows = _load_plan(inputs.plan, config.selected(name), among, shares).rows(layout.rows(shard))
+    rows = _rows(inputs.plan, config, folder.name, layout.rows(shard))
     return store.write_shard(folder, layout, shard, images(rows, inputs, config, folder.name), made_from)
 
 
 def make_shards(
     folder: Path, shards: Iterable[int], inputs: Inputs, config: SimulationConfig, workers: int
 ) -> list[dict[str, Any]]:
-    """Make these shards of a dataset, one task a shard, on a local Dask cluster of single-threaded processes.
+    """Make these shards of a dataset, one task a shard, on a Dask cluster of single-threaded processes.
 
-    A worker that dies is replaced and its shard made again; shards that stand are checked and kept.
+    `workers` are the processes of a local cluster. A worker that dies is replaced and its shard made again; shards that
+    stand are checked and kept.
     """
     shards = list(shards)
     chosen = config.datasets[folder.name]
@@ -192,7 +203,8 @@ def make_shards(
     tasks = [(folder, shard, inputs, config, made_from) for shard in shards]
     markers = []
     bar = tqdm(total=len(tasks), desc=f"{folder.name} shards", unit="shard", disable=None)
-    for marker in _on_cluster(_shard_task, tasks, workers):
+    cluster = start_cluster(config.cluster, workers, len(tasks), folder / "workers")
+    for marker in _on_cluster(_shard_task, tasks, cluster):
         markers.append(marker)
         bar.update()
         logger.info("%s: %d of %d shards done (shard %d)", folder.name, len(markers), len(tasks), marker["shard"])
@@ -207,16 +219,11 @@ def _shard_task(task: tuple[Path, int, Inputs, SimulationConfig, str]) -> dict[s
     return make_shard(*task)
 
 
-def _on_cluster(function: Callable[[Any], Any], tasks: list[Any], workers: int) -> Iterable[Any]:
-    """Results of function(task) as they come, from at most `workers` processes."""
-    from distributed import Client, LocalCluster, as_completed
+def _on_cluster(function: Callable[[Any], Any], tasks: list[Any], cluster: "Cluster") -> Iterable[Any]:
+    """Results of function(task) as they come; the cluster is closed after the last, or an error."""
+    from distributed import Client, as_completed
 
-    with (
-        LocalCluster(
-            n_workers=min(workers, len(tasks)), threads_per_worker=1, processes=True, dashboard_address=None
-        ) as cluster,
-        Client(cluster) as client,
-    ):
+    with cluster, Client(cluster) as client:
         futures = client.map(function, tasks, pure=False)
         for future in as_completed(futures):
             yield future.result()
