@@ -2,11 +2,12 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
+AUDIT := $(VENV)/audit
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 BENCH ?= *
 
-.PHONY: help install demo test test-slow test-browser lint format bench validation clean
+.PHONY: help install demo test test-slow test-browser test-slurm test-faults audit lint format bench validation clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -23,13 +24,19 @@ demo: install ## the whole pipeline on phantoms, a few minutes; prints where the
 	@echo "The report: $(CURDIR)/results/demo/report.html"
 
 test: install ## the test suite
-	pytest -m "not slow and not browser"
+	pytest -m "not slow and not browser and not slurm and not faults"
 
 test-slow: install ## tests that take minutes
 	pytest -m slow
 
 test-browser: install ## the report page in headless Chromium
 	pytest -m browser
+
+test-slurm: install ## the workflow on a SLURM of one node, started for it; root, some ten minutes
+	pytest -m slurm
+
+test-faults: install ## real runs that are killed, damaged and starved: see docs/reliability.md
+	pytest -m faults
 
 lint: install ## formats, lints and types
 	ruff check
@@ -44,10 +51,17 @@ format: install ## rewrite all code in its format
 	snakefmt Snakefile workflow/rules
 
 bench: install ## benchmarks, one JSON line each; BENCH=render_1 runs one
-	@for file in bench/$(BENCH).py; do case $$file in bench/setting.py|bench/production.py) continue;; esac; python $$file || exit 1; done
+	@for file in bench/$(BENCH).py; do case $$file in bench/setting.py|bench/production.py|bench/slopes.py) continue;; esac; python $$file || exit 1; done
 
 validation: install ## every check of the simulation at full size, minutes; makes docs/validation.md
 	snakemake validation --cores 2 --forcerun validation --quiet rules
+
+audit: $(AUDIT)/bin/pip-audit ## known vulnerabilities of the exact versions; fails where one could not be looked up
+	$(AUDIT)/bin/pip-audit --strict --no-deps --disable-pip --requirement constraints.txt
+
+$(AUDIT)/bin/pip-audit:
+	$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/pip install --disable-pip-version-check --quiet pip-audit==2.10.1
 
 clean: ## results and caches; not the environment, not downloads
 	rm -rf results .snakemake .pytest_cache .mypy_cache .ruff_cache

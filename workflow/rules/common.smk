@@ -54,6 +54,14 @@ def structure_file(wildcards):
     return [structure.path] if structure.source == "file" else []
 
 
+def contents_of(files):
+    """Digests of files that no rule made: one may be exchanged for an older one, of which times do not tell."""
+    # Not a function of `input`: params that are do not make Snakemake run a job again.
+    return lambda wildcards: [
+        sha256(file) for file in files(wildcards) if Path(file).exists()
+    ]
+
+
 def dataset_settings(wildcards):
     return SIMULATION.datasets[wildcards.dataset].model_dump(mode="json")
 
@@ -128,23 +136,22 @@ def rendered_from(wildcards):
     }
 
 
+def batches_of(dataset):
+    """The shards of a dataset as its jobs render them; workers that are SLURM jobs of their own serve a single one."""
+    shards = range(layout_of(SIMULATION, dataset).n_shards)
+    by_slurm = SIMULATION.cluster.kind == "slurm"
+    per_job = len(shards) if by_slurm else SIMULATION.storage.shards_per_job
+    return [shards[first : first + per_job] for first in range(0, len(shards), per_job)]
+
+
 def jobs_of(dataset):
     """Numbers of the jobs that render a dataset."""
-    return range(
-        -(-layout_of(SIMULATION, dataset).n_shards // SIMULATION.storage.shards_per_job)
-    )
+    return range(len(batches_of(dataset)))
 
 
 def shards_of(wildcards):
     """Shards that one job renders."""
-    per_job = SIMULATION.storage.shards_per_job
-    first = int(wildcards.job) * per_job
-    return list(
-        range(
-            first,
-            min(first + per_job, layout_of(SIMULATION, wildcards.dataset).n_shards),
-        )
-    )
+    return list(batches_of(wildcards.dataset)[int(wildcards.job)])
 
 
 def log_of(name):

@@ -15,8 +15,9 @@ rule predict:
         "../envs/singlehit.yaml"
     threads: 8
     resources:
-        mem_mb=8000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(30),
+        gpu=gpus(RUN.training),
     params:
         source=answering_source,
     message:
@@ -54,8 +55,8 @@ rule tables:
     conda:
         "../envs/singlehit.yaml"
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         source=source_digest("evaluate.tables"),
     message:
@@ -89,8 +90,8 @@ rule figures:
     conda:
         "../envs/singlehit.yaml"
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         source=source_digest("evaluate.illustrate"),
     message:
@@ -131,8 +132,8 @@ rule report:
     conda:
         "../envs/singlehit.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         title=RUN.title,
         source=source_digest("evaluate.report"),

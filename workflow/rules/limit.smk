@@ -20,8 +20,8 @@ rule limit_of_dataset:
         "../envs/singlehit.yaml"
     threads: 16
     resources:
-        mem_mb=8000,
-        runtime=240,
+        mem_mb=growing(4000),
+        runtime=growing(240),
     params:
         settings=LIMITS and LIMITS.model_dump(mode="json", exclude={"datasets"}),
         source=source_digest("evaluate.limit"),
@@ -52,8 +52,8 @@ rule limit:
     conda:
         "../envs/singlehit.yaml"
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     message:
         "table of the information limits"
     script:

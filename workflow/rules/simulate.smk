@@ -14,10 +14,11 @@ rule structure:
     conda:
         "../envs/singlehit.yaml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         settings=structure_settings,
+        contents=contents_of(structure_file),
         source=source_digest("simulate.structures"),
     message:
         "structure {wildcards.structure}: find, read, check"
@@ -38,10 +39,11 @@ rule geometry:
     conda:
         "../envs/singlehit.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         settings=geometry_settings,
+        contents=contents_of(mask_of),
         source=source_digest("simulate.geometry", "simulate.panels"),
     message:
         "dataset {wildcards.dataset}: scattering vectors, solid angles, polarisation, live pixels"
@@ -63,8 +65,8 @@ rule volume:
         "../envs/singlehit.yaml"
     threads: 4
     resources:
-        mem_mb=8000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         settings=settings("volume"),
         source=source_digest("simulate.volume"),
@@ -86,8 +88,8 @@ if RANDOM:
         conda:
             "../envs/singlehit.yaml"
         resources:
-            mem_mb=2000,
-            runtime=60,
+            mem_mb=growing(2000),
+            runtime=growing(60),
         params:
             settings=[
                 SIMULATION.structure(name).model_dump(mode="json") for name in RANDOM
@@ -111,8 +113,8 @@ if RANDOM:
             "../envs/singlehit.yaml"
         threads: 4
         resources:
-            mem_mb=8000,
-            runtime=120,
+            mem_mb=growing(4000),
+            runtime=growing(120),
         params:
             settings=settings("volume"),
             source=source_digest("simulate.volume"),
@@ -136,8 +138,8 @@ rule plan:
     conda:
         "../envs/singlehit.yaml"
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=growing(plan_mb),
+        runtime=growing(30),
     params:
         settings=settings("plan", "structures"),
         source=source_digest("simulate.plan"),
@@ -163,8 +165,8 @@ rule dataset_layout:
     conda:
         "../envs/singlehit.yaml"
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=growing(labels_mb),
+        runtime=growing(30),
     params:
         settings=dataset_settings,
         storage=settings("storage"),
@@ -190,10 +192,10 @@ rule dataset_shards:
         benchmark_of("dataset_shards/{dataset}-{job}")
     conda:
         "../envs/singlehit.yaml"
-    threads: 16
+    threads: workers_of
     resources:
-        mem_mb=lambda wildcards, threads: 1500 * (threads + 1),
-        runtime=120,
+        mem_mb=growing(shards_mb),
+        runtime=growing(shards_minutes),
     params:
         shards=shards_of,
         settings=dataset_settings,
@@ -220,8 +222,8 @@ rule dataset:
     conda:
         "../envs/singlehit.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(labels_mb),
+        runtime=growing(60),
     params:
         settings=dataset_settings,
         source=source_digest("simulate.dataset"),

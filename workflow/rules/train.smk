@@ -17,8 +17,9 @@ rule train:
         "../envs/singlehit.yaml"
     threads: 16
     resources:
-        mem_mb=16000,
-        runtime=720,
+        mem_mb=growing(training_mb),
+        runtime=growing(training_minutes),
+        gpu=gpus(RUN.training, RUN.training.devices),
     params:
         settings=training_settings,
         source=source_digest("train.fit"),

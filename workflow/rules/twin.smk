@@ -19,8 +19,9 @@ rule train_twin:
         "../envs/singlehit.yaml"
     threads: 16
     resources:
-        mem_mb=16000,
-        runtime=720,
+        mem_mb=growing(twin_mb),
+        runtime=growing(twin_minutes),
+        gpu=gpus(TWINS),
     params:
         settings=twin_settings,
         source=source_digest("train.fit_twin"),
@@ -42,8 +43,8 @@ rule twin_control:
     conda:
         "../envs/singlehit.yaml"
     resources:
-        mem_mb=8000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(30),
     params:
         source=source_digest("evaluate.twin.controls"),
     message:
@@ -68,8 +69,9 @@ rule embed:
         "../envs/singlehit.yaml"
     threads: 8
     resources:
-        mem_mb=8000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(30),
+        gpu=gpus(TWINS),
     params:
         about=lambda wildcards: asked_about(RUN, learner_of(wildcards)),
         source=source_digest(
@@ -105,8 +107,8 @@ rule twin_tables:
     conda:
         "../envs/singlehit.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         settings=RUN.evaluation.twins.model_dump(mode="json"),
         families=TWINS.families,
@@ -141,8 +143,8 @@ rule twin_figures:
     conda:
         "../envs/singlehit.yaml"
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         source=source_digest("evaluate.twin.illustrate"),
     message:
@@ -172,8 +174,8 @@ rule twin_report:
     conda:
         "../envs/singlehit.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         title=RUN.title,
         source=source_digest("evaluate.twin.page"),

@@ -51,3 +51,12 @@ def embeds(wildcards):
     name = "known.npz" if wildcards.learner in CONTROLS else "model.pt"
     where = (wildcards.dataset, wildcards.learner, wildcards.fold, wildcards.shape)
     return FILES.twin(*where, wildcards.seed) / name
+
+
+def twin_mb(wildcards, input, threads):
+    recipe = TWINS.encoders[wildcards.encoder].recipe
+    return descent_mb(wildcards.dataset, recipe, input.get("volumes", []))
+
+
+def twin_minutes(wildcards, input, threads):
+    return descent_minutes(wildcards.dataset, TWINS.encoders[wildcards.encoder].recipe)

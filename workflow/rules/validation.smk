@@ -15,8 +15,8 @@ rule validation:
         "../envs/singlehit.yaml"
     threads: 2
     resources:
-        mem_mb=6000,
-        runtime=30,
+        mem_mb=growing(6000),
+        runtime=growing(30),
     params:
         source=source_digest("evaluate.validation.page"),
     message:

@@ -1,0 +1,50 @@
+"""The SLURM profile and the kinds of clusters, as far as they go without a cluster; tests/cluster/ has the rest."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from running import ROOT
+from simulate.config import SimulationConfig
+
+PROFILE = ROOT / "workflow" / "profiles" / "slurm"
+
+
+def test_the_slurm_profile_knows_every_job_of_the_paper(workflow) -> None:
+    done = workflow.snakemake(
+        "--workflow-profile", str(PROFILE), "--dry-run", "--quiet", "rules", configfile=ROOT / "config.yaml"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "profiles/slurm" in done.stderr
+
+
+def test_the_profile_names_rules_that_are_there() -> None:
+    profile = yaml.safe_load((PROFILE / "config.yaml").read_text())
+    rules = "".join(file.read_text() for file in Path(ROOT / "workflow" / "rules").glob("*.smk"))
+    for name in [*profile["groups"], *profile["set-resources"]]:
+        assert f"rule {name}:" in rules
+    assert set(profile["group-components"]) < set(profile["groups"].values())
+
+
+def test_a_dask_cluster_on_slurm_makes_a_dataset_in_one_job(workflow) -> None:
+    workflow.configure(simulation__cluster={"kind": "slurm"})
+    assert workflow.planned()["dataset_shards"] == 2
+
+
+@pytest.mark.parametrize(
+    ("cluster", "message"),
+    [
+        ({"kind": "local", "partition": "cpu"}, "partition"),
+        ({"kind": "pbs"}, "kind"),
+        ({"kind": "slurm", "partition": "cpu\n#SBATCH --uid=0"}, "partition"),
+        ({"kind": "slurm", "workers_min": 5, "workers_max": 4}, "workers_min 5 is more than workers_max 4"),
+        ({"kind": "slurm", "walltime_minutes": 1}, "walltime_minutes"),
+    ],
+)
+def test_clusters_that_cannot_be_are_refused(cluster: dict[str, Any], message: str) -> None:
+    kind = TypeAdapter(SimulationConfig.__annotations__["cluster"])
+    with pytest.raises(ValidationError, match=message):
+        kind.validate_python(cluster)
