@@ -103,7 +103,9 @@ def descent_mb(dataset, recipe, rendered, processes=1):
         min(1e3 * recipe.memory_gb, images_mb(dataset, split_patterns(dataset, split)))
         for split in ("train", "validation")
     )
-    return SNAKEMAKE_MB + processes * (NETWORK_MB + 1.2 * held + 2 * megabytes(rendered))
+    return SNAKEMAKE_MB + processes * (
+        NETWORK_MB + 1.2 * held + 2 * megabytes(rendered)
+    )
 
 
 def descent_minutes(dataset, recipe):
