@@ -55,7 +55,7 @@ def structure_file(wildcards):
 
 
 def contents_of(files):
-    """Digests of files that no rule made: one may be exchanged for an older one, of which times do not tell."""
+    """Digests of a user's files: one may be exchanged for an older one, of which times do not tell."""
     # Not a function of `input`: params that are do not make Snakemake run a job again.
     return lambda wildcards: [
         sha256(file) for file in files(wildcards) if Path(file).exists()
