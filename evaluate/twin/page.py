@@ -189,7 +189,7 @@ def headline(table: pd.DataFrame, each: pd.DataFrame, config: RunConfig) -> Head
 
 
 def beaten(table: pd.DataFrame, config: RunConfig) -> Iterator[Markup]:
-    """Where a control is better than a network on unseen structures, a sentence for each question and network.
+    """Where a control is better than networks on unseen structures: of the main condition, then of others.
 
     The control is asked as the network is: what it knows is of the same dataset, and the same structures are held out.
     """
@@ -199,27 +199,30 @@ def beaten(table: pd.DataFrame, config: RunConfig) -> Iterator[Markup]:
         "With unlabelled patterns": ("unlabelled", 0),
         f"With {most} labels of either answer": ("few_shot", most),
     }
-    names, keys = [*networks(config), *config.evaluation.twins.controls], ["trained_on", "condition", "fold"]
+    controls, main = list(config.evaluation.twins.controls), main_condition(config)
     for question, (protocol, labels) in questions.items():
-        judged_by = table["encoder"].map({name: classifier_of(name, protocol) for name in names})
+        judged_by = {name: classifier_of(name, protocol) for name in (*networks(config), *controls)}
         asked_so = (table["protocol"] == protocol) & (table["labels"] == labels)
-        rows = table[asked_so & (table["classifier"] == judged_by)]
-        reached = rows.groupby(["encoder", *keys], sort=False)["accuracy"].mean()
-        for (name, trained_on), mine in reached.groupby(level=["encoder", "trained_on"], sort=False):
-            if name in config.evaluation.twins.controls:
-                continue
-            lost = []
-            for (_, _, condition, fold), accuracy in mine.items():
-                others = reached.reindex(
-                    [(control, trained_on, condition, fold) for control in names[len(networks(config)) :]]
+        rows = table[asked_so & (table["classifier"] == table["encoder"].map(judged_by))]
+        for (trained_on, fold), some in rows.groupby(["trained_on", "fold"], sort=False):
+            reached = some.pivot_table(index="encoder", columns="condition", values="accuracy", sort=False)
+            best = reached[reached.index.isin(controls)].max()
+            mine = [name for name in networks(config) if name in reached.index and fold_of(config, name) == fold]
+            lost = reached.loc[mine] < best - ROUNDING
+            where = _trained(config, str(trained_on))
+            if main in lost and (names := [name for name in mine if lost.at[name, main]]):
+                control = (
+                    f"{spoken(str(reached.loc[reached.index.isin(controls), main].idxmax()))} ({percent(best[main])})"
                 )
-                if fold == fold_of(config, name) and others.max() > accuracy + ROUNDING:
-                    best = f"{spoken(others.idxmax()[0])} {percent(others.max())}"
-                    lost.append((condition != main_condition(config), f"{condition} ({percent(accuracy)}, {best})"))
-            if lost:
-                network = f"{name}{_trained(config, trained_on)}"
-                where = enumerated([told for _, told in sorted(lost, key=lambda found: found[0])])
-                yield Markup("{}, {} is worse than the best control on {}.").format(question, network, where)
+                told = enumerated([f"{name} ({percent(reached.at[name, main])})" for name in names])
+                yield Markup("{}, on {} the best control, {}, is better than {}{}.").format(
+                    question, main, control, told, where
+                )
+            for name in [name for name in mine if name == main_encoder(config)]:
+                if others := [condition for condition in lost if lost.at[name, condition] and condition != main]:
+                    yield Markup("{}, a control is better than {}{} on {}.").format(
+                        question, name, where, enumerated(others)
+                    )
 
 
 def _trained(config: RunConfig, trained_on: str) -> str:

@@ -1,5 +1,6 @@
 """tables/twin.csv and tables/twin_structures.csv: how twin networks, and controls, answered each protocol."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +18,8 @@ from evaluate.twin.embedded import Embedded, read_embedded, read_known
 from evaluate.twin.protocols import Answer
 from simulate.files import read_json
 from train.twin_config import NONE, TwinTraining
+
+logger = logging.getLogger(__name__)
 
 CONTROL = TwinTraining("", "", NONE, 0, 0.0, 0)
 """What stands in the columns of a training where nothing was trained."""
@@ -84,7 +87,10 @@ def write_twin_tables(files: RunFiles, config: RunConfig, provenance: Mapping[st
     FileNotFoundError if embeddings are missing; ValueError where too few patterns can be labelled.
     """
     rows = []
-    for training in [*config.twinned.trainings, *controls(config)]:
+    learners = [*config.twinned.trainings, *controls(config)]
+    for number, training in enumerate(learners, 1):
+        name = embeddings_file(files, training).relative_to(files.folder)
+        logger.info("%d of %d learners: %s", number, len(learners), name)
         about = _about(files, config, training)
         for condition in asked_about(config, training):
             answers = _answers(files, config, training, condition)

@@ -100,13 +100,15 @@ def test_the_headline_is_of_the_table(page: Page) -> None:
 
 def test_the_warning_appears_first_where_a_control_wins(tmp_path: Path) -> None:
     text = Page(built(tmp_path, twin_table(control=0.99))).text
-    warning = "Without a label, ours is worse than the best control on dim (92.0\u202f%, total intensity 99.0\u202f%)"
+    warning = (
+        "Without a label, on dim the best control, total intensity (99.0\u202f%), is better than ours (92.0\u202f%)."
+    )
     assert warning in text
     assert text.index(warning) < text.index("ours tells single from multiple hits")
 
 
 def test_there_is_no_warning_where_no_control_wins(page: Page) -> None:
-    assert "worse than" not in page.text
+    assert "is better than" not in page.text
     assert "Controls" not in page.text
     assert list(beaten(twin_table(control=0.92), twin_config())) == []  # as good is not better
 
