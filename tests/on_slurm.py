@@ -18,7 +18,13 @@ PROFILE = ROOT / "workflow" / "profiles" / "slurm"
 
 SMALL: dict[str, Any] = {
     **TINY,
-    "simulation": {**TINY["simulation"], "datasets": {"noise_free": {"base": "clean"}}},
+    "simulation": {
+        **TINY["simulation"],
+        "datasets": {"noise_free": {"base": "clean"}},
+        # Ten shards in two jobs, each a second of work and more: what is done to a job in between has to find it there.
+        "plan": {**TINY["simulation"]["plan"], "patterns_per_class": 1500},
+        "storage": {"patterns_per_shard": 640, "shards_per_job": 5},
+    },
     # A GPU is asked for, as auto would take one; on a node that only says it has one, auto takes the CPU.
     "training": {**TINY["training"], "device": "auto"},
     "evaluation": {},

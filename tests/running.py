@@ -115,7 +115,14 @@ class Workflow:
     def start(self, *arguments: str) -> subprocess.Popen:
         """Run in the background, in a process group of its own."""
         log = (self.folder / "background.log").open("w")
-        return subprocess.Popen(self.command(*arguments), stdout=log, stderr=log, start_new_session=True)
+        return subprocess.Popen(
+            self.command(*arguments),
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            # Of a suite that a shell runs in the background: it ignores SIGINT, as would all that it starts.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
 
     @staticmethod
     def kill(process: subprocess.Popen) -> None:
