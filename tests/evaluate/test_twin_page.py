@@ -107,6 +107,16 @@ def test_the_warning_appears_first_where_a_control_wins(tmp_path: Path) -> None:
     assert text.index(warning) < text.index("ours tells single from multiple hits")
 
 
+def test_conditions_beside_the_main_one_are_named_after_it() -> None:
+    lost = row(encoder="pixels", accuracy=0.9, condition="clear")
+    table = twin_table(control=0.99)
+    table = pd.concat([table[(table["encoder"] != "pixels") | (table["condition"] != "clear")], pd.DataFrame([lost])])
+    assert [str(sentence) for sentence in beaten(table, twin_config())] == [
+        "Without a label, on dim the best control, total intensity (99.0\u202f%), is better than ours (92.0\u202f%).",
+        "Without a label, a control is better than ours on clear.",
+    ]
+
+
 def test_there_is_no_warning_where_no_control_wins(page: Page) -> None:
     assert "is better than" not in page.text
     assert "Controls" not in page.text
