@@ -32,7 +32,7 @@ test-slow: install ## tests that take minutes
 test-browser: install ## the report page in headless Chromium
 	pytest -m browser
 
-test-slurm: install ## the workflow on a SLURM of one node, started for it; root, some ten minutes
+test-slurm: install ## the workflow on a SLURM of one node, started for it; root, a quarter of an hour
 	pytest -m slurm
 
 test-faults: install ## real runs that are killed, damaged and starved: see docs/reliability.md
