@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from evaluate.config import RunConfig
+from evaluate.pages import write_page
 from evaluate.run_files import RunFiles
 from evaluate.tables import write_table
 from evaluate.wording import duration, percent, size
-from simulate.files import atomic_path, read_json
+from simulate.files import read_json
 
 COLUMNS = {
     "dataset": "name of the run",
@@ -112,28 +112,13 @@ def write_cost(files: RunFiles, config: RunConfig, provenance: dict[str, Any]) -
         raise FileNotFoundError(f"{files.benchmarks} holds no benchmark; run the workflow, which writes them")
     table = by_rule(jobs)
     write_table(table.assign(dataset=config.run), files.cost, COLUMNS, provenance)
-    page = (
-        _environment()
-        .get_template("cost.html.j2")
-        .render(
-            config=config,
-            rows=table.to_dict("records"),
-            longest=jobs.nlargest(10, "cpu_s").to_dict("records"),
-            pages=[page.name for page in (files.report, files.twin_report) if page.exists()],
-            provenance={key: value for key, value in provenance.items() if key != "config"},
-        )
+    write_page(
+        Path(__file__).parent / "cost.html.j2",
+        (duration, percent, size),
+        files.cost_page,
+        config=config,
+        rows=table.to_dict("records"),
+        longest=jobs.nlargest(10, "cpu_s").to_dict("records"),
+        pages=[page.name for page in (files.report, files.twin_report) if page.exists()],
+        provenance={key: value for key, value in provenance.items() if key != "config"},
     )
-    with atomic_path(files.cost_page) as temporary:
-        temporary.write_text(page, encoding="utf-8")
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {function.__name__: function for function in (duration, percent, size)}
-    return environment

@@ -31,6 +31,16 @@ def gather_twins(files: RunFiles, config: RunConfig) -> dict[str, Any]:
     return _gathered(files, config, trainings, ("evaluate.twin.tables", "train.fit_twin", "simulate.stages"))
 
 
+def origin(settings: Mapping[str, Any], *sources: str) -> dict[str, Any]:
+    """What any result comes from, JSON-able: these modules, settings and the versions of libraries."""
+    return {
+        "source_digest": source_digest(*sources),
+        "config_digest": json_digest(settings),
+        "config": settings,
+        "versions": versions(),
+    }
+
+
 def _gathered(
     files: RunFiles, config: RunConfig, trainings: Mapping[str, dict[str, Any]], sources: tuple[str, ...]
 ) -> dict[str, Any]:
@@ -41,11 +51,8 @@ def _gathered(
     simulation["structures"] = [s for s in simulation["structures"] if not RANDOM.fullmatch(s["id"])]
     records = [read_json(files.structure(structure["id"])) for structure in simulation["structures"]]
     return {
-        "source_digest": source_digest(*sources),
-        "config_digest": json_digest(settings),
-        "config": settings,
+        **origin(settings, *sources),
         "structures": [{key: record.get(key) for key in shown} for record in records],
-        "versions": versions(),
         "device": sorted({record["device"] for record in trainings.values()}),
         "training_seconds": {name: round(record["seconds"], 1) for name, record in trainings.items()},
         "wall_time_s": round(read_jobs(files.benchmarks)["wall_s"].sum(), 1),

@@ -8,17 +8,16 @@ from typing import Any
 
 import numpy as np
 import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from evaluate import findings
 from evaluate.config import RunConfig
 from evaluate.facts import collect
 from evaluate.illustrate import figure_names
+from evaluate.pages import write_page
 from evaluate.results import ALL_IN_FULL, SMALLEST_MISTAKE, Judged, main_conditions
 from evaluate.run_files import RunFiles
 from evaluate.settings import model_differences, recipe_differences, shift
 from evaluate.wording import duration, enumerated, number, percent, points, size, spoken
-from simulate.files import atomic_path
 from train.config import recipes
 from train.recipe import Recipe
 
@@ -39,32 +38,29 @@ def build_report(run_folder: Path, config: RunConfig, output: Path) -> None:
     facts = collect(files, config)
     models = config.trained.models
     datasets, plan = config.simulation.datasets, config.simulation.plan
-    page = (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            config=config,
-            entries={name: as_yaml(dataset.model_dump(mode="json")) for name, dataset in datasets.items()},
-            facts=facts,
-            images=images,
-            many=len(datasets) > ALL_IN_FULL,
-            main=main_conditions(config),
-            model_differences={name: recipe_differences(model.recipe, POSTER_RECIPE) for name, model in models.items()},
-            settings=json.dumps(config.model_dump(mode="json"), indent=2, ensure_ascii=False),
-            shifts={
-                (name, condition): shift(datasets[condition], datasets[name], plan)
-                for name, others in config.evaluation.transfers.items()
-                for condition in others
-            },
-            smallest_mistake=SMALLEST_MISTAKE,
-            variant_differences=[
-                model_differences(models[variant.model], models[variant.against]) for variant in facts.learned.variants
-            ],
-            findings=findings,
-        )
+    write_page(
+        Path(__file__).parent / "report.html.j2",
+        (duration, enumerated, number, percent, points, size, spoken, spread),
+        output,
+        config=config,
+        entries={name: as_yaml(dataset.model_dump(mode="json")) for name, dataset in datasets.items()},
+        facts=facts,
+        images=images,
+        many=len(datasets) > ALL_IN_FULL,
+        main=main_conditions(config),
+        model_differences={name: recipe_differences(model.recipe, POSTER_RECIPE) for name, model in models.items()},
+        settings=json.dumps(config.model_dump(mode="json"), indent=2, ensure_ascii=False),
+        shifts={
+            (name, condition): shift(datasets[condition], datasets[name], plan)
+            for name, others in config.evaluation.transfers.items()
+            for condition in others
+        },
+        smallest_mistake=SMALLEST_MISTAKE,
+        variant_differences=[
+            model_differences(models[variant.model], models[variant.against]) for variant in facts.learned.variants
+        ],
+        findings=findings,
     )
-    with atomic_path(output) as temporary:
-        temporary.write_text(page, encoding="utf-8")
 
 
 def data_uri(path: Path) -> str:
@@ -96,16 +92,3 @@ def spread(judged: Judged, question: str) -> str:
     if math.isnan(mean):
         return "–"
     return f"{100 * mean:.1f}" if math.isnan(deviation) else f"{100 * mean:.1f} ± {100 * deviation:.1f}"
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    shown = (duration, enumerated, number, percent, points, size, spoken, spread)
-    environment.filters |= {function.__name__: function for function in shown}
-    return environment

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from evaluate.config import RunConfig
+from evaluate.pages import write_page
 from evaluate.report import data_uri
 from evaluate.run_files import RunFiles
 from evaluate.twin.illustrate import (
@@ -32,7 +32,7 @@ from evaluate.twin.illustrate import (
 )
 from evaluate.twin.tables import ALL_FOLDS
 from evaluate.wording import THIN, duration, enumerated, number, percent, points, spoken
-from simulate.files import atomic_path, read_json
+from simulate.files import read_json
 from train.twin_config import NONE
 
 PUBLISHED = (("no noise", 0.9338), ("Poisson and Gaussian noise, σ = 0.15 photons", 0.8694))
@@ -105,37 +105,34 @@ def build_page(files: RunFiles, config: RunConfig, output: Path) -> None:
     table, each = read_table(files.table("twin")), read_table(files.table("twin_structures"))
     provenance = read_json(files.table("twin").with_suffix(".json"))
     main = main_encoder(config)
-    page = (
-        _environment()
-        .get_template("page.html.j2")
-        .render(
-            config=config,
-            twins=twins_of(config),
-            settings=config.evaluation.twins,
-            images=images,
-            grids=[name for name, encoder in twins_of(config).encoders.items() if is_grid(encoder)],
-            networks=networks(config),
-            main=main,
-            condition=main_condition(config),
-            headline=headline(table, each, config),
-            warnings=list(beaten(table, config)),
-            unseen=unseen_table(unseen_rows(table, config), config),
-            unlabelled=unseen_table(unseen_rows(table, config, protocol="unlabelled"), config),
-            shots=shots_table(table, config),
-            seen=seen_table(table, config),
-            shot_names=SHOTS,
-            by_family=main is not None and fold_of(config, main) == ALL_FOLDS,
-            trained_on="" if main is None else home(config, main),
-            structures=_structures(config, provenance),
-            n_random=config.simulation.random_phantoms,
-            provenance={key: value for key, value in provenance.items() if key not in SHOWN_ELSEWHERE},
-            training_seconds=provenance["training_seconds"],
-            published=PUBLISHED,
-            published_shots=PUBLISHED_SHOTS,
-        )
+    write_page(
+        Path(__file__).parent / "page.html.j2",
+        (duration, enumerated, listed, number, percent, points, spoken, spread),
+        output,
+        config=config,
+        twins=twins_of(config),
+        settings=config.evaluation.twins,
+        images=images,
+        grids=[name for name, encoder in twins_of(config).encoders.items() if is_grid(encoder)],
+        networks=networks(config),
+        main=main,
+        condition=main_condition(config),
+        headline=headline(table, each, config),
+        warnings=list(beaten(table, config)),
+        unseen=unseen_table(unseen_rows(table, config), config),
+        unlabelled=unseen_table(unseen_rows(table, config, protocol="unlabelled"), config),
+        shots=shots_table(table, config),
+        seen=seen_table(table, config),
+        shot_names=SHOTS,
+        by_family=main is not None and fold_of(config, main) == ALL_FOLDS,
+        trained_on="" if main is None else home(config, main),
+        structures=_structures(config, provenance),
+        n_random=config.simulation.random_phantoms,
+        provenance={key: value for key, value in provenance.items() if key not in SHOWN_ELSEWHERE},
+        training_seconds=provenance["training_seconds"],
+        published=PUBLISHED,
+        published_shots=PUBLISHED_SHOTS,
     )
-    with atomic_path(output) as temporary:
-        temporary.write_text(page, encoding="utf-8")
 
 
 def spread(mean: float, deviation: float) -> str:
@@ -330,17 +327,3 @@ def _structures(config: RunConfig, provenance: Mapping[str, Any]) -> dict[str, l
 def listed(values: Any) -> str:
     """A value of the provenance, in words."""
     return values if isinstance(values, str) or not isinstance(values, Sequence) else "; ".join(map(str, values))
-
-
-def _environment() -> Environment:
-    folder = Path(__file__).parent
-    environment = Environment(
-        loader=FileSystemLoader([folder, folder.parent]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    shown = (duration, enumerated, listed, number, percent, points, spoken, spread)
-    environment.filters |= {function.__name__: function for function in shown}
-    return environment

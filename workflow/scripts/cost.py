@@ -4,17 +4,11 @@ from typing import TYPE_CHECKING
 
 from _wiring import start
 from evaluate.cost import write_cost
-from simulate.provenance import json_digest, source_digest, versions
+from evaluate.provenance import origin
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 run, files = start(snakemake)
-settings = run.model_dump(mode="json")
-provenance = {
-    "source_digest": source_digest("evaluate.cost"),
-    "config_digest": json_digest(settings),
-    "config": settings,
-    "versions": versions(),
-}
+provenance = origin(run.model_dump(mode="json"), "evaluate.cost")
 write_cost(files, run, provenance)

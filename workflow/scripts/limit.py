@@ -7,18 +7,12 @@ import pandas as pd
 
 from _wiring import start
 from evaluate.limit import write_limit
-from simulate.provenance import json_digest, source_digest, versions
+from evaluate.provenance import origin
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 run, files = start(snakemake)
-settings = run.model_dump(mode="json")
-provenance = {
-    "source_digest": source_digest("evaluate.limit"),
-    "config_digest": json_digest(settings),
-    "config": settings,
-    "versions": versions(),
-}
+provenance = origin(run.model_dump(mode="json"), "evaluate.limit")
 table = pd.concat([pd.read_csv(path) for path in snakemake.input], ignore_index=True)
 write_limit(table.assign(dataset=run.run), Path(snakemake.output.table), provenance)
