@@ -1,7 +1,7 @@
 """Single or multiple, from embeddings: of patterns whose answer is known, and, where there are, a few of a new sample.
 
-Every classifier gives scores: a pattern is called single where its score is positive. Classes weigh alike, however many
-patterns of each are known.
+A classifier learns from known patterns, once, and gives a function from embeddings asked about (n, d) to scores (n,): a
+pattern is called single where its score is positive. Classes weigh alike, however many patterns of each are known.
 """
 
 import warnings
@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 Array = NDArray[np.floating]
+
+Scores = Callable[[Array], Array]
+"""Embeddings asked about (n, d) -> (n,)."""
 
 N_NEIGHBOURS = 15
 """That vote, at most; an odd number, so that classes of one size never tie."""
@@ -105,25 +108,25 @@ def probability(scores: Array, single_share: float = 0.5) -> Array:
     return expit(scores + np.log(single_share / (1 - single_share)))
 
 
-def by_centroid(known: Known, asked: Array) -> Array:
-    """(n,) squared distance to the mean of the known multiple hits, less that to the mean of the single ones."""
+def by_centroid(known: Known) -> Scores:
+    """Squared distance to the mean of the known multiple hits, less that to the mean of the single ones."""
     known.must_have_both()
     single, multiple = (known.embeddings[which].mean(axis=0) for which in (known.is_single, ~known.is_single))
-    return np.square(asked - multiple).sum(axis=1) - np.square(asked - single).sum(axis=1)
+    return lambda asked: np.square(asked - multiple).sum(axis=1) - np.square(asked - single).sum(axis=1)
 
 
-def by_nearest(known: Known, asked: Array) -> Array:
-    """(n,) squared distance to the nearest known multiple hit, less that to the nearest single one."""
+def by_nearest(known: Known) -> Scores:
+    """Squared distance to the nearest known multiple hit, less that to the nearest single one."""
     known.must_have_both()
-    single, multiple = (
-        np.concatenate([block.min(axis=1) for block in _squared(known.embeddings[which], asked)])
-        for which in (known.is_single, ~known.is_single)
-    )
-    return multiple - single
+
+    def nearest(asked: Array, which: NDArray[np.bool_]) -> Array:
+        return np.concatenate([block.min(axis=1) for block in _squared(known.embeddings[which], asked)])
+
+    return lambda asked: nearest(asked, ~known.is_single) - nearest(asked, known.is_single)
 
 
-def by_neighbours(known: Known, asked: Array) -> Array:
-    """(n,) single hits among the nearest known patterns, weighed so that classes are alike, less multiple ones.
+def by_neighbours(known: Known) -> Scores:
+    """Single hits among the nearest known patterns, weighed so that classes are alike, less multiple ones.
 
     No more vote than either class has: were all of them to, they would say the same of every pattern.
     """
@@ -132,13 +135,17 @@ def by_neighbours(known: Known, asked: Array) -> Array:
     n_fewer = int(min(known.is_single.sum(), (~known.is_single).sum()))
     n = min(N_NEIGHBOURS, n_fewer - (n_fewer + 1) % 2)
     vote = np.where(known.is_single, 0.5 / share, -0.5 / (1 - share))
-    nearest = [np.argpartition(block, n - 1, axis=1)[:, :n] for block in _squared(known.embeddings, asked)]
-    return vote[np.concatenate(nearest)].mean(axis=1)
+
+    def scores(asked: Array) -> Array:
+        nearest = [np.argpartition(block, n - 1, axis=1)[:, :n] for block in _squared(known.embeddings, asked)]
+        return vote[np.concatenate(nearest)].mean(axis=1)
+
+    return scores
 
 
-def by_regression(known: Known, asked: Array) -> Array:
-    """(n,) log-odds of `learn`."""
-    return learn(known).scores(asked)
+def by_regression(known: Known) -> Scores:
+    """Log-odds of `learn`."""
+    return learn(known).scores
 
 
 def settled(known: Array, hit_multiplicity: NDArray[np.integer], asked: Array) -> Array:
@@ -207,13 +214,12 @@ def by_mixture(scores: Array, photons: Array) -> Array:
     return np.log(np.maximum(single, TINY)) - np.log(np.maximum(multiple, TINY))
 
 
-CLASSIFIERS: Mapping[str, Callable[[Known, Array], Array]] = {
+CLASSIFIERS: Mapping[str, Callable[[Known], Scores]] = {
     "centroid": by_centroid,
     "nearest": by_nearest,
     "neighbours": by_neighbours,
     "regression": by_regression,
 }
-"""Name -> scores (n,) of embeddings asked about (n, d)."""
 
 
 def _posterior(embeddings: Array, is_single: NDArray[np.bool_], prior: Array) -> Array:

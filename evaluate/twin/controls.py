@@ -11,7 +11,7 @@ from sklearn.cluster import SpectralClustering
 from sklearn.neighbors import NearestNeighbors
 
 from evaluate.baselines import spectral_clustering
-from train.few_shot import CLASSIFIERS, Array, Known
+from train.few_shot import CLASSIFIERS, Array, Known, Scores
 
 BLOCKS = 16
 """Of pixels, along an edge."""
@@ -48,8 +48,8 @@ CONTROLS: Mapping[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
 """Name -> features (n, d) of images (n, ny, nx)."""
 
 
-def by_clusters(known: Known, asked: Array) -> Array:
-    """(n,) scores: clusters of known patterns, found without labels, are named; the nearest patterns' names are heard.
+def by_clusters(known: Known) -> Scores:
+    """Clusters of known patterns, found without labels, are named; a pattern gets the names of its nearest ones.
 
     Yoon et al., Opt. Express 19, 16542 (2011), as in evaluate/baselines/spectral_clustering.py.
     """
@@ -64,10 +64,14 @@ def by_clusters(known: Known, asked: Array) -> Array:
     ).fit_predict(some.embeddings)
     n_single, n_all = (np.bincount(clusters, weights) for weights in (some.is_single.astype(float), None))
     share = n_single / np.maximum(n_all, 1)
-    near = NearestNeighbors(n_neighbors=n_neighbours).fit(some.embeddings).kneighbors(asked, return_distance=False)
-    return share[clusters][near].mean(axis=1) - some.is_single.mean()
+    nearest = NearestNeighbors(n_neighbors=n_neighbours).fit(some.embeddings)
+
+    def scores(asked: Array) -> Array:
+        return share[clusters][nearest.kneighbors(asked, return_distance=False)].mean(axis=1) - some.is_single.mean()
+
+    return scores
 
 
-def classifiers_of(encoder: str) -> Mapping[str, Callable[[Known, Array], Array]]:
+def classifiers_of(encoder: str) -> Mapping[str, Callable[[Known], Scores]]:
     """How embeddings of an encoder, or the features of a control, are turned into answers."""
     return {"clusters": by_clusters} if encoder == "spectral_clustering" else CLASSIFIERS

@@ -264,7 +264,7 @@ def scored(files: RunFiles, config: RunConfig, learner: str, condition: str) -> 
             continue
         about = everything.take(rows)
         known = read_known(twin_folder(files, training) / "known.npz").without(held_out)
-        answers = classify(known.known, about.embeddings)
+        answers = classify(known.known)(about.embeddings)
         parts.append(Scored(answers, about.hit_multiplicity, about.structure, rows))
     return Scored(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 

@@ -12,7 +12,7 @@
 | test_triplets | | the same of test patterns |
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,15 +20,23 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from evaluate.twin.embedded import Embedded
-from train.few_shot import Array, Known, adapt, by_centroid, by_mixture, by_nearest, by_neighbours, learn, settled
+from train.few_shot import (
+    Array,
+    Logistic,
+    Scores,
+    adapt,
+    by_centroid,
+    by_mixture,
+    by_nearest,
+    by_neighbours,
+    settled,
+)
 
 N_PAIRS = 20_000
 """Of verification and of triplets."""
 
 NEIGHBOURS_OF_A_CLASS = 15
 """That name a class."""
-
-Classifiers = Mapping[str, Callable[[Known, Array], Array]]
 
 FEW_SHOT = ("nearest", "centroid", "neighbours", "adapted")
 """Classifiers of `few_shot`: from the labelled patterns alone, but for `adapted`."""
@@ -112,16 +120,14 @@ def roc_auc(scores: Array, positive: NDArray[np.bool_]) -> float:
     return float((ranks - n_positive * (n_positive + 1) / 2) / (n_positive * n_other))
 
 
-def asked(protocol: str, known: Embedded, about: Embedded, classifiers: Classifiers) -> Iterator[Answer]:
+def asked(protocol: str, classifiers: Mapping[str, Scores], about: Embedded) -> Iterator[Answer]:
     """`same` and `unseen`: every classifier's answers."""
-    for name, classify in classifiers.items():
-        scores = classify(known.known, about.embeddings)
-        yield from single_or_multiple(protocol, name, scores, about.is_single, about.structure)
+    for name, scores in classifiers.items():
+        yield from single_or_multiple(protocol, name, scores(about.embeddings), about.is_single, about.structure)
 
 
-def unlabelled(known: Embedded, about: Embedded) -> Iterator[Answer]:
+def unlabelled(known: Embedded, learned: Logistic, about: Embedded) -> Iterator[Answer]:
     """Answers about the test patterns of each structure, from how all of its patterns lie, test patterns among them."""
-    learned = learn(known.known)
     scores = {name: np.empty(len(about.embeddings)) for name in ("settled", "mixture")}
     for structure in np.unique(about.structure):
         mine = about.structure == structure
@@ -135,20 +141,20 @@ def unlabelled(known: Embedded, about: Embedded) -> Iterator[Answer]:
 
 
 def few_shot(
-    known: Embedded, pool: Embedded, about: Embedded, labels: Sequence[int], draws: int, seed: int
+    learned: Logistic, pool: Embedded, about: Embedded, labels: Sequence[int], draws: int, seed: int
 ) -> Iterator[Answer]:
     """Answers about each structure, from so many labelled patterns of its own of each answer.
 
     Parameters
     ----------
-    pool :  patterns that are labelled: the first ones after shuffling, another shuffle for each draw.
-    draws : of labelled patterns.
+    learned : from other structures.
+    pool :    patterns that are labelled: the first ones after shuffling, another shuffle for each draw.
+    draws :   of labelled patterns.
 
     Raises
     ------
     ValueError naming a structure with fewer single, or multiple, hits in `pool` than are to be labelled.
     """
-    learned = learn(known.known)
     structures = np.unique(about.structure)
     for n in labels:
         right = {name: np.empty((len(structures), draws)) for name in FEW_SHOT}
@@ -158,12 +164,13 @@ def few_shot(
             generator = np.random.default_rng([seed, n, *structure.encode()])
             for draw in range(draws):
                 labelled = _labelled(theirs, n, generator, str(structure)).known
-                for name, scores in (
-                    ("nearest", by_nearest(labelled, mine.embeddings)),
-                    ("centroid", by_centroid(labelled, mine.embeddings)),
-                    ("neighbours", by_neighbours(labelled, mine.embeddings)),
-                    ("adapted", adapt(learned, labelled).scores(mine.embeddings)),
+                for name, classifier in (
+                    ("nearest", by_nearest(labelled)),
+                    ("centroid", by_centroid(labelled)),
+                    ("neighbours", by_neighbours(labelled)),
+                    ("adapted", adapt(learned, labelled).scores),
                 ):
+                    scores = classifier(mine.embeddings)
                     right[name][row, draw] = ((scores > 0) == mine.is_single).mean()
                     area[name][row, draw] = roc_auc(scores, mine.is_single)
         sizes = np.array([(about.structure == structure).sum() for structure in structures])

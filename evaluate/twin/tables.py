@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from evaluate.twin.controls import classifiers_of
 from evaluate.twin.embedded import Embedded, read_embedded, read_known
 from evaluate.twin.protocols import Answer
 from simulate.files import read_json
+from train.few_shot import Logistic, Scores, learn
 from train.twin_config import NONE, TwinTraining
 
 logger = logging.getLogger(__name__)
@@ -92,9 +93,8 @@ def write_twin_tables(files: RunFiles, config: RunConfig, provenance: Mapping[st
         name = embeddings_file(files, training).relative_to(files.folder)
         logger.info("%d of %d learners: %s", number, len(learners), name)
         about = _about(files, config, training)
-        for condition in asked_about(config, training):
-            answers = _answers(files, config, training, condition)
-            rows += [{**about, "condition": condition, **fold, **asdict(answer)} for fold, answer in answers]
+        answers = _answers(files, config, training)
+        rows += [{**about, "fold": fold, "condition": condition, **asdict(one)} for fold, condition, one in answers]
     table = pd.DataFrame(rows).assign(dataset=config.run)
     whole = table[table["structure"] == ""]
     each = table[table["structure"] != ""]
@@ -161,39 +161,56 @@ def embeddings_file(files: RunFiles, training: TwinTraining) -> Path:
     return files.embeddings(training.dataset, training.encoder, training.fold, training.shape, training.seed)
 
 
-def _answers(
-    files: RunFiles, config: RunConfig, training: TwinTraining, condition: str
-) -> Iterator[tuple[dict[str, str], Answer]]:
-    """Every protocol that makes sense for a training and a dataset that it is asked about, with the fold it is of."""
+def _answers(files: RunFiles, config: RunConfig, training: TwinTraining) -> Iterator[tuple[str, str, Answer]]:
+    """Fold, condition and answer: every protocol that makes sense, for each dataset that it is asked about."""
     known = read_known(twin_folder(files, training) / "known.npz")
-    asked = read_embedded(embeddings_file(files, training), condition)
+    conditions = asked_about(config, training)
+    asked = {condition: read_embedded(embeddings_file(files, training), condition) for condition in conditions}
     is_control = training.encoder in config.evaluation.twins.controls
-    folds = [NONE, *config.twinned.families] if is_control else [training.fold]
-    for fold in folds:
-        held_out = config.twinned.held_out(fold)
-        for answer in _of_fold(config, training, condition, fold, known.without(held_out), asked):
-            yield {"fold": fold}, answer
+    for fold in [NONE, *config.twinned.families] if is_control else [training.fold]:
+        classifiers = Classifiers.fitted(training.encoder, known.without(config.twinned.held_out(fold)))
+        for condition in conditions:
+            for answer in _of_fold(config, training, condition, fold, classifiers, asked[condition]):
+                yield fold, condition, answer
+
+
+class Classifiers(NamedTuple):
+    """What a fold's classifiers learned, once for all conditions."""
+
+    known: Embedded
+    """training patterns"""
+    learned: Logistic
+    """that labelled patterns, or a sample's own, are to correct"""
+    scores: Mapping[str, Scores]
+    """name -> answers without any pattern of the sample"""
+
+    @classmethod
+    def fitted(cls, encoder: str, known: Embedded) -> Self:
+        """Of the training patterns of an encoder, or a control."""
+        fits = classifiers_of(encoder)
+        return cls(known, learn(known.known), {name: fit(known.known) for name, fit in fits.items()})
 
 
 def _of_fold(
-    config: RunConfig, training: TwinTraining, condition: str, fold: str, known: Embedded, asked: Embedded
+    config: RunConfig, training: TwinTraining, condition: str, fold: str, classifiers: Classifiers, asked: Embedded
 ) -> Iterator[Answer]:
-    classifiers, settings = classifiers_of(training.encoder), config.evaluation.twins
+    settings = config.evaluation.twins
+    known, learned, scores = classifiers
     test = asked.in_split("test")
     learned_from = config.simulation.selected(training.dataset)
     # In a fold the family held out is asked about; without one, every structure that the dataset trained on has not.
     unseen = test.of(config.twinned.held_out(fold)) if fold != NONE else test.without(learned_from)
     seen = test.of(learned_from)
     if fold == NONE and len(seen.split):
-        yield from protocols.asked("same", known, seen, classifiers)
+        yield from protocols.asked("same", scores, seen)
         yield from protocols.retrieval(known, seen)
         yield protocols.triplets("training_triplets", known, settings.seed)
         yield protocols.triplets("test_triplets", seen, settings.seed)
     if len(unseen.split):
-        yield from protocols.asked("unseen", known, unseen, classifiers)
-        yield from protocols.unlabelled(known, asked.of(np.unique(unseen.structure)))
+        yield from protocols.asked("unseen", scores, unseen)
+        yield from protocols.unlabelled(known, learned, asked.of(np.unique(unseen.structure)))
         yield protocols.verification(unseen, settings.seed)
         if condition not in (settings.asked_about or (training.dataset,)):
             return
         pool = asked.in_split("validation")
-        yield from protocols.few_shot(known, pool, unseen, settings.labels, settings.draws, settings.seed)
+        yield from protocols.few_shot(learned, pool, unseen, settings.labels, settings.draws, settings.seed)

@@ -76,15 +76,15 @@ def minimised(embeddings, is_single, prior):
 def test_classifiers_are_the_loops(name, slow, n_single, n_multiple):
     known, points = clouds(n_single, n_multiple), asked()
     expected = [slow(known, point) for point in points]
-    np.testing.assert_allclose(CLASSIFIERS[name](known, points), expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(CLASSIFIERS[name](known)(points), expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_blocks_do_not_show(name, monkeypatch):
     known, points = clouds(12, 20), asked(11)
-    whole = CLASSIFIERS[name](known, points)
+    whole = CLASSIFIERS[name](known)(points)
     monkeypatch.setattr(few_shot, "AT_ONCE", 4)
-    np.testing.assert_allclose(CLASSIFIERS[name](known, points), whole, rtol=1e-12)
+    np.testing.assert_allclose(CLASSIFIERS[name](known)(points), whole, rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
@@ -92,7 +92,7 @@ def test_blocks_do_not_show(name, monkeypatch):
 def test_clouds_that_lie_apart_are_told_apart(name, n):
     """However few are known: all of seven and eight patterns voting would have said nothing."""
     known, unseen = clouds(n, n + 1, apart=20), clouds(50, 50, apart=20, seed=1)
-    scores = CLASSIFIERS[name](known, unseen.embeddings)
+    scores = CLASSIFIERS[name](known)(unseen.embeddings)
     np.testing.assert_array_equal(scores > 0, unseen.is_single)
 
 
@@ -103,9 +103,9 @@ def test_classes_weigh_alike(name):
     times = np.where(known.is_single, 1, 20)
     repeated = Known(np.repeat(known.embeddings, times, axis=0), np.repeat(known.is_single, times))
     if name == "regression":  # its prior weighs less against more patterns, and they are scaled by all of them
-        assert np.mean((CLASSIFIERS[name](repeated, points) > 0) == (CLASSIFIERS[name](known, points) > 0)) > 0.9
+        assert np.mean((CLASSIFIERS[name](repeated)(points) > 0) == (CLASSIFIERS[name](known)(points) > 0)) > 0.9
     else:
-        np.testing.assert_allclose(CLASSIFIERS[name](repeated, points), CLASSIFIERS[name](known, points), rtol=1e-4)
+        np.testing.assert_allclose(CLASSIFIERS[name](repeated)(points), CLASSIFIERS[name](known)(points), rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
@@ -113,8 +113,8 @@ def test_far_from_the_origin_nothing_is_lost(name):
     """Squares of 1e4 in float32 leave no digit for distances of 1."""
     known, points = clouds(20, 20), asked()
     far = Known(known.embeddings + np.float32(8192), known.is_single)
-    moved = CLASSIFIERS[name](far, points + np.float32(8192))
-    near = CLASSIFIERS[name](Known(far.embeddings - np.float32(8192), far.is_single), points)
+    moved = CLASSIFIERS[name](far)(points + np.float32(8192))
+    near = CLASSIFIERS[name](Known(far.embeddings - np.float32(8192), far.is_single))(points)
     assert np.mean((moved > 0) == (near > 0)) > 0.95
     np.testing.assert_allclose(moved, near, atol=0.3 if name == "neighbours" else 0.05)
 
@@ -133,7 +133,7 @@ def test_regression_minimises_the_written_out_cost(n_single, n_multiple):
         c * (p - m) / s for c, p, m, s in zip(learned.coefficients, point, learned.centre, learned.scale, strict=False)
     ]
     assert learned.scores(point[None])[0] == pytest.approx(math.fsum(terms) + learned.coefficients[-1])
-    np.testing.assert_array_equal(few_shot.by_regression(known, asked()), learned.scores(asked()))
+    np.testing.assert_array_equal(few_shot.by_regression(known)(asked()), learned.scores(asked()))
 
 
 @pytest.mark.parametrize(("n_single", "n_multiple"), [(1, 1), (5, 2), (40, 40)])
@@ -200,7 +200,7 @@ def test_a_component_that_never_changes_tells_nothing():
 def test_one_class_alone_is_an_error_that_says_what_to_label(is_single):
     known = Known(np.zeros((len(is_single), 3)), np.array(is_single, bool))
     learned = Logistic(np.zeros(3), np.ones(3), np.zeros(4))
-    calls = [lambda classify=classify: classify(known, asked()) for classify in CLASSIFIERS.values()]
+    calls = [lambda classify=classify: classify(known) for classify in CLASSIFIERS.values()]
     for call in (*calls, lambda: learn(known), lambda: adapt(learned, known)):
         with pytest.raises(ValueError, match="label at least one single hit and one multiple hit"):
             call()
@@ -242,9 +242,9 @@ def test_means_settle_where_the_patterns_are():
     """A sample that lies elsewhere: by the known means nearly all of it is single; settled, as its own means say."""
     known, new = clouds(300, 300, apart=3.0), clouds(150, 250, apart=3.0, seed=4)
     moved = new.embeddings + np.float32(2.2)
-    without = ((few_shot.by_centroid(known, moved) > 0) == new.is_single).mean()
+    without = ((few_shot.by_centroid(known)(moved) > 0) == new.is_single).mean()
     settled = ((settle(known, moved) > 0) == new.is_single).mean()
-    best = ((few_shot.by_centroid(Known(moved, new.is_single), moved) > 0) == new.is_single).mean()
+    best = ((few_shot.by_centroid(Known(moved, new.is_single))(moved) > 0) == new.is_single).mean()
     assert without < 0.6
     assert settled >= best - 0.02
 
