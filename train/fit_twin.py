@@ -45,7 +45,8 @@ def fit_twin(
 
     Beside what `train.descent.descend` writes, `known.npz` holds embeddings (n, d) of stored training patterns, with
     `is_single`, `structure`, `hit_multiplicity` and `photons` (n,): what single and multiple hits look like to the
-    network. And `evolution.npz` holds those of some validation patterns after every epoch (epochs, n, d).
+    network. And `evolution.npz` holds those of some validation patterns after every epoch (epochs, n, d), and which of
+    these are single hits.
 
     Parameters
     ----------
@@ -95,29 +96,29 @@ def fit_twin(
 
     task = Task(loss, judge, TwinEpoch, watch=lambda _: watched[0].cpu())
     trained = descend(model, task, description, batches, device, folder, {"n_validation": validation.n_patterns})
-    _write(folder / "evolution.npz", torch.stack(trained.watched), dataset, validation)
+    evolution = {"embeddings": torch.stack(trained.watched).numpy(), "is_single": is_single[:WATCHED]}
+    write_arrays(folder / "evolution.npz", evolution)
     start = dataset.splits["train"].start
     known = Batches(
         dataset, slice(start, min(start + KNOWN, dataset.splits["train"].stop)), 256, recipe.memory_gb, structures=seen
     )
     encoder = load_encoder(folder / "model.pt", device).model
-    _write(folder / "known.npz", embed_batches(encoder, known, recipe.input, device), dataset, known)
+    _write_known(folder / "known.npz", embed_batches(encoder, known, recipe.input, device), dataset, known)
     return trained.history
 
 
-def _write(path: Path, embeddings: Tensor, dataset: "Dataset", batches: Batches) -> None:
-    """Embeddings (..., n, d) of the first n patterns of the batches, with what these are."""
-    n = embeddings.shape[-2]
-    hit_multiplicity = np.array(dataset.hit_multiplicities)[batches.count[:n]]
+def _write_known(path: Path, embeddings: Tensor, dataset: "Dataset", batches: Batches) -> None:
+    """Embeddings (n, d) of the patterns of the batches, with what these are."""
+    hit_multiplicity = np.array(dataset.hit_multiplicities)[batches.count]
     photons = np.concatenate([np.asarray(some.images).sum((1, 2), dtype=np.float64) for some in batches.epoch()])
     write_arrays(
         path,
         {
             "embeddings": embeddings.cpu().numpy(),
             "is_single": hit_multiplicity == 1,
-            "structure": np.array(dataset.structures)[batches.particle[:n]],
+            "structure": np.array(dataset.structures)[batches.particle],
             "hit_multiplicity": hit_multiplicity,
-            "photons": photons[:n],
+            "photons": photons,
         },
     )
 
