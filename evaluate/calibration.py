@@ -15,6 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
+from evaluate.predictions import MULTIPLICITY, SINGLE, STRUCTURE
+
 logger = logging.getLogger(__name__)
 
 HeadName = Literal["count", "particle", "single"]
@@ -26,9 +28,6 @@ TEMPERATURES = 0.05, 20.0
 """Range of temperatures. A head without a validation error would otherwise be scaled to certainty without end."""
 
 N_BINS = 15
-
-MULTIPLICITY, STRUCTURE = "p_hit_multiplicity_", "p_structure_"
-SINGLE = f"{MULTIPLICITY}1"
 
 
 class Head(NamedTuple):

@@ -20,6 +20,8 @@ class Labels(NamedTuple):
     """(n,) ids, or any other labels that can be compared; of no meaning where no particle was hit"""
     hit_multiplicity: NDArray[np.integer]
     """(n,) particles in the shot"""
+    is_single: NDArray[np.bool_]
+    """(n,) one particle rather than all other numbers together: 1 may be the likeliest number of a multiple hit"""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Accuracies:
     particle_accuracy: float
     """structure, of the patterns that show a particle; NaN where none does"""
     single_hit_accuracy: float
-    """single or multiple hit: single where the count head's most probable answer is 1"""
+    """single or multiple hit"""
 
 
 def named(labels: Labels) -> NDArray:
@@ -43,12 +45,12 @@ def named(labels: Labels) -> NDArray:
 
 def answers(labels: Labels) -> dict[str, NDArray]:
     """For each question, named as in `Accuracies`, the (n,) answers that the labels give."""
-    structure, hit_multiplicity = labels
+    structure, hit_multiplicity, is_single = labels
     return {
         "test_accuracy": np.array([f"{s} {m}" for s, m in zip(named(labels), hit_multiplicity, strict=True)]),
         "count_accuracy": np.asarray(hit_multiplicity),
         "particle_accuracy": np.asarray(structure),
-        "single_hit_accuracy": np.asarray(hit_multiplicity) == 1,
+        "single_hit_accuracy": np.asarray(is_single),
     }
 
 

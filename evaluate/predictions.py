@@ -26,6 +26,9 @@ from simulate.plan import SPLITS
 if TYPE_CHECKING:
     from simulate.dataset import Dataset
 
+MULTIPLICITY, STRUCTURE = "p_hit_multiplicity_", "p_structure_"
+SINGLE = f"{MULTIPLICITY}1"
+
 Split = Literal["train", "validation", "test"]
 
 Answers = Callable[["Dataset", slice], tuple[NDArray[np.floating], NDArray[np.floating]]]
@@ -72,21 +75,24 @@ def predictions_table(
             "hit_multiplicity": dataset.hit_multiplicity[rows],
             "predicted_structure": structures[particle_probabilities.argmax(axis=1)],
             "predicted_hit_multiplicity": multiplicities[count_probabilities.argmax(axis=1)],
-            **{f"p_hit_multiplicity_{n}": count_probabilities[:, i] for i, n in enumerate(multiplicities)},
-            **{f"p_structure_{name}": particle_probabilities[:, i] for i, name in enumerate(structures)},
+            **{f"{MULTIPLICITY}{n}": count_probabilities[:, i] for i, n in enumerate(multiplicities)},
+            **{f"{STRUCTURE}{name}": particle_probabilities[:, i] for i, name in enumerate(structures)},
         }
     )
 
 
 def truth(predictions: pd.DataFrame) -> Labels:
     """What was shot."""
-    return Labels(predictions["structure"].to_numpy(str), predictions["hit_multiplicity"].to_numpy())
+    hit_multiplicity = predictions["hit_multiplicity"].to_numpy()
+    return Labels(predictions["structure"].to_numpy(str), hit_multiplicity, hit_multiplicity == 1)
 
 
 def answer(predictions: pd.DataFrame) -> Labels:
-    """What it was taken for."""
+    """What it was taken for; a single hit where that is more probable than not."""
     return Labels(
-        predictions["predicted_structure"].to_numpy(str), predictions["predicted_hit_multiplicity"].to_numpy()
+        predictions["predicted_structure"].to_numpy(str),
+        predictions["predicted_hit_multiplicity"].to_numpy(),
+        predictions[SINGLE].to_numpy() > 0.5 if SINGLE in predictions else np.zeros(len(predictions), bool),
     )
 
 

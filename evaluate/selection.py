@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from evaluate.calibration import SINGLE
 from evaluate.metrics import wilson_interval
+from evaluate.predictions import SINGLE
 
 TARGET_PURITIES = (0.95, 0.99)
 

@@ -37,7 +37,7 @@ _ACCURACIES = {
     "test_accuracy": "fraction with hit multiplicity and structure both right; the former alone where nothing was hit",
     "count_accuracy": "fraction with the hit multiplicity right",
     "particle_accuracy": "of the patterns that show a particle, fraction with the structure right",
-    "single_hit_accuracy": "fraction rightly called single or multiple; single where the most probable count is 1",
+    "single_hit_accuracy": "fraction rightly called single or multiple; single where the probability of 1 is above 1/2",
     "majority_accuracy": "test_accuracy of always answering the training split's most frequent class",
 }
 
@@ -89,7 +89,8 @@ def labels_of(dataset: Dataset, split: str) -> Labels:
     """What the patterns of one split are."""
     rows = dataset.splits[split]
     structures = np.array([*dataset.structures, NO_STRUCTURE])  # -1 is the last of them
-    return Labels(structures[dataset.structure[rows]], dataset.hit_multiplicity[rows])
+    hit_multiplicity = dataset.hit_multiplicity[rows]
+    return Labels(structures[dataset.structure[rows]], hit_multiplicity, hit_multiplicity == 1)
 
 
 def per_class(predictions: pd.DataFrame) -> pd.DataFrame:

@@ -9,9 +9,13 @@ from evaluate.metrics import Labels
 
 
 def labels(text: str) -> Labels:
-    """`a1 b2` as the labels of two patterns."""
+    """`a1 b2` as the labels of two patterns; `a1?`: taken for one particle, but more probably for several."""
     words = text.split()
-    return Labels(np.array([word[0] for word in words]), np.array([int(word[1]) for word in words]))
+    return Labels(
+        np.array([word[0] for word in words]),
+        np.array([int(word[1]) for word in words]),
+        np.array([word[1:] == "1" for word in words], bool),
+    )
 
 
 def test_accuracies_by_hand() -> None:
@@ -23,6 +27,11 @@ def test_accuracies_by_hand() -> None:
     #           single  x  x  x
     result = metrics.accuracies(truth, predicted)
     assert result == metrics.Accuracies(1 / 5, 2 / 5, 3 / 5, 3 / 5)
+
+
+def test_the_likeliest_number_may_be_one_for_a_multiple_hit() -> None:
+    result = metrics.accuracies(labels("a1 a2 b4"), labels("a1? a1? b1"))
+    assert result == metrics.Accuracies(1 / 3, 1 / 3, 1, 1 / 3)
 
 
 def test_accuracies_need_one_prediction_each() -> None:

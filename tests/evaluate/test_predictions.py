@@ -42,6 +42,8 @@ def test_answers_are_the_most_probable_class_of_each_head(dataset: Dataset) -> N
     assert truth(table).hit_multiplicity.tolist() == [1, 3, 3]
     assert answer(table).structure.tolist() == ["ball", "ring", "ring"]
     assert answer(table).hit_multiplicity.tolist() == [3, 1, 1]
+    assert answer(table).is_single.tolist() == [False, True, False]
+    assert truth(table).is_single.tolist() == [True, False, False]
     assert table["p_structure_ring"].tolist() == [0.1, 0.8, 0.7]
 
 
