@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from train.models.azimuthal import azimuthal
-from train.models.polar import Around, RingNorm, polar
+from train.models.polar import Around, RingNorm, Wrapped, polar
 from train.models.rings import RingMoments, polar_places, reach
 
 SIZE = 128
@@ -72,6 +72,22 @@ def test_a_convolution_goes_around():
     torch.manual_seed(0)
     layer, maps = Around(2, 3).eval(), torch.rand(1, 2, 6, 10)
     torch.testing.assert_close(layer(maps.roll(3, 3)), layer(maps).roll(3, 3))
+
+
+@pytest.mark.parametrize("margin", [1, 2])
+def test_wrapping_is_circular_padding_and_keeps_the_layout(margin):
+    """Values and gradients are those of torch's own, to the bit: no place has more than two terms."""
+    maps = torch.rand(2, 3, 4, 6, dtype=torch.float64).contiguous(memory_format=torch.channels_last)
+    weights = torch.rand(2, 3, 4, 6 + 2 * margin, dtype=torch.float64)
+    gradients = []
+    for wrap in (Wrapped.apply, lambda x, m: torch.nn.functional.pad(x, (m, m, 0, 0), mode="circular")):
+        leaf = maps.clone().requires_grad_()
+        wrapped = wrap(leaf, margin)
+        (wrapped * weights).sum().backward()
+        gradients.append((wrapped.detach(), leaf.grad))
+    for mine, theirs in zip(*gradients, strict=True):
+        assert (mine == theirs).all()
+    assert gradients[0][1].is_contiguous(memory_format=torch.channels_last)
 
 
 def test_each_ring_of_each_map_is_normalised_by_itself():
