@@ -241,18 +241,11 @@ class Row:
 
 def unseen_table(rows: pd.DataFrame, config: RunConfig) -> tuple[list[str], list[Row]]:
     """Conditions, and a row for each network, control and majority: accuracy on unseen structures."""
-    conditions = list(dict.fromkeys(rows["condition"]))
-    found = _rows(rows, config, "condition")
-    if found:
-        majority = {
-            name: Told(float(some["majority_accuracy"].mean()), np.nan, 1) for name, some in rows.groupby("condition")
-        }
-        found.append(Row("always the more frequent answer", True, 0, majority))
-    return conditions, found
+    return list(dict.fromkeys(rows["condition"])), _rows(rows, config, "condition")
 
 
 def _rows(rows: pd.DataFrame, config: RunConfig, column: str) -> list[Row]:
-    """A row for each learner, networks first, and a cell for each value of a column; the best of each marked."""
+    """Learners, networks first, then the majority; a cell for each value of a column, the best of each marked."""
     controls, found = config.evaluation.twins.controls, []
     best = rows.groupby([column, "encoder", "trained_on"])["accuracy"].mean().groupby(level=0).max()
     order = [*networks(config), *controls]
@@ -266,6 +259,10 @@ def _rows(rows: pd.DataFrame, config: RunConfig, column: str) -> list[Row]:
         # Each training, once: it is asked about several things.
         collapsed = int(mine.groupby("seed")["collapsed"].max().sum())
         found.append(Row(spoken(str(name)) + _trained(config, str(trained_on)), name in controls, collapsed, cells))
+    majority = rows.groupby(column)["majority_accuracy"].mean().dropna()
+    if found:
+        cells = {value: Told(float(share), np.nan, 1) for value, share in majority.items()}
+        found.append(Row("always the most frequent answer", True, 0, cells))
     return found
 
 

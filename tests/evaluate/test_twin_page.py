@@ -1,6 +1,7 @@
 """The page about twin networks: what its tables say, warnings first, self-contained."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -15,9 +16,9 @@ from tests.evaluate.test_twin_figures import row, structures_table, twin_config,
 HOSTILE = "<script>alert(1)</script> & co"
 
 
-def built(folder: Path, table: pd.DataFrame) -> str:
-    """The page of a made-up run with this table."""
-    config = twin_config(folder)
+def built(folder: Path, table: pd.DataFrame, **changes: Any) -> str:
+    """The page of a made-up run with this table; `changes` as of `twin_config`."""
+    config = twin_config(folder, **changes)
     files = RunFiles(config.folder)
     write_run(files, table)
     record = {"source": "phantom", "file": None, "sha256": None, "assembly": None, "is_phantom": True}
@@ -137,7 +138,7 @@ def test_the_table_of_unseen_structures_has_every_condition(source: str) -> None
         ["ours", "80.0", "92.0\u202f±\u202f2.8"],
         ["total intensity", "50.0", "60.0"],
         ["pixels", "50.0", "55.0"],
-        ["always the more frequent answer", "50.0", "50.0"],
+        ["always the most frequent answer", "50.0", "50.0"],
     ]
     assert "<strong>92.0" in source
 
@@ -151,7 +152,8 @@ def test_few_labels_have_the_deviation_over_structures(source: str) -> None:
 def test_the_posters_measure_stands_beside_held_out_accuracy(source: str) -> None:
     rows = {cells[0]: cells[1:] for cells in table_rows(source, "The poster’s measure and others")}
     assert rows["ours"] == ["99.0", "–", "97.0", "–", "–"]
-    assert list(rows) == ["network or control", "small", "ours", "total intensity", "pixels"]  # no grid
+    assert list(rows)[:-1] == ["network or control", "small", "ours", "total intensity", "pixels"]  # no grid
+    assert rows["always the most frequent answer"] == ["50.0", "–", "50.0", "–", "–"]
 
 
 def test_structures_are_listed_by_family_with_badges(source: str) -> None:
@@ -173,6 +175,12 @@ def test_collapsed_trainings_are_counted_once() -> None:
     found = headline(table, structures_table(), twin_config())
     assert found is not None
     assert (found.collapsed, found.told.n) == (1, 3)
+
+
+def test_a_section_that_would_be_empty_is_not_there(source: str, tmp_path: Path) -> None:
+    assert 'href="#embeddings"' in source
+    assert '<section id="embeddings">' in source
+    assert "embeddings" not in built(tmp_path, twin_table(), small=None, ours=None)
 
 
 def test_building_twice_gives_equal_bytes(source: str, tmp_path: Path) -> None:
