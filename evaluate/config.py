@@ -10,11 +10,10 @@ from pydantic_core import ErrorDetails
 from simulate.config import Identifier, SimulationConfig, Strict
 from simulate.experiment import DatasetConfig, share_of
 from train.config import ModelConfig, TrainingConfig, unique
+from train.models.registry import MODELS
 from train.twin_config import EncoderConfig, TwinsConfig
 
-IMAGE_PIXELS = dict.fromkeys(
-    ("late3", "late5", "late10", "late18", "early", "azimuthal", "polar", "dense", "specklenn"), 128
-)
+IMAGE_PIXELS = {name: 128 for name in MODELS if name not in ("resnet18", "vgg16")}
 """Networks that take images of one size only, and that size [pixels along an edge]."""
 
 WITHOUT_COMMON_FEATURES = ("early",)

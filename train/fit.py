@@ -52,7 +52,8 @@ def fit(
     def loss(logits: Logits, patterns: Patterns) -> Tensor:
         count, particle = (torch.from_numpy(labels).to(device) for labels in (patterns.count, patterns.particle))
         answers = Logits(*(head.float() for head in logits))
-        return multi_output_loss(answers, count, particle, recipe.count_weight, recipe.label_smoothing)
+        weights = recipe.count_weight, recipe.label_smoothing, recipe.ordinal_weight
+        return multi_output_loss(answers, count, particle, *weights)
 
     def judge(model: nn.Module) -> dict[str, Any]:
         return asdict(validate(model, validation, recipe, device))

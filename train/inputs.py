@@ -24,7 +24,26 @@ def photons(images: Tensor) -> Tensor:
     return images
 
 
-INPUTS: dict[str, Callable[[Tensor], Tensor]] = {"standardise": standardise, "photons": photons}
+def log1p(images: Tensor) -> Tensor:
+    """Logarithm of photons and one, signed: read noise reaches below none."""
+    return images.sign() * images.abs().log1p()
+
+
+def anscombe(images: Tensor) -> Tensor:
+    """2 √(photons + 3/8), whose variance is about 1 whatever the mean of a Poisson law; 0 below that root's start.
+
+    Anscombe, Biometrika 35, 246 (1948).
+    """
+    return 2 * (images + 3 / 8).clamp(min=0).sqrt()
+
+
+INPUTS: dict[str, Callable[[Tensor], Tensor]] = {
+    "standardise": standardise,
+    "photons": photons,
+    "log1p": log1p,
+    "anscombe": anscombe,
+    "anscombe_standardise": lambda images: standardise(anscombe(images)),
+}
 
 
 def network_input(images: NDArray | Tensor, transform: str, device: torch.device) -> Tensor:

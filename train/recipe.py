@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, get_args
 
-Input = Literal["standardise", "photons"]
+Input = Literal["standardise", "photons", "log1p", "anscombe", "anscombe_standardise"]
 Augment = Literal["none", "poster"]
 Optimiser = Literal["adam", "adamw"]
 Schedule = Literal["constant", "cosine"]
@@ -93,12 +93,16 @@ class Recipe(Descent):
     """weight of the count head's loss against the particle head's"""
     label_smoothing: float = 0.0
     """share of a label's weight that is spread over all classes"""
+    ordinal_weight: float = 0.0
+    """weight of the ranked probability score of the count, train/losses.py"""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._must_be_positive("count_weight")
         if not 0 <= self.label_smoothing < 1:
             raise ValueError(f"label_smoothing is {self.label_smoothing}, expected at least 0 and less than 1")
+        if not (math.isfinite(self.ordinal_weight) and self.ordinal_weight >= 0):
+            raise ValueError(f"ordinal_weight is {self.ordinal_weight}, expected zero or a positive number")
 
 
 @dataclass(frozen=True)

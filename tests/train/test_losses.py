@@ -5,7 +5,7 @@ from math import exp, log
 import pytest
 import torch
 
-from train.losses import multi_output_loss
+from train.losses import multi_output_loss, ranked_probability_score
 from train.models.heads import Logits
 
 
@@ -53,3 +53,20 @@ def test_smoothed_labels_spread_a_share_over_all_classes():
     particle_loss = log_particle - (0.1 / 3) * 3
     loss = multi_output_loss(logits, torch.tensor([0]), torch.tensor([0]), 4.0, label_smoothing=0.1)
     assert loss.item() == pytest.approx(4 * count_loss + particle_loss, rel=1e-6)
+
+
+def test_ranked_probabilities_cost_by_how_far_they_are():
+    """By hand: P is (1/2, 1/4, 1/4), its sums 1/2, 3/4, 1. Nearer answers cost less, a sure right one nothing."""
+    logits = torch.tensor([[log(2), 0.0, 0.0], [log(2), 0.0, 0.0]])
+    first, last = 0.5**2 + 0.25**2, 0.5**2 + 0.75**2
+    assert ranked_probability_score(logits, torch.tensor([0, 2])).item() == pytest.approx((first + last) / 2, rel=1e-6)
+    sure = 100 * torch.eye(4)
+    costs = [ranked_probability_score(sure[:1], torch.tensor([right])).item() for right in range(4)]
+    assert costs == pytest.approx([0, 1, 2, 3])
+
+
+def test_an_ordinal_weight_adds_the_ranked_probability_score_of_the_count():
+    logits = Logits(torch.tensor([[1.0, 0.0, 2.0]]), torch.tensor([[0.0, 3.0]]))
+    count, particle = torch.tensor([1]), torch.tensor([0])
+    added = multi_output_loss(logits, count, particle, ordinal_weight=1.5) - multi_output_loss(logits, count, particle)
+    assert added.item() == pytest.approx(1.5 * ranked_probability_score(logits.count, count).item(), rel=1e-5)

@@ -78,7 +78,8 @@ def test_every_network_answers_both_questions(name, n_structures, n_multipliciti
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_step_reaches_every_weight_and_lowers_the_loss(name):
-    """Without dropout, so that both losses are of one function; a step along the gradient lowers it."""
+    """Without dropout, so that both losses are of one function; a step along the gradient lowers it. A bias that the
+    next normalisation takes away again has no gradient but rounding."""
     torch.manual_seed(0)
     model = build(name, 3, 2).train()
     for layer in model.modules():
@@ -88,7 +89,8 @@ def test_a_step_reaches_every_weight_and_lowers_the_loss(name):
     before = multi_output_loss(model(images), *labels)
     before.backward()
     gradients = {name: p.grad for name, p in model.named_parameters()}
-    assert [name for name, gradient in gradients.items() if gradient is None or not gradient.any()] == []
+    idle = [name for name, gradient in gradients.items() if gradient is None or not gradient.any()]
+    assert set(idle) <= {"dense.0.bias", "dense.2.bias"}
     assert all(gradient.isfinite().all() for gradient in gradients.values())
     slope = sum(gradient.square().sum() for gradient in gradients.values()).item()
     torch.optim.SGD(model.parameters(), lr=0.01 * before.item() / slope).step()  # by 1 % of the loss, to first order

@@ -12,6 +12,7 @@ it does not. Three more things that the poster's networks lack:
   are added at the end, with the fluence in them.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -28,12 +29,16 @@ STEPS = (0.4, 0.725, 1.05, 1.375, 1.7)
 """[photons]"""
 STEEPNESS = 6.0
 """of the steps [1/photon]: as wide as they are apart, and as a Gaussian noise of 0.3"""
-N_MAPS = len(STEPS) + 1
 WIDTH = 16
 """Maps at first; each halving of rings and angles doubles them"""
 N_HALVINGS = 3
 N_HIDDEN = 256
 DROPOUT = 0.1
+
+Unit = Callable[[int, int, int, int], nn.Module]
+"""maps in, maps out, kernel, stride -> a convolution, normalised"""
+Block = Callable[[int, int, Unit], nn.Module]
+"""maps, kernel, convolution -> what keeps the maps' number and sides"""
 
 
 class Wrapped(torch.autograd.Function):
@@ -76,9 +81,9 @@ class Around(nn.Module):
 class Residual(nn.Module):
     """Two convolutions beside an identity; He et al., Deep Residual Learning (2016), fig. 2."""
 
-    def __init__(self, width: int):
+    def __init__(self, width: int, kernel: int, unit: Unit):
         super().__init__()
-        self.first, self.second = Around(width, width), Around(width, width)
+        self.first, self.second = unit(width, width, kernel, 1), unit(width, width, kernel, 1)
 
     def forward(self, maps: Tensor) -> Tensor:
         return relu(maps + self.second(relu(self.first(maps))))
@@ -95,40 +100,62 @@ class RingNorm(nn.Module):
         return self.norm(maps.flatten(1, 2)).unflatten(1, maps.shape[1:3])
 
 
-def counted(images: Tensor) -> Tensor:
-    """Images (B, 1, ny, nx) photons as maps (B, N_MAPS, ny, nx): asinh of them, and soft steps, "more than so many?".
+def counted(images: Tensor, steps: Sequence[float] = STEPS) -> Tensor:
+    """Images (B, 1, ny, nx) photons as maps (B, steps + 1, ny, nx): soft steps, "more than so many?", and their asinh.
 
     The steps lie where one photon and none are told apart; any smooth function of a pixel is close to a sum of them.
     """
-    steps = [(STEEPNESS * (images - step)).sigmoid() for step in STEPS]
-    return torch.cat((*steps, images.asinh()), 1)
+    return torch.cat((*[(STEEPNESS * (images - step)).sigmoid() for step in steps], images.asinh()), 1)
+
+
+def stages(n_maps: int, width: int, kernel: int, unit: Unit, block: Block) -> nn.Sequential:
+    """Convolutions that halve the maps' sides and double their number, N_HALVINGS times, each with a block after it."""
+    layers: list[nn.Module] = [unit(n_maps, width, 5, 2), nn.ReLU(inplace=True), block(width, kernel, unit)]
+    for _ in range(N_HALVINGS - 1):
+        layers += [unit(width, 2 * width, kernel, 2), nn.ReLU(inplace=True), block(2 * width, kernel, unit)]
+        width *= 2
+    return nn.Sequential(*layers)
+
+
+def dense(n_features: int) -> nn.Sequential:
+    """From features of any scale to N_HIDDEN."""
+    return nn.Sequential(
+        nn.BatchNorm1d(n_features),
+        nn.Dropout(DROPOUT),
+        nn.Linear(n_features, N_HIDDEN),
+        nn.BatchNorm1d(N_HIDDEN),
+        nn.ReLU(inplace=True),
+        nn.Dropout(DROPOUT),
+    )
 
 
 class Polar(nn.Module):
-    """Residual convolutions on 32 rings x 128 angles; for images of 128 x 128 photons, as they are read."""
+    """Residual convolutions on 32 rings x 128 angles; for images of 128 x 128 photons, as they are read.
+
+    The defaults are our network; train/models/ablated.py has others.
+    """
 
     places: Tensor
 
-    def __init__(self, n_structures: int, n_multiplicities: int):
+    def __init__(
+        self,
+        n_structures: int,
+        n_multiplicities: int,
+        *,
+        steps: Sequence[float] = STEPS,
+        norm: Callable[[int, int], nn.Module] = RingNorm,
+        width: int = WIDTH,
+        kernel: int = 3,
+        block: Block = Residual,
+    ):
         super().__init__()
+        self.steps, n_maps = tuple(steps), len(steps) + 1
         self.moments = RingMoments(IMAGE_SIZE)
         self.register_buffer("places", polar_places(N_RINGS, N_ANGLES), persistent=False)
-        self.ring_norm = RingNorm(N_MAPS, N_RINGS)
-        layers: list[nn.Module] = [Around(N_MAPS, WIDTH, 5, 2), nn.ReLU(inplace=True), Residual(WIDTH)]
-        for n in range(N_HALVINGS - 1):
-            width = WIDTH << n
-            layers += [Around(width, 2 * width, 3, 2), nn.ReLU(inplace=True), Residual(2 * width)]
-        self.layers = nn.Sequential(*layers)
-        n_last = (WIDTH << (N_HALVINGS - 1)) * (N_RINGS >> N_HALVINGS)
-        n_features = 2 * n_last + N_MAPS * N_RINGS + 2 * self.moments.n_rings
-        self.dense = nn.Sequential(
-            nn.BatchNorm1d(n_features),
-            nn.Dropout(DROPOUT),
-            nn.Linear(n_features, N_HIDDEN),
-            nn.BatchNorm1d(N_HIDDEN),
-            nn.ReLU(inplace=True),
-            nn.Dropout(DROPOUT),
-        )
+        self.ring_norm = norm(n_maps, N_RINGS)
+        self.layers = stages(n_maps, width, kernel, Around, block)
+        n_last = (width << N_HALVINGS - 1) * (N_RINGS >> N_HALVINGS)
+        self.dense = dense(2 * n_last + n_maps * N_RINGS + 2 * self.moments.n_rings)
         self.heads = Heads(N_HIDDEN, n_structures, n_multiplicities)
 
     def forward(self, images: Tensor) -> Logits:
@@ -137,7 +164,8 @@ class Polar(nn.Module):
         edge = IMAGE_SIZE // 2 - reach(N_RINGS)
         middle = images[:, :, edge : IMAGE_SIZE - edge, edge : IMAGE_SIZE - edge]
         places = self.places.expand(images.shape[0], -1, -1, -1)  # len() would be a constant of an exported network
-        rings = self.ring_norm(grid_sample(counted(middle), places, align_corners=False))  # (B, maps, rings, angles)
+        sampled = grid_sample(counted(middle, self.steps), places, align_corners=False)
+        rings = self.ring_norm(sampled)  # (B, maps, rings, angles)
         maps = self.layers(rings.contiguous(memory_format=torch.channels_last)).float()  # (B, C, rings / 8, angles / 8)
         mean = maps.mean(3)
         spread = ((maps - mean[..., None]).square().mean(3) + 1e-4).sqrt()  # of zero it would have no gradient

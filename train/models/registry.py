@@ -44,6 +44,12 @@ def _polar() -> ModuleType:
     return polar
 
 
+def _ablated() -> ModuleType:
+    from train.models import ablated
+
+    return ablated
+
+
 def _dense() -> ModuleType:
     from train.models import dense
 
@@ -66,6 +72,12 @@ MODELS: Mapping[str, Callable[[], ModuleType]] = {
     "vgg16": _vgg,
     "azimuthal": _azimuthal,
     "polar": _polar,
+    "cartesian": _ablated,
+    "polar_asinh": _ablated,
+    "polar_map_norm": _ablated,
+    "polar_plain": _ablated,
+    "polar_kernel5": _ablated,
+    "polar_wide": _ablated,
     "dense": _dense,
     "specklenn": _specklenn,
 }

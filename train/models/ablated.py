@@ -1,0 +1,112 @@
+"""Ours with one thing changed, to measure what that thing is worth (config/ablation.yaml)."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import relu
+
+from train.models.heads import Heads, Logits
+from train.models.late import IMAGE_SIZE, must_fit
+from train.models.polar import (
+    N_HALVINGS,
+    N_HIDDEN,
+    N_RINGS,
+    STEPS,
+    WIDTH,
+    Polar,
+    Residual,
+    RingNorm,
+    Unit,
+    counted,
+    dense,
+    stages,
+)
+from train.models.rings import RingMoments
+
+SIDE = 2 * N_RINGS
+"""Pixels of the middle of an image: as many as our network has places on rings"""
+
+
+class Plain(nn.Module):
+    """Two convolutions without an identity beside them."""
+
+    def __init__(self, width: int, kernel: int, unit: Unit):
+        super().__init__()
+        self.first, self.second = unit(width, width, kernel, 1), unit(width, width, kernel, 1)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return relu(self.second(relu(self.first(maps))))
+
+
+class Flat(nn.Module):
+    """A normalised convolution over pixels, zeros around them."""
+
+    def __init__(self, n_in: int, n_out: int, kernel: int, stride: int):
+        super().__init__()
+        self.convolution = nn.Conv2d(n_in, n_out, kernel, stride, padding=kernel // 2, bias=False)
+        self.norm = nn.BatchNorm2d(n_out)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return self.norm(self.convolution(maps))
+
+
+class MapNorm(nn.Module):
+    """All rings of a map to zero mean and unit variance together."""
+
+    def __init__(self, n_maps: int, n_rings: int):
+        super().__init__()
+        self.norm = nn.BatchNorm2d(n_maps)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return self.norm(maps)
+
+
+class Cartesian(nn.Module):
+    """The same maps, layers and head on the middle SIDE x SIDE pixels, each pixel of each map normalised by itself."""
+
+    def __init__(self, n_structures: int, n_multiplicities: int):
+        super().__init__()
+        n_maps = len(STEPS) + 1
+        self.moments = RingMoments(IMAGE_SIZE)
+        self.pixel_norm = RingNorm(n_maps, SIDE**2)
+        self.layers = stages(n_maps, WIDTH, 3, Flat, Residual)
+        self.dense = dense((WIDTH << N_HALVINGS - 1) * (SIDE >> N_HALVINGS) ** 2 + 2 * self.moments.n_rings)
+        self.heads = Heads(N_HIDDEN, n_structures, n_multiplicities)
+
+    def forward(self, images: Tensor) -> Logits:
+        """Answers to images (B, 1, 128, 128) float32; ValueError for any other size."""
+        must_fit(images)
+        edge = (IMAGE_SIZE - SIDE) // 2
+        maps = counted(images[:, :, edge : edge + SIDE, edge : edge + SIDE])
+        maps = self.pixel_norm(maps.flatten(2)[..., None]).unflatten(2, (SIDE, SIDE))[..., 0]
+        maps = self.layers(maps.contiguous(memory_format=torch.channels_last)).float()
+        return self.heads(self.dense(torch.cat((maps.flatten(1), self.moments(images)), 1)))
+
+
+def cartesian(n_structures: int, n_multiplicities: int) -> Cartesian:
+    """On pixels, not on rings and angles."""
+    return Cartesian(n_structures, n_multiplicities)
+
+
+def polar_asinh(n_structures: int, n_multiplicities: int) -> Polar:
+    """Without the soft steps."""
+    return Polar(n_structures, n_multiplicities, steps=())
+
+
+def polar_map_norm(n_structures: int, n_multiplicities: int) -> Polar:
+    """Each map normalised as a whole, not ring by ring."""
+    return Polar(n_structures, n_multiplicities, norm=MapNorm)
+
+
+def polar_plain(n_structures: int, n_multiplicities: int) -> Polar:
+    """Without the identities of its residual blocks."""
+    return Polar(n_structures, n_multiplicities, block=Plain)
+
+
+def polar_kernel5(n_structures: int, n_multiplicities: int) -> Polar:
+    """Kernels of 5 for 3: 2.4 times the arithmetic."""
+    return Polar(n_structures, n_multiplicities, kernel=5)
+
+
+def polar_wide(n_structures: int, n_multiplicities: int) -> Polar:
+    """Twice the maps: 3.4 times the arithmetic."""
+    return Polar(n_structures, n_multiplicities, width=2 * WIDTH)
