@@ -74,6 +74,11 @@ class EvaluationConfig(Strict):
     """What the networks are compared with and asked about."""
 
     baselines: Baselines = ("total_intensity",)
+    ensembles: dict[Identifier, Annotated[tuple[Identifier, ...], Field(min_length=1), AfterValidator(unique)]] = Field(
+        {},
+        description="name -> models that answer together, from all seeds, by their mean probabilities; judged as a "
+        "network is on every dataset that all of them are trained on",
+    )
     transfers: dict[Identifier, Datasets] = Field(
         {}, description="dataset trained on -> others, about whose test split what was trained on it is asked too"
     )
@@ -100,6 +105,7 @@ class RunConfig(Strict):
         checks = (
             self._unknown_datasets,
             self._unfit_models,
+            self._unfit_ensembles,
             self._unfit_transfers,
             self._unfit_curve,
             self._unfit_limits,
@@ -149,6 +155,17 @@ class RunConfig(Strict):
                             f"{section}.{name}: {model.network!r} takes images of {needed} x {needed} pixels, "
                             f"but simulation.datasets.{dataset}.detector.n_pixels is {n_pixels}"
                         )
+
+    def _unfit_ensembles(self) -> Iterator[str]:
+        models = self.training.models if self.training else {}
+        for name, members in self.evaluation.ensembles.items():
+            key = f"evaluation.ensembles.{name}"
+            if name in (*models, *BASELINES, MAJORITY):
+                yield f"{key}: a model or a baseline is called that; choose another name"
+            if unknown := [member for member in members if member not in models]:
+                yield f"{key}: {unknown} are none of training.models {list(models)}"
+            elif not any(len(self.members(dataset).get(name, ())) > 1 for dataset in self.trained.conditions):
+                yield f"{key}: no dataset has two trainings of {list(members)} and all of them; add seeds or models"
 
     def _unfit_transfers(self) -> Iterator[str]:
         for trained_on, others in self.evaluation.transfers.items():
@@ -226,6 +243,15 @@ class RunConfig(Strict):
                     f"evaluation.twins.labels asks for {most} labelled patterns, but {dataset!r} has {fewest} of each "
                     "structure in its validation split; lower it or raise plan.patterns_per_class"
                 )
+
+    def members(self, dataset: str) -> dict[str, list[tuple[str, int]]]:
+        """Ensemble -> model and seed of all that answer in it, of those whose models are all trained on the dataset."""
+        models = self.trained.models
+        return {
+            name: [(member, seed) for member in members for seed in models[member].seeds]
+            for name, members in self.evaluation.ensembles.items()
+            if all(member in models and dataset in models[member].datasets for member in members)
+        }
 
     @property
     def trained(self) -> TrainingConfig:

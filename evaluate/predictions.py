@@ -81,6 +81,23 @@ def predictions_table(
     )
 
 
+def averaged(answers: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """One table of the mean probabilities of several; ValueError unless all are about the same patterns."""
+    first, *others = answers
+    probabilities = {head: [name for name in first if name.startswith(head)] for head in (MULTIPLICITY, STRUCTURE)}
+    columns = [name for names in probabilities.values() for name in names]
+    about = ["split", "pattern", "structure", "hit_multiplicity"]
+    for other in others:
+        if list(other) != list(first) or not other[about].equals(first[about]):
+            raise ValueError("these answers are not about the same patterns; delete the predictions and run again")
+    mean = first.assign(**dict(zip(columns, np.mean([table[columns] for table in answers], axis=0).T, strict=True)))
+    for head, names in probabilities.items():
+        column = head.removeprefix("p_").removesuffix("_")
+        labels = np.array([name.removeprefix(head) for name in names]).astype(first[column].to_numpy().dtype)
+        mean[f"predicted_{column}"] = labels[mean[names].to_numpy().argmax(axis=1)]
+    return mean
+
+
 def truth(predictions: pd.DataFrame) -> Labels:
     """What was shot."""
     hit_multiplicity = predictions["hit_multiplicity"].to_numpy()

@@ -14,7 +14,7 @@ from evaluate.config import MAJORITY, RunConfig
 from evaluate.predictions import asked_of, read_predictions
 from evaluate.published import PublishedTable, published_for
 from evaluate.run_files import RunFiles
-from evaluate.tables import BASELINE_SEED, per_class
+from evaluate.tables import BASELINE_SEED, networks, per_class
 from simulate.config import NO_STRUCTURE
 from simulate.dataset import Dataset
 from simulate.files import read_json
@@ -100,7 +100,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class Training:
-    """What it took to train a model on one dataset."""
+    """What it took to train a model on one dataset, or all that answer in an ensemble."""
 
     parameters: int
     seconds: float
@@ -329,10 +329,11 @@ def _photon_curve(
         return None
     own = {result.condition: result for result in results}
     at_each = [own[level] for level in levels if level in own]
+    names = _networks([*config.trained.models, *config.evaluation.ensembles])
     elsewhere: dict[tuple[str, str], dict[str, Judged]] = {}
     for transfer in transfers:
         for judged in transfer.models:
-            if transfer.condition in levels and judged.name in _networks(list(config.trained.models)):
+            if transfer.condition in levels and judged.name in names:
                 points = elsewhere.setdefault((judged.name, transfer.trained_on), {})
                 points[transfer.condition] = judged
                 if transfer.trained_on in levels:
@@ -433,23 +434,23 @@ def _networks(names: Sequence[str]) -> list[str]:
 
 
 def _result(files: RunFiles, config: RunConfig, dataset: Dataset, table: pd.DataFrame, limits: list[Limit]) -> Result:
-    trained = [(model, seed) for condition, model, seed in config.trained.trainings if condition == dataset.name]
+    trained = networks(config, dataset.name)
     baselines = [(name, BASELINE_SEED) for name in (*config.evaluation.baselines, MAJORITY)]
-    table = table.set_index(["model", "seed"]).loc[trained + baselines].reset_index()
+    table = table.set_index(["model", "seed"]).loc[[*trained, *baselines]].reset_index()
     answers = {one: read_predictions(files.predictions(dataset.name, *one)) for one in trained}
     judged = _judged(table, {one: _collapsed(predictions) for one, predictions in answers.items()})
     models = list(dict.fromkeys(model for model, _ in trained))
     names = _networks(models)
-    networks = [one for one in judged if one.name in names]
-    best = max(networks, key=lambda network: network.mean["test_accuracy"])
+    learned = [one for one in judged if one.name in names]
+    best = max(learned, key=lambda network: network.mean["test_accuracy"])
     return Result(
         condition=dataset.name,
         n_train=int(table["n_train"].iloc[0]),
         n_test=int(table["n_test"].iloc[0]),
-        networks=networks,
+        networks=learned,
         baselines=[one for one in judged if one.name not in names],
         trainings={
-            model: _training(files, dataset.name, model, [seed for name, seed in trained if name == model])
+            model: _training(files, dataset.name, [members for (name, _), members in trained.items() if name == model])
             for model in models
         },
         classes=_classes(best, answers[best.name, best.seeds[0]], dataset),
@@ -458,9 +459,11 @@ def _result(files: RunFiles, config: RunConfig, dataset: Dataset, table: pd.Data
     )
 
 
-def _training(files: RunFiles, condition: str, model: str, seeds: Sequence[int]) -> Training:
-    records = [read_json(files.training_record(condition, model, seed)) for seed in seeds]
-    return Training(records[0]["n_parameters"], sum(record["seconds"] for record in records))
+def _training(files: RunFiles, condition: str, answering: Sequence[Sequence[tuple[str, int]]]) -> Training:
+    """Of a network from each seed, or of an ensemble: the trainings that answer together, each time."""
+    records = [[read_json(files.training_record(condition, *one)) for one in members] for members in answering]
+    seconds = sum(record["seconds"] for members in records for record in members)
+    return Training(sum(record["n_parameters"] for record in records[0]), seconds)
 
 
 def _judged(table: pd.DataFrame, collapsed: Mapping[tuple[str, int], tuple[str, ...]] | None = None) -> list[Judged]:

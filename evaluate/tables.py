@@ -23,7 +23,7 @@ from simulate.dataset import Dataset, open_dataset
 from simulate.files import atomic_path, write_json
 
 BASELINE_SEED = 0
-"""Of the baselines: in their column, and for the one that draws."""
+"""Of the baselines: in their column, and for the one that draws. Ensembles have it in their column too."""
 
 _WHICH = {
     "dataset": "name of the run",
@@ -114,15 +114,22 @@ def per_class(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def judged(config: RunConfig) -> list[tuple[str, str, int]]:
-    """Dataset, model and seed of all that learns: networks and then baselines, dataset by dataset."""
+    """Dataset, model and seed of all that answers: networks, ensembles and then baselines, dataset by dataset."""
     if config.training is None:
         return []
-    trainings, baselines = config.training.trainings, [(name, BASELINE_SEED) for name in config.evaluation.baselines]
+    baselines = [(name, BASELINE_SEED) for name in config.evaluation.baselines]
     return [
         (condition, *learner)
         for condition in config.training.conditions
-        for learner in [*(training[1:] for training in trainings if training[0] == condition), *baselines]
+        for learner in [*networks(config, condition), *baselines]
     ]
+
+
+def networks(config: RunConfig, condition: str) -> dict[tuple[str, int], list[tuple[str, int]]]:
+    """Model and seed of every network and ensemble on a dataset -> those of the trainings that it stands for."""
+    trainings = [training[1:] for training in config.trained.trainings if training[0] == condition]
+    ensembles = {(name, BASELINE_SEED): members for name, members in config.members(condition).items()}
+    return {one: [one] for one in trainings} | ensembles
 
 
 def transfers(config: RunConfig) -> list[tuple[str, str, int, str]]:

@@ -129,7 +129,7 @@ def _of_networks(config: RunConfig) -> Iterator[Job]:
         n = _n(config, asked, *(["validation", "test"] if asked == trained_on else ["test"]))
         answers += n
         learned = _n(config, trained_on, "train") if name in BASELINES else 0
-        kind = name if name in BASELINES else trained.models[name].network
+        kind = trained.models[name].network if name in trained.models else name
         yield Job("predict", f"predict/{trained_on}/{asked}/{name}-seed{seed}", kind, n + learned)
     for rule in ("tables", "figures"):
         yield Job(rule, rule, "", answers)

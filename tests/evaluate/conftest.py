@@ -11,7 +11,7 @@ from datasets import make_dataset
 from evaluate.baselines import BASELINES
 from evaluate.config import RunConfig, load_config
 from evaluate.illustrate import draw_figures
-from evaluate.predictions import Answers, predict_splits, write_predictions
+from evaluate.predictions import Answers, averaged, predict_splits, read_predictions, write_predictions
 from evaluate.run_files import RunFiles
 from evaluate.tables import judged, write_tables
 from simulate import stages
@@ -57,6 +57,7 @@ def run_mapping(results: Path) -> dict:
             "seeds": [3, 5],
         },
         "evaluation": {
+            "ensembles": {"together": ["late10", "late10_he"]},
             "transfers": {"noisy": ["dim", "clean"]},
             "photon_curve": ["noisy", "dim"],
             "limits": {"datasets": ["noisy", "dim"], "patterns_per_structure": 4, "orientations": [50, 100]},
@@ -175,6 +176,11 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFiles, Ru
     for condition, model, seed in config.training.trainings:
         train_nothing(files.training(condition, model, seed))
     for condition, model, seed in judged(config):
+        if members := config.members(condition).get(model):
+            for asked in (condition, *config.evaluation.transfers.get(condition, ())):
+                theirs = [read_predictions(files.predictions(condition, *one, asked), None) for one in members]
+                write_predictions(averaged(theirs), files.predictions(condition, model, seed, asked))
+            continue
         dataset = open_dataset(files.dataset(condition))
         baseline = BASELINES.get(model)
         answer = answers(model, seed) if baseline is None else baseline(dataset, seed)

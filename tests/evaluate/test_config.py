@@ -126,6 +126,32 @@ def noisy_mapping(mapping: dict[str, Any]) -> dict[str, Any]:
     return mapping
 
 
+@pytest.mark.parametrize(
+    ("ensembles", "message"),
+    [
+        ({"late10": ["late10"]}, "late10: a model or a baseline is called that; choose another name"),
+        ({"all": ["late10", "late11"]}, "all: ['late11'] are none of training.models ['late10', 'late3']"),
+        ({"all": ["late3"]}, "all: no dataset has two trainings of ['late3'] and all of them; add seeds or models"),
+    ],
+)
+def test_an_ensemble_that_cannot_be_made_is_refused(
+    noisy_mapping: dict[str, Any], ensembles: dict[str, list[str]], message: str
+) -> None:
+    set_at(noisy_mapping, "training.models", {"late10": {"seeds": [0, 1]}, "late3": {"datasets": ["noisy"]}})
+    set_at(noisy_mapping, "evaluation.ensembles", ensembles)
+    with pytest.raises(ValueError, match="1 problem in the config") as error:
+        load_config(noisy_mapping)
+    assert f"evaluation.ensembles.{message}" in str(error.value)
+
+
+def test_an_ensemble_answers_where_all_its_models_do(noisy_mapping: dict[str, Any]) -> None:
+    set_at(noisy_mapping, "training.models", {"late10": {"seeds": [0, 1]}, "late3": {"datasets": ["noisy"]}})
+    set_at(noisy_mapping, "evaluation.ensembles", {"seeds": ["late10"], "all": ["late10", "late3"]})
+    config, seeds = load_config(noisy_mapping), [("late10", 0), ("late10", 1)]
+    assert config.members("clean") == {"seeds": seeds}
+    assert config.members("noisy") == {"seeds": seeds, "all": [*seeds, ("late3", 0)]}
+
+
 def test_an_evaluation_that_can_be_made_is_taken(noisy_mapping: dict[str, Any]) -> None:
     assert load_config(noisy_mapping).evaluation == EvaluationConfig(baselines=("total_intensity",))
     set_at(noisy_mapping, "evaluation.baselines", ["spectral_clustering"])

@@ -10,7 +10,15 @@ import torch
 from numpy.typing import NDArray
 
 from datasets import make_dataset
-from evaluate.predictions import answer, predict_splits, predictions_table, read_predictions, truth, write_predictions
+from evaluate.predictions import (
+    answer,
+    averaged,
+    predict_splits,
+    predictions_table,
+    read_predictions,
+    truth,
+    write_predictions,
+)
 from simulate.dataset import Dataset, open_dataset
 from train.checkpoint import describe, load_model, network, save_model
 from train.history import Epoch
@@ -55,6 +63,27 @@ def test_probabilities_must_fit_rows_and_classes(dataset: Dataset) -> None:
         predictions_table(dataset, slice(9, 10), good, good)
     with pytest.raises(ValueError, match="not all finite"):
         predictions_table(dataset, slice(8, 10), good, np.array([[0.5, 0.5], [np.nan, 0.5]]))
+
+
+def test_the_mean_of_answers_is_the_mean_of_their_probabilities(dataset: Dataset) -> None:
+    """Two that are hardly for one class, and one that is surely for another: the sure one wins. By hand."""
+    hardly, sure = np.array([[0.55, 0.45], [0.3, 0.7]]), np.array([[0.1, 0.9], [0.2, 0.8]])
+    tables = [predictions_table(dataset, slice(8, 10), one, one) for one in (hardly, hardly, sure)]
+    together = averaged(tables)
+    assert list(together) == list(tables[0])
+    assert together["p_hit_multiplicity_1"].tolist() == pytest.approx([0.4, 0.8 / 3])
+    assert together["p_structure_ring"].tolist() == pytest.approx([0.6, 2.2 / 3])
+    assert together["predicted_hit_multiplicity"].tolist() == [3, 3]
+    assert together["predicted_structure"].tolist() == ["ring", "ring"]
+    assert together["predicted_hit_multiplicity"].dtype == tables[0]["predicted_hit_multiplicity"].dtype
+    pd.testing.assert_frame_equal(averaged(tables[:1]), tables[0])
+
+
+def test_answers_about_other_patterns_have_no_mean(dataset: Dataset) -> None:
+    half = np.full((2, 2), 0.5)
+    tables = [predictions_table(dataset, rows, half, half) for rows in (slice(7, 9), slice(8, 10))]
+    with pytest.raises(ValueError, match="not about the same patterns"):
+        averaged(tables)
 
 
 def test_a_table_survives_its_file(dataset: Dataset, tmp_path: Path) -> None:

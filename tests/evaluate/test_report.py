@@ -134,16 +134,17 @@ def test_main_table_has_mean_and_deviation_of_every_model(source: str, finished_
 def test_main_table_sets_baselines_and_limits_apart(source: str) -> None:
     rows = table_rows(source, "Accuracies on noisy")
     assert [row[0].split(" ")[0] for row in rows[1:]] == [
-        *("late10", "late10_he", "azimuthal", "total", "majority", "information", "information"),
+        *("late10", "late10_he", "together", "azimuthal", "total", "majority", "information", "information"),
     ]
-    assert [row[0] for row in rows[1:4]] == [
-        *("late10 collapsed: count, particle (seed 5)", "late10_he best", "azimuthal collapsed: count, particle"),
+    assert [row[0] for row in rows[1:5]] == [
+        *("late10 collapsed: count, particle (seed 5)", "late10_he best", "together"),
+        "azimuthal collapsed: count, particle",
     ]
     assert rows[1][1] == "50.0 ± 35.4 25.0 to 75.0, 2 seeds"
     # Wilson's interval of 16 in 16, see test_metrics.py: 1 / (1 + 1.96²/16).
     assert rows[2][1] == "100.0 95 %: 80.6 to 100.0"
-    assert rows[6][-3:] == ["95.0 ± 5.0", "", ""]
-    assert rows[1][-1] == "164,967"
+    assert rows[7][-3:] == ["95.0 ± 5.0", "", ""]
+    assert (rows[1][-1], rows[3][-1]) == ("164,967", "494,901")
 
 
 def test_the_posters_figures_stand_beside_its_networks(source: str) -> None:
@@ -156,9 +157,8 @@ def test_the_posters_figures_stand_beside_its_networks(source: str) -> None:
 
 def test_networks_below_a_baseline_are_named(page: Page) -> None:
     assert "No better than total intensity (100.0\u202f%): late10 (50.0\u202f%)." in page.text
-    assert (
-        "No better than total intensity (100.0\u202f%): late10 (50.0\u202f%) and late10_he (100.0\u202f%)." in page.text
-    )
+    networks = "late10 (50.0\u202f%), late10_he (100.0\u202f%) and together (75.0\u202f%)"
+    assert f"No better than total intensity (100.0\u202f%): {networks}." in page.text
     assert "No better than majority" not in page.text
 
 
@@ -203,7 +203,11 @@ def test_models_without_an_operating_point_say_so(source: str) -> None:
     rows = {row[0]: row[1:] for row in table_rows(source, "Calibration and selection on noisy")}
     assert rows["late10_he"][-2:] == ["no such threshold"] * 2
     table = pd.DataFrame(rows)
-    assert list(table) == ["model", "late10", "late10_he", "azimuthal", "total intensity"]
+    assert list(table) == ["model", "late10", "late10_he", "together", "azimuthal", "total intensity"]
+
+
+def test_ensembles_say_who_answers_in_them(page: Page) -> None:
+    assert "together answers with the mean probabilities of late10 and late10_he, from all seeds." in page.text
 
 
 def test_what_was_not_asked_for_is_not_there(finished_run: Run, tmp_path: Path) -> None:

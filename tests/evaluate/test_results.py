@@ -29,11 +29,14 @@ def test_networks_and_baselines_are_apart_and_flagged(finished_run: Run) -> None
     files, config = finished_run
     found = learned(files, config, {name: open_dataset(files.dataset(name)) for name in config.simulation.datasets})
     noisy = found.result("noisy")
-    assert [network.name for network in noisy.networks] == ["late10", "late10_he"]
+    assert [network.name for network in noisy.networks] == ["late10", "late10_he", "together"]
     assert [baseline.name for baseline in noisy.baselines] == ["azimuthal", "total_intensity", "majority"]
     assert (noisy.best.name, noisy.strongest.name) == ("late10_he", "total_intensity")
     assert [score.collapsed for score in noisy.of("late10").scores] == [(), ("count", "particle")]
     assert noisy.trainings["late10"].seconds == 300  # two of 150 s
+    assert noisy.trainings["late10"].parameters == 164967
+    assert (noisy.trainings["together"].seconds, noisy.trainings["together"].parameters) == (450, 3 * 164967)
+    assert [network.name for network in found.result("clean").networks] == ["late10"]  # one of two is not trained there
     # Of `late10`, seed 3 names one ball and one 9xyz rightly; seed 5 says "ball" to both.
     assert [score.accuracies["lone_accuracy"] for score in noisy.of("late10").scores] == [1.0, 0.5]
     assert [(limit.fluence, limit.orientations, limit.coarser) for limit in noisy.limits] == [
@@ -66,8 +69,10 @@ def test_curve_joins_levels_trained_at_and_asked_about(finished_run: Run) -> Non
     assert lines == {
         ("late10", None): ["noisy"],
         ("late10_he", None): ["noisy"],
+        ("together", None): ["noisy"],
         ("late10", "noisy"): ["dim", "noisy"],
         ("late10_he", "noisy"): ["dim", "noisy"],
+        ("together", "noisy"): ["dim", "noisy"],
     }
     singles = open_dataset(files.dataset("dim"))
     images = singles.read_raw(slice(None))[singles.hit_multiplicity == 1]

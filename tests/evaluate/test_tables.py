@@ -47,7 +47,11 @@ def test_columns_are_exactly_these_and_are_told_beside_the_table(finished_run: R
     assert record["versions"] == {"numpy": "9.8.7"}
 
 
-NOISY = [("late10", 3), ("late10", 5), ("late10_he", 3), ("azimuthal", 3), ("total_intensity", 0)]
+NOISY = [
+    *(("late10", 3), ("late10", 5), ("late10_he", 3), ("azimuthal", 3)),
+    *(("together", 0), ("total_intensity", 0)),
+]
+"""`together` needs `late10_he`, which is trained here alone."""
 CLEAN = [("late10", 3), ("late10", 5), ("total_intensity", 0)]
 
 
@@ -89,6 +93,7 @@ def test_accuracies_by_hand(cnn: pd.DataFrame) -> None:
     assert rows.loc[("late10", 3), questions].tolist() == [0.75, 0.75, 0.75, 0.75]
     assert rows.loc[("late10", 5), questions].tolist() == [0.25, 0.5, 0.5, 0.5]
     assert rows.loc[("late10_he", 3), questions].tolist() == [1, 1, 1, 1]
+    assert rows.loc[("together", 0), questions].tolist() == [0.75, 0.75, 1, 0.75]  # two of three say one ball for two
     assert rows.loc[("majority", 0), questions].tolist() == [0.25, 0.5, 0.5, 0.5]
 
 

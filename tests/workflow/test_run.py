@@ -60,6 +60,18 @@ def test_outputs_are_all_there(finished) -> None:
     assert list((results / "logs").rglob("*.log"))
 
 
+def test_an_ensemble_answers_with_the_mean_of_its_members(copied) -> None:
+    """Of two seeds, the second trained now."""
+    copied.configure(training__seeds=[0, 1], evaluation__ensembles={"both": ["late10"]})
+    assert copied.planned() == {"train": 1, "predict": 4, "tables": 1, "figures": 1, "report": 1, "cost": 1, "all": 1}
+    folder = copied.results / "predictions" / "noise_free" / "noisy"
+    done = copied.snakemake(str((folder / "both-seed0.parquet").relative_to(copied.folder)))
+    assert done.returncode == 0, done.stderr
+    names = ("late10-seed0", "late10-seed1", "both-seed0")
+    first, second, both = (pd.read_parquet(folder / f"{name}.parquet").filter(regex="^p_") for name in names)
+    pd.testing.assert_frame_equal(both, (first + second) / 2)
+
+
 def test_a_finished_run_has_nothing_to_do(finished) -> None:
     assert not finished.planned()
 

@@ -19,7 +19,7 @@ wildcard_constraints:
     asked_about="|".join(SIMULATION.datasets),
     placement="|".join(MODELS),
     reach=r"q\d+(\.\d+)?",
-    model="|".join([*MODELS_TRAINED, *BASELINES]),
+    model="|".join([*MODELS_TRAINED, *RUN.evaluation.ensembles, *BASELINES]),
     seed=r"\d+",
     job=r"\d+",
 
@@ -106,9 +106,15 @@ def training_settings(wildcards):
 
 
 def learned_of(wildcards):
-    """What answers: a trained network, or what a baseline learns from."""
+    """What answers: a trained network, what an ensemble's members answered, or what a baseline learns from."""
     if wildcards.model in BASELINES:
         return FILES.card(wildcards.trained_on)
+    if members := RUN.members(wildcards.trained_on).get(wildcards.model):
+        asked = wildcards.asked_about
+        return [
+            FILES.predictions(wildcards.trained_on, *member, asked)
+            for member in members
+        ]
     return FILES.model(wildcards.trained_on, wildcards.model, wildcards.seed)
 
 

@@ -1,4 +1,4 @@
-"""Rule predict: what a network, or a baseline, answers: on what it learned from, or on another dataset's test split."""
+"""Rule predict: what a network, an ensemble or a baseline answers: on what it learned from, or another test split."""
 
 from functools import partial
 from pathlib import Path
@@ -8,7 +8,7 @@ import torch
 
 from _wiring import start
 from evaluate.baselines import BASELINES
-from evaluate.predictions import predict_splits, write_predictions
+from evaluate.predictions import averaged, predict_splits, read_predictions, write_predictions
 from simulate.dataset import open_dataset
 from train.checkpoint import load_model
 from train.device import choose_device
@@ -18,12 +18,16 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 run, files = start(snakemake)
+output = Path(snakemake.output[0])
 torch.set_num_threads(snakemake.threads)  # more than the job was given would wait for each other at every operation
 wildcards = snakemake.wildcards
-if wildcards.model in BASELINES:
-    answers = BASELINES[wildcards.model](open_dataset(files.dataset(wildcards.trained_on)), int(wildcards.seed))
+if wildcards.model in run.evaluation.ensembles:
+    write_predictions(averaged([read_predictions(path, split=None) for path in snakemake.input.learned]), output)
 else:
-    answers = partial(predict, load_model(Path(snakemake.input.learned), choose_device(run.trained.device)))
-dataset = open_dataset(files.dataset(wildcards.asked_about))
-splits = ("validation", "test") if wildcards.asked_about == wildcards.trained_on else ("test",)
-write_predictions(predict_splits(answers, dataset, splits), Path(snakemake.output[0]))
+    if wildcards.model in BASELINES:
+        answers = BASELINES[wildcards.model](open_dataset(files.dataset(wildcards.trained_on)), int(wildcards.seed))
+    else:
+        answers = partial(predict, load_model(Path(snakemake.input.learned), choose_device(run.trained.device)))
+    dataset = open_dataset(files.dataset(wildcards.asked_about))
+    splits = ("validation", "test") if wildcards.asked_about == wildcards.trained_on else ("test",)
+    write_predictions(predict_splits(answers, dataset, splits), output)
