@@ -31,7 +31,7 @@ class Patterns:
     """Some patterns and their right answers."""
 
     images: NDArray | torch.Tensor
-    """(n, ny, nx) uint16 counts or float32; a tensor where they were rendered on the device"""
+    """(n, ny, nx) uint16 counts or float32; a tensor where they are on a GPU"""
     count: NDArray[np.int64]
     """(n,) index into the dataset's hit multiplicities"""
     particle: NDArray[np.int64]
@@ -41,8 +41,12 @@ class Patterns:
         return len(self.count)
 
     def take(self, rows: NDArray[np.int64]) -> "Patterns":
-        """Those of these rows, copied."""
-        return Patterns(self.images[rows], self.count[rows], self.particle[rows])
+        """Those of these rows, copied where they are."""
+        return Patterns(_rows(self.images, rows), self.count[rows], self.particle[rows])
+
+    def on(self, device: torch.device) -> "Patterns":
+        """The same with the images as a tensor on the device."""
+        return Patterns(torch.as_tensor(self.images, device=device), self.count, self.particle)
 
     def join(self, other: "Patterns") -> "Patterns":
         """These and then the others."""
@@ -81,6 +85,8 @@ class Batches:
     augment :   what is done to each pattern, always in the same way, when it is read.
     structures : the indices of those whose patterns are taken; None takes all.
     share :     of every batch; lengths and labels are those of the whole batches.
+    held_on :   the device that images are on where all fit in memory: a GPU that trains on them then waits for none
+                to be copied. None leaves them arrays.
     """
 
     def __init__(
@@ -93,6 +99,7 @@ class Batches:
         augment: Augment = "none",
         structures: Collection[int] | None = None,
         share: Share = WHOLE,
+        held_on: torch.device | None = None,
     ):
         start, stop, _ = rows.indices(len(dataset))
         self._taken = np.ones(len(dataset), bool) if structures is None else np.isin(dataset.structure, [*structures])
@@ -116,7 +123,8 @@ class Batches:
         pattern_bytes = math.prod(dataset.shape[1:]) * self._type.itemsize
         self._shards_together = int(memory_gb * 1e9 / 2 // (pattern_bytes * dataset.patterns_per_shard))
         if self.n_patterns * pattern_bytes <= memory_gb * 1e9:
-            self._held = self._read_and_report(self._shards)
+            held = self._read_and_report(self._shards)
+            self._held = held if held_on is None else held.on(held_on)
         elif self._shards_together == 0:
             raise ValueError(
                 f"memory_gb {memory_gb:g} does not hold two shards of dataset {dataset.name}; raise it to at least "
@@ -191,6 +199,14 @@ def epoch_seed(seed: int, number: int, rank: int = 0) -> int:
     So has each of several processes; the first has that of a training by one.
     """
     return int(np.random.SeedSequence((seed, number, rank)).generate_state(1, np.uint64)[0])
+
+
+def _rows(images: NDArray | torch.Tensor, rows: NDArray[np.int64]) -> NDArray | torch.Tensor:
+    """These rows, copied. torch picks rows of few unsigned types on a GPU, so counts go as the bits that they are."""
+    if not isinstance(images, torch.Tensor):
+        return images[rows]
+    bits = images.view(torch.int16) if images.dtype == torch.uint16 else images
+    return bits.index_select(0, torch.from_numpy(rows).to(images.device)).view(images.dtype)
 
 
 def _stored_type(dataset: "Dataset") -> np.dtype:

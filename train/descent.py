@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from simulate.files import write_json
 from train.checkpoint import Described, load, save, save_model
 from train.data import Batches, Patterns, epoch_seed
-from train.device import describe_device, flush_denormals, keep_memory
+from train.device import describe_device, flush_denormals, held_on, keep_memory
 from train.history import AnyRow, Row, kept_epoch, write_history
 from train.initialise import initialise
 from train.inputs import network_input
@@ -78,7 +78,8 @@ def training_batches(
     """
     if not recipe.fresh:
         split = dataset.splits["train"]
-        return Batches(dataset, split, recipe.batch_size, recipe.memory_gb, seed, recipe.augment, structures, share())
+        how = recipe.batch_size, recipe.memory_gb, seed, recipe.augment, structures, share(), held_on(device)
+        return Batches(dataset, split, *how)
     if source is None:
         raise ValueError("recipe.fresh is true, but there is no source of fresh patterns; give `fit` one")
     from train.fresh import FreshBatches

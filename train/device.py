@@ -25,6 +25,11 @@ def choose_device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
+def held_on(device: torch.device) -> torch.device | None:
+    """Where the patterns lie that a network on the device is to see: on a GPU beside it; None: in the CPU's memory."""
+    return device if device.type == "cuda" else None
+
+
 def flush_denormals() -> None:
     """Let numbers below 1e-38 be zero, in this process from now on.
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from train.checkpoint import describe, network
 from train.data import Batches, Patterns
 from train.descent import Task, descend, prepare, training_batches
+from train.device import held_on
 from train.history import Epoch, History
 from train.losses import multi_output_loss
 from train.models.heads import Logits
@@ -47,7 +48,8 @@ def fit(
     prepare(seed)
     description = describe(name, dataset, recipe, seed)
     model = network(description, device)
-    validation = Batches(dataset, dataset.splits["validation"], recipe.batch_size, recipe.memory_gb)
+    split = dataset.splits["validation"]
+    validation = Batches(dataset, split, recipe.batch_size, recipe.memory_gb, held_on=held_on(device))
 
     def loss(logits: Logits, patterns: Patterns) -> Tensor:
         count, particle = (torch.from_numpy(labels).to(device) for labels in (patterns.count, patterns.particle))

@@ -45,7 +45,8 @@ class Descent:
     fresh: bool = False
     """each epoch's training patterns are rendered for it alone: none is seen twice; validation is the dataset's"""
     memory_gb: float = 8.0
-    """patterns held at once, of each split [1e9 bytes]; a training split above it is shuffled in whole shards"""
+    """patterns held at once, of each split [1e9 bytes], by the GPU where one trains; a training split above it is
+    shuffled in whole shards"""
 
     # Read by pydantic where a config holds a recipe; a bare GPU node trains without pydantic.
     __pydantic_config__: ClassVar = {"extra": "forbid"}

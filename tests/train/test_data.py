@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from datasets import make_dataset
 from simulate.dataset import Dataset, open_dataset
@@ -49,6 +50,20 @@ def test_an_epoch_is_every_pattern_once_with_its_own_labels(dataset, memory_gb, 
         sizes = [len(patterns) for patterns in seen]
         assert sizes[:-1] == [batch_size] * (len(seen) - 1)
         assert sizes[-1] == n - batch_size * (len(seen) - 1)
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_held_on_a_device_the_batches_are_the_same(tmp_path, dtype):
+    """Counts beyond 32767 too, whose bits are those of a negative number."""
+    images = np.random.default_rng(0).integers(0, 65536, (N, SIZE, SIZE)).astype(dtype)
+    dataset = write(tmp_path / "rows", images)
+    here, there = (
+        Batches(dataset, ROWS, 25, IN_MEMORY, seed=1, held_on=device) for device in (None, torch.device("cpu"))
+    )
+    for mine, theirs in zip(here.epoch(2), there.epoch(2), strict=True):
+        assert isinstance(theirs.images, torch.Tensor)
+        np.testing.assert_array_equal(theirs.images.numpy(), mine.images)
+        np.testing.assert_array_equal((theirs.count, theirs.particle), (mine.count, mine.particle))
 
 
 @both_ways
