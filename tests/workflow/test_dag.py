@@ -23,8 +23,8 @@ def test_the_papers_dag_is_whole(workflow) -> None:
     assert jobs["geometry"] == jobs["dataset"] == jobs["dataset_layout"] == 23
     assert jobs["dataset_shards"] == 21 * 14 + 2 * 6  # two datasets of 96,250 patterns, mostly single hits
     assert jobs["train"] == 3 * (6 * 8 + 3 * 15)  # six networks on eight datasets, three on seven more
-    in_distribution = jobs["train"] + 15 * 2  # and two baselines
-    of_noisy, of_others = 3 * 9 + 2, 3 * 3 + 2
+    in_distribution = jobs["train"] + 15 * 3  # and ours together, and two baselines
+    of_noisy, of_others = 3 * 9 + 3, 3 * 3 + 3
     assert jobs["predict"] == in_distribution + 8 * of_noisy + (1 + 5) * of_others
     assert jobs["limit_of_dataset"] == 8
     assert jobs["limit"] == jobs["tables"] == jobs["figures"] == jobs["report"] == jobs["all"] == 1
