@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pickle
+import re
 import struct
 import uuid
 import zipfile
@@ -50,6 +51,13 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what `atomic_path` began anywhere under a folder in processes that were killed before they ended it."""
+    for file in folder.rglob(".*.*"):
+        if re.fullmatch(r"\..+\.[0-9a-f]{8}(\..+)?", file.name):
+            file.unlink(missing_ok=True)
 
 
 def _flush_to_disk(path: Path) -> None:

@@ -10,7 +10,7 @@ import zarr
 from simulate.background import expected as expected_background
 from simulate.card import brightness_of, class_counts, photon_histogram
 from simulate.experiment import BackgroundConfig
-from simulate.files import read_json, sha256, write_json
+from simulate.files import read_json, remove_leftovers, sha256, write_json
 from simulate.store import Layout, array, shard_file, shard_marker
 
 NO_BACKGROUND = BackgroundConfig()
@@ -62,6 +62,8 @@ def label_problems(folder: Path) -> list[str]:
 def complete(folder: Path, card: Mapping[str, Any], background: BackgroundConfig = NO_BACKGROUND) -> dict[str, Any]:
     """Check every shard and write `dataset.json`, the marker of a complete dataset; returns the card.
 
+    What killed jobs left half-written beside the shards is removed.
+
     Parameters
     ----------
     card :       what is known of how the dataset was made; what can be told from the patterns is added.
@@ -74,6 +76,7 @@ def complete(folder: Path, card: Mapping[str, Any], background: BackgroundConfig
     layout = Layout.load(folder)
     shard_problems = [shard_problem(folder, layout, shard) for shard in range(layout.n_shards)]
     _raise_if_any([*label_problems(folder), *shard_problems], folder)
+    remove_leftovers(folder)
     markers = [read_json(shard_marker(folder, shard)) for shard in range(layout.n_shards)]
     photons = np.concatenate([marker["photons_per_pattern"] for marker in markers])
     group = zarr.open_group(folder / "patterns.zarr", mode="r", zarr_format=3)

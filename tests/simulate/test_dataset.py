@@ -15,6 +15,7 @@ import zarr
 from datasets import make_dataset
 from simulate import dataset, integrity, store
 from simulate.experiment import ReadoutConfig
+from simulate.files import atomic_path
 
 
 @pytest.fixture
@@ -196,6 +197,18 @@ def test_repair_forgets_only_what_is_damaged(folder: Path, counts: np.ndarray) -
     store.write_shard(folder, layout, 1, counts[16:32], made_from="test")
     integrity.complete(folder, {})
     assert integrity.verify(folder) == []
+
+
+def test_what_killed_jobs_left_beside_shards_and_markers_goes_when_all_are_there(folder: Path) -> None:
+    layout = store.Layout.load(folder)
+    before = sorted(folder.rglob("*"))
+    for file in (store.shard_file(folder, layout, 1), store.shard_marker(folder, 1)):
+        with atomic_path(file) as temporary:
+            temporary.write_bytes(file.read_bytes())
+        temporary.write_bytes(b"half")  # as a kill would have left it
+    assert len(sorted(folder.rglob("*"))) == len(before) + 2
+    integrity.complete(folder, {})
+    assert sorted(folder.rglob("*")) == before
 
 
 def test_incomplete_store_does_not_become_complete(folder: Path) -> None:
