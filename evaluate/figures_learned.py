@@ -302,7 +302,7 @@ def _draw_limits(axes: Axes, curve: PhotonCurve) -> None:
                 "linestyle": "none",
                 "linewidth": 1,
             }
-            axes.errorbar(x, y, error, color="black", label=label, zorder=5, **style)
+            axes.errorbar(x, y, error, color="black", label=label, zorder=5, clip_on=False, **style)
 
 
 def _draw_photons_in_a_hit(axes: Axes, curve: PhotonCurve) -> None:
