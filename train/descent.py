@@ -15,11 +15,12 @@ from torch import Tensor, nn
 from simulate.files import write_json
 from train.checkpoint import Described, load, save, save_model
 from train.data import Batches, Patterns, epoch_seed
-from train.device import describe_device, flush_denormals, held_on, keep_memory
+from train.device import describe_device, emulates_bfloat16, flush_denormals, held_on, keep_memory
 from train.history import AnyRow, Row, kept_epoch, write_history
 from train.initialise import initialise
 from train.inputs import network_input
 from train.missing import without_parts
+from train.optimisers import Together, optimiser_of
 from train.parallel import is_first, learner, share, whole_batch
 from train.progress import progress
 from train.recipe import Descent, Schedule
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from train.fresh import FreshBatches
 
 logger = logging.getLogger(__name__)
-
-OPTIMISERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
 @dataclass(frozen=True)
@@ -114,10 +113,12 @@ def descend(
             f"the last batch of an epoch has {last} pattern(s) for {share().n} processes; change recipe.batch_size, "
             f"now {recipe.batch_size}, or training.devices"
         )
+    if recipe.precision == "bfloat16" and emulates_bfloat16(device):
+        logger.warning(
+            "this CPU has no bfloat16: it is emulated, which is slow; set training.recipe.precision to float32"
+        )
     initialise(model, recipe.initialisation)
-    optimiser = OPTIMISERS[recipe.optimiser](
-        model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
-    )
+    optimiser = optimiser_of(model, recipe)
     history: list[AnyRow] = []
     watched: list[Tensor] = []
     kept_weights: dict[str, Tensor] = {}
@@ -197,7 +198,7 @@ def descend(
 def _train_epoch(
     model: nn.Module,
     task: Task,
-    optimiser: torch.optim.Optimizer,
+    optimiser: torch.optim.Optimizer | Together,
     batches: "Batches | FreshBatches",
     number: int,
     recipe: Descent,

@@ -30,6 +30,11 @@ def held_on(device: torch.device) -> torch.device | None:
     return device if device.type == "cuda" else None
 
 
+def emulates_bfloat16(device: torch.device) -> bool:
+    """Whether arithmetic in bfloat16 is slower there than in float32, as on a CPU before AVX512-BF16 (2020)."""
+    return device.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
 def flush_denormals() -> None:
     """Let numbers below 1e-38 be zero, in this process from now on.
 

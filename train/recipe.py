@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal, get_args
 
 Input = Literal["standardise", "photons", "log1p", "anscombe", "anscombe_standardise"]
 Augment = Literal["none", "poster"]
-Optimiser = Literal["adam", "adamw"]
+Optimiser = Literal["adam", "adamw", "muon"]
 Schedule = Literal["constant", "cosine"]
 Precision = Literal["float32", "bfloat16"]
 Keep = Literal["last", "best_validation"]
@@ -21,12 +21,13 @@ class Descent:
     """A gradient descent, whatever it minimises; the defaults are the poster's, but for the augmentation."""
 
     optimiser: Optimiser = "adam"
+    """`muon`: of convolutions and hidden layers, AdamW for all else, train/optimisers.py"""
     learning_rate: float = 1e-3
     """the highest of the schedule"""
     schedule: Schedule = "constant"
     """`cosine`: rises over the first tenth of all steps, then falls to zero along half a cosine"""
     weight_decay: float = 1e-3
-    """`adam`: an L2 penalty, added to the gradient; `adamw`: per step, times the learning rate (decoupled)"""
+    """`adam`: an L2 penalty, added to the gradient; `adamw`, `muon`: per step, times the learning rate (decoupled)"""
     batch_size: int = 128
     epochs: int = 20
     input: Input = "standardise"

@@ -25,6 +25,7 @@ STREAMED = replace(RECIPE, memory_gb=0.003)
 SCHEDULED = replace(
     RECIPE, optimiser="adamw", schedule="cosine", precision="bfloat16", augment="poster", label_smoothing=0.1
 )
+BY_MUON = replace(RECIPE, optimiser="muon")
 both_ways = pytest.mark.parametrize("recipe", [RECIPE, STREAMED], ids=["in memory", "streamed"])
 
 needs_gpu = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
@@ -115,7 +116,9 @@ def fit_and_die(dataset, recipe, folder, after_batches):
             fit("late10", dataset, recipe, 0, CPU, folder)
 
 
-@pytest.mark.parametrize("recipe", [RECIPE, STREAMED, SCHEDULED], ids=["in memory", "streamed", "scheduled"])
+@pytest.mark.parametrize(
+    "recipe", [RECIPE, STREAMED, SCHEDULED, BY_MUON], ids=["in memory", "streamed", "scheduled", "by muon"]
+)
 def test_an_interrupted_training_ends_as_if_it_had_not_been(toy, tmp_path, recipe):
     """Seven batches an epoch: the first death is in the middle of the third, the second in that of the fourth."""
     whole = outcome(tmp_path / "whole", fit("late10", toy, recipe, 0, CPU, tmp_path / "whole"))

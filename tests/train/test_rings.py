@@ -45,7 +45,8 @@ def test_places_lie_on_rings_around_the_middle():
     half = reach(n_rings)
     along = torch.arange(2 * half) - (2 * half - 1) / 2
     coordinates = torch.stack(torch.meshgrid(along, along, indexing="xy"))[None]
-    sampled = torch.nn.functional.grid_sample(coordinates, polar_places(n_rings, n_angles), align_corners=False)[0]
+    places = polar_places(range(n_rings), n_angles, half)
+    sampled = torch.nn.functional.grid_sample(coordinates, places, align_corners=False)[0]
     for ring in range(n_rings):
         for step in range(n_angles):
             angle = 2 * math.pi * step / n_angles
@@ -53,7 +54,16 @@ def test_places_lie_on_rings_around_the_middle():
             torch.testing.assert_close(sampled[:, ring, step], place, atol=1e-5, rtol=0)
 
 
-TURNABLE = ("azimuthal", "polar", "polar_asinh", "polar_map_norm", "polar_plain", "polar_kernel5", "polar_wide")
+TURNABLE = (
+    "azimuthal",
+    "polar",
+    "folded",
+    "polar_asinh",
+    "polar_map_norm",
+    "polar_plain",
+    "polar_kernel5",
+    "polar_wide",
+)
 
 
 @pytest.mark.parametrize("name", [*TURNABLE, "cartesian"])
@@ -102,3 +112,25 @@ def test_each_ring_of_each_map_is_normalised_by_itself():
     spread = result.std((0, 3), correction=0)
     torch.testing.assert_close(spread[:, 1:], torch.ones(2, 2), rtol=1e-3, atol=0)
     assert spread[:, 0].max() < 0.1
+
+
+def test_folded_takes_opposite_pixels_as_one(images):
+    """Turned by half a turn a pattern gets the same answer to the bit, and what is odd about the middle changes only
+    the moments: a photon here or opposite is the same."""
+    torch.manual_seed(0)
+    network = build("folded", 11, 4).eval()
+    with torch.inference_mode():
+        answer, turned = (torch.cat(network(view), 1) for view in (images, images.flip((2, 3))))
+    rounding = 16 * torch.finfo(torch.float32).eps * answer.abs().max()
+    assert (turned - answer).abs().max() <= rounding
+
+    here = torch.zeros(2, 1, SIZE, SIZE)
+    here[0, 0, 50, 72] = here[1, 0, 77, 55] = 1.0  # of 0 to 127, 77 is opposite 50, and 55 opposite 72
+    here[:, 0, 60, 60] = 2.0  # so that this is no turn of the whole
+    with torch.inference_mode():
+        one, opposite = torch.cat(network(here), 1)
+        elsewhere = torch.cat(network(here[:1].roll(3, 3)), 1)[0]
+        plain = torch.cat(build("polar", 11, 4).eval()(here), 1)
+    torch.testing.assert_close(one, opposite)
+    assert (one != elsewhere).any()
+    assert (plain[0] != plain[1]).any()

@@ -1,4 +1,4 @@
-"""Ours with one thing changed, to measure what that thing is worth (config/ablation.yaml)."""
+"""`polar` with one thing changed, to measure what that thing is worth (config/ablation.yaml)."""
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from train.models.polar import (
     N_RINGS,
     STEPS,
     WIDTH,
+    MapNorm,
     Polar,
     Residual,
     RingNorm,
@@ -47,17 +48,6 @@ class Flat(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         return self.norm(self.convolution(maps))
-
-
-class MapNorm(nn.Module):
-    """All rings of a map to zero mean and unit variance together."""
-
-    def __init__(self, n_maps: int, n_rings: int):
-        super().__init__()
-        self.norm = nn.BatchNorm2d(n_maps)
-
-    def forward(self, maps: Tensor) -> Tensor:
-        return self.norm(maps)
 
 
 class Cartesian(nn.Module):

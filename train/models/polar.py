@@ -1,4 +1,4 @@
-"""Ours: convolutions on rings and angles, where a turned pattern is a shifted one and every answer is the same.
+"""Convolutions on rings and angles, where a turned pattern is a shifted one and every answer is the same.
 
 A pattern of a particle turned about the beam is the pattern turned (but for polarisation), so a network should not have
 to learn each turn. Sampled on rings and angles, with convolutions that go around, and averaged over angles at the end,
@@ -89,6 +89,17 @@ class Residual(nn.Module):
         return relu(maps + self.second(relu(self.first(maps))))
 
 
+class MapNorm(nn.Module):
+    """All rings of a map to zero mean and unit variance together."""
+
+    def __init__(self, n_maps: int, n_rings: int):
+        super().__init__()
+        self.norm = nn.BatchNorm2d(n_maps)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return self.norm(maps)
+
+
 class RingNorm(nn.Module):
     """Each ring of each map to zero mean and unit variance over batch and angles."""
 
@@ -105,7 +116,8 @@ def counted(images: Tensor, steps: Sequence[float] = STEPS) -> Tensor:
 
     The steps lie where one photon and none are told apart; any smooth function of a pixel is close to a sum of them.
     """
-    return torch.cat((*[(STEEPNESS * (images - step)).sigmoid() for step in steps], images.asinh()), 1)
+    asinh = (images + (images.square() + 1).sqrt()).log()  # torch's takes as long as a convolution
+    return torch.cat((*[(STEEPNESS * (images - step)).sigmoid() for step in steps], asinh), 1)
 
 
 def stages(n_maps: int, width: int, kernel: int, unit: Unit, block: Block) -> nn.Sequential:
@@ -117,22 +129,29 @@ def stages(n_maps: int, width: int, kernel: int, unit: Unit, block: Block) -> nn
     return nn.Sequential(*layers)
 
 
-def dense(n_features: int) -> nn.Sequential:
+def dense(n_features: int, dropout: float = DROPOUT) -> nn.Sequential:
     """From features of any scale to N_HIDDEN."""
     return nn.Sequential(
         nn.BatchNorm1d(n_features),
-        nn.Dropout(DROPOUT),
+        nn.Dropout(dropout),
         nn.Linear(n_features, N_HIDDEN),
         nn.BatchNorm1d(N_HIDDEN),
         nn.ReLU(inplace=True),
-        nn.Dropout(DROPOUT),
+        nn.Dropout(dropout),
     )
+
+
+def over_angles(maps: Tensor) -> list[Tensor]:
+    """Mean and spread of maps (B, C, rings, angles) over the angles, (B, C rings) each."""
+    mean = maps.mean(3)
+    spread = ((maps - mean[..., None]).square().mean(3) + 1e-4).sqrt()  # of zero it would have no gradient
+    return [mean.flatten(1), spread.flatten(1)]
 
 
 class Polar(nn.Module):
     """Residual convolutions on 32 rings x 128 angles; for images of 128 x 128 photons, as they are read.
 
-    The defaults are our network; train/models/ablated.py has others.
+    The defaults are `polar`; train/models/ablated.py has others.
     """
 
     places: Tensor
@@ -151,7 +170,7 @@ class Polar(nn.Module):
         super().__init__()
         self.steps, n_maps = tuple(steps), len(steps) + 1
         self.moments = RingMoments(IMAGE_SIZE)
-        self.register_buffer("places", polar_places(N_RINGS, N_ANGLES), persistent=False)
+        self.register_buffer("places", polar_places(range(N_RINGS), N_ANGLES, reach(N_RINGS)), persistent=False)
         self.ring_norm = norm(n_maps, N_RINGS)
         self.layers = stages(n_maps, width, kernel, Around, block)
         n_last = (width << N_HALVINGS - 1) * (N_RINGS >> N_HALVINGS)
@@ -167,12 +186,10 @@ class Polar(nn.Module):
         sampled = grid_sample(counted(middle, self.steps), places, align_corners=False)
         rings = self.ring_norm(sampled)  # (B, maps, rings, angles)
         maps = self.layers(rings.contiguous(memory_format=torch.channels_last)).float()  # (B, C, rings / 8, angles / 8)
-        mean = maps.mean(3)
-        spread = ((maps - mean[..., None]).square().mean(3) + 1e-4).sqrt()  # of zero it would have no gradient
-        features = (mean.flatten(1), spread.flatten(1), rings.mean(3).flatten(1), self.moments(images))
+        features = (*over_angles(maps), rings.mean(3).flatten(1), self.moments(images))
         return self.heads(self.dense(torch.cat(features, 1)))
 
 
 def polar(n_structures: int, n_multiplicities: int) -> Polar:
-    """Our network."""
+    """The network of the ablation, and of twins; `folded` is better still."""
     return Polar(n_structures, n_multiplicities)

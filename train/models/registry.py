@@ -44,6 +44,12 @@ def _polar() -> ModuleType:
     return polar
 
 
+def _folded() -> ModuleType:
+    from train.models import folded
+
+    return folded
+
+
 def _ablated() -> ModuleType:
     from train.models import ablated
 
@@ -72,6 +78,7 @@ MODELS: Mapping[str, Callable[[], ModuleType]] = {
     "vgg16": _vgg,
     "azimuthal": _azimuthal,
     "polar": _polar,
+    "folded": _folded,
     "cartesian": _ablated,
     "polar_asinh": _ablated,
     "polar_map_norm": _ablated,

@@ -36,12 +36,12 @@ class RingMoments(nn.Module):
         return torch.asinh(self.SCALE * torch.cat((mean, variance), 1))
 
 
-def polar_places(n_rings: int, n_angles: int) -> Tensor:
-    """(1, n_rings, n_angles, 2) places x, y for `grid_sample` in an image that reaches just beyond the last ring.
+def polar_places(rings: range, n_angles: int, half: int) -> Tensor:
+    """(1, rings, n_angles, 2) places x, y for `grid_sample` in an image of 2 half x 2 half pixels.
 
     Ring k lies k + 1/2 pixels from the middle; angles start at x and turn towards y.
     """
-    radius = (torch.arange(n_rings) + 0.5) / reach(n_rings)
+    radius = (torch.tensor(rings) + 0.5) / half
     angle = torch.arange(n_angles) * (2 * math.pi / n_angles)
     return torch.stack((radius[:, None] * angle.cos(), radius[:, None] * angle.sin()), dim=-1)[None]
 

@@ -1,0 +1,83 @@
+"""Ours: rings and angles, opposite places as one, photons of every ring.
+
+What `polar` does (train/models/polar.py), and two things more:
+
+- A density is real, so |F(q)| = |F(-q)| (Friedel's law), and the Ewald sphere is nearly flat here: between q and the
+  place opposite q, the phase of atoms 20 nm apart along the beam differs by a fifteenth of a cycle 16 pixels from the
+  middle and by a quarter at 32. Each place and the opposite one are added: two readings of nearly one intensity are
+  worth twice the photons, half of the angles are half of the arithmetic, and the last layers see whole rings.
+- Beyond 32 pixels photons are few, but they tell similar structures apart. There rings are two pixels wide and made
+  from means over 2 x 2 pixels, whose places lie close enough that no photon falls between them.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import grid_sample
+
+from train.models.heads import Heads, Logits
+from train.models.late import IMAGE_SIZE, must_fit
+from train.models.polar import (
+    N_ANGLES,
+    N_HALVINGS,
+    N_HIDDEN,
+    N_RINGS,
+    STEPS,
+    WIDTH,
+    Around,
+    MapNorm,
+    Residual,
+    counted,
+    dense,
+    over_angles,
+    stages,
+)
+from train.models.rings import RingMoments, polar_places, reach
+
+HALF = IMAGE_SIZE // 4
+"""Pixels of 2 x 2 from the middle to the edge"""
+
+
+class Folded(nn.Module):
+    """Residual convolutions on 48 rings x 64 angles; for images of 128 x 128 photons, as they are read."""
+
+    inner: Tensor
+    outer: Tensor
+
+    def __init__(self, n_structures: int, n_multiplicities: int):
+        super().__init__()
+        n_maps, n_rings = len(STEPS) + 1, N_RINGS + HALF - N_RINGS // 2
+        self.moments = RingMoments(IMAGE_SIZE)
+        self.register_buffer("inner", polar_places(range(N_RINGS), N_ANGLES, reach(N_RINGS)), persistent=False)
+        self.register_buffer("outer", polar_places(range(N_RINGS // 2, HALF), N_ANGLES, HALF), persistent=False)
+        self.norm = MapNorm(n_maps, n_rings)
+        self.layers = stages(n_maps, WIDTH, 3, Around, Residual)
+        n_last = (WIDTH << N_HALVINGS - 1) * (n_rings >> N_HALVINGS)
+        # Without dropout: fresh patterns cannot be learned by heart
+        self.dense = dense(2 * n_last + n_maps * n_rings + 2 * self.moments.n_rings, dropout=0.0)
+        self.heads = Heads(N_HIDDEN, n_structures, n_multiplicities)
+
+    def forward(self, images: Tensor) -> Logits:
+        """Answers to images (B, 1, 128, 128) float32; ValueError for any other size."""
+        must_fit(images)
+        edge = IMAGE_SIZE // 2 - reach(N_RINGS)
+        pixels = counted(images)
+        middle = pixels[:, :, edge : IMAGE_SIZE - edge, edge : IMAGE_SIZE - edge]
+        n = images.shape[0]  # len() would be a constant of an exported network
+        inner = grid_sample(middle, self.inner.expand(n, -1, -1, -1), align_corners=False)
+        outer = grid_sample(by_twos(pixels), self.outer.expand(n, -1, -1, -1), align_corners=False)
+        around = torch.cat((inner, outer), 2)
+        rings = self.norm(around[..., : N_ANGLES // 2] + around[..., N_ANGLES // 2 :])  # (B, maps, rings, angles)
+        maps = self.layers(rings.contiguous(memory_format=torch.channels_last)).float()  # (B, C, rings / 8, angles / 8)
+        features = (*over_angles(maps), rings.mean(3).flatten(1), self.moments(images))
+        return self.heads(self.dense(torch.cat(features, 1)))
+
+
+def by_twos(maps: Tensor) -> Tensor:
+    """Means over 2 x 2 pixels; torch's `avg_pool2d` takes three times as long."""
+    rows = maps[:, :, ::2] + maps[:, :, 1::2]
+    return (rows[..., ::2] + rows[..., 1::2]) / 4
+
+
+def folded(n_structures: int, n_multiplicities: int) -> Folded:
+    """Our network."""
+    return Folded(n_structures, n_multiplicities)
