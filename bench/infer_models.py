@@ -26,7 +26,7 @@ SECONDS = 0.6
 BATCH = {"vgg16": 16}
 LARGE = 256
 """the batch of the others"""
-PHOTON_INPUT = ("azimuthal", "polar")
+PHOTON_INPUT = ("azimuthal", "polar", "folded")
 LCLS, EUROPEAN_XFEL, FAST = 120.0, 3520.0, 1e5
 """frames/s"""
 

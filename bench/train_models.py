@@ -27,7 +27,7 @@ from train.recipe import Recipe
 SECONDS = 1.5
 """for each network and precision"""
 BATCH = {"vgg16": 8}
-PHOTON_INPUT = ("azimuthal", "polar")
+PHOTON_INPUT = ("azimuthal", "polar", "folded")
 N = 11, 4
 
 

@@ -26,7 +26,7 @@ def described(name: str, size: int = 128) -> Description:
         structures=("1ss8", "3j03", "6ody"),
         hit_multiplicities=(0, 1, 2, 4),
         image_shape=(size, size),
-        recipe=Recipe(input="photons" if name in ("azimuthal", "polar") else "standardise"),
+        recipe=Recipe(input="photons" if name in ("azimuthal", "polar", "folded") else "standardise"),
         seed=3,
         dataset="noisy",
         dataset_digest="abc",
@@ -56,7 +56,15 @@ def model_file(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("name", "size"),
-    [("late10", 128), ("early", 128), ("resnet18", 64), ("vgg16", 64), ("azimuthal", 128), ("polar", 128)],
+    [
+        ("late10", 128),
+        ("early", 128),
+        ("resnet18", 64),
+        ("vgg16", 64),
+        ("azimuthal", 128),
+        ("polar", 128),
+        ("folded", 128),
+    ],
 )
 def test_a_file_answers_photons_as_the_network_does(name, size):
     """At any batch size, from photons to probabilities, dark frames too. Probabilities are at most 1 and some ten
