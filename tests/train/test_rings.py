@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from train.models.polar import Around, RingNorm, Wrapped
+from train.models.polar import STEEPNESS, STEPS, Around, RingNorm, Wrapped, counted
 from train.models.registry import build
 from train.models.rings import RingMoments, polar_places, reach
 
@@ -134,3 +134,12 @@ def test_folded_takes_opposite_pixels_as_one(images):
     torch.testing.assert_close(one, opposite)
     assert (one != elsewhere).any()
     assert (plain[0] != plain[1]).any()
+
+
+def test_a_pixel_becomes_soft_steps_and_an_asinh():
+    """As torch has them, of dark frames' outliers too: the sum under the logarithm is rounded to half an ulp."""
+    readings = torch.tensor([-1e6, -3000.0, -0.3, -1e-8, 0.0, 0.4, 1.0, 1.7, 2e4])[None, None, None]
+    maps = counted(readings)[0, :, 0]
+    for step, of_step in zip(STEPS, maps, strict=False):
+        torch.testing.assert_close(of_step, torch.sigmoid(STEEPNESS * (readings[0, 0, 0] - step)))
+    torch.testing.assert_close(maps[-1], readings[0, 0, 0].asinh(), rtol=1e-6, atol=1.2e-7)

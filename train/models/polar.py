@@ -116,7 +116,8 @@ def counted(images: Tensor, steps: Sequence[float] = STEPS) -> Tensor:
 
     The steps lie where one photon and none are told apart; any smooth function of a pixel is close to a sum of them.
     """
-    asinh = (images + (images.square() + 1).sqrt()).log()  # torch's takes as long as a convolution
+    # asinh, odd, of the size alone: a frame may read far below zero. torch's takes as long as a convolution.
+    asinh = images.sign() * (images.abs() + (images.square() + 1).sqrt()).log()
     return torch.cat((*[(STEEPNESS * (images - step)).sigmoid() for step in steps], asinh), 1)
 
 
