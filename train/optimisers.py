@@ -49,7 +49,11 @@ class Together:
 
     def __init__(self, *optimisers: Optimizer):
         self.optimisers = optimisers
-        self.param_groups = [group for optimiser in optimisers for group in optimiser.param_groups]
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        """Of all."""
+        return [group for optimiser in self.optimisers for group in optimiser.param_groups]
 
     def zero_grad(self) -> None:
         """Forget all gradients."""
@@ -69,7 +73,6 @@ class Together:
         """What `state_dict` gave."""
         for place, optimiser in enumerate(self.optimisers):
             optimiser.load_state_dict(states[str(place)])
-        self.param_groups = [group for optimiser in self.optimisers for group in optimiser.param_groups]
 
 
 def optimiser_of(model: nn.Module, recipe: Descent) -> Optimizer | Together:

@@ -115,7 +115,7 @@ def test_each_ring_of_each_map_is_normalised_by_itself():
 
 
 def test_folded_takes_opposite_pixels_as_one(images):
-    """Turned by half a turn a pattern gets the same answer to the bit, and what is odd about the middle changes only
+    """Turned by half a turn a pattern gets the same answer to rounding, and what is odd about the middle changes only
     the moments: a photon here or opposite is the same."""
     torch.manual_seed(0)
     network = build("folded", 11, 4).eval()
