@@ -18,7 +18,7 @@ from train.checkpoint import Description, network
 from train.device import choose_device, describe_device, flush_denormals
 from train.export import OUTPUTS, Answer, to_onnx
 from train.inputs import network_input
-from train.models.registry import MODELS
+from train.models.registry import FOR_PHOTONS, MODELS
 from train.recipe import Recipe
 
 SECONDS = 0.6
@@ -26,7 +26,6 @@ SECONDS = 0.6
 BATCH = {"vgg16": 16}
 LARGE = 256
 """the batch of the others"""
-PHOTON_INPUT = ("azimuthal", "polar", "folded")
 LCLS, EUROPEAN_XFEL, FAST = 120.0, 3520.0, 1e5
 """frames/s"""
 
@@ -37,7 +36,7 @@ def ways(name: str) -> Iterator[tuple[str, Answerer]]:
     """How to ask a network, by name: frames (n, ny, nx) uint16 -> probabilities in memory."""
     import onnxruntime
 
-    recipe = Recipe(input="photons" if name in PHOTON_INPUT else "standardise")
+    recipe = Recipe(input="photons" if name in FOR_PHOTONS else "standardise")
     structures = tuple(f"s{i}" for i in range(11))
     description = Description(name, structures, (1, 2, 3, 4), (128, 128), recipe, 0, "benchmark", "", "")
     device, cpu, cores = choose_device(), torch.device("cpu"), os.cpu_count() or 1

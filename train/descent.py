@@ -102,6 +102,10 @@ def descend(
     the bit, as if it had not been. A checkpoint of another description is not continued: training starts again, and the
     log says so. Several processes that all call this (`train.parallel.spread`) train together; the first one writes.
 
+    Where the gradient of the first layer was exactly 0 throughout an epoch, though there was a loss and something is
+    collapsed, training ends with that epoch: the network does not look at the patterns, and nothing will make it. So
+    the poster's deeper ones die, whose weights their L2 penalty shrinks to nothing (docs/results/README.md).
+
     Raises
     ------
     RuntimeError  the loss is no longer a number.
@@ -122,12 +126,13 @@ def descend(
     history: list[AnyRow] = []
     watched: list[Tensor] = []
     kept_weights: dict[str, Tensor] = {}
+    is_dead = False
     checkpoint = folder / "checkpoint.pt"
     if (saved := _saved_state(checkpoint, description)) is not None:
         model.load_state_dict(saved["weights"])
         optimiser.load_state_dict(saved["optimiser"])
         history = [task.row(**row) for row in saved["history"]]
-        watched, kept_weights = saved["watched"], saved["kept_weights"]
+        watched, kept_weights, is_dead = saved["watched"], saved["kept_weights"], saved["is_dead"]
     learns = learner(model, device)
     logger.info(
         "%s on %s, seed %d: %d patterns, epochs %d to %d, %s",
@@ -136,9 +141,12 @@ def descend(
     )
 
     for number in range(len(history) + 1, recipe.epochs + 1):
+        if is_dead:
+            logger.warning("no gradient reaches the first layer any more: training ends after epoch %d", number - 1)
+            break
         started = time.perf_counter()
         torch.manual_seed(epoch_seed(seed, number, share().rank))  # of dropout, random triplets and missing parts
-        train_loss = _train_epoch(learns, task, optimiser, batches, number, recipe, device)
+        train_loss, gradient = _train_epoch(learns, task, optimiser, batches, number, recipe, device)
         train_seconds = time.perf_counter() - started
         judged = task.judge(model)
         if not math.isfinite(train_loss + judged["validation_loss"]):
@@ -155,6 +163,7 @@ def descend(
                 seconds=time.perf_counter() - started,
             )
         )
+        is_dead = gradient == 0 < train_loss and bool(history[-1].collapsed)
         if task.watch is not None:
             watched.append(task.watch(model))
         if kept_epoch(history, recipe.keep).epoch == number:
@@ -167,6 +176,7 @@ def descend(
                 "history": [asdict(row) for row in history],
                 "watched": watched,
                 "kept_weights": kept_weights,
+                "is_dead": is_dead,
             }
             save(checkpoint, state)
             _report(history[-1], recipe.epochs)
@@ -185,6 +195,7 @@ def descend(
             "n_parameters": sum(parameters.numel() for parameters in model.parameters()),
             "kept": asdict(kept),
             "collapsed": kept.collapsed,
+            "is_dead": is_dead,
             "seconds": sum(row.seconds for row in history),
             "device": describe_device(device),
             "devices": share().n,
@@ -203,10 +214,12 @@ def _train_epoch(
     number: int,
     recipe: Descent,
     device: torch.device,
-) -> float:
-    """One pass over the training split; the mean loss over its patterns."""
+) -> tuple[float, float]:
+    """One pass over the training split: the mean loss over its patterns, the largest gradient of the first layer."""
     model.train()
-    loss_sum = torch.zeros((), device=device)  # stays there: asking for the number at every step would stall a GPU
+    # These stay there: asking for a number at every step would stall a GPU
+    loss_sum, largest = torch.zeros((), device=device), torch.zeros((), device=device)
+    first_layer = next(model.parameters())
     n_before, n_steps = (number - 1) * len(batches), recipe.epochs * len(batches)
     shown = progress(batches.epoch(number), f"epoch {number}/{recipe.epochs}", len(batches))
     for step, mine in enumerate(shown, n_before):
@@ -225,7 +238,9 @@ def _train_epoch(
         loss.backward()
         optimiser.step()
         loss_sum += loss.detach() * len(patterns)
-    return loss_sum.item() / batches.n_patterns
+        if first_layer.grad is not None:
+            largest = torch.maximum(largest, first_layer.grad.abs().amax())
+    return loss_sum.item() / batches.n_patterns, largest.item()
 
 
 def rate_factor(schedule: Schedule, step: int, n_steps: int) -> float:

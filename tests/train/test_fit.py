@@ -55,6 +55,7 @@ def test_an_easy_dataset_is_learned(toy, tmp_path, device):
     assert float(rows[-1]["train_loss"]) == history[-1].train_loss
     record = read_json(tmp_path / "training.json")
     assert (record["n_train"], record["n_validation"], record["collapsed"]) == (112, 16, [])
+    assert not record["is_dead"]
     assert record["kept"]["validation_accuracy"] == 1.0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["history.csv", "model.pt", "training.json"]
 
@@ -163,6 +164,27 @@ def test_a_network_that_learns_nothing_is_called_so(toy, tmp_path, caplog):
     assert history[0].collapsed == ["count", "particle"]
     assert load_model(tmp_path / "model.pt", CPU).epoch.collapsed == ["count", "particle"]
     assert "no better than the majority class: count, particle" in caplog.text
+
+
+def test_a_network_that_no_gradient_reaches_is_not_trained_on(toy, tmp_path, monkeypatch, caplog):
+    def nothing(model, how):
+        for parameters in model.convolutions.parameters():
+            torch.nn.init.zeros_(parameters)
+
+    def die(*arguments):
+        raise Killed
+
+    monkeypatch.setattr(descent_module, "initialise", nothing)
+    with monkeypatch.context() as patch:
+        patch.setattr(descent_module, "save_model", die)  # after the checkpoint, before the end
+        with pytest.raises(Killed):
+            fit("late10", toy, RECIPE, 0, CPU, tmp_path)
+    history = fit("late10", toy, RECIPE, 0, CPU, tmp_path)
+    assert [row.epoch for row in history] == [1]
+    assert history[0].collapsed == ["count", "particle"]
+    record = read_json(tmp_path / "training.json")
+    assert (record["is_dead"], record["kept"]["epoch"]) == (True, 1)
+    assert "no gradient reaches the first layer any more: training ends after epoch 1" in caplog.text
 
 
 @pytest.mark.parametrize(

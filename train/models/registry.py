@@ -93,6 +93,9 @@ MODELS: Mapping[str, Callable[[], ModuleType]] = {
 Imported when built: every reader of a config needs the names, and torch takes seconds to import.
 """
 
+FOR_PHOTONS = frozenset(name for name, family in MODELS.items() if family in (_azimuthal, _polar, _folded, _ablated))
+"""Networks made for photons as they are read (`input: photons`); the others are for standardised images."""
+
 
 def build(name: str, n_structures: int, n_multiplicities: int) -> "nn.Module":
     """A new network with random weights: (B, 1, ny, nx) float32 images -> Logits.
