@@ -5,11 +5,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from evaluate.published import TABLE_1
 from evaluate.results import FEATURE_NETWORKS, Result, read_table
 from evaluate.run_files import RunFiles
-
-ALSO_DRAWN = ("late10", *sorted(FEATURE_NETWORKS))
-"""Models drawn beside the best one."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +46,11 @@ class Trust:
 
 
 def drawn_models(result: Result) -> list[str]:
-    """The best network, the poster's and the one on features chosen by hand, where they are there."""
-    here = [judged.name for judged in result.judged]
-    return list(dict.fromkeys([result.best.name, *(name for name in ALSO_DRAWN if name in here)]))
+    """The best network, the best of the poster's and those on features chosen by hand, where they are there."""
+    posters = [network for network in result.networks if network.name in TABLE_1.rows]
+    best_of_posters = sorted(posters, key=lambda network: network.mean["test_accuracy"])[-1:]
+    by_hand = [judged for judged in result.judged if judged.name in FEATURE_NETWORKS]
+    return list(dict.fromkeys(judged.name for judged in (result.best, *best_of_posters, *by_hand)))
 
 
 def trust(files: RunFiles, results: Sequence[Result]) -> list[Trust]:

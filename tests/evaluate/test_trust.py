@@ -38,7 +38,7 @@ def test_means_are_over_the_seeds_that_have_a_threshold(tmp_path: Path) -> None:
 
 
 def test_few_models_are_drawn() -> None:
-    networks = [judged("late5", 0.1), judged("late10", 0.2), judged("ours", 0.9)]
+    networks = [judged("late5", 0.3), judged("late10", 0.1), judged("ours", 0.9)]
     baselines = [judged("azimuthal", 0.5), judged("majority", 0.1)]
-    assert drawn_models(result(networks, baselines)) == ["ours", "late10", "azimuthal"]
+    assert drawn_models(result(networks, baselines)) == ["ours", "late5", "azimuthal"]
     assert drawn_models(result(networks[1:2], baselines)) == ["late10", "azimuthal"]
