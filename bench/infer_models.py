@@ -18,7 +18,7 @@ from train.checkpoint import Description, network
 from train.device import choose_device, describe_device, flush_denormals
 from train.export import OUTPUTS, Answer, to_onnx
 from train.inputs import network_input
-from train.models.registry import FOR_PHOTONS, MODELS
+from train.models.registry import MODELS, input_for
 from train.recipe import Recipe
 
 SECONDS = 0.6
@@ -36,7 +36,7 @@ def ways(name: str) -> Iterator[tuple[str, Answerer]]:
     """How to ask a network, by name: frames (n, ny, nx) uint16 -> probabilities in memory."""
     import onnxruntime
 
-    recipe = Recipe(input="photons" if name in FOR_PHOTONS else "standardise")
+    recipe = Recipe(input=input_for(name))
     structures = tuple(f"s{i}" for i in range(11))
     description = Description(name, structures, (1, 2, 3, 4), (128, 128), recipe, 0, "benchmark", "", "")
     device, cpu, cores = choose_device(), torch.device("cpu"), os.cpu_count() or 1

@@ -21,7 +21,7 @@ from train.device import choose_device, describe_device, flush_denormals, keep_m
 from train.inputs import network_input
 from train.losses import multi_output_loss
 from train.models.heads import Logits
-from train.models.registry import FOR_PHOTONS, MODELS
+from train.models.registry import MODELS, input_for
 from train.recipe import Recipe
 
 SECONDS = 1.5
@@ -82,7 +82,7 @@ def training_step(
 
 def measure(name: str, device: torch.device, peaks: dict[torch.dtype, float]) -> None:
     """Print a network's lines."""
-    batch, transform = BATCH.get(name, 128), "photons" if name in FOR_PHOTONS else "standardise"
+    batch, transform = BATCH.get(name, 128), input_for(name)
     structures = tuple(f"s{i}" for i in range(N[0]))
     description = Description(name, structures, (1, 2, 3, 4), (128, 128), Recipe(), 0, "benchmark", "", "")
     with FlopCounterMode(display=False) as counter:

@@ -98,6 +98,11 @@ class Judged:
         return sum(bool(score.collapsed) for score in self.scores)
 
 
+def most_accurate(networks: Sequence[Judged]) -> Judged:
+    """The one of highest mean test accuracy."""
+    return max(networks, key=lambda network: network.mean["test_accuracy"])
+
+
 @dataclass(frozen=True)
 class Training:
     """What it took to train a model on one dataset, or all that answer in an ensemble."""
@@ -165,7 +170,7 @@ class Result:
     @property
     def best(self) -> Judged:
         """The network of highest mean test accuracy."""
-        return max(self.networks, key=lambda network: network.mean["test_accuracy"])
+        return most_accurate(self.networks)
 
     @property
     def judged(self) -> list[Judged]:
@@ -442,7 +447,7 @@ def _result(files: RunFiles, config: RunConfig, dataset: Dataset, table: pd.Data
     models = list(dict.fromkeys(model for model, _ in trained))
     names = _networks(models)
     learned = [one for one in judged if one.name in names]
-    best = max(learned, key=lambda network: network.mean["test_accuracy"])
+    best = most_accurate(learned)
     return Result(
         condition=dataset.name,
         n_train=int(table["n_train"].iloc[0]),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from evaluate.published import TABLE_1
-from evaluate.results import FEATURE_NETWORKS, Result, read_table
+from evaluate.results import FEATURE_NETWORKS, Result, most_accurate, read_table
 from evaluate.run_files import RunFiles
 
 
@@ -48,7 +48,7 @@ class Trust:
 def drawn_models(result: Result) -> list[str]:
     """The best network, the best of the poster's and those on features chosen by hand, where they are there."""
     posters = [network for network in result.networks if network.name in TABLE_1.rows]
-    best_of_posters = sorted(posters, key=lambda network: network.mean["test_accuracy"])[-1:]
+    best_of_posters = [most_accurate(posters)] if posters else []
     by_hand = [judged for judged in result.judged if judged.name in FEATURE_NETWORKS]
     return list(dict.fromkeys(judged.name for judged in (result.best, *best_of_posters, *by_hand)))
 

@@ -15,7 +15,7 @@ from train import export
 from train.checkpoint import Description, TrainedModel, network, save_model
 from train.history import Epoch
 from train.inputs import network_input
-from train.models.registry import FOR_PHOTONS
+from train.models.registry import input_for
 from train.recipe import Recipe
 
 CPU = torch.device("cpu")
@@ -27,7 +27,7 @@ def described(name: str, size: int = 128) -> Description:
         structures=("1ss8", "3j03", "6ody"),
         hit_multiplicities=(0, 1, 2, 4),
         image_shape=(size, size),
-        recipe=Recipe(input="photons" if name in FOR_PHOTONS else "standardise"),
+        recipe=Recipe(input=input_for(name)),
         seed=3,
         dataset="noisy",
         dataset_digest="abc",

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import nn
 
+    from train.recipe import Input
+
 
 def _late() -> ModuleType:
     from train.models import late
@@ -93,8 +95,10 @@ MODELS: Mapping[str, Callable[[], ModuleType]] = {
 Imported when built: every reader of a config needs the names, and torch takes seconds to import.
 """
 
-FOR_PHOTONS = frozenset(name for name, family in MODELS.items() if family in (_azimuthal, _polar, _folded, _ablated))
-"""Networks made for photons as they are read (`input: photons`); the others are for standardised images."""
+
+def input_for(name: str) -> "Input":
+    """The input transform that a network is made for: photons as they are read, or the poster's standardised images."""
+    return "photons" if MODELS[name] in (_azimuthal, _polar, _folded, _ablated) else "standardise"
 
 
 def build(name: str, n_structures: int, n_multiplicities: int) -> "nn.Module":
