@@ -5,10 +5,9 @@ import hashlib
 import importlib.metadata
 import json
 import platform
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("simulate", "train", "evaluate")
@@ -35,7 +34,7 @@ def source_digest(*modules: str) -> str:
     """
     digest = hashlib.sha256()
     for module in sorted(set().union(*(_closure(name) for name in modules))):
-        digest.update(f"{module}\n{_code(_file(module))}\n".encode())
+        digest.update(f"{module}\n{_parsed(_file(module)).code}\n".encode())
     return digest.hexdigest()[:16]
 
 
@@ -57,7 +56,7 @@ def _closure(module: str) -> frozenset[str]:
         name = waiting.pop()
         if name not in found:
             found.add(name)
-            waiting.extend(project_imports(_file(name)))
+            waiting.extend(_parsed(_file(name)).imports)
     return frozenset(found)
 
 
@@ -69,29 +68,19 @@ def _file(module: str) -> Path:
     return file
 
 
-def project_imports(file: Path) -> Iterator[str]:
-    """Modules of this project that a file imports, at any depth of its code."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            # `from simulate import volume` imports a module, `from simulate.volume import Volume` a name in one.
-            submodules = [f"{node.module}.{alias.name}" for alias in node.names]
-            names = [name for name in submodules if _is_module(name)] or [node.module]
-        else:
-            continue
-        yield from (name for name in names if name.split(".")[0] in PACKAGES)
-
-
-def _is_module(name: str) -> bool:
-    path = ROOT.joinpath(*name.split("."))
-    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
+class _Parsed(NamedTuple):
+    imports: frozenset[str]
+    """Modules of this project that are imported, at any depth of the code."""
+    code: str
+    """All but comments, docstrings and layout."""
 
 
 @cache
-def _code(file: Path) -> str:
+def _parsed(file: Path) -> _Parsed:
     tree = ast.parse(file.read_text(encoding="utf-8"))
+    imports: set[str] = set()
     for node in ast.walk(tree):
+        imports.update(name for name in _imported(node) if name.split(".")[0] in PACKAGES)
         body = getattr(node, "body", None)
         if (
             isinstance(body, list)
@@ -100,4 +89,19 @@ def _code(file: Path) -> str:
             and isinstance(body[0].value, ast.Constant)
         ):
             del body[0]
-    return ast.dump(tree)
+    return _Parsed(frozenset(imports), ast.dump(tree))
+
+
+def _imported(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.module:
+        # `from simulate import volume` imports a module, `from simulate.volume import Volume` a name in one.
+        submodules = [f"{node.module}.{alias.name}" for alias in node.names]
+        return [name for name in submodules if _is_module(name)] or [node.module]
+    return []
+
+
+def _is_module(name: str) -> bool:
+    path = ROOT.joinpath(*name.split("."))
+    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()

@@ -18,7 +18,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def digest(module: str) -> str:
     provenance._closure.cache_clear()
-    provenance._code.cache_clear()
+    provenance._parsed.cache_clear()
     return provenance.source_digest(module)
 
 
