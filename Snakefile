@@ -9,18 +9,17 @@ from pathlib import Path
 import snakemake.exceptions
 
 from evaluate.config import BASELINES, load_config
-from evaluate.illustrate import figure_names
+from evaluate.contents import figure_names, judged, table_names, transfers
 from evaluate.run_files import RunFiles
-from evaluate.tables import judged, table_names, transfers
-from evaluate.twin.illustrate import figure_names as twin_figure_names
-from evaluate.twin.tables import (
+from evaluate.twin.contents import (
     TABLES as TWIN_TABLES,
     asked_about,
     controls,
     embeddings_file,
+    figure_names as twin_figure_names,
     twin_folder,
 )
-from evaluate.validation.page import FIGURES as VALIDATION_FIGURES
+from evaluate.validation.contents import FIGURES as VALIDATION_FIGURES
 from simulate.files import sha256
 from simulate.placement import MODELS
 from simulate.provenance import source_digest

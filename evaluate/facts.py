@@ -7,8 +7,9 @@ from typing import Any
 from markupsafe import Markup
 
 from evaluate.config import RunConfig
+from evaluate.contents import main_conditions
 from evaluate.cost import read_jobs
-from evaluate.results import Learned, learned, main_conditions, photons_per_single_hit
+from evaluate.results import Learned, learned, photons_per_single_hit
 from evaluate.run_files import RunFiles
 from evaluate.settings import settings, shift
 from evaluate.trust import Trust, trust

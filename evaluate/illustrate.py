@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from evaluate import figures, figures_learned, figures_trust, metrics
 from evaluate.calibration import HeadName, Reliability, calibrated, confidence, head_of, reliability_curve
 from evaluate.config import RunConfig
+from evaluate.contents import ALL_IN_FULL, DRAWN_HEADS, main_conditions, radial_condition
 from evaluate.gallery import Condition, gallery
 from evaluate.predictions import read_predictions
 from evaluate.resolution import Resolution
-from evaluate.results import ALL_IN_FULL, Result, class_matrix, confusions, learned, main_conditions
+from evaluate.results import Result, class_matrix, confusions, learned
 from evaluate.run_files import RunFiles
 from evaluate.selection import operating_points, purity_yield, scores
 from evaluate.tables import labels_of
@@ -24,34 +25,12 @@ from simulate.geometry import Geometry
 RADIAL_PATTERNS = 2048
 """Test patterns that are read for the radial profiles; the single hits among them are averaged."""
 
-HEADS: tuple[HeadName, ...] = ("count", "particle")
-"""Whose confidence is drawn."""
-
 STRUCTURES_OF_MANY = 3
 """Shown of each dataset where there are many, for a page that opens."""
 
 
-def figure_names(config: RunConfig) -> list[str]:
-    """What `draw_figures` writes into figures/."""
-    names = ["classes.png"]
-    for name in config.simulation.datasets:
-        names += [f"gallery_{name}.png", f"photons_{name}.svg"]
-    if _radial_condition(config):
-        names.append("radial.svg")
-    names.append("accuracies.svg")
-    for condition in main_conditions(config):
-        names += [f"reliability_{head}_{condition}.svg" for head in HEADS]
-        if 1 in config.simulation.plan.hit_multiplicities:
-            names.append(f"selection_{condition}.svg")
-    for condition in config.trained.conditions:
-        names += [f"{figure}_{condition}.svg" for figure in ("training", "structures", "counts", "both")]
-    if config.evaluation.photon_curve:
-        names.append("photon_curve.svg")
-    return names + [f"transfers_{name}.svg" for name, others in config.evaluation.transfers.items() if others]
-
-
 def draw_figures(files: RunFiles, config: RunConfig) -> None:
-    """Draw every figure of `figure_names`; FileNotFoundError where the run is not that far."""
+    """Draw every figure of `contents.figure_names`; FileNotFoundError where the run is not that far."""
     datasets = {name: open_dataset(files.dataset(name)) for name in config.simulation.datasets}
     _draw_patterns(files, config, datasets)
     found = learned(files, config, datasets)
@@ -82,7 +61,7 @@ def _draw_trust(files: RunFiles, config: RunConfig, result: Result) -> None:
     def reliability(tables: Mapping[str, pd.DataFrame], head: HeadName) -> dict[str, Reliability]:
         return {model: reliability_curve(*confidence(head_of(table, head))) for model, table in tables.items()}
 
-    for head in HEADS:
+    for head in DRAWN_HEADS:
         path = files.figure(f"reliability_{head}_{result.condition}.svg")
         figures_trust.reliability(path, reliability(before, head), reliability(after, head), grey)
     if 1 in config.simulation.plan.hit_multiplicities:
@@ -140,7 +119,7 @@ def _draw_patterns(files: RunFiles, config: RunConfig, datasets: Mapping[str, Da
     # The same rows of the plan: the same shots, without and with noise, where they are placed alike.
     first_of = {example.counted is None: example for example in reversed(shown.values())}
     gallery(files.figure("classes.png"), [first_of[kind] for kind in (True, False) if kind in first_of], *labels)
-    if condition := _radial_condition(config):
+    if condition := radial_condition(config):
         resolution = resolutions[condition]
         profiles = _radial_profiles(datasets[condition], resolution)
         figures.radial_profiles(files.figure("radial.svg"), resolution.ring_middles, profiles)
@@ -163,12 +142,6 @@ def _examples(dataset: Dataset, pixel_s: float) -> Condition:
         counted[index] = dataset.read_raw(slice(row, row + 1)).sum()
     patterns[..., dataset.mask] = np.nan
     return Condition(dataset.name, patterns, pixel_s, None if dataset.record == "expected" else counted)
-
-
-def _radial_condition(config: RunConfig) -> str | None:
-    """The first noise-free dataset, where there are single hits to average."""
-    names = (name for name, dataset in config.simulation.datasets.items() if dataset.record == "expected")
-    return next(names, None) if 1 in config.simulation.plan.hit_multiplicities else None
 
 
 def _radial_profiles(dataset: Dataset, resolution: Resolution) -> dict[str, NDArray[np.float64]]:

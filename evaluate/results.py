@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from evaluate import metrics
 from evaluate.config import MAJORITY, RunConfig
+from evaluate.contents import BASELINE_SEED, OURS, networks
 from evaluate.predictions import asked_of, read_predictions
 from evaluate.published import PublishedTable, published_for
 from evaluate.run_files import RunFiles
-from evaluate.tables import BASELINE_SEED, networks, per_class
+from evaluate.tables import per_class
 from simulate.config import NO_STRUCTURE
 from simulate.dataset import Dataset
 from simulate.files import read_json
@@ -34,12 +35,6 @@ HEADS = {"count": "hit_multiplicity", "particle": "structure"}
 
 FEATURE_NETWORKS = frozenset({"azimuthal"})
 """Trained as networks are, but on features chosen by hand: baselines."""
-
-OURS = "ours"
-"""The model that others are variants of, where a run names one so."""
-
-ALL_IN_FULL = 4
-"""Datasets up to which a report shows each in full."""
 
 SMALLEST_MISTAKE = 0.05
 """Share of a label's patterns that an answer must take to be listed as a mistake."""
@@ -397,14 +392,6 @@ def _differences(model: str, against: str, results: Sequence[Result]) -> dict[st
             value = ours.mean["test_accuracy"] - theirs.mean["test_accuracy"]
             found[result.condition] = Difference(value, math.sqrt(variance))
     return found
-
-
-def main_conditions(config: RunConfig) -> list[str]:
-    """The datasets trained on; of many, without the levels of the photon curve, which has its own figure."""
-    conditions, levels = config.trained.conditions, config.evaluation.photon_curve
-    if len(conditions) <= ALL_IN_FULL:
-        return conditions
-    return [name for name in conditions if name not in levels] or conditions
 
 
 def confusions(predictions: pd.DataFrame, dataset: Dataset) -> dict[str, NDArray[np.int64]]:

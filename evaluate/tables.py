@@ -14,6 +14,7 @@ import pandas as pd
 from evaluate import metrics
 from evaluate.calibration import calibrate
 from evaluate.config import MAJORITY, RunConfig
+from evaluate.contents import BASELINE_SEED, judged, transfers
 from evaluate.metrics import Accuracies, Labels
 from evaluate.predictions import answer, read_predictions, truth
 from evaluate.run_files import RunFiles
@@ -21,9 +22,6 @@ from evaluate.selection import operating_points
 from simulate.config import NO_STRUCTURE
 from simulate.dataset import Dataset, open_dataset
 from simulate.files import atomic_path, write_json
-
-BASELINE_SEED = 0
-"""Of the baselines: in their column, and for the one that draws. Ensembles have it in their column too."""
 
 _WHICH = {
     "dataset": "name of the run",
@@ -111,40 +109,6 @@ def per_class(predictions: pd.DataFrame) -> pd.DataFrame:
     times = named.groupby([f"predicted_{name}" for name in is_class]).size().rename_axis(is_class)
     classes["precision"] = classes.pop("n_right") / times.reindex(classes.index)
     return classes.reset_index()
-
-
-def judged(config: RunConfig) -> list[tuple[str, str, int]]:
-    """Dataset, model and seed of all that answers: networks, ensembles and then baselines, dataset by dataset."""
-    if config.training is None:
-        return []
-    baselines = [(name, BASELINE_SEED) for name in config.evaluation.baselines]
-    return [
-        (condition, *learner)
-        for condition in config.training.conditions
-        for learner in [*networks(config, condition), *baselines]
-    ]
-
-
-def networks(config: RunConfig, condition: str) -> dict[tuple[str, int], list[tuple[str, int]]]:
-    """Model and seed of every network and ensemble on a dataset -> those of the trainings that it stands for."""
-    trainings = [training[1:] for training in config.trained.trainings if training[0] == condition]
-    ensembles = {(name, BASELINE_SEED): members for name, members in config.members(condition).items()}
-    return {one: [one] for one in trainings} | ensembles
-
-
-def transfers(config: RunConfig) -> list[tuple[str, str, int, str]]:
-    """The same, with each other dataset that it is asked about."""
-    return [
-        (trained_on, model, seed, asked_about)
-        for trained_on, model, seed in judged(config)
-        for asked_about in config.evaluation.transfers.get(trained_on, ())
-    ]
-
-
-def table_names(config: RunConfig) -> list[str]:
-    """The tables of a run: those that `write_tables` writes, and the limit."""
-    names = [name for name in COLUMNS if name != "generalisation" or transfers(config)]
-    return [*names, "limit"] if config.evaluation.limits else names
 
 
 def write_tables(files: RunFiles, config: RunConfig, provenance: Mapping[str, Any]) -> None:

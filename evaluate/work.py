@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from evaluate.config import BASELINES, RunConfig
-from evaluate.tables import judged, transfers
-from evaluate.twin.tables import asked_about, controls
+from evaluate.contents import judged, transfers
+from evaluate.twin.contents import asked_about, controls
 from simulate.experiment import share_of
 from simulate.phantoms import RANDOM
 from simulate.plan import SPLITS

@@ -1,6 +1,6 @@
 """From the files of a run to the figures of its twin networks, and what these figures are of."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -11,17 +11,32 @@ from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from evaluate.config import RunConfig
-from evaluate.results import OURS
 from evaluate.run_files import RunFiles
 from evaluate.twin import figures
+from evaluate.twin.contents import (
+    ALL_FOLDS,
+    CONTROL,
+    embeddings_file,
+    families_of,
+    figure_names,
+    fold_of,
+    home,
+    is_grid,
+    learners,
+    main_condition,
+    main_encoder,
+    networks,
+    twin_folder,
+    twins_of,
+    unseen_structures,
+)
 from evaluate.twin.controls import CONTROLS, classifiers_of
 from evaluate.twin.embedded import read_embedded, read_known
 from evaluate.twin.protocols import roc_auc
-from evaluate.twin.tables import ALL_FOLDS, CONTROL, asked_about, embeddings_file, twin_folder
 from simulate.dataset import Dataset, open_dataset
 from simulate.files import read_arrays
 from train.few_shot import probability
-from train.twin_config import NONE, EncoderConfig, TwinsConfig, TwinTraining
+from train.twin_config import NONE, TwinTraining
 
 N_MAPPED = 1500
 """Patterns on the map, at most."""
@@ -49,103 +64,8 @@ class Scored(NamedTuple):
         return self.hit_multiplicity == 1
 
 
-def twins_of(config: RunConfig) -> TwinsConfig:
-    """The twin networks of a run that has some."""
-    assert config.twins is not None, "only runs with twins have these figures"
-    return config.twins
-
-
-def is_grid(encoder: EncoderConfig) -> bool:
-    """Whether it is trained for several embedding dimensions, or margins."""
-    return len(encoder.grid) > 1
-
-
-def networks(config: RunConfig) -> list[str]:
-    """Encoders that are no grid."""
-    return [name for name, encoder in twins_of(config).encoders.items() if not is_grid(encoder)]
-
-
-def main_encoder(config: RunConfig) -> str | None:
-    """The encoder called `ours` where there is one, else the first that is no grid; None where all are."""
-    names = networks(config)
-    return OURS if OURS in names else next(iter(names), None)
-
-
-def main_condition(config: RunConfig) -> str:
-    """The first dataset of `evaluation.twins.asked_about`, else what the main encoder learned from."""
-    encoders = twins_of(config).encoders
-    main = main_encoder(config) or next(iter(encoders))
-    return next(iter(config.evaluation.twins.asked_about), encoders[main].datasets[0])
-
-
-def home(config: RunConfig, learner: str) -> str:
-    """The dataset that an encoder is drawn as trained on: its first; controls go with the main encoder."""
-    encoders = twins_of(config).encoders
-    name = learner if learner in encoders else main_encoder(config) or next(iter(encoders))
-    return encoders[name].datasets[0]
-
-
-def fold_of(config: RunConfig, learner: str) -> str:
-    """In which rows its unseen structures are: `all` where families were held out, else `none`.
-
-    Those of a control are where the main encoder's are.
-    """
-    encoders = twins_of(config).encoders
-    encoder = encoders.get(learner) or encoders[main_encoder(config) or next(iter(encoders))]
-    return ALL_FOLDS if any(fold != NONE for fold in encoder.folds) else NONE
-
-
-def unseen_structures(config: RunConfig, learner: str, condition: str) -> list[str]:
-    """Ids of the structures in a dataset that an encoder, or a control, is asked about without having seen them."""
-    twins, selected = twins_of(config), config.simulation.selected(condition)
-    trained_on = home(config, learner)
-    if fold_of(config, learner) == NONE:
-        seen = set(config.simulation.selected(trained_on))
-        return [structure for structure in selected if structure not in seen]
-    encoder = twins.encoders.get(learner)
-    folds = twins.families if encoder is None else encoder.folds
-    held_out = {structure for fold in folds for structure in twins.held_out(fold)}
-    return [structure for structure in selected if structure in held_out]
-
-
-def asked(config: RunConfig, learner: str) -> list[str]:
-    """Datasets whose unseen structures it is asked about."""
-    training = CONTROL._replace(dataset=home(config, learner), encoder=learner)
-    return [name for name in asked_about(config, training) if unseen_structures(config, learner, name)]
-
-
-def learners(config: RunConfig, condition: str) -> list[str]:
-    """Networks, then controls, that are asked about unseen structures of a dataset."""
-    names = [*networks(config), *config.evaluation.twins.controls]
-    return [name for name in names if condition in asked(config, name)]
-
-
-def families_of(config: RunConfig, structures: Collection[str]) -> dict[str, list[str]]:
-    """Family -> those of the structures that belong to it; at the end, those of none."""
-    left = list(dict.fromkeys(structures))
-    families: dict[str, list[str]] = {}
-    for family, members in twins_of(config).families.items():
-        if found := [structure for structure in members if structure in left]:
-            families[family] = found
-            left = [structure for structure in left if structure not in found]
-    return families | ({"no family" if families else "": left} if left else {})
-
-
-def figure_names(config: RunConfig) -> list[str]:
-    """What `draw_figures` writes into figures/."""
-    encoders = twins_of(config).encoders
-    names = [f"twin_grid_{name}.svg" for name, encoder in encoders.items() if is_grid(encoder)]
-    names += [f"twin_evolution_{name}.png" for name in networks(config)]
-    if (main := main_encoder(config)) is None:
-        return names
-    names.append(f"twin_map_{main}.png")
-    if main_condition(config) in asked(config, main):
-        names += ["twin_roc.svg", "twin_few_shot.svg", "twin_per_structure.svg", "twin_gallery.png"]
-    return names + ["twin_conditions.svg"] * bool(asked(config, main))
-
-
 def draw_figures(files: RunFiles, config: RunConfig) -> None:
-    """Draw every figure of `figure_names`; FileNotFoundError where the run is not that far."""
+    """Draw every figure of `contents.figure_names`; FileNotFoundError where the run is not that far."""
     names, table = figure_names(config), read_table(files.table("twin"))
     for name, encoder in twins_of(config).encoders.items():
         if is_grid(encoder):

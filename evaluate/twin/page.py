@@ -13,10 +13,9 @@ from evaluate.config import RunConfig
 from evaluate.pages import write_page
 from evaluate.report import data_uri
 from evaluate.run_files import RunFiles
-from evaluate.twin.illustrate import (
-    SHOTS,
+from evaluate.twin.contents import (
+    ALL_FOLDS,
     asked,
-    classifier_of,
     families_of,
     figure_names,
     fold_of,
@@ -26,11 +25,9 @@ from evaluate.twin.illustrate import (
     main_condition,
     main_encoder,
     networks,
-    read_table,
     twins_of,
-    unseen_rows,
 )
-from evaluate.twin.tables import ALL_FOLDS
+from evaluate.twin.illustrate import SHOTS, classifier_of, read_table, unseen_rows
 from evaluate.wording import THIN, duration, enumerated, number, percent, points, spoken
 from simulate.files import read_json
 from train.twin_config import NONE

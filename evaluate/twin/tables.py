@@ -1,9 +1,8 @@
 """tables/twin.csv and tables/twin_structures.csv: how twin networks, and controls, answered each protocol."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -13,6 +12,7 @@ from evaluate.config import RunConfig
 from evaluate.run_files import RunFiles
 from evaluate.tables import write_table
 from evaluate.twin import protocols
+from evaluate.twin.contents import ALL_FOLDS, asked_about, controls, embeddings_file, twin_folder
 from evaluate.twin.controls import classifiers_of
 from evaluate.twin.embedded import Embedded, read_embedded, read_known
 from evaluate.twin.protocols import Answer
@@ -21,14 +21,6 @@ from train.few_shot import Logistic, Scores, learn
 from train.twin_config import NONE, TwinTraining
 
 logger = logging.getLogger(__name__)
-
-CONTROL = TwinTraining("", "", NONE, 0, 0.0, 0)
-"""What stands in the columns of a training where nothing was trained."""
-
-ALL_FOLDS = "all"
-"""In the column `fold`: every structure, each asked about where it was held out."""
-
-TABLES = ("twin", "twin_structures")
 
 COLUMNS: Mapping[str, str] = {
     "dataset": "name of the run",
@@ -60,24 +52,6 @@ STRUCTURE_COLUMNS: Mapping[str, str] = {
     **{key: COLUMNS[key] for key in COLUMNS if key not in ("n_structures", "deviation", "distance", "mining")},
     "structure": "that the patterns show",
 }
-
-
-def asked_about(config: RunConfig, training: TwinTraining) -> list[str]:
-    """Datasets that the encoder of a training, or a control, is asked about; a cell of a grid about its own alone."""
-    encoder = config.twinned.encoders.get(training.encoder)
-    others: Sequence[str] = config.evaluation.twins.asked_about
-    if encoder is not None and len(encoder.grid) > 1:
-        others = ()
-    elif encoder is not None and encoder.asked_about is not None:
-        others = encoder.asked_about
-    return list(dict.fromkeys((training.dataset, *others)))
-
-
-def controls(config: RunConfig) -> list[TwinTraining]:
-    """Every control on every dataset that an encoder is trained on."""
-    datasets = dict.fromkeys(training.dataset for training in config.twinned.trainings)
-    names = config.evaluation.twins.controls
-    return [CONTROL._replace(dataset=dataset, encoder=name) for name in names for dataset in datasets]
 
 
 def write_twin_tables(files: RunFiles, config: RunConfig, provenance: Mapping[str, Any]) -> None:
@@ -149,16 +123,6 @@ def _about(files: RunFiles, config: RunConfig, training: TwinTraining) -> dict[s
         "n_train": record["n_train"],
         "collapsed": int(bool(record["collapsed"])),
     }
-
-
-def twin_folder(files: RunFiles, training: TwinTraining) -> Path:
-    """Where a training, or a control, leaves what it knows."""
-    return files.twin(training.dataset, training.encoder, training.fold, training.shape, training.seed)
-
-
-def embeddings_file(files: RunFiles, training: TwinTraining) -> Path:
-    """Embeddings of the validation and test patterns of all datasets that it is asked about."""
-    return files.embeddings(training.dataset, training.encoder, training.fold, training.shape, training.seed)
 
 
 def _answers(files: RunFiles, config: RunConfig, training: TwinTraining) -> Iterator[tuple[str, str, Answer]]:

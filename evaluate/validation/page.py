@@ -36,24 +36,6 @@ from simulate.structures import load_atoms
 
 log = logging.getLogger(__name__)
 
-SECTIONS = (
-    "interpolation",
-    "refinement",
-    "sums",
-    "skopi",
-    "corrections",
-    "closed_forms",
-    "fringes",
-    "contacts",
-    "fluence",
-    "photons",
-    "orientations",
-    "pulses",
-)
-"""Of the page, in its order."""
-
-FIGURES = tuple(f"{key}.svg" for key in SECTIONS)
-
 
 @dataclass(frozen=True)
 class Size:

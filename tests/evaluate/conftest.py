@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from datasets import make_dataset
 from evaluate.baselines import BASELINES
 from evaluate.config import RunConfig, load_config
+from evaluate.contents import judged
 from evaluate.illustrate import draw_figures
 from evaluate.predictions import Answers, averaged, predict_splits, read_predictions, write_predictions
 from evaluate.run_files import RunFiles
-from evaluate.tables import judged, write_tables
+from evaluate.tables import write_tables
 from simulate import stages
 from simulate.dataset import Dataset, open_dataset
 from simulate.files import write_json

@@ -11,8 +11,8 @@ from PIL import Image
 from evaluate import canvas, figures, gallery
 from evaluate.canvas import PATTERN_COLORS
 from evaluate.config import RunConfig
+from evaluate.contents import figure_names
 from evaluate.gallery import Condition
-from evaluate.illustrate import figure_names
 from evaluate.run_files import RunFiles
 from tests.evaluate.drawing import watch_drawing
 

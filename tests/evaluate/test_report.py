@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from evaluate.config import RunConfig, load_config
+from evaluate.contents import figure_names
 from evaluate.facts import collect
-from evaluate.illustrate import figure_names
 from evaluate.report import as_yaml, build_report
 from evaluate.run_files import RunFiles
 from evaluate.wording import number

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from evaluate.config import RunConfig
+from evaluate.contents import main_conditions
 from evaluate.predictions import read_predictions
-from evaluate.results import class_matrix, learned, main_conditions, variants
+from evaluate.results import class_matrix, learned, variants
 from evaluate.run_files import RunFiles
 from simulate.dataset import open_dataset
 from tests.evaluate.judging import judged, result

@@ -10,10 +10,11 @@ import pytest
 
 from evaluate.calibration import calibrate
 from evaluate.config import RunConfig
+from evaluate.contents import judged, table_names, transfers
 from evaluate.predictions import read_predictions, write_predictions
 from evaluate.run_files import RunFiles
 from evaluate.selection import operating_points
-from evaluate.tables import COLUMNS, judged, per_class, table_names, transfers, write_tables
+from evaluate.tables import COLUMNS, per_class, write_tables
 
 Run = tuple[RunFiles, RunConfig]
 

@@ -14,11 +14,10 @@ from matplotlib.figure import Figure
 from evaluate.canvas import BLUE, ORANGE
 from evaluate.config import RunConfig, load_config
 from evaluate.run_files import RunFiles
-from evaluate.twin import figures, illustrate
+from evaluate.twin import contents, figures, illustrate
+from evaluate.twin.contents import CONTROL, embeddings_file, figure_names, twin_folder
 from evaluate.twin.controls import CONTROLS
 from evaluate.twin.embedded import Embedded, write_embedded, write_known
-from evaluate.twin.illustrate import figure_names
-from evaluate.twin.tables import CONTROL, embeddings_file, twin_folder
 from tests.evaluate.drawing import watch_drawing
 
 NAMES = ("ball", "ring", "rod", "cage")
@@ -162,17 +161,17 @@ def test_structures_of_another_dataset_are_unseen(tmp_path: Path) -> None:
     mapping["simulation"]["datasets"]["dim"]["select"] = {"structures": "all"}
     mapping["twins"]["encoders"] = {"small": mapping["twins"]["encoders"]["small"]}
     config = load_config(mapping)
-    assert illustrate.unseen_structures(config, "small", "dim") == ["4a0v"]
-    assert illustrate.unseen_structures(config, "total_intensity", "dim") == ["4a0v"]
-    assert illustrate.asked(config, "small") == ["dim"]
+    assert contents.unseen_structures(config, "small", "dim") == ["4a0v"]
+    assert contents.unseen_structures(config, "total_intensity", "dim") == ["4a0v"]
+    assert contents.asked(config, "small") == ["dim"]
     assert "twin_roc.svg" in figure_names(config)
 
 
 def test_the_main_encoder_is_ours_else_the_first_that_is_no_grid() -> None:
-    assert illustrate.main_encoder(twin_config()) == "ours"
-    assert illustrate.main_encoder(twin_config(ours=None)) == "small"
-    assert illustrate.main_encoder(twin_config(ours=None, small=None)) is None
-    assert illustrate.main_condition(twin_config()) == "dim"
+    assert contents.main_encoder(twin_config()) == "ours"
+    assert contents.main_encoder(twin_config(ours=None)) == "small"
+    assert contents.main_encoder(twin_config(ours=None, small=None)) is None
+    assert contents.main_condition(twin_config()) == "dim"
 
 
 def test_grid_writes_the_means_of_the_table_and_marks_collapsed_cells(drawn: list[Figure], tmp_path: Path) -> None:
@@ -201,7 +200,7 @@ def test_conditions_have_a_dot_for_every_seed(drawn: list[Figure], tmp_path: Pat
 
 def test_per_structure_goes_by_family(drawn: list[Figure], tmp_path: Path) -> None:
     each, config = structures_table(), twin_config()
-    families = illustrate.families_of(config, illustrate.unseen_structures(config, "ours", "dim"))
+    families = contents.families_of(config, contents.unseen_structures(config, "ours", "dim"))
     assert families == {"round": ["ball", "ring"], "long": ["rod"]}
     of = {name: each[each["encoder"] == name] for name in ("ours", "pixels")}
     figures.per_structure(tmp_path / "each.svg", families, ("ours", of["ours"]), ("pixels", of["pixels"]))

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from evaluate.run_files import RunFiles
-from evaluate.twin.illustrate import figure_names
+from evaluate.twin.contents import figure_names
 from evaluate.twin.page import beaten, build_page, headline, spread
 from simulate.files import write_json
 from tests.evaluate.test_report import Page, table_rows

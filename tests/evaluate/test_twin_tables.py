@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from evaluate.config import RunConfig, load_config
-from evaluate.twin.tables import ALL_FOLDS, COLUMNS, STRUCTURE_COLUMNS, asked_about, controls, over_folds
+from evaluate.twin.contents import ALL_FOLDS, asked_about, controls
+from evaluate.twin.tables import COLUMNS, STRUCTURE_COLUMNS, over_folds
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from evaluate.validation import (
     refining,
     sums,
 )
+from evaluate.validation.contents import FIGURES, SECTIONS
 from evaluate.validation.finding import Finding, Measure, scientific
 from evaluate.validation.setting import Molecule, Render, detector, plain_field
 from simulate import phantoms, plan
@@ -42,7 +43,7 @@ def small(globule: Molecule) -> list[Finding]:
     return list(page.findings(page.SMALL, [globule], [globule]))
 
 
-@pytest.mark.parametrize("key", page.SECTIONS)
+@pytest.mark.parametrize("key", SECTIONS)
 def test_every_check_keeps_its_limits(small: list[Finding], key: str) -> None:
     found = {finding.key: finding for finding in small}[key]
     assert found.measures
@@ -58,7 +59,7 @@ def test_page_and_figures(small: list[Finding], tmp_path: Path) -> None:
         assert f"validation/{finding.key}.svg" in text
         assert all(measure.name.replace("|", "\\|") in text for measure in finding.measures)
     figures = {file.name: file.read_bytes() for file in (tmp_path / "docs" / "validation").iterdir()}
-    assert set(figures) == set(page.FIGURES)
+    assert set(figures) == set(FIGURES)
     page.write(written, written.parent / "validation", small, ["1abc: sha256 `0`"], "this test")
     assert {file.name: file.read_bytes() for file in (tmp_path / "docs" / "validation").iterdir()} == figures
     assert written.read_text() == text

@@ -1,6 +1,7 @@
 """Imports go one way: workflow -> evaluate -> train -> simulate; skopi through one door; the core without extras."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -60,6 +61,17 @@ def test_skopi_has_one_door() -> None:
         if name.split(".")[0] == "skopi"
     }
     assert doors == {"simulate/skopi_adapter.py"}
+
+
+def test_snakemake_starts_without_what_takes_long_to_import() -> None:
+    """It reads the Snakefile at every start, on a cluster in every job."""
+    text = (ROOT / "Snakefile").read_text()
+    modules = re.findall(r"^from (\w+\.[\w.]+) import", text, re.MULTILINE)
+    assert "evaluate.config" in modules
+    slow = {"torch", "numba", "matplotlib", "sklearn", "skopi", "dask", "xarray", "onnxruntime"}
+    code = f"import sys, {', '.join(modules)}; print(*{slow!r} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "\n", "")
 
 
 @pytest.mark.parametrize("modules", [CORE, TRAINING], ids=["simulation core", "training"])

@@ -1,0 +1,90 @@
+"""What a run holds, by its config alone: who answers about what, and the tables and figures that come of it.
+
+Snakemake asks this at every start, on a cluster in every job: nothing is imported here that takes time.
+"""
+
+from typing import Literal
+
+from evaluate.config import RunConfig
+
+OURS = "ours"
+"""The model that others are variants of, where a run names one so."""
+
+ALL_IN_FULL = 4
+"""Datasets up to which a report shows each in full."""
+
+BASELINE_SEED = 0
+"""Of the baselines: in their column, and for the one that draws. Ensembles have it in their column too."""
+
+TABLES = ("cnn", "per_class", "calibration", "selection", "generalisation")
+"""That come of predictions, evaluate/tables.py."""
+
+DRAWN_HEADS: tuple[Literal["count"], Literal["particle"]] = ("count", "particle")
+"""Whose confidence is drawn."""
+
+
+def judged(config: RunConfig) -> list[tuple[str, str, int]]:
+    """Dataset, model and seed of all that answers: networks, ensembles and then baselines, dataset by dataset."""
+    if config.training is None:
+        return []
+    baselines = [(name, BASELINE_SEED) for name in config.evaluation.baselines]
+    return [
+        (condition, *learner)
+        for condition in config.training.conditions
+        for learner in [*networks(config, condition), *baselines]
+    ]
+
+
+def networks(config: RunConfig, condition: str) -> dict[tuple[str, int], list[tuple[str, int]]]:
+    """Model and seed of every network and ensemble on a dataset -> those of the trainings that it stands for."""
+    trainings = [training[1:] for training in config.trained.trainings if training[0] == condition]
+    ensembles = {(name, BASELINE_SEED): members for name, members in config.members(condition).items()}
+    return {one: [one] for one in trainings} | ensembles
+
+
+def transfers(config: RunConfig) -> list[tuple[str, str, int, str]]:
+    """The same, with each other dataset that it is asked about."""
+    return [
+        (trained_on, model, seed, asked_about)
+        for trained_on, model, seed in judged(config)
+        for asked_about in config.evaluation.transfers.get(trained_on, ())
+    ]
+
+
+def table_names(config: RunConfig) -> list[str]:
+    """The tables of a run, by name."""
+    names = [name for name in TABLES if name != "generalisation" or transfers(config)]
+    return [*names, "limit"] if config.evaluation.limits else names
+
+
+def main_conditions(config: RunConfig) -> list[str]:
+    """The datasets trained on; of many, without the levels of the photon curve, which has its own figure."""
+    conditions, levels = config.trained.conditions, config.evaluation.photon_curve
+    if len(conditions) <= ALL_IN_FULL:
+        return conditions
+    return [name for name in conditions if name not in levels] or conditions
+
+
+def figure_names(config: RunConfig) -> list[str]:
+    """What evaluate/illustrate.py writes into figures/."""
+    names = ["classes.png"]
+    for name in config.simulation.datasets:
+        names += [f"gallery_{name}.png", f"photons_{name}.svg"]
+    if radial_condition(config):
+        names.append("radial.svg")
+    names.append("accuracies.svg")
+    for condition in main_conditions(config):
+        names += [f"reliability_{head}_{condition}.svg" for head in DRAWN_HEADS]
+        if 1 in config.simulation.plan.hit_multiplicities:
+            names.append(f"selection_{condition}.svg")
+    for condition in config.trained.conditions:
+        names += [f"{figure}_{condition}.svg" for figure in ("training", "structures", "counts", "both")]
+    if config.evaluation.photon_curve:
+        names.append("photon_curve.svg")
+    return names + [f"transfers_{name}.svg" for name, others in config.evaluation.transfers.items() if others]
+
+
+def radial_condition(config: RunConfig) -> str | None:
+    """The first noise-free dataset, where there are single hits to average."""
+    names = (name for name, dataset in config.simulation.datasets.items() if dataset.record == "expected")
+    return next(names, None) if 1 in config.simulation.plan.hit_multiplicities else None
