@@ -17,11 +17,12 @@ def workflow(tmp_path: Path) -> Workflow:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
-    """The tiny run, from phantoms to report; tests leave it as they find it."""
+    """The tiny run, from phantoms to report, and `snakemake.log`; tests leave it as they find it."""
     made = Workflow(tmp_path_factory.mktemp("finished"))
     made.configure()
-    done = made.snakemake()
+    done = made.snakemake("--verbose")
     assert done.returncode == 0, done.stderr
+    (made.folder / "snakemake.log").write_text(done.stderr)
     return made
 
 

@@ -76,6 +76,12 @@ def test_a_finished_run_has_nothing_to_do(finished) -> None:
     assert not finished.planned()
 
 
+def test_ready_jobs_are_looked_for_when_one_has_ended_not_every_second(finished) -> None:
+    """Snakemake's own way looked some 300 times here."""
+    log = (finished.folder / "snakemake.log").read_text()
+    assert 10 < log.count("Ready jobs:") <= log.count("Finished jobid:")
+
+
 def test_what_it_took_is_told_of_every_job(finished) -> None:
     """By each of the jobs that an estimate counts, exactly: processes that rendered shards are in it."""
     config = load_config(yaml.safe_load((finished.folder / "config.yaml").read_text()))
