@@ -6,7 +6,7 @@ from pathlib import Path
 from evaluate.config import RunConfig
 from evaluate.contents import OURS
 from evaluate.run_files import RunFiles
-from train.twin_config import NONE, EncoderConfig, TwinsConfig, TwinTraining
+from train.twin_config import NONE, EncoderConfig, TwinTraining
 
 CONTROL = TwinTraining("", "", NONE, 0, 0.0, 0)
 """What stands in the columns of a training where nothing was trained."""
@@ -21,7 +21,7 @@ def asked_about(config: RunConfig, training: TwinTraining) -> list[str]:
     """Datasets that the encoder of a training, or a control, is asked about; a cell of a grid about its own alone."""
     encoder = config.twinned.encoders.get(training.encoder)
     others: Sequence[str] = config.evaluation.twins.asked_about
-    if encoder is not None and len(encoder.grid) > 1:
+    if encoder is not None and is_grid(encoder):
         others = ()
     elif encoder is not None and encoder.asked_about is not None:
         others = encoder.asked_about
@@ -45,12 +45,6 @@ def embeddings_file(files: RunFiles, training: TwinTraining) -> Path:
     return files.embeddings(training.dataset, training.encoder, training.fold, training.shape, training.seed)
 
 
-def twins_of(config: RunConfig) -> TwinsConfig:
-    """The twin networks of a run that has some."""
-    assert config.twins is not None, "only runs with twins have these figures"
-    return config.twins
-
-
 def is_grid(encoder: EncoderConfig) -> bool:
     """Whether it is trained for several embedding dimensions, or margins."""
     return len(encoder.grid) > 1
@@ -58,7 +52,7 @@ def is_grid(encoder: EncoderConfig) -> bool:
 
 def networks(config: RunConfig) -> list[str]:
     """Encoders that are no grid."""
-    return [name for name, encoder in twins_of(config).encoders.items() if not is_grid(encoder)]
+    return [name for name, encoder in config.twinned.encoders.items() if not is_grid(encoder)]
 
 
 def main_encoder(config: RunConfig) -> str | None:
@@ -69,14 +63,14 @@ def main_encoder(config: RunConfig) -> str | None:
 
 def main_condition(config: RunConfig) -> str:
     """The first dataset of `evaluation.twins.asked_about`, else what the main encoder learned from."""
-    encoders = twins_of(config).encoders
+    encoders = config.twinned.encoders
     main = main_encoder(config) or next(iter(encoders))
     return next(iter(config.evaluation.twins.asked_about), encoders[main].datasets[0])
 
 
 def home(config: RunConfig, learner: str) -> str:
     """The dataset that an encoder is drawn as trained on: its first; controls go with the main encoder."""
-    encoders = twins_of(config).encoders
+    encoders = config.twinned.encoders
     name = learner if learner in encoders else main_encoder(config) or next(iter(encoders))
     return encoders[name].datasets[0]
 
@@ -86,14 +80,14 @@ def fold_of(config: RunConfig, learner: str) -> str:
 
     Those of a control are where the main encoder's are.
     """
-    encoders = twins_of(config).encoders
+    encoders = config.twinned.encoders
     encoder = encoders.get(learner) or encoders[main_encoder(config) or next(iter(encoders))]
     return ALL_FOLDS if any(fold != NONE for fold in encoder.folds) else NONE
 
 
 def unseen_structures(config: RunConfig, learner: str, condition: str) -> list[str]:
     """Ids of the structures in a dataset that an encoder, or a control, is asked about without having seen them."""
-    twins, selected = twins_of(config), config.simulation.selected(condition)
+    twins, selected = config.twinned, config.simulation.selected(condition)
     trained_on = home(config, learner)
     if fold_of(config, learner) == NONE:
         seen = set(config.simulation.selected(trained_on))
@@ -120,7 +114,7 @@ def families_of(config: RunConfig, structures: Collection[str]) -> dict[str, lis
     """Family -> those of the structures that belong to it; at the end, those of none."""
     left = list(dict.fromkeys(structures))
     families: dict[str, list[str]] = {}
-    for family, members in twins_of(config).families.items():
+    for family, members in config.twinned.families.items():
         if found := [structure for structure in members if structure in left]:
             families[family] = found
             left = [structure for structure in left if structure not in found]
@@ -129,7 +123,7 @@ def families_of(config: RunConfig, structures: Collection[str]) -> dict[str, lis
 
 def figure_names(config: RunConfig) -> list[str]:
     """What evaluate/twin/illustrate.py writes into figures/."""
-    encoders = twins_of(config).encoders
+    encoders = config.twinned.encoders
     names = [f"twin_grid_{name}.svg" for name, encoder in encoders.items() if is_grid(encoder)]
     names += [f"twin_evolution_{name}.png" for name in networks(config)]
     if (main := main_encoder(config)) is None:

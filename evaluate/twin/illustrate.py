@@ -1,4 +1,4 @@
-"""From the files of a run to the figures of its twin networks, and what these figures are of."""
+"""From the files of a run to the figures of its twin networks."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,7 +27,6 @@ from evaluate.twin.contents import (
     main_encoder,
     networks,
     twin_folder,
-    twins_of,
     unseen_structures,
 )
 from evaluate.twin.controls import CONTROLS, classifiers_of
@@ -67,7 +66,7 @@ class Scored(NamedTuple):
 def draw_figures(files: RunFiles, config: RunConfig) -> None:
     """Draw every figure of `contents.figure_names`; FileNotFoundError where the run is not that far."""
     names, table = figure_names(config), read_table(files.table("twin"))
-    for name, encoder in twins_of(config).encoders.items():
+    for name, encoder in config.twinned.encoders.items():
         if is_grid(encoder):
             figures.grid(files.figure(f"twin_grid_{name}.svg"), *grid_tables(table, config, name))
         else:
@@ -159,7 +158,7 @@ def best_control(rows: pd.DataFrame, config: RunConfig, condition: str) -> str |
 
 def first_training(config: RunConfig, encoder: str, fold: str | None = None) -> TwinTraining:
     """That of the first seed on its first dataset; the fold is that asked for, else `none`, else its first."""
-    mine = [training for training in twins_of(config).trainings if training.encoder == encoder]
+    mine = [training for training in config.twinned.trainings if training.encoder == encoder]
     fold = fold or (NONE if any(training.fold == NONE for training in mine) else mine[0].fold)
     return next(training for training in mine if training.fold == fold)
 
@@ -167,7 +166,7 @@ def first_training(config: RunConfig, encoder: str, fold: str | None = None) -> 
 def scored(files: RunFiles, config: RunConfig, learner: str, condition: str) -> Scored:
     """Answers of a network, or a control, about the test patterns of unseen structures; of its first seed."""
     classify = classifiers_of(learner)[classifier_of(learner)]
-    twins, unseen = twins_of(config), unseen_structures(config, learner, condition)
+    twins, unseen = config.twinned, unseen_structures(config, learner, condition)
     encoder = twins.encoders.get(learner)
     all_folds = [NONE, *twins.families] if encoder is None else encoder.folds
     folds = [NONE] if fold_of(config, learner) == NONE else [fold for fold in all_folds if fold != NONE]

@@ -25,7 +25,6 @@ from evaluate.twin.contents import (
     main_condition,
     main_encoder,
     networks,
-    twins_of,
 )
 from evaluate.twin.illustrate import SHOTS, classifier_of, read_table, unseen_rows
 from evaluate.wording import THIN, duration, enumerated, number, percent, points, spoken
@@ -107,10 +106,10 @@ def build_page(files: RunFiles, config: RunConfig, output: Path) -> None:
         (duration, enumerated, listed, number, percent, points, spoken, spread),
         output,
         config=config,
-        twins=twins_of(config),
+        twins=config.twinned,
         settings=config.evaluation.twins,
         images=images,
-        grids=[name for name, encoder in twins_of(config).encoders.items() if is_grid(encoder)],
+        grids=[name for name, encoder in config.twinned.encoders.items() if is_grid(encoder)],
         networks=networks(config),
         main=main,
         condition=main_condition(config),
@@ -221,7 +220,7 @@ def beaten(table: pd.DataFrame, config: RunConfig) -> Iterator[Markup]:
 
 def _trained(config: RunConfig, trained_on: str) -> str:
     """Said where it has to be: where networks are trained on several datasets."""
-    datasets = {training.dataset for training in twins_of(config).trainings}
+    datasets = {training.dataset for training in config.twinned.trainings}
     return f" trained on {trained_on}" if len(datasets) > 1 else ""
 
 
