@@ -24,6 +24,7 @@ from setting import report
 from simulate import plan, render, store
 from simulate.detector import sample_photons
 from simulate.experiment import DatasetConfig, presets
+from simulate.layout import Layout
 from simulate.patterns import expected_photons
 from simulate.shots import draw
 from slopes import slopes
@@ -38,7 +39,7 @@ def parts(folder: Path) -> dict[str, float]:
     """CPU microseconds a pattern of each part of making a shard, on one core."""
     numba.set_num_threads(1)
     chosen = DatasetConfig.model_validate(presets()["poster"])
-    layout = store.Layout.load(folder / "made")
+    layout = Layout.load(folder / "made")
     volumes = render.load_volumes(tuple(folder / f"{name}-f.npz" for name in layout.structures))
     geometry, whole = render.load_geometry(folder / "geometry.npz"), plan.read(folder / "plan.parquet")
     seconds = dict.fromkeys(("draw", "render", "sample", "write"), 0.0)

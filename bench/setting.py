@@ -20,6 +20,7 @@ from simulate.config import PlanConfig
 from simulate.experiment import DatasetConfig
 from simulate.form_factors import coefficients
 from simulate.geometry import Geometry, square_detector
+from simulate.layout import Layout
 from simulate.placement import body_of
 from simulate.shots import Shots, draw
 from simulate.structures import read_structure
@@ -178,7 +179,7 @@ def late10_store(folder: Path) -> Path:
 
     n, rng = 5120, np.random.default_rng(0)
     readout = ReadoutConfig().model_dump(mode="json")
-    layout = store.Layout(n, (128, 128), "photons", 16, 1024, tuple(f"s{i}" for i in range(11)), (1, 2, 3, 4), readout)
+    layout = Layout(n, (128, 128), "photons", 16, 1024, tuple(f"s{i}" for i in range(11)), (1, 2, 3, 4), readout)
     plan = pd.DataFrame(
         {
             "structure": [layout.structures[i % 11] for i in range(n)],

@@ -24,6 +24,7 @@ from simulate import integrity, plan, render, store
 from simulate.config import PlanConfig
 from simulate.experiment import DatasetConfig, ReadoutConfig, presets
 from simulate.files import sha256, write_json
+from simulate.layout import Layout
 from simulate.placement import body_of
 
 STRUCTURES = tuple(f"s{i}" for i in range(11))
@@ -59,9 +60,9 @@ def lay_out(n: int, folder: Path) -> None:
     store.create(folder / "made", _layout(n), whole.table, pulses, np.ones((128, 128)))
 
 
-def _layout(n: int) -> store.Layout:
+def _layout(n: int) -> Layout:
     readout = ReadoutConfig().model_dump(mode="json")
-    return store.Layout(n, (128, 128), "photons", 16, PER_SHARD, STRUCTURES, MULTIPLICITIES, readout)
+    return Layout(n, (128, 128), "photons", 16, PER_SHARD, STRUCTURES, MULTIPLICITIES, readout)
 
 
 def fill(n: int, folder: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from evaluate.limit_scope import check_supported
 from simulate.config import Identifier, SimulationConfig, Strict
 from simulate.experiment import DatasetConfig, share_of
 from train.config import ModelConfig, TrainingConfig, unique
@@ -196,8 +197,6 @@ class RunConfig(Strict):
     def _unfit_limits(self) -> Iterator[str]:
         if (limits := self.evaluation.limits) is None:
             return
-        from evaluate.limit import check_supported
-
         plan = self.simulation.plan
         if 1 not in plan.hit_multiplicities:
             yield f"evaluation.limits: of single hits, but plan.hit_multiplicities is {list(plan.hit_multiplicities)}"

@@ -39,10 +39,11 @@ from tqdm import tqdm
 
 from evaluate.limit_likelihood import FluencePrior, log_likelihoods, log_mean
 from evaluate.limit_refinement import DRAWN, ROUNDS, refined_evidence
+from evaluate.limit_scope import check_supported
 from simulate import background, patterns, render
 from simulate.config import SimulationConfig
 from simulate.dataset import Dataset
-from simulate.experiment import BeamConfig, DatasetConfig, FluenceJitterConfig, ReadoutConfig
+from simulate.experiment import DatasetConfig, FluenceJitterConfig
 from simulate.files import atomic_path, write_json
 from simulate.orientation import random_orientations, seen_between
 from simulate.shots import Shots, pulse_factors
@@ -76,40 +77,6 @@ FEWEST_PHOTONS = 5.0
 
 UNKNOWN_FACTORS = 0.1, 10.0
 """Where the pulses do not vary, and the rule does not know that."""
-
-
-def check_supported(config: DatasetConfig, name: str) -> None:
-    """Refuse a dataset whose likelihood is not the one computed here.
-
-    Raises
-    ------
-    ValueError naming each entry of the config that it knows nothing of.
-    """
-    beam, readout = config.beam, config.readout
-    known = {
-        "beam": BeamConfig(
-            photon_energy_eV=beam.photon_energy_eV,
-            focus_radius_um=beam.focus_radius_um,
-            fluence_jitter=beam.fluence_jitter,
-        ),
-        "readout": ReadoutConfig(read_noise_photons=readout.read_noise_photons, seed=readout.seed),
-    }
-    problems = [
-        f"{section}.{key} = {value!r}"
-        for section, ideal in known.items()
-        for key, value in getattr(config, section)
-        if value != getattr(ideal, key)
-    ]
-    if config.record != "photons":
-        problems.append(f"record = {config.record!r}")
-    if config.engine == "skopi":
-        problems.append(f"engine = {config.engine!r}")
-    if problems:
-        raise ValueError(
-            f"dataset {name}: no exact likelihood is known here for {', '.join(problems)}; the information limit takes "
-            "counted photons, Gaussian read noise and pulses that vary in their photons alone: "
-            "take the dataset out of evaluation.limits.datasets"
-        )
 
 
 def particle_limits(

@@ -7,10 +7,10 @@ from evaluate.config import BASELINES, RunConfig
 from evaluate.contents import judged, transfers
 from evaluate.twin.contents import asked_about, controls
 from simulate.experiment import share_of
+from simulate.layout import layout_of
 from simulate.phantoms import RANDOM
 from simulate.plan import SPLITS
 from simulate.reach import reach_of, reach_q
-from simulate.stages import layout_of
 from train.fit_twin import KNOWN
 from train.recipe import Descent
 

@@ -20,8 +20,9 @@ from simulate import readout
 from simulate.experiment import ReadoutConfig
 from simulate.files import read_json
 from simulate.integrity import DamagedDatasetError, repair, verify
+from simulate.layout import Layout, Record
 from simulate.plan import SPLITS
-from simulate.store import IMAGES, Layout, Record, array
+from simulate.store import IMAGES, array
 
 
 @dataclass(frozen=True)

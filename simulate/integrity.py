@@ -11,7 +11,8 @@ from simulate.background import expected as expected_background
 from simulate.card import brightness_of, class_counts, photon_histogram
 from simulate.experiment import BackgroundConfig
 from simulate.files import read_json, remove_leftovers, sha256, write_json
-from simulate.store import Layout, array, shard_file, shard_marker
+from simulate.layout import Layout
+from simulate.store import array, shard_file, shard_marker
 
 NO_BACKGROUND = BackgroundConfig()
 

@@ -20,10 +20,10 @@ from simulate.detector import as_counts, sample_photons
 from simulate.experiment import DatasetConfig
 from simulate.files import read_json, sha256
 from simulate.geometry import Geometry
+from simulate.layout import Layout
 from simulate.plan import Plan
 from simulate.provenance import json_digest, source_digest
 from simulate.shots import draw
-from simulate.store import Layout
 from simulate.volume import Volume, VolumeStack, stack
 
 if TYPE_CHECKING:

@@ -13,10 +13,11 @@ from simulate import plan as plans
 from simulate.atoms import Atoms
 from simulate.beam import wavelength
 from simulate.config import ArchiveConfig, SimulationConfig, StructureConfig, VolumeConfig
-from simulate.experiment import DatasetConfig, share_of
+from simulate.experiment import DatasetConfig
 from simulate.files import DAMAGED, read_json, write_json
 from simulate.form_factors import coefficients
 from simulate.geometry import Geometry, beamstop_mask, square_detector
+from simulate.layout import layout_of
 from simulate.orientation import random_orientations, rotation_matrices
 from simulate.panels import coverage
 from simulate.patterns import field_at
@@ -150,26 +151,6 @@ def make_plan(config: SimulationConfig, placement: str, atoms_files: Mapping[str
     """Atoms, by structure id -> the plan of all patterns under one model of placement."""
     bodies = {name: body_of(Atoms.load(atoms_files[name]).positions) for name in config.planned(placement)}
     plans.write(plans.draw(config.plan, placement, bodies), plan_file)
-
-
-def layout_of(config: SimulationConfig, name: str) -> store.Layout:
-    """What dataset `name` will hold."""
-    plan, dataset, structures = config.plan, config.datasets[name], config.selected(name)
-    n_patterns = sum(
-        share_of(size, dataset.select.shares.get(multiplicity, 1.0)) * (len(structures) if multiplicity else 1)
-        for multiplicity in plan.hit_multiplicities
-        for size in plan.split_sizes.values()
-    )
-    return store.Layout(
-        n_patterns=n_patterns,
-        image_shape=(dataset.detector.n_pixels, dataset.detector.n_pixels),
-        record=dataset.record,
-        patterns_per_chunk=config.storage.patterns_per_chunk,
-        patterns_per_shard=config.storage.patterns_per_shard,
-        structures=structures,
-        hit_multiplicities=plan.hit_multiplicities,
-        readout=dataset.readout.model_dump(mode="json"),
-    )
 
 
 def make_layout(

@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,10 +28,10 @@ from zarr.codecs import BloscCodec
 from zarr.storage import MemoryStore
 
 from simulate.detector import NOT_A_COUNT, round_mantissa
-from simulate.files import atomic_path, read_json, sha256, write_json
+from simulate.files import atomic_path, sha256, write_json
+from simulate.layout import Layout
 from simulate.plan import SPLITS
 
-Record = Literal["expected", "photons"]
 IMAGES: Mapping[str, tuple[str, str]] = {"expected": ("expected_photons", "float32"), "photons": ("photons", "uint16")}
 COMPRESSORS = {
     # Of counts, most bytes are zero: zstd makes them half as long as lz4 does. Expected photons are half noise to any
@@ -39,48 +39,6 @@ COMPRESSORS = {
     "photons": BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),
     "expected": BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle"),
 }
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What an empty store will hold, as `layout.json` says."""
-
-    n_patterns: int
-    image_shape: tuple[int, int]
-    record: Record
-    patterns_per_chunk: int
-    patterns_per_shard: int
-    structures: tuple[str, ...]
-    hit_multiplicities: tuple[int, ...]
-    readout: dict[str, Any]
-    """A ReadoutConfig: what `Dataset.read` makes of the photons"""
-
-    @property
-    def n_shards(self) -> int:
-        """Shards of the image array; the last may be partly filled."""
-        return -(-self.n_patterns // self.patterns_per_shard)
-
-    def rows(self, shard: int) -> slice:
-        """Rows of the dataset that a shard holds."""
-        start = shard * self.patterns_per_shard
-        return slice(start, min(start + self.patterns_per_shard, self.n_patterns))
-
-    @classmethod
-    def load(cls, folder: Path) -> "Layout":
-        """The layout of a dataset folder; FileNotFoundError if the folder holds none, ValueError if it is damaged."""
-        file = folder / "layout.json"
-        if not file.exists():
-            raise FileNotFoundError(f"{folder} holds no dataset: there is no layout.json; expected .../datasets/<name>")
-        try:
-            values = read_json(file)
-            del values["files"]
-            for name in ("image_shape", "structures", "hit_multiplicities"):
-                values[name] = tuple(values[name])
-            return cls(**values)
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(
-                f"{file} is damaged ({error}); delete it and run snakemake: shards that are whole are kept"
-            ) from error
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from simulate import integrity, store
 from simulate.experiment import ReadoutConfig
+from simulate.layout import Layout, Record
 from simulate.plan import SPLITS
 
 
@@ -31,8 +32,8 @@ def make_dataset(
     n = len(images)
     if split is None:
         split = [SPLITS[0] if i < 0.7 * n else SPLITS[1] if i < 0.8 * n else SPLITS[2] for i in range(n)]
-    record: store.Record = "photons" if images.dtype == np.uint16 else "expected"
-    layout = store.Layout(
+    record: Record = "photons" if images.dtype == np.uint16 else "expected"
+    layout = Layout(
         n_patterns=n,
         image_shape=(images.shape[1], images.shape[2]),
         record=record,

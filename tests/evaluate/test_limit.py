@@ -12,10 +12,11 @@ from scipy.stats import kstest, norm, poisson
 
 from datasets import make_dataset
 from evaluate import limit
-from evaluate.limit import COLUMNS, accuracy, check_supported, particle_limits, pulse_prior, single_hits, write_limit
+from evaluate.limit import COLUMNS, accuracy, particle_limits, pulse_prior, single_hits, write_limit
 from evaluate.limit_likelihood import INTERPOLATION_ERROR, log_likelihoods, log_mean
 from evaluate.limit_numba import CUT, FAINT
 from evaluate.limit_refinement import DRAWN, ROUNDS, density, gap, near, refined_evidence, share
+from evaluate.limit_scope import check_supported
 from simulate import render, stages
 from simulate.atoms import Atoms
 from simulate.config import SimulationConfig

@@ -15,6 +15,7 @@ from datasets import make_dataset
 from evaluate.predictions import read_predictions, write_predictions
 from simulate import dataset, integrity, store
 from simulate.files import read_arrays, write_arrays
+from simulate.layout import Layout
 from train.checkpoint import load, save
 
 RNG = np.random.default_rng(0)
@@ -119,7 +120,7 @@ def folder(tmp_path: Path, images: np.ndarray) -> Path:
 
 
 def test_any_flipped_bit_of_a_shard_is_found_and_the_shard_named(folder: Path) -> None:
-    path = store.shard_file(folder, store.Layout.load(folder), 1)
+    path = store.shard_file(folder, Layout.load(folder), 1)
     content = path.read_bytes()
     for place in range(0, len(content), 11):
         path.write_bytes(flipped(content, place, place % 8))
@@ -154,12 +155,12 @@ def test_a_layout_that_is_not_what_it_was_is_found(folder: Path) -> None:
 @pytest.mark.parametrize("lost", ["structure/c/0", "photons/zarr.json", "zarr.json"])
 def test_labels_are_made_again_and_shards_are_kept(folder: Path, images: np.ndarray, lost: str) -> None:
     """A chunk of labels that is gone reads as zeros: it is found, and the store is given it back."""
-    files = [store.shard_file(folder, store.Layout.load(folder), shard) for shard in range(4)]
+    files = [store.shard_file(folder, Layout.load(folder), shard) for shard in range(4)]
     before = [file.stat().st_mtime_ns for file in files]
     (folder / "patterns.zarr" / lost).unlink()
     (problem,) = integrity.verify(folder)
     assert problem == f"patterns.zarr/{lost} (labels or metadata) is missing"
-    layout = store.Layout.load(folder)
+    layout = Layout.load(folder)
     assert integrity.repair(folder) == [problem]
     table = pd.DataFrame(
         {

@@ -18,6 +18,7 @@ import pytest
 from running import ROOT, Workflow
 from simulate import integrity, store
 from simulate.files import read_json, sha256
+from simulate.layout import Layout
 
 pytestmark = pytest.mark.faults
 
@@ -49,7 +50,7 @@ class Faulty(Workflow):
         return self.results / "logs" / "dataset_shards" / "noise_free-0.log"
 
     def shard(self, number: int) -> Path:
-        return store.shard_file(self.dataset, store.Layout.load(self.dataset), number)
+        return store.shard_file(self.dataset, Layout.load(self.dataset), number)
 
     def finished_shards(self) -> list[int]:
         return sorted(int(file.stem) for file in (self.dataset / "shards").glob("[0-9]*.json"))

@@ -16,6 +16,7 @@ from evaluate.canvas import drawing
 from evaluate.tables import write_table as write_csv
 from simulate import integrity, store
 from simulate.files import write_arrays, write_json, write_table
+from simulate.layout import Layout
 from train.checkpoint import load, save
 
 LEFT = 20_000
@@ -82,7 +83,7 @@ def test_a_training_goes_on_from_the_checkpoint_before(disk: Path) -> None:
 def test_a_shard_that_does_not_fit_is_named_and_made_when_there_is_room(disk: Path) -> None:
     images = np.random.default_rng(1).integers(0, 60_000, size=(50, 16, 32), dtype=np.uint16)
     folder = make_dataset(disk / "noisy", images, ["a", "b"] * 25, [3, 1] * 25, patterns_per_shard=24)
-    layout = store.Layout.load(folder)
+    layout = Layout.load(folder)
     file = store.shard_file(folder, layout, 1)
     before = file.read_bytes()
     assert len(before) > LEFT

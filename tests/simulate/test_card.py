@@ -11,6 +11,7 @@ from simulate import integrity, store
 from simulate.card import class_counts, photon_histogram
 from simulate.experiment import BackgroundConfig, ReadoutConfig
 from simulate.files import read_json
+from simulate.layout import Layout
 
 
 def test_histogram_counts_every_pattern_between_its_edges() -> None:
@@ -64,7 +65,7 @@ def test_card_has_the_background_of_a_mean_pattern_and_its_live_pixels(tmp_path:
     """Pulses of 1, 2 and 3 times the nominal photons, half of the pixels dead, one live by half."""
     live = np.ones((4, 4))
     live[:2], live[3, 3] = 0, 0.5
-    layout = store.Layout(3, (4, 4), "photons", 4, 4, ("a",), (1,), ReadoutConfig().model_dump(mode="json"))
+    layout = Layout(3, (4, 4), "photons", 4, 4, ("a",), (1,), ReadoutConfig().model_dump(mode="json"))
     table = pd.DataFrame(
         {"structure": "a", "hit_multiplicity": 1, "split": "train", "seed": np.arange(3, dtype=np.uint64)}
     )

@@ -16,6 +16,7 @@ from datasets import make_dataset
 from simulate import dataset, integrity, store
 from simulate.experiment import ReadoutConfig
 from simulate.files import atomic_path
+from simulate.layout import Layout
 
 
 @pytest.fixture
@@ -91,7 +92,7 @@ def test_shots_that_hit_nothing_are_a_class_without_a_structure(tmp_path: Path, 
 def test_what_the_pulse_was_is_stored(tmp_path: Path) -> None:
     """Each label as it was given, with its unit."""
     n, rng = 20, np.random.default_rng(2)
-    layout = store.Layout(n, (4, 4), "photons", 4, 8, ("a",), (1,), ReadoutConfig().model_dump(mode="json"))
+    layout = Layout(n, (4, 4), "photons", 4, 8, ("a",), (1,), ReadoutConfig().model_dump(mode="json"))
     table = pd.DataFrame(
         {"structure": "a", "hit_multiplicity": 1, "split": "train", "seed": np.arange(n, dtype=np.uint64)}
     )
@@ -116,7 +117,7 @@ def test_what_the_pulse_was_is_stored(tmp_path: Path) -> None:
 def test_another_readout_keeps_the_photons(folder: Path, counts: np.ndarray) -> None:
     """Labels and arrays are the same: the empty store is made again, the shards stay, and are read otherwise."""
     before = [shard_of(folder, shard).stat().st_mtime_ns for shard in range(4)]
-    layout = store.Layout.load(folder)
+    layout = Layout.load(folder)
     louder = replace(layout, readout={**layout.readout, "read_noise_photons": 2.0})
     recreate(folder, louder, seed=1000)
     integrity.complete(folder, {})
@@ -129,12 +130,12 @@ def test_another_readout_keeps_the_photons(folder: Path, counts: np.ndarray) -> 
 
 
 def test_other_labels_replace_the_store(folder: Path) -> None:
-    recreate(folder, store.Layout.load(folder), seed=2000)
+    recreate(folder, Layout.load(folder), seed=2000)
     assert not list((folder / "shards").glob("*"))
     assert not shard_of(folder, 0).exists()
 
 
-def recreate(folder: Path, layout: store.Layout, seed: int) -> None:
+def recreate(folder: Path, layout: Layout, seed: int) -> None:
     """The empty store of fixture `folder` once more, seeds counting from `seed` (it has 1000)."""
     n = layout.n_patterns
     table = pd.DataFrame(
@@ -150,7 +151,7 @@ def recreate(folder: Path, layout: store.Layout, seed: int) -> None:
 
 
 def shard_of(folder: Path, number: int) -> Path:
-    return store.shard_file(folder, store.Layout.load(folder), number)
+    return store.shard_file(folder, Layout.load(folder), number)
 
 
 def flip_a_bit(path: Path) -> None:
@@ -192,7 +193,7 @@ def test_repair_forgets_only_what_is_damaged(folder: Path, counts: np.ndarray) -
     assert [(folder / "jobs" / f"{job}.json").exists() for job in (0, 1)] == [False, True]
     with pytest.raises(integrity.DamagedDatasetError, match="not complete"):
         dataset.open_dataset(folder)
-    layout = store.Layout.load(folder)
+    layout = Layout.load(folder)
     assert integrity.shard_problem(folder, layout, 0) is None
     store.write_shard(folder, layout, 1, counts[16:32], made_from="test")
     integrity.complete(folder, {})
@@ -200,7 +201,7 @@ def test_repair_forgets_only_what_is_damaged(folder: Path, counts: np.ndarray) -
 
 
 def test_what_killed_jobs_left_beside_shards_and_markers_goes_when_all_are_there(folder: Path) -> None:
-    layout = store.Layout.load(folder)
+    layout = Layout.load(folder)
     before = sorted(folder.rglob("*"))
     for file in (store.shard_file(folder, layout, 1), store.shard_marker(folder, 1)):
         with atomic_path(file) as temporary:
@@ -220,14 +221,14 @@ def test_incomplete_store_does_not_become_complete(folder: Path) -> None:
 
 
 def test_shard_made_from_something_else_is_out_of_date(folder: Path) -> None:
-    layout = store.Layout.load(folder)
+    layout = Layout.load(folder)
     assert integrity.shard_problem(folder, layout, 0, made_from="test") is None
     assert "out of date" in str(integrity.shard_problem(folder, layout, 0, made_from="another recipe"))
 
 
 def test_writing_a_shard_again_gives_the_same_bytes(folder: Path, counts: np.ndarray) -> None:
     before = shard_of(folder, 1).read_bytes()
-    store.write_shard(folder, store.Layout.load(folder), 1, counts[16:32], made_from="test")
+    store.write_shard(folder, Layout.load(folder), 1, counts[16:32], made_from="test")
     assert shard_of(folder, 1).read_bytes() == before
 
 
@@ -239,7 +240,7 @@ def test_a_shard_of_dark_patterns_has_a_file(tmp_path: Path) -> None:
 
 
 def test_wrong_images_are_refused(folder: Path, counts: np.ndarray) -> None:
-    layout = store.Layout.load(folder)
+    layout = Layout.load(folder)
     with pytest.raises(ValueError, match=r"shard 0.*expected uint16 \(16, 8, 8\)"):
         store.write_shard(folder, layout, 0, counts[:15], made_from="test")
     with pytest.raises(ValueError, match="expected uint16"):

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from simulate.config import SimulationConfig
 from simulate.experiment import DatasetConfig, ReadoutConfig, overlaid, presets, resolve
-from simulate.stages import layout_of
+from simulate.layout import layout_of
 
 SIMULATION: dict[str, Any] = {"structures": [{"id": "ball", "source": "phantom", "phantom": "globule"}]}
 

@@ -11,9 +11,9 @@ import yaml
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from simulate import stages
 from simulate.config import PlanConfig, SimulationConfig, StructureConfig
 from simulate.experiment import DatasetConfig, presets, resolve
+from simulate.layout import layout_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "experiments.md"
 
@@ -96,7 +96,7 @@ def test_the_example_is_a_config() -> None:
 
 def test_selections_hold_what_the_page_says() -> None:
     config = examples()[1]
-    whole, singles = (stages.layout_of(config, name).n_patterns for name in ("noisy", "singles"))
+    whole, singles = (layout_of(config, name).n_patterns for name in ("noisy", "singles"))
     assert whole / 4 / singles == pytest.approx(0.57, abs=5e-3)
     assert config.datasets["seen"].select.views.heights == pytest.approx((0, 0.5))  # |z|: half of all directions
     assert config.datasets["unseen"].select.views.heights == pytest.approx((0.5, 1))

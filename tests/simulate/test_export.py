@@ -20,6 +20,7 @@ from simulate.formats.emc import detector_path, read_emc, write_emc
 from simulate.formats.patterns import Instrument, Label, Patterns
 from simulate.formats.skopi_h5 import read_skopi, write_skopi
 from simulate.geometry import Geometry, square_detector
+from simulate.layout import Layout
 
 N, SIDE, SHARD = 50, 12, 16
 ENERGY, PIXEL_UM, DISTANCE_MM = 4600.0, 6400.0, 323.0
@@ -54,7 +55,7 @@ def made(folder: Path, images: np.ndarray, geometry: Geometry, readout: ReadoutC
     """A complete dataset of two structures and multiplicities from 0 to 3, in shards of 16."""
     n = len(images)
     multiplicity = np.resize(MULTIPLICITIES, n)
-    layout = store.Layout(
+    layout = Layout(
         n_patterns=n,
         image_shape=geometry.shape,
         record="photons" if images.dtype == np.uint16 else "expected",

@@ -12,6 +12,7 @@ from simulate.atoms import Atoms
 from simulate.config import SimulationConfig
 from simulate.files import read_json, sha256, write_json
 from simulate.geometry import Geometry
+from simulate.layout import layout_of
 from simulate.plan import SPLITS, Plan
 from simulate.plan import read as read_plan
 from simulate.reach import reach_of, reach_q
@@ -113,7 +114,7 @@ def produce(run: Run, folder: Path, workers: int) -> dataset.Dataset:
     inputs = run.inputs(folder.name)
     records = {s.id: run.folder / f"{s.id}.json" for s in run.config.structures}
     stages.make_layout(run.config, inputs.plan, inputs.geometry, records, folder)
-    n_shards = stages.layout_of(run.config, folder.name).n_shards
+    n_shards = layout_of(run.config, folder.name).n_shards
     stages.make_shards(run.config, inputs, folder, list(range(n_shards)), workers, folder / "jobs" / "0.json")
     stages.complete_dataset(run.config, folder, inputs.geometry.with_suffix(".json"))
     return dataset.open_dataset(folder)

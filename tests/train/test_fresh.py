@@ -13,6 +13,7 @@ from simulate.config import NO_STRUCTURE, SimulationConfig
 from simulate.dataset import Dataset, open_dataset
 from simulate.files import write_json
 from simulate.fresh import SEEDS_APART, Source
+from simulate.layout import layout_of
 from simulate.plan import Plan
 from simulate.plan import read as read_plan
 from simulate.reach import reach_of, reach_q
@@ -73,7 +74,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         stages.make_geometry(config.datasets[name], geometry, geometry.with_suffix(".json"))
         inputs = render.Inputs(folder / "plan.parquet", geometry, volumes, atoms_files)
         stages.make_layout(config, inputs.plan, geometry, records, folder / name)
-        shards = list(range(stages.layout_of(config, name).n_shards))
+        shards = list(range(layout_of(config, name).n_shards))
         stages.make_shards(config, inputs, folder / name, shards, 1, folder / name / "jobs" / "0.json")
         stages.complete_dataset(config, folder / name, geometry.with_suffix(".json"))
         datasets[name], sources[name] = open_dataset(folder / name), Source(config, name, inputs)

@@ -64,12 +64,16 @@ def test_skopi_has_one_door() -> None:
 
 
 def test_snakemake_starts_without_what_takes_long_to_import() -> None:
-    """It reads the Snakefile at every start, on a cluster in every job."""
+    """It reads the Snakefile and the config at every start, on a cluster in every job."""
     text = (ROOT / "Snakefile").read_text()
     modules = re.findall(r"^from (\w+\.[\w.]+) import", text, re.MULTILINE)
     assert "evaluate.config" in modules
-    slow = {"torch", "numba", "matplotlib", "sklearn", "skopi", "dask", "xarray", "onnxruntime"}
-    code = f"import sys, {', '.join(modules)}; print(*{slow!r} & set(sys.modules))"
+    slow = {"torch", "numba", "matplotlib", "pandas", "sklearn", "skopi", "dask", "xarray", "zarr", "onnxruntime"}
+    code = f"""
+import sys, yaml, {", ".join(modules)}
+evaluate.config.load_config(yaml.safe_load(open("config.yaml")))
+print(*{slow!r} & set(sys.modules))
+"""
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "\n", "")
 

@@ -14,6 +14,7 @@ from evaluate.config import load_config
 from evaluate.cost import read_jobs
 from simulate import dataset, integrity, store
 from simulate.files import sha256
+from simulate.layout import Layout
 
 
 @pytest.fixture
@@ -151,7 +152,7 @@ def test_a_detector_that_reaches_farther_has_volumes_of_its_own(finished, entrie
 def test_another_readout_does_not_render_again(copied) -> None:
     """The photons stay as they are on disk, and the card says how they are read now."""
     folder = copied.results / "datasets" / "noisy"
-    layout = store.Layout.load(folder)
+    layout = Layout.load(folder)
     before = {shard: store.shard_file(folder, layout, shard).stat().st_mtime_ns for shard in range(10)}
     copied.configure(simulation__datasets__noisy={"base": "poster", "readout": {"read_noise_photons": 2.0}})
     done = copied.snakemake(str((folder / "dataset.json").relative_to(copied.folder)))
@@ -198,7 +199,7 @@ def test_shots_that_hit_nothing_go_all_the_way(workflow) -> None:
 def test_a_corrupt_shard_is_named_and_made_again_alone(copied) -> None:
     folder = copied.results / "datasets" / "noise_free"
     before = sums(folder)
-    layout = store.Layout.load(folder)
+    layout = Layout.load(folder)
     broken = store.shard_file(folder, layout, 7)
     times = {shard: store.shard_file(folder, layout, shard).stat().st_mtime_ns for shard in range(10)}
     broken.write_bytes(broken.read_bytes()[:100])
