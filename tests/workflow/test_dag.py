@@ -106,10 +106,6 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"simulation__structures": [{"id": "a", "source": "phantom", "phantom": "unicorn"}]},
         "no phantom 'unicorn'; known: double_ring, globule",
     ),
-    "a file that is not there": (
-        {"simulation__structures": [{"id": "a", "source": "file", "path": "nowhere.cif"}]},
-        "nowhere.cif",
-    ),
     "a network for other images": (
         {"simulation__datasets__noise_free__detector": {"n_pixels": 64}},
         "takes images of 128 x 128 pixels, but simulation.datasets.noise_free.detector.n_pixels is 64",
@@ -142,8 +138,17 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("problem", BAD)
-def test_bad_configs_stop_before_any_job(workflow, problem: str) -> None:
+def test_bad_configs_are_refused(workflow, problem: str) -> None:
     changes, message = BAD[problem]
+    with pytest.raises(ValueError, match=re.escape(message)):
+        load_config(workflow.configure(**changes))
+
+
+NO_FILE = {"simulation__structures": [{"id": "a", "source": "file", "path": "nowhere.cif"}]}, "nowhere.cif"
+
+
+@pytest.mark.parametrize(("changes", "message"), [BAD["a negative fluence"], NO_FILE], ids=["refused", "no such file"])
+def test_nothing_runs_on_a_bad_config(workflow, changes: dict[str, Any], message: str) -> None:
     workflow.configure(**changes)
     done = workflow.snakemake()
     assert done.returncode != 0
