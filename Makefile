@@ -23,8 +23,9 @@ demo: install ## the whole pipeline on phantoms, a few minutes; prints where the
 	snakemake --configfile config/demo.yaml --cores all --quiet rules
 	@echo "The report: $(CURDIR)/results/demo/report.html"
 
-test: install ## the test suite
-	pytest -m "not slow and not browser and not slurm and not faults"
+test: install ## the test suite, files shared by at most four processes
+	pytest -m "not slow and not browser and not slurm and not faults" --numprocesses logical --maxprocesses 4 \
+		--dist loadfile --no-loadscope-reorder
 
 test-slow: install ## tests that take minutes
 	pytest -m slow

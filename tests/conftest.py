@@ -7,6 +7,15 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
+# Processes that share the tests share the cores, too: more threads would wait for each other in every sum of torch's.
+if n_processes := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(n_processes))))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take longest come first, or the process that has the last one would work on alone."""
+    items.sort(key=lambda item: not item.path.name.startswith("test_run"))
+
 
 @pytest.fixture(scope="session")
 def structures_folder() -> Path:
