@@ -1,10 +1,10 @@
 """Training images per second of every network, and the share of this machine's arithmetic that they reach.
 
-One line a network and precision: input transform, forward, backward and Adam step on counts in memory, in batches of
-128 (VGG16: 8). The competitor is the roofline: multiply-adds as `torch.utils.flop_counter` counts them in matrix
-products and convolutions, forward and backward, at the rate of a large matrix product of that precision measured here.
-So the ratio is the share of the peak; what is limited by memory stays below 1. On a GPU also compiled, and without
-channels last.
+One line a network and precision: input transform, forward, backward and Adam step on counts that lie on the device, as
+`train.data` holds them, in batches of 128 (VGG16: 8). The competitor is the roofline: multiply-adds as
+`torch.utils.flop_counter` counts them in matrix products and convolutions, forward and backward, at the rate of a large
+matrix product of that precision measured here. So the ratio is the share of the peak; what is limited by memory stays
+below 1. On a GPU also compiled, and without channels last.
 """
 
 import time
@@ -66,7 +66,7 @@ def training_step(
 ) -> Callable[[], None]:
     """One step on the same counts again and again, as `train.fit` takes it."""
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-3, weight_decay=1e-3, fused=True)
-    counts = np.random.default_rng(0).poisson(0.05, (batch, 128, 128)).astype(np.uint16)
+    counts = torch.as_tensor(np.random.default_rng(0).poisson(0.05, (batch, 128, 128)).astype(np.uint16), device=device)
     particle, count = (torch.arange(batch, device=device) % n for n in N)
 
     def step() -> None:

@@ -37,6 +37,7 @@ def twinned(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
             "known": {"base": "clean", "select": {"structures": "phantoms"}},
             "dim": {"base": "poster"},
         },
+        simulation__storage__shards_per_job=40,  # all: starting a job takes longer than its shards
         twins=TWINS,
         evaluation={"twins": {"asked_about": ["dim"], "labels": [1, 3], "draws": 2}},
     )

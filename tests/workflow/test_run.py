@@ -169,6 +169,7 @@ def test_shots_that_hit_nothing_go_all_the_way(workflow) -> None:
     workflow.configure(
         simulation__plan__hit_multiplicities=[0, 1, 2],
         simulation__datasets={"noisy": foggy},
+        simulation__storage__shards_per_job=40,
         training__datasets=["noisy"],
         evaluation={},
     )
