@@ -21,7 +21,7 @@ WITHOUT_COMMON_FEATURES = ("early",)
 """Networks that cannot embed: each head has features of its own."""
 
 BASELINES = ("total_intensity", "spectral_clustering")
-"""Names in evaluate.baselines, which takes seconds to import."""
+"""Names in evaluate.baselines.registry, which takes seconds to import."""
 
 MAJORITY = "majority"
 """The baseline that needs no patterns: always the most frequent answer."""

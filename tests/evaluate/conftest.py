@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from datasets import make_dataset
-from evaluate.baselines import BASELINES
+from evaluate.baselines.registry import BASELINES
 from evaluate.config import RunConfig, load_config
 from evaluate.contents import judged
 from evaluate.illustrate import draw_figures

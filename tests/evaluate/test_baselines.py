@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from datasets import make_dataset
 from evaluate import config
-from evaluate.baselines import BASELINES, spectral_clustering
+from evaluate.baselines import spectral_clustering
+from evaluate.baselines.registry import BASELINES
 from evaluate.baselines.total_intensity import total_photons
 from evaluate.metrics import accuracies, majority
 from evaluate.predictions import answer, predict_splits, truth

@@ -7,7 +7,7 @@ import pytest
 import torch
 import yaml
 
-from evaluate import baselines
+from evaluate.baselines import registry
 from evaluate.config import BASELINES, IMAGE_PIXELS, EvaluationConfig, RunConfig, load_config
 from train.models.registry import build
 
@@ -227,7 +227,7 @@ def test_problems_of_all_sections_are_listed_at_once(noisy_mapping: dict[str, An
 
 
 def test_baselines_are_those_there_are() -> None:
-    assert set(baselines.BASELINES) == set(BASELINES)
+    assert set(registry.BASELINES) == set(BASELINES)
 
 
 def test_a_bad_value_over_a_base_names_its_dotted_key(mapping: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from _wiring import start
-from evaluate.twin.controls import CONTROLS
+from evaluate.config import TWIN_CONTROLS
 from evaluate.twin.embedded import embedded_by, write_embedded
 from simulate.dataset import open_dataset
 from train.checkpoint import load_encoder
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 run, files = start(snakemake)
 torch.set_num_threads(snakemake.threads)  # more than the job was given would wait for each other at every operation
 wildcards = snakemake.wildcards
-if wildcards.learner in CONTROLS:
+if wildcards.learner in TWIN_CONTROLS:
+    from evaluate.twin.controls import CONTROLS
+
     features = CONTROLS[wildcards.learner]
 else:
     features = partial(embed_frames, load_encoder(Path(snakemake.input[0]), choose_device(run.twinned.device)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from _wiring import start
-from evaluate.baselines import BASELINES
+from evaluate.config import BASELINES
 from evaluate.predictions import averaged, predict_splits, read_predictions, write_predictions
 from simulate.dataset import open_dataset
 from train.checkpoint import load_model
@@ -25,7 +25,10 @@ if wildcards.model in run.evaluation.ensembles:
     write_predictions(averaged([read_predictions(path, split=None) for path in snakemake.input.learned]), output)
 else:
     if wildcards.model in BASELINES:
-        answers = BASELINES[wildcards.model](open_dataset(files.dataset(wildcards.trained_on)), int(wildcards.seed))
+        from evaluate.baselines import registry
+
+        learn = registry.BASELINES[wildcards.model]
+        answers = learn(open_dataset(files.dataset(wildcards.trained_on)), int(wildcards.seed))
     else:
         answers = partial(predict, load_model(Path(snakemake.input.learned), choose_device(run.trained.device)))
     dataset = open_dataset(files.dataset(wildcards.asked_about))
