@@ -4,7 +4,7 @@ from simulate.experiment import BeamConfig, DatasetConfig, ReadoutConfig
 
 
 def check_supported(config: DatasetConfig, name: str) -> None:
-    """Refuse a dataset whose likelihood is not the one computed here.
+    """Refuse a dataset whose likelihood is not the one of evaluate/limit_likelihood.py.
 
     Raises
     ------
