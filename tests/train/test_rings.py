@@ -58,11 +58,14 @@ TURNABLE = (
     "azimuthal",
     "polar",
     "folded",
-    "polar_asinh",
-    "polar_map_norm",
-    "polar_plain",
-    "polar_kernel5",
-    "polar_wide",
+    "folded_apart",
+    "folded_inner",
+    "folded_asinh",
+    "folded_ring_norm",
+    "folded_plain",
+    "folded_kernel5",
+    "folded_wide",
+    "folded_dropout",
 )
 
 

@@ -1,19 +1,19 @@
-"""`polar` with one thing changed, to measure what that thing is worth (config/ablation.yaml)."""
+"""`folded` with one thing changed, to measure what that thing is worth (config/ablation.yaml)."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
+from train.models.folded import Folded
 from train.models.heads import Heads, Logits
 from train.models.late import IMAGE_SIZE, must_fit
 from train.models.polar import (
+    DROPOUT,
     N_HALVINGS,
     N_HIDDEN,
     N_RINGS,
     STEPS,
     WIDTH,
-    MapNorm,
-    Polar,
     Residual,
     RingNorm,
     Unit,
@@ -77,26 +77,41 @@ def cartesian(n_structures: int, n_multiplicities: int) -> Cartesian:
     return Cartesian(n_structures, n_multiplicities)
 
 
-def polar_asinh(n_structures: int, n_multiplicities: int) -> Polar:
+def folded_apart(n_structures: int, n_multiplicities: int) -> Folded:
+    """Opposite places not added: twice the angles."""
+    return Folded(n_structures, n_multiplicities, adds_opposite=False)
+
+
+def folded_inner(n_structures: int, n_multiplicities: int) -> Folded:
+    """Without the rings beyond 32 pixels."""
+    return Folded(n_structures, n_multiplicities, n_outer=0)
+
+
+def folded_asinh(n_structures: int, n_multiplicities: int) -> Folded:
     """Without the soft steps."""
-    return Polar(n_structures, n_multiplicities, steps=())
+    return Folded(n_structures, n_multiplicities, steps=())
 
 
-def polar_map_norm(n_structures: int, n_multiplicities: int) -> Polar:
-    """Each map normalised as a whole, not ring by ring."""
-    return Polar(n_structures, n_multiplicities, norm=MapNorm)
+def folded_ring_norm(n_structures: int, n_multiplicities: int) -> Folded:
+    """Each ring of each map normalised by itself."""
+    return Folded(n_structures, n_multiplicities, norm=RingNorm)
 
 
-def polar_plain(n_structures: int, n_multiplicities: int) -> Polar:
+def folded_plain(n_structures: int, n_multiplicities: int) -> Folded:
     """Without the identities of its residual blocks."""
-    return Polar(n_structures, n_multiplicities, block=Plain)
+    return Folded(n_structures, n_multiplicities, block=Plain)
 
 
-def polar_kernel5(n_structures: int, n_multiplicities: int) -> Polar:
-    """Kernels of 5 for 3: 2.4 times the arithmetic."""
-    return Polar(n_structures, n_multiplicities, kernel=5)
+def folded_kernel5(n_structures: int, n_multiplicities: int) -> Folded:
+    """Kernels of 5 for 3."""
+    return Folded(n_structures, n_multiplicities, kernel=5)
 
 
-def polar_wide(n_structures: int, n_multiplicities: int) -> Polar:
-    """Twice the maps: 3.4 times the arithmetic."""
-    return Polar(n_structures, n_multiplicities, width=2 * WIDTH)
+def folded_wide(n_structures: int, n_multiplicities: int) -> Folded:
+    """Twice the maps."""
+    return Folded(n_structures, n_multiplicities, width=2 * WIDTH)
+
+
+def folded_dropout(n_structures: int, n_multiplicities: int) -> Folded:
+    """A tenth of the features, and of the last layer, dropped in training."""
+    return Folded(n_structures, n_multiplicities, dropout=DROPOUT)

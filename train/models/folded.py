@@ -10,6 +10,8 @@ What `polar` does (train/models/polar.py), and two things more:
   from means over 2 x 2 pixels, whose places lie close enough that no photon falls between them.
 """
 
+from collections.abc import Callable, Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import grid_sample
@@ -24,6 +26,7 @@ from train.models.polar import (
     STEPS,
     WIDTH,
     Around,
+    Block,
     MapNorm,
     Residual,
     counted,
@@ -38,35 +41,54 @@ HALF = IMAGE_SIZE // 4
 
 
 class Folded(nn.Module):
-    """Residual convolutions on 48 rings x 64 angles; for images of 128 x 128 photons, as they are read."""
+    """Residual convolutions on 48 rings x 64 angles; for images of 128 x 128 photons, as they are read.
+
+    The defaults are `folded`; train/models/ablated.py has others.
+    """
 
     inner: Tensor
     outer: Tensor
 
-    def __init__(self, n_structures: int, n_multiplicities: int):
+    def __init__(
+        self,
+        n_structures: int,
+        n_multiplicities: int,
+        *,
+        adds_opposite: bool = True,
+        n_outer: int = HALF - N_RINGS // 2,
+        steps: Sequence[float] = STEPS,
+        norm: Callable[[int, int], nn.Module] = MapNorm,
+        width: int = WIDTH,
+        kernel: int = 3,
+        block: Block = Residual,
+        dropout: float = 0.0,  # fresh patterns cannot be learned by heart
+    ):
         super().__init__()
-        n_maps, n_rings = len(STEPS) + 1, N_RINGS + HALF - N_RINGS // 2
+        self.adds_opposite, self.steps = adds_opposite, tuple(steps)
+        n_maps, n_rings, first = len(steps) + 1, N_RINGS + n_outer, N_RINGS // 2
         self.moments = RingMoments(IMAGE_SIZE)
         self.register_buffer("inner", polar_places(range(N_RINGS), N_ANGLES, reach(N_RINGS)), persistent=False)
-        self.register_buffer("outer", polar_places(range(N_RINGS // 2, HALF), N_ANGLES, HALF), persistent=False)
-        self.norm = MapNorm(n_maps, n_rings)
-        self.layers = stages(n_maps, WIDTH, 3, Around, Residual)
-        n_last = (WIDTH << N_HALVINGS - 1) * (n_rings >> N_HALVINGS)
-        # Without dropout: fresh patterns cannot be learned by heart
-        self.dense = dense(2 * n_last + n_maps * n_rings + 2 * self.moments.n_rings, dropout=0.0)
+        self.register_buffer("outer", polar_places(range(first, first + n_outer), N_ANGLES, HALF), persistent=False)
+        self.norm = norm(n_maps, n_rings)
+        self.layers = stages(n_maps, width, kernel, Around, block)
+        n_last = (width << N_HALVINGS - 1) * (n_rings >> N_HALVINGS)
+        self.dense = dense(2 * n_last + n_maps * n_rings + 2 * self.moments.n_rings, dropout)
         self.heads = Heads(N_HIDDEN, n_structures, n_multiplicities)
 
     def forward(self, images: Tensor) -> Logits:
         """Answers to images (B, 1, 128, 128) float32; ValueError for any other size."""
         must_fit(images)
         edge = IMAGE_SIZE // 2 - reach(N_RINGS)
-        pixels = counted(images)
+        pixels = counted(images, self.steps)
         middle = pixels[:, :, edge : IMAGE_SIZE - edge, edge : IMAGE_SIZE - edge]
         n = images.shape[0]  # len() would be a constant of an exported network
-        inner = grid_sample(middle, self.inner.expand(n, -1, -1, -1), align_corners=False)
-        outer = grid_sample(by_twos(pixels), self.outer.expand(n, -1, -1, -1), align_corners=False)
-        around = torch.cat((inner, outer), 2)
-        rings = self.norm(around[..., : N_ANGLES // 2] + around[..., N_ANGLES // 2 :])  # (B, maps, rings, angles)
+        around = grid_sample(middle, self.inner.expand(n, -1, -1, -1), align_corners=False)
+        if len(self.outer):
+            outer = grid_sample(by_twos(pixels), self.outer.expand(n, -1, -1, -1), align_corners=False)
+            around = torch.cat((around, outer), 2)
+        if self.adds_opposite:
+            around = around[..., : N_ANGLES // 2] + around[..., N_ANGLES // 2 :]
+        rings = self.norm(around)  # (B, maps, rings, angles)
         maps = self.layers(rings.contiguous(memory_format=torch.channels_last)).float()  # (B, C, rings / 8, angles / 8)
         features = (*over_angles(maps), rings.mean(3).flatten(1), self.moments(images))
         return self.heads(self.dense(torch.cat(features, 1)))

@@ -150,31 +150,18 @@ def over_angles(maps: Tensor) -> list[Tensor]:
 
 
 class Polar(nn.Module):
-    """Residual convolutions on 32 rings x 128 angles; for images of 128 x 128 photons, as they are read.
-
-    The defaults are `polar`; train/models/ablated.py has others.
-    """
+    """Residual convolutions on 32 rings x 128 angles; for images of 128 x 128 photons, as they are read."""
 
     places: Tensor
 
-    def __init__(
-        self,
-        n_structures: int,
-        n_multiplicities: int,
-        *,
-        steps: Sequence[float] = STEPS,
-        norm: Callable[[int, int], nn.Module] = RingNorm,
-        width: int = WIDTH,
-        kernel: int = 3,
-        block: Block = Residual,
-    ):
+    def __init__(self, n_structures: int, n_multiplicities: int):
         super().__init__()
-        self.steps, n_maps = tuple(steps), len(steps) + 1
+        n_maps = len(STEPS) + 1
         self.moments = RingMoments(IMAGE_SIZE)
         self.register_buffer("places", polar_places(range(N_RINGS), N_ANGLES, reach(N_RINGS)), persistent=False)
-        self.ring_norm = norm(n_maps, N_RINGS)
-        self.layers = stages(n_maps, width, kernel, Around, block)
-        n_last = (width << N_HALVINGS - 1) * (N_RINGS >> N_HALVINGS)
+        self.ring_norm = RingNorm(n_maps, N_RINGS)
+        self.layers = stages(n_maps, WIDTH, 3, Around, Residual)
+        n_last = (WIDTH << N_HALVINGS - 1) * (N_RINGS >> N_HALVINGS)
         self.dense = dense(2 * n_last + n_maps * N_RINGS + 2 * self.moments.n_rings)
         self.heads = Heads(N_HIDDEN, n_structures, n_multiplicities)
 
@@ -184,13 +171,12 @@ class Polar(nn.Module):
         edge = IMAGE_SIZE // 2 - reach(N_RINGS)
         middle = images[:, :, edge : IMAGE_SIZE - edge, edge : IMAGE_SIZE - edge]
         places = self.places.expand(images.shape[0], -1, -1, -1)  # len() would be a constant of an exported network
-        sampled = grid_sample(counted(middle, self.steps), places, align_corners=False)
-        rings = self.ring_norm(sampled)  # (B, maps, rings, angles)
+        rings = self.ring_norm(grid_sample(counted(middle), places, align_corners=False))  # (B, maps, rings, angles)
         maps = self.layers(rings.contiguous(memory_format=torch.channels_last)).float()  # (B, C, rings / 8, angles / 8)
         features = (*over_angles(maps), rings.mean(3).flatten(1), self.moments(images))
         return self.heads(self.dense(torch.cat(features, 1)))
 
 
 def polar(n_structures: int, n_multiplicities: int) -> Polar:
-    """The network of the ablation, and of twins; `folded` is better still."""
+    """The network of twins; `folded` is better still."""
     return Polar(n_structures, n_multiplicities)
