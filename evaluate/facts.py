@@ -9,7 +9,8 @@ from markupsafe import Markup
 from evaluate.config import RunConfig
 from evaluate.contents import main_conditions
 from evaluate.cost import read_jobs
-from evaluate.results import Learned, learned, photons_per_single_hit
+from evaluate.learned import Learned, learned
+from evaluate.photon_curve import photons_per_single_hit
 from evaluate.run_files import RunFiles
 from evaluate.settings import settings, shift
 from evaluate.trust import Trust, trust

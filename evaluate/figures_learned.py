@@ -15,7 +15,9 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from evaluate.canvas import BLUE, GREEN, INK, ORANGE, QUIET, drawing, series_styles
-from evaluate.results import QUESTIONS, Line, PhotonCurve, Result, Transfer
+from evaluate.judged import QUESTIONS
+from evaluate.photon_curve import Line, PhotonCurve
+from evaluate.results import Result, Transfer
 from evaluate.wording import number, points, spoken
 
 ACCURACY_CURVES = (

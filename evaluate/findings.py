@@ -5,7 +5,9 @@ from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup
 
-from evaluate.results import Judged, Limit, Line, PhotonCurve, Result, Transfer
+from evaluate.judged import Judged
+from evaluate.photon_curve import Line, PhotonCurve
+from evaluate.results import Limit, Result, Transfer
 from evaluate.wording import THIN, enumerated, number, percent, points, spoken
 
 TEST, LONE = "test_accuracy", "lone_accuracy"

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 from evaluate import figures, figures_learned, figures_trust, metrics
 from evaluate.calibration import HeadName, Reliability, calibrated, confidence, head_of, reliability_curve
 from evaluate.config import RunConfig
+from evaluate.confusions import class_matrix, confusions
 from evaluate.contents import ALL_IN_FULL, DRAWN_HEADS, main_conditions, radial_condition
 from evaluate.gallery import Condition, gallery
+from evaluate.learned import learned
 from evaluate.predictions import read_predictions
 from evaluate.resolution import Resolution
-from evaluate.results import Result, class_matrix, confusions, learned
+from evaluate.results import Result
 from evaluate.run_files import RunFiles
 from evaluate.selection import operating_points, purity_yield, scores
 from evaluate.tables import labels_of

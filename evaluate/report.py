@@ -11,10 +11,11 @@ import yaml
 
 from evaluate import findings
 from evaluate.config import RunConfig
+from evaluate.confusions import SMALLEST_MISTAKE
 from evaluate.contents import ALL_IN_FULL, figure_names, main_conditions
 from evaluate.facts import collect
+from evaluate.judged import Judged
 from evaluate.pages import write_page
-from evaluate.results import SMALLEST_MISTAKE, Judged
 from evaluate.run_files import RunFiles
 from evaluate.settings import model_differences, recipe_differences, shift
 from evaluate.wording import duration, enumerated, number, percent, points, size, spoken

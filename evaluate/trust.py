@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from evaluate.judged import most_accurate
 from evaluate.published import TABLE_1
-from evaluate.results import FEATURE_NETWORKS, Result, most_accurate, read_table
+from evaluate.results import FEATURE_NETWORKS, Result, read_table
 from evaluate.run_files import RunFiles
 
 

@@ -3,8 +3,10 @@
 import math
 from collections.abc import Sequence
 
+from evaluate.confusions import Classes
+from evaluate.judged import QUESTIONS, Judged, Score
 from evaluate.metrics import wilson_interval
-from evaluate.results import QUESTIONS, Classes, Judged, Result, Score, Training, Transfer
+from evaluate.results import Result, Training, Transfer
 
 N_TEST = 10_000
 

@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 
 from evaluate import figures_learned
 from evaluate.canvas import BLUE, QUIET
+from evaluate.photon_curve import Line, PhotonCurve
 from evaluate.published import TABLE_1
-from evaluate.results import Limit, Line, PhotonCurve
+from evaluate.results import Limit
 from tests.evaluate.drawing import watch_drawing
 from tests.evaluate.judging import judged, result, transfer
 

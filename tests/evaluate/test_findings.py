@@ -3,7 +3,8 @@
 import pytest
 
 from evaluate import findings
-from evaluate.results import Limit, Line, PhotonCurve
+from evaluate.photon_curve import Line, PhotonCurve
+from evaluate.results import Limit
 from tests.evaluate.judging import judged, result, transfer
 
 LIMIT = Limit("known", 0.9, 0.02, 264, 2500, (1250, 0.89))

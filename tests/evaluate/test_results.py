@@ -7,10 +7,12 @@ import pandas as pd
 import pytest
 
 from evaluate.config import RunConfig
+from evaluate.confusions import class_matrix
 from evaluate.contents import main_conditions
+from evaluate.learned import learned
 from evaluate.predictions import read_predictions
-from evaluate.results import class_matrix, learned, variants
 from evaluate.run_files import RunFiles
+from evaluate.variants import variants
 from simulate.dataset import open_dataset
 from tests.evaluate.judging import judged, result
 from train.config import ModelConfig

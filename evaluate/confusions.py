@@ -1,0 +1,112 @@
+"""What is taken for what."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from evaluate import metrics
+from evaluate.predictions import asked_of
+from evaluate.tables import per_class
+from simulate.config import NO_STRUCTURE
+from simulate.dataset import Dataset
+
+HEADS = {"count": "hit_multiplicity", "particle": "structure"}
+"""Head -> the column of predictions that it answers."""
+
+SMALLEST_MISTAKE = 0.05
+"""Share of a label's patterns that an answer must take to be listed as a mistake."""
+
+MISTAKES_LISTED = 4
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One answer that is often given in place of another."""
+
+    truth: str
+    answer: str
+    share: float
+    """of the patterns that are `truth`"""
+
+
+@dataclass(frozen=True)
+class Classes:
+    """What one training answers, class by class."""
+
+    model: str
+    seed: int
+    mistakes: dict[str, list[Mistake]]
+    """structure, hit_multiplicity -> the most frequent mistakes"""
+    recall: dict[str, dict[int, float]]
+    """structure, or none -> hit multiplicity -> share of the class with both answers right"""
+    particle_recall: dict[str, float]
+    particle_precision: dict[str, float]
+
+
+def confusions(predictions: pd.DataFrame, dataset: Dataset) -> dict[str, NDArray[np.int64]]:
+    """Head's column -> how often each label (row) was given each answer (column), of those that are asked for it."""
+    known: dict[str, Sequence[Any]] = {"structure": dataset.structures, "hit_multiplicity": dataset.hit_multiplicities}
+    return {
+        column: metrics.confusion(asked[column].to_numpy(), asked[f"predicted_{column}"].to_numpy(), labels)
+        for column, labels in known.items()
+        for asked in [asked_of(predictions, column)]
+    }
+
+
+def class_matrix(
+    predictions: pd.DataFrame, structures: Sequence[str], hit_multiplicities: Sequence[int]
+) -> NDArray[np.int64]:
+    """(k, k) how often each class with a particle (row) was given each of them as the answer (column).
+
+    Ordered by structure, then by hit multiplicity. Patterns of no particle, or taken for such, are left out.
+    """
+    shown = predictions[(predictions["hit_multiplicity"] > 0) & (predictions["predicted_hit_multiplicity"] > 0)]
+    classes = [f"{structure} {n}" for structure in structures for n in hit_multiplicities]
+    truth, given = (
+        (shown[f"{prefix}structure"] + " " + shown[f"{prefix}hit_multiplicity"].astype(str)).to_numpy(str)
+        for prefix in ("", "predicted_")
+    )
+    return metrics.confusion(truth, given, classes)
+
+
+def collapsed_heads(predictions: pd.DataFrame) -> tuple[str, ...]:
+    """Heads that give one answer to patterns that differ."""
+    return tuple(
+        head
+        for head, column in HEADS.items()
+        for asked in [asked_of(predictions, column)]
+        if asked[f"predicted_{column}"].nunique() == 1 < asked[column].nunique()
+    )
+
+
+def classes_of(model: str, seed: int, predictions: pd.DataFrame, dataset: Dataset) -> Classes:
+    """From the predictions of one training."""
+    matrices = confusions(predictions, dataset)
+    recall: dict[str, dict[int, float]] = {}
+    for row in per_class(predictions).itertuples():
+        recall.setdefault(row.structure, {})[row.hit_multiplicity] = row.recall
+    return Classes(
+        model=model,
+        seed=seed,
+        mistakes={
+            "structure": _mistakes(matrices["structure"], dataset.structures),
+            "hit_multiplicity": _mistakes(matrices["hit_multiplicity"], dataset.hit_multiplicities),
+        },
+        recall={name: recall[name] for name in (*dataset.structures, NO_STRUCTURE) if name in recall},
+        particle_recall=dict(zip(dataset.structures, metrics.recall(matrices["structure"]), strict=True)),
+        particle_precision=dict(zip(dataset.structures, metrics.precision(matrices["structure"]), strict=True)),
+    )
+
+
+def _mistakes(matrix: NDArray[np.int64], labels: Sequence[Any]) -> list[Mistake]:
+    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    np.fill_diagonal(share, 0)
+    worst = sorted(np.argwhere(share >= SMALLEST_MISTAKE).tolist(), key=lambda at: -share[tuple(at)])
+    return [
+        Mistake(str(labels[truth]), str(labels[answer]), float(share[truth, answer]))
+        for truth, answer in worst[:MISTAKES_LISTED]
+    ]

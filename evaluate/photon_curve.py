@@ -1,0 +1,89 @@
+"""Accuracy against photons per pulse."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from evaluate.config import RunConfig
+from evaluate.judged import Judged
+from evaluate.results import Limit, Result, Transfer, learn_features, read_limits
+from evaluate.run_files import RunFiles
+from simulate.dataset import Dataset
+
+
+@dataclass(frozen=True)
+class Line:
+    """One model at several numbers of photons."""
+
+    model: str
+    trained_on: str | None
+    """None where it was trained at each of them anew"""
+    points: dict[str, Judged]
+    """dataset -> how it does there"""
+
+
+@dataclass(frozen=True)
+class PhotonCurve:
+    """Accuracy against photons per pulse."""
+
+    photons_per_pulse: dict[str, float]
+    """dataset -> photons, in ascending order"""
+    photons_per_single_hit: dict[str, float]
+    """dataset -> mean photons in a pattern of one particle, over the structures"""
+    networks: list[Line]
+    baselines: list[Line]
+    limits: dict[str, list[Limit]]
+
+
+def photon_curve(
+    files: RunFiles,
+    config: RunConfig,
+    datasets: Mapping[str, Dataset],
+    results: Sequence[Result],
+    transfers: Sequence[Transfer],
+) -> PhotonCurve | None:
+    """Accuracy against photons per pulse; None where no curve is asked for."""
+    photons = {name: config.simulation.datasets[name].photons_per_pulse for name in config.evaluation.photon_curve}
+    levels = sorted(photons, key=lambda name: photons[name])
+    if not levels:
+        return None
+    own = {result.condition: result for result in results}
+    at_each = [own[level] for level in levels if level in own]
+    names = learn_features([*config.trained.models, *config.evaluation.ensembles])
+    elsewhere: dict[tuple[str, str], dict[str, Judged]] = {}
+    for transfer in transfers:
+        for judged in transfer.models:
+            if transfer.condition in levels and judged.name in names:
+                points = elsewhere.setdefault((judged.name, transfer.trained_on), {})
+                points[transfer.condition] = judged
+                if transfer.trained_on in levels:
+                    points[transfer.trained_on] = own[transfer.trained_on].of(judged.name)
+    limits = read_limits(files, config)
+    in_single_hits = {level: photons_per_single_hit(datasets[level]).values() for level in levels}
+    return PhotonCurve(
+        photons_per_pulse={level: photons[level] for level in levels},
+        photons_per_single_hit={level: float(np.mean(list(hits))) for level, hits in in_single_hits.items() if hits},
+        networks=_lines([(result.condition, judged) for result in at_each for judged in result.networks])
+        + [
+            Line(model, trained_on, {level: points[level] for level in levels if level in points})
+            for (model, trained_on), points in elsewhere.items()
+        ],
+        baselines=_lines([(result.condition, judged) for result in at_each for judged in result.baselines]),
+        limits={level: limits[level] for level in levels if level in limits},
+    )
+
+
+def photons_per_single_hit(dataset: Dataset) -> dict[str, float]:
+    """Structure -> mean photons in a pattern of one particle, background included; empty where no shot hit one."""
+    return {
+        entry["structure"]: entry["photons_mean"] for entry in dataset.card["classes"] if entry["hit_multiplicity"] == 1
+    }
+
+
+def _lines(points: Sequence[tuple[str, Judged]]) -> list[Line]:
+    """A line for every model, from its points (dataset, judged)."""
+    lines: dict[str, Line] = {}
+    for dataset, judged in points:
+        lines.setdefault(judged.name, Line(judged.name, None, {})).points[dataset] = judged
+    return list(lines.values())
