@@ -33,8 +33,8 @@ MULTIPLICITIES = (1, 2, 3, 4)
 SIZES, FAR = (44_000, 110_000, 220_000), 100_000_000
 """Patterns."""
 
-JOBS, FAR_JOBS = (100, 300, 900), 6104
-"""Jobs of a dataset; those of 10⁸ patterns in shards of 1,024, 16 a job."""
+JOBS, FAR_JOBS = (100, 300, 900), 1526
+"""Jobs of a dataset; those of 10⁸ patterns in shards of 1,024, 64 a job."""
 
 PER_SHARD = 1024
 STORED = 409

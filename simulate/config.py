@@ -176,7 +176,7 @@ class StorageConfig(Strict):
 
     patterns_per_chunk: Annotated[int, Field(ge=1)] = 16
     patterns_per_shard: Annotated[int, Field(ge=1)] = 1024
-    shards_per_job: Annotated[int, Field(ge=1)] = Field(16, description="whole shards rendered by one Snakemake job")
+    shards_per_job: Annotated[int, Field(ge=1)] = Field(64, description="whole shards rendered by one Snakemake job")
 
     @model_validator(mode="after")
     def _shards_hold_whole_chunks(self) -> Self:

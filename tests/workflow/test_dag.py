@@ -15,13 +15,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_papers_dag_is_whole(workflow) -> None:
-    """11 structures, 220,000 patterns in 215 shards of 1,024, 16 shards a job; three seeds."""
+    """11 structures, 220,000 patterns in 215 shards of 1,024, 64 shards a job; three seeds."""
     jobs = workflow.planned(configfile=ROOT / "config.yaml")
     assert jobs["structure"] == 11
     assert jobs["volume"] == 4 * 11  # the shifted beam, the near detector and the higher energy each reach farther
     assert jobs["plan"] == 2  # ballistic, surface_contact
     assert jobs["geometry"] == jobs["dataset"] == jobs["dataset_layout"] == 23
-    assert jobs["dataset_shards"] == 21 * 14 + 2 * 6  # two datasets of 96,250 patterns, mostly single hits
+    assert jobs["dataset_shards"] == 21 * 4 + 2 * 2  # two datasets of 96,250 patterns, mostly single hits
     assert jobs["train"] == 3 * (6 * 8 + 3 * 15)  # six networks on eight datasets, three on seven more
     in_distribution = jobs["train"] + 15 * 3  # and ours together, and two baselines
     of_noisy, of_others = 3 * 9 + 3, 3 * 3 + 3
