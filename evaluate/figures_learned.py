@@ -148,7 +148,7 @@ def accuracies(path: Path, results: Sequence[Result]) -> None:
             Patch(color=BLUE, alpha=0.22, linewidth=0, label="mean"),
             Line2D([], [], color=QUIET, marker="o", markersize=3.5, linestyle="none", label="baseline"),
         ]
-        if any(result.published for result in results):
+        if any(row.name in result.published.rows for result in results if result.published for row in result.judged):
             handles.append(Line2D([], [], **POSTER_MARK, label="the poster"))
         figure.legend(handles=handles, loc="upper left", ncols=4, borderaxespad=0.2, fontsize=8)
 

@@ -79,6 +79,16 @@ def test_accuracies_have_a_dot_a_seed_and_the_posters_figure(drawn: list[Figure]
     assert colors == {BLUE, QUIET}
 
 
+@pytest.mark.parametrize(("name", "has_one"), [("late10", True), ("ours", False)])
+def test_the_poster_is_in_the_legend_where_it_has_a_figure(
+    drawn: list[Figure], tmp_path: Path, name: str, has_one: bool
+) -> None:
+    clean = result([judged(name, 0.8)], [judged("majority", 0.02)], "clean", published=TABLE_1)
+    figures_learned.accuracies(tmp_path / "accuracies.svg", [clean])
+    labels = [text.get_text() for text in drawn[0].legends[0].get_texts()]
+    assert ("the poster" in labels) == has_one
+
+
 def curve() -> PhotonCurve:
     """Two levels; `a` trained at each, `b` elsewhere; a baseline and a limit at one of them."""
     return PhotonCurve(
