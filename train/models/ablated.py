@@ -1,5 +1,7 @@
 """`folded` with one thing changed, to measure what that thing is worth (config/ablation.yaml)."""
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
@@ -77,41 +79,26 @@ def cartesian(n_structures: int, n_multiplicities: int) -> Cartesian:
     return Cartesian(n_structures, n_multiplicities)
 
 
-def folded_apart(n_structures: int, n_multiplicities: int) -> Folded:
-    """Opposite places not added: twice the angles."""
-    return Folded(n_structures, n_multiplicities, adds_opposite=False)
+folded_apart = partial(Folded, adds_opposite=False)
+"""Opposite places not added: twice the angles."""
 
+folded_inner = partial(Folded, n_outer=0)
+"""Without the rings beyond 32 pixels."""
 
-def folded_inner(n_structures: int, n_multiplicities: int) -> Folded:
-    """Without the rings beyond 32 pixels."""
-    return Folded(n_structures, n_multiplicities, n_outer=0)
+folded_asinh = partial(Folded, steps=())
+"""Without the soft steps."""
 
+folded_ring_norm = partial(Folded, norm=RingNorm)
+"""Each ring of each map normalised by itself."""
 
-def folded_asinh(n_structures: int, n_multiplicities: int) -> Folded:
-    """Without the soft steps."""
-    return Folded(n_structures, n_multiplicities, steps=())
+folded_plain = partial(Folded, block=Plain)
+"""Without the identities of its residual blocks."""
 
+folded_kernel5 = partial(Folded, kernel=5)
+"""Kernels of 5 for 3."""
 
-def folded_ring_norm(n_structures: int, n_multiplicities: int) -> Folded:
-    """Each ring of each map normalised by itself."""
-    return Folded(n_structures, n_multiplicities, norm=RingNorm)
+folded_wide = partial(Folded, width=2 * WIDTH)
+"""Twice the maps."""
 
-
-def folded_plain(n_structures: int, n_multiplicities: int) -> Folded:
-    """Without the identities of its residual blocks."""
-    return Folded(n_structures, n_multiplicities, block=Plain)
-
-
-def folded_kernel5(n_structures: int, n_multiplicities: int) -> Folded:
-    """Kernels of 5 for 3."""
-    return Folded(n_structures, n_multiplicities, kernel=5)
-
-
-def folded_wide(n_structures: int, n_multiplicities: int) -> Folded:
-    """Twice the maps."""
-    return Folded(n_structures, n_multiplicities, width=2 * WIDTH)
-
-
-def folded_dropout(n_structures: int, n_multiplicities: int) -> Folded:
-    """A tenth of the features, and of the last layer, dropped in training."""
-    return Folded(n_structures, n_multiplicities, dropout=DROPOUT)
+folded_dropout = partial(Folded, dropout=DROPOUT)
+"""A tenth of the features, and of the last layer, dropped in training."""
