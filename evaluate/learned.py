@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from evaluate.config import RunConfig
 from evaluate.photon_curve import PhotonCurve, photon_curve
-from evaluate.results import Result, Transfer, read_results, read_transfers
+from evaluate.results import Result, Transfer, read_limits, read_results, read_transfers
 from evaluate.run_files import RunFiles
 from evaluate.variants import Variant, variants
 from simulate.dataset import Dataset
@@ -29,10 +29,11 @@ class Learned:
 
 def learned(files: RunFiles, config: RunConfig, datasets: Mapping[str, Dataset]) -> Learned:
     """What a finished run learned from its datasets; FileNotFoundError names what the run lacks."""
-    results, transfers = read_results(files, config, datasets), read_transfers(files, config)
+    limits = read_limits(files, config)
+    results, transfers = read_results(files, config, datasets, limits), read_transfers(files, config)
     return Learned(
         results=results,
         transfers=transfers,
-        curve=photon_curve(files, config, datasets, results, [t for asked in transfers.values() for t in asked]),
+        curve=photon_curve(config, datasets, results, [t for asked in transfers.values() for t in asked], limits),
         variants=variants(config.trained.models, results),
     )

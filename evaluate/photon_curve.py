@@ -7,8 +7,7 @@ import numpy as np
 
 from evaluate.config import RunConfig
 from evaluate.judged import Judged
-from evaluate.results import Limit, Result, Transfer, learn_features, read_limits
-from evaluate.run_files import RunFiles
+from evaluate.results import Limit, Result, Transfer, learn_features
 from simulate.dataset import Dataset
 
 
@@ -37,11 +36,11 @@ class PhotonCurve:
 
 
 def photon_curve(
-    files: RunFiles,
     config: RunConfig,
     datasets: Mapping[str, Dataset],
     results: Sequence[Result],
     transfers: Sequence[Transfer],
+    limits: Mapping[str, list[Limit]],
 ) -> PhotonCurve | None:
     """Accuracy against photons per pulse; None where no curve is asked for."""
     photons = {name: config.simulation.datasets[name].photons_per_pulse for name in config.evaluation.photon_curve}
@@ -59,7 +58,6 @@ def photon_curve(
                 points[transfer.condition] = judged
                 if transfer.trained_on in levels:
                     points[transfer.trained_on] = own[transfer.trained_on].of(judged.name)
-    limits = read_limits(files, config)
     in_single_hits = {level: photons_per_single_hit(datasets[level]).values() for level in levels}
     return PhotonCurve(
         photons_per_pulse={level: photons[level] for level in levels},

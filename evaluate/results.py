@@ -98,7 +98,7 @@ class Transfer:
     def strongest_of(self, baselines: Sequence[Judged]) -> Judged | None:
         """Of these baselines, asked about the other dataset, the one of highest mean test accuracy."""
         here = [judged for judged in self.models if judged.name in {baseline.name for baseline in baselines}]
-        return max(here, key=lambda judged: judged.mean["test_accuracy"], default=None)
+        return most_accurate(here) if here else None
 
 
 def read_table(files: RunFiles, name: str) -> pd.DataFrame:
@@ -107,10 +107,11 @@ def read_table(files: RunFiles, name: str) -> pd.DataFrame:
     return pd.read_csv(files.table(name), dtype=dict.fromkeys(text, str), keep_default_na=False, na_values=[""])
 
 
-def read_results(files: RunFiles, config: RunConfig, datasets: Mapping[str, Dataset]) -> list[Result]:
+def read_results(
+    files: RunFiles, config: RunConfig, datasets: Mapping[str, Dataset], limits: Mapping[str, list[Limit]]
+) -> list[Result]:
     """What was learned, for each dataset that was trained on."""
     table = with_lone(read_table(files, "cnn"), read_table(files, "per_class"))
-    limits = read_limits(files, config)
     return [
         _result(files, config, datasets[condition], table[table["condition"] == condition], limits.get(condition, []))
         for condition in config.trained.conditions
