@@ -148,7 +148,7 @@ def accuracies(path: Path, results: Sequence[Result]) -> None:
             Patch(color=BLUE, alpha=0.22, linewidth=0, label="mean"),
             Line2D([], [], color=QUIET, marker="o", markersize=3.5, linestyle="none", label="baseline"),
         ]
-        if any(row.name in result.published.rows for result in results if result.published for row in result.judged):
+        if any(result.in_the_poster(judged.name) for result in results for judged in result.judged):
             handles.append(Line2D([], [], **POSTER_MARK, label="the poster"))
         figure.legend(handles=handles, loc="upper left", ncols=4, borderaxespad=0.2, fontsize=8)
 
@@ -178,9 +178,8 @@ def _draw_accuracies(axes: Axes, result: Result, rows: Mapping[str, int]) -> Non
             size=7.5,
             weight="bold" if judged.name == best else "normal",
         )
-        if result.published and judged.name in result.published.rows:
-            published = result.published.rows[judged.name].test_accuracy
-            axes.plot([100 * published], [place], clip_on=False, **POSTER_MARK)
+        if published := result.in_the_poster(judged.name):
+            axes.plot([100 * published.test_accuracy], [place], clip_on=False, **POSTER_MARK)
     first_baseline = min(rows[baseline.name] for baseline in result.baselines)
     axes.axhline(first_baseline - 0.5, color=QUIET, linewidth=0.6)
     axes.set_ylim(len(rows) - 0.5, -0.5)

@@ -11,7 +11,7 @@ from evaluate.confusions import Classes, classes_of, collapsed_heads
 from evaluate.contents import BASELINE_SEED, networks
 from evaluate.judged import Judged, lone_accuracy, most_accurate, read_judged, with_lone
 from evaluate.predictions import read_predictions
-from evaluate.published import PublishedTable, published_for
+from evaluate.published import PublishedScore, PublishedTable, published_for
 from evaluate.run_files import RunFiles
 from evaluate.tables import per_class
 from simulate.dataset import Dataset
@@ -79,6 +79,10 @@ class Result:
     def strongest(self) -> Judged:
         """The baseline of highest mean test accuracy."""
         return most_accurate(self.baselines)
+
+    def in_the_poster(self, model: str) -> PublishedScore | None:
+        """What the poster has for a network of that name."""
+        return self.published.rows.get(model) if self.published else None
 
 
 @dataclass(frozen=True)
