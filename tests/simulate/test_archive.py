@@ -17,7 +17,7 @@ from simulate.archive import fetch, sha256
 from simulate.config import ArchiveConfig
 
 ENTRY = b"data_1AON\n_entry.id 1AON\n"
-GOOD = gzip.compress(ENTRY)
+GOOD = gzip.compress(ENTRY, mtime=0)
 
 
 class Server(ThreadingHTTPServer):
@@ -190,7 +190,11 @@ def test_retries_are_counted_per_server(tmp_path: Path, server: Server) -> None:
     assert server.requests == [FIRST, FIRST, SECOND, SECOND]
 
 
-@pytest.mark.parametrize("body", [GOOD[:-5], b"", ENTRY, gzip.compress(b"<html>sign in</html>")])
+@pytest.mark.parametrize(
+    "body",
+    [GOOD[:-5], b"", ENTRY, gzip.compress(b"<html>sign in</html>")],
+    ids=["cut", "empty", "not compressed", "web page"],
+)
 def test_incomplete_download_never_enters_the_cache(tmp_path: Path, server: Server, body: bytes) -> None:
     server.answers[FIRST] = [(200, body)]
     config = configure(tmp_path, two_servers(server)[0], retries=1)
