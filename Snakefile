@@ -4,7 +4,6 @@
 #   snakemake --cores all                                 the paper (config.yaml)
 
 import math
-import os
 from pathlib import Path
 
 import snakemake.exceptions
@@ -67,11 +66,16 @@ localrules:
     all,
 
 
-# Jobs side by side on one machine share its memory; one that asks for more than there is runs alone. On a cluster the
-# profile says what a node has.
-if workflow.local_exec and "mem_mb" not in workflow.global_resources:
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    workflow.register_resource("mem_mb", int(memory / 1e6))
+# Jobs side by side on one machine, or in one container, share its memory; one that asks for more than there is runs
+# alone. On a cluster the profile says what a node has. Imported here, as a job's own process has no use for it.
+if (
+    workflow.is_main_process
+    and workflow.local_exec
+    and "mem_mb" not in workflow.global_resources
+):
+    from distributed.system import MEMORY_LIMIT
+
+    workflow.register_resource("mem_mb", int(MEMORY_LIMIT / 1e6))
 
 
 # Every look for ready jobs sets a timer to look again in a second, and every job that ends is one more look: after 500

@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 import pandas as pd
-import psutil
 import pytest
 import yaml
+from distributed.system import MEMORY_LIMIT
 
 from evaluate import work
 from evaluate.config import load_config
@@ -87,7 +87,7 @@ def test_ready_jobs_are_looked_for_when_one_has_ended_not_every_second(finished)
 def test_jobs_side_by_side_share_the_memory_of_the_machine(finished) -> None:
     log = (finished.folder / "snakemake.log").read_text()
     [provided] = (line for line in log.splitlines() if line.startswith("Provided resources: mem_mb="))
-    assert str(int(psutil.virtual_memory().total / 1e6)) in provided
+    assert str(int(MEMORY_LIMIT / 1e6)) in provided
 
 
 def test_what_it_took_is_told_of_every_job(finished) -> None:
