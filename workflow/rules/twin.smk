@@ -74,9 +74,7 @@ rule embed:
         gpu=gpus(TWINS),
     params:
         about=lambda wildcards: asked_about(RUN, learner_of(wildcards)),
-        source=source_digest(
-            "evaluate.twin.embedded", "train.embeddings", "evaluate.twin.controls"
-        ),
+        source=embedding_source,
     message:
         "{wildcards.learner} of {wildcards.dataset}, {wildcards.fold} held out, {wildcards.shape}, seed {wildcards.seed}: embeddings"
     script:

@@ -53,6 +53,13 @@ def embeds(wildcards):
     return FILES.twin(*where, wildcards.seed) / name
 
 
+def embedding_source(wildcards):
+    """Digest of the code that embeds."""
+    is_control = wildcards.learner in CONTROLS
+    learner = "evaluate.twin.controls" if is_control else "train.embeddings"
+    return source_digest("evaluate.twin.embedded", learner)
+
+
 def twin_mb(wildcards, input, threads):
     recipe = TWINS.encoders[wildcards.encoder].recipe
     return descent_mb(wildcards.dataset, recipe, input.get("volumes", []))
