@@ -67,10 +67,12 @@ localrules:
 
 
 # Jobs side by side on one machine, or in one container, share its memory; one that asks for more than there is runs
-# alone. On a cluster the profile says what a node has. Imported here, as a job's own process has no use for it.
+# alone. What the jobs of a cluster have does not depend on where Snakemake runs: its profile says what a node has. That
+# jobs go to a cluster can be told here by their number (--jobs), which must be given for one; the executor is not known
+# yet. Imported here, as a job's own process has no use for it.
 if (
     workflow.is_main_process
-    and workflow.local_exec
+    and workflow.nodes is None
     and "mem_mb" not in workflow.global_resources
 ):
     from distributed.system import MEMORY_LIMIT

@@ -17,7 +17,7 @@ from simulate.archive import fetch, sha256
 from simulate.config import ArchiveConfig
 
 ENTRY = b"data_1AON\n_entry.id 1AON\n"
-GOOD = gzip.compress(ENTRY, mtime=0)
+GOOD = gzip.compress(ENTRY)
 
 
 class Server(ThreadingHTTPServer):

@@ -90,6 +90,14 @@ def test_jobs_side_by_side_share_the_memory_of_the_machine(finished) -> None:
     assert str(int(MEMORY_LIMIT / 1e6)) in provided
 
 
+def test_jobs_of_a_cluster_do_not_share_the_memory_of_the_machine_that_sends_them(workflow) -> None:
+    """`--jobs` is what tells that they are sent; the executor, which only a cluster has, does not matter here."""
+    done = workflow.snakemake("--jobs", "1", "results/tiny/structures/globule.npz")
+    assert done.returncode == 0, done.stderr
+    assert "Provided cores" in done.stderr
+    assert "Provided resources" not in done.stderr
+
+
 def test_what_it_took_is_told_of_every_job(finished) -> None:
     """By each of the jobs that an estimate counts, exactly: processes that rendered shards are in it."""
     config = load_config(yaml.safe_load((finished.folder / "config.yaml").read_text()))
