@@ -78,6 +78,8 @@ def best_temperature(head: Head) -> float:
     """
     if not len(head.truth):
         raise ValueError("no validation pattern to fit a temperature to; raise plan.patterns_per_class")
+    if head.probabilities.shape[1] == 1:
+        return 1.0  # sure of the only answer at every temperature
     found = minimize_scalar(
         lambda log_temperature: negative_log_likelihood(head, np.exp(log_temperature)),
         bounds=np.log(TEMPERATURES),

@@ -64,7 +64,7 @@ class TwinEvaluationConfig(Strict):
         (), description="datasets, beside the one trained on; labels of new structures are given in these alone"
     )
     controls: Annotated[tuple[Annotated[str, AfterValidator(_control)], ...], AfterValidator(unique)] = TWIN_CONTROLS
-    labels: Annotated[tuple[Annotated[int, Field(ge=1)], ...], AfterValidator(unique)] = Field(
+    labels: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1), AfterValidator(unique)] = Field(
         (1, 5, 10, 20), description="labelled patterns of a new structure, of single and of multiple hits each"
     )
     draws: Annotated[int, Field(ge=1)] = 10
@@ -176,10 +176,17 @@ class RunConfig(Strict):
                 yield f"{key}: nothing is trained on {trained_on!r}, only on {conditions}"
             if trained_on in others:
                 yield f"{key}: what was trained on {trained_on!r} is asked about it anyway; remove it here"
-            for own in self._known([trained_on]).values():
-                for other, config in self._known(others).items():
-                    if (found := config.detector.n_pixels) != (learned := own.detector.n_pixels):
-                        yield f"{key}: {other!r} has images of {found} x {found} pixels, expected {learned} x {learned}"
+            for own in self._known([trained_on]):
+                yield from self._other_pixels(key, own, others)
+                for other in self._known(others):
+                    if (found := self.simulation.selected(other)) != (learned := self.simulation.selected(own)):
+                        yield f"{key}: {other!r} has the structures {[*found][:30]}, expected {[*learned][:30]}"
+
+    def _other_pixels(self, key: str, trained_on: str, others: Iterable[str]) -> Iterator[str]:
+        learned = self.simulation.datasets[trained_on].detector.n_pixels
+        for other, config in self._known(others).items():
+            if (found := config.detector.n_pixels) != learned:
+                yield f"{key}: {other!r} has images of {found} x {found} pixels, expected {learned} x {learned}"
 
     def _unfit_curve(self) -> Iterator[str]:
         experiments = {
@@ -228,7 +235,11 @@ class RunConfig(Strict):
         for name, encoder in twins.encoders.items():
             if encoder.network in WITHOUT_COMMON_FEATURES:
                 yield f"twins.encoders.{name}: {encoder.network!r} has no features that both heads share; take another"
+            others = self.evaluation.twins.asked_about if encoder.asked_about is None else encoder.asked_about
             for dataset in self._known(encoder.datasets):
+                yield from self._other_pixels(
+                    f"twins.encoders.{name}, of {dataset!r}", dataset, () if encoder.is_grid else others
+                )
                 for fold in encoder.folds:
                     if set(self.simulation.selected(dataset)) <= set(twins.held_out(fold)):
                         yield f"twins.encoders.{name}: fold {fold!r} holds out every structure of {dataset!r}"

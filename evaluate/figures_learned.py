@@ -62,7 +62,7 @@ def confusion(path: Path, matrix: NDArray[np.int64], labels: Sequence[str], quan
         axes.imshow(share, cmap="Blues", vmin=0, vmax=115)  # not to 100: the darkest blue hides the number
         for (row, column), value in np.ndenumerate(share):
             if matrix[row, column]:
-                text = f"{value:.0f}" if value >= 0.5 else "<1"
+                text = f"{value:.0f}" if value > 0.5 else "<1"
                 axes.text(column, row, text, ha="center", va="center", color="white" if value > 60 else INK, size=8)
         axes.set_xticks(range(k), columns, rotation=90)
         axes.set_yticks(range(k), rows)

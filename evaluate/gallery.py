@@ -36,10 +36,11 @@ class Condition:
     counted: NDArray[np.int64] | None = None
     """(n_structures, n_multiplicities) photons in each pattern, written into it; None for expected photons."""
 
-    def first(self, n_structures: int) -> "Condition":
-        """The same of fewer structures."""
-        counted = None if self.counted is None else self.counted[:n_structures]
-        return replace(self, patterns=self.patterns[:n_structures], counted=counted)
+    def of(self, structures: Sequence[int]) -> "Condition":
+        """The same of these structures alone, in this order."""
+        rows = list(structures)
+        counted = None if self.counted is None else self.counted[rows]
+        return replace(self, patterns=self.patterns[rows], counted=counted)
 
     @property
     def norm(self) -> LogNorm:

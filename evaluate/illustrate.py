@@ -1,6 +1,6 @@
 """From the files of a run to its figures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -106,11 +106,10 @@ def _draw_confusions(files: RunFiles, dataset: Dataset, result: Result) -> None:
 def _draw_patterns(files: RunFiles, config: RunConfig, datasets: Mapping[str, Dataset]) -> None:
     resolutions = {name: Resolution.of(Geometry.load(files.geometry(name))) for name in datasets}
     shown = {name: _examples(dataset, resolutions[name].pixel) for name, dataset in datasets.items()}
-    first = next(iter(datasets.values()))
-    labels = first.structures, first.hit_multiplicities
+    multiplicities = config.simulation.plan.hit_multiplicities
     for name, example in shown.items():
-        n_shown = len(labels[0]) if len(shown) <= ALL_IN_FULL else STRUCTURES_OF_MANY
-        gallery(files.figure(f"gallery_{name}.png"), [example.first(n_shown)], labels[0][:n_shown], labels[1])
+        few = datasets[name].structures[: None if len(shown) <= ALL_IN_FULL else STRUCTURES_OF_MANY]
+        gallery(files.figure(f"gallery_{name}.png"), [example.of(range(len(few)))], few, multiplicities)
         histogram = datasets[name].card["photons_per_pattern"]["histogram"]
         figures.photons_per_pattern(
             files.figure(f"photons_{name}.svg"),
@@ -118,13 +117,27 @@ def _draw_patterns(files: RunFiles, config: RunConfig, datasets: Mapping[str, Da
             {int(multiplicity): np.array(patterns) for multiplicity, patterns in histogram["counts"].items()},
             expected=datasets[name].record == "expected",
         )
-    # The same rows of the plan: the same shots, without and with noise, where they are placed alike.
-    first_of = {example.counted is None: example for example in reversed(shown.values())}
-    gallery(files.figure("classes.png"), [first_of[kind] for kind in (True, False) if kind in first_of], *labels)
+    structures = {name: dataset.structures for name, dataset in datasets.items()}
+    gallery(files.figure("classes.png"), *side_by_side(list(shown.values()), structures), multiplicities)
     if condition := radial_condition(config):
         resolution = resolutions[condition]
         profiles = _radial_profiles(datasets[condition], resolution)
         figures.radial_profiles(files.figure("radial.svg"), resolution.ring_middles, profiles)
+
+
+def side_by_side(
+    examples: Sequence[Condition], structures: Mapping[str, Sequence[str]]
+) -> tuple[list[Condition], list[str]]:
+    """The first condition without and the first with noise, of the structures that both have, and these.
+
+    They are the same rows of the plan: the same shots, where they are placed alike. The first alone if they share none.
+    """
+    first_of = {example.counted is None: example for example in reversed(examples)}
+    shown = [first_of[kind] for kind in (True, False) if kind in first_of]
+    common = [name for name in structures[shown[0].name] if name in structures[shown[-1].name]]
+    if not common:
+        shown, common = shown[:1], list(structures[shown[0].name])
+    return [one.of([structures[one.name].index(name) for name in common]) for one in shown], common
 
 
 def _examples(dataset: Dataset, pixel_s: float) -> Condition:

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from simulate.experiment import BeamConfig, DatasetConfig, FluenceJitterConfig, ReadoutConfig
+from simulate.experiment import DatasetConfig, presets
 
 
 @dataclass(frozen=True)
@@ -55,24 +56,26 @@ TABLE_2 = PublishedTable(
     },
 )
 
-POSTER = DatasetConfig(
-    photons_per_pulse=1e12,
-    record="photons",
-    beam=BeamConfig(fluence_jitter=FluenceJitterConfig(model="normal", sigma=0.9, floor=0.1)),
-    readout=ReadoutConfig(read_noise_photons=0.3),
-)
+PRESETS = {"clean": TABLE_1, "poster": TABLE_2}
+"""Of simulate/presets.yaml: the experiments that the tables are of."""
 
 
 def published_for(dataset: DatasetConfig) -> PublishedTable | None:
-    """The table whose patterns were recorded as this dataset's are, whatever its name; None if neither.
+    """The table of the poster whose experiment a dataset is, whatever its name; None if it is neither.
 
-    Without noise the fluence is of no matter: networks see each pattern with unit variance. With noise it decides, so
-    pulse, jitter, read noise and background have to be the poster's.
+    Structures, how many patterns of each multiplicity there are, and a beamstop may differ. So may the fluence without
+    noise: networks see each pattern with unit variance.
     """
+    known = presets()
+    theirs = {name: DatasetConfig.model_validate(known[name]) for name in PRESETS}
+    ours = _experiment(dataset)
+    return next((table for name, table in PRESETS.items() if _experiment(theirs[name]) == ours), None)
+
+
+def _experiment(dataset: DatasetConfig) -> dict[str, Any]:
+    """What a pattern follows from, but for what may differ."""
+    values = dataset.model_dump(exclude={"engine": True, "select": {"structures", "shares"}})
+    values["detector"] |= {"pixel_size_um": dataset.detector.image_pixel_size_um, "beamstop_radius_pixels": 0.0}
     if dataset.record == "expected":
-        return TABLE_1
-    ours, poster = (
-        (d.photons_per_pulse, d.beam.fluence_jitter, d.readout.read_noise_photons, d.background)
-        for d in (dataset, POSTER)
-    )
-    return TABLE_2 if ours == poster else None
+        del values["photons_per_pulse"]
+    return values

@@ -35,11 +35,6 @@ class Resolution:
         return float(1 / border.min())
 
     @property
-    def corner_nm(self) -> float:
-        """Finest resolution on the detector."""
-        return float(1 / self.s.max())
-
-    @property
     def ring_middles(self) -> NDArray[np.float64]:
         """(n_rings,) of the rings around the beam, a pixel wide, that lie within the edge [nm⁻¹]."""
         return np.arange(0.5, int(1 / self.edge_nm / self.pixel)) * self.pixel

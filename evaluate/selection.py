@@ -93,16 +93,3 @@ def scores(predictions: pd.DataFrame, split: str) -> tuple[NDArray[np.float64], 
     """(n,) score of each pattern of a split, and (n,) whether it is a single hit: what `purity_yield` takes."""
     rows = predictions[predictions["split"] == split]
     return rows[SINGLE].to_numpy(float), (rows["hit_multiplicity"] == 1).to_numpy()
-
-
-def reweighted(purity: ArrayLike, single_fraction: float, prior: float) -> NDArray[np.float64]:
-    """Purity at the same threshold in a stream with another fraction of single hits, `prior`; yields stay.
-
-    Bayes' rule, where the streams differ in that fraction alone: the rest are the same mixture, scored alike.
-    """
-    for share in (single_fraction, prior):
-        if not 0 < share < 1:
-            raise ValueError(f"single hits are a fraction {share} of the stream; expected one between 0 and 1")
-    purity = np.asarray(purity, float)
-    single, other = purity * prior / single_fraction, (1 - purity) * (1 - prior) / (1 - single_fraction)
-    return single / (single + other)

@@ -174,5 +174,5 @@ def write_tables(files: RunFiles, config: RunConfig, provenance: Mapping[str, An
 def write_table(table: pd.DataFrame, path: Path, columns: Mapping[str, str], provenance: Mapping[str, Any]) -> None:
     """Write these columns as CSV, and what they mean and where they come from as JSON beside it."""
     with atomic_path(path) as temporary:
-        table[list(columns)].to_csv(temporary, index=False, float_format="%.6f")
+        table[list(columns)].to_csv(temporary, index=False, float_format="%.9g")
     write_json(path.with_suffix(".json"), {"table": path.name, "columns": dict(columns), **provenance})

@@ -151,8 +151,8 @@ class PlanConfig(Strict):
             raise ValueError(f"hit_multiplicities {list(self.hit_multiplicities)} must be non-empty and unique")
         if self.hit_multiplicities == (0,):
             raise ValueError("hit_multiplicities [0] hit nothing; name at least one other")
-        for name in ("train", "validation", "test"):
-            if getattr(self.split, name) * self.patterns_per_class < 1:
+        for name, n_patterns in self.split_sizes.items():
+            if n_patterns < 1:
                 raise ValueError(
                     f"patterns_per_class {self.patterns_per_class} leaves no {name} pattern per class; raise it"
                 )

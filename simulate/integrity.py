@@ -16,6 +16,9 @@ from simulate.store import array, shard_file, shard_marker
 
 NO_BACKGROUND = BackgroundConfig()
 
+UNREADABLE = ValueError, KeyError, TypeError
+"""What is raised of a record that is no JSON any more, or whose keys are others."""
+
 
 class DamagedDatasetError(RuntimeError):
     """A dataset that is incomplete or does not hold the bytes that were written; names every problem."""
@@ -30,15 +33,16 @@ def shard_problem(folder: Path, layout: Layout, shard: int, made_from: str | Non
         return f"{where} is missing: it was never finished"
     try:
         marker = read_json(marker_file)
-    except ValueError as error:
-        return f"{where} is unknown: its marker is damaged ({error})"
+        n_bytes, digest, source = marker["bytes"], marker["sha256"], marker["made_from"]
+    except UNREADABLE as error:
+        return f"{where} is unknown: its marker is damaged ({error!r})"
     if not file.exists():
         return f"{where} is missing: its marker is there, its file is not"
-    if file.stat().st_size != marker["bytes"]:
-        return f"{where} is damaged: {file.stat().st_size} bytes, expected {marker['bytes']}"
-    if sha256(file) != marker["sha256"]:
+    if file.stat().st_size != n_bytes:
+        return f"{where} is damaged: {file.stat().st_size} bytes, expected {n_bytes}"
+    if sha256(file) != digest:
         return f"{where} is damaged: its sha256 is not the one recorded when it was written"
-    if made_from is not None and marker["made_from"] != made_from:
+    if made_from is not None and source != made_from:
         return f"{where} is out of date: it was made from other inputs or code"
     return None
 
@@ -124,8 +128,8 @@ def verify(folder: Path) -> list[str]:
     try:
         card = read_json(folder / "dataset.json")
         recorded = {entry["shard"]: entry["sha256"] for entry in card["shards"]}
-    except (ValueError, KeyError) as error:
-        return [*problems, f"dataset.json is damaged ({error})"]
+    except UNREADABLE as error:
+        return [*problems, f"dataset.json is damaged ({error!r})"]
     if _layout_changed(folder, card):
         problems.append("layout.json is not what it was when the dataset was completed")
     for shard, problem in enumerate(shards):
@@ -137,6 +141,14 @@ def verify(folder: Path) -> list[str]:
 def _layout_changed(folder: Path, card: Mapping[str, Any]) -> bool:
     """Whether the layout differs from that of the completed dataset."""
     return {key: value for key, value in read_json(folder / "layout.json").items() if key != "files"} != card["layout"]
+
+
+def _is_made_by(shard: int, job_file: Path) -> bool:
+    """Whether a job's list has this shard; one that is damaged may have had any."""
+    try:
+        return shard in read_json(job_file)["shards"]
+    except UNREADABLE:
+        return True
 
 
 def repair(folder: Path) -> list[str]:
@@ -152,7 +164,7 @@ def repair(folder: Path) -> list[str]:
         if shard_problem(folder, layout, shard):
             shard_marker(folder, shard).unlink(missing_ok=True)
             for job in (folder / "jobs").glob("*.json"):
-                if shard in read_json(job)["shards"]:
+                if _is_made_by(shard, job):
                     job.unlink()
     for name in labels:
         (folder / name).unlink(missing_ok=True)

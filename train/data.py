@@ -79,7 +79,7 @@ class Batches:
     Parameters
     ----------
     rows :      range of the dataset; the splits are such ranges.
-    memory_gb : patterns held at once [1e9 bytes].
+    memory_gb : patterns held at once [1e9 bytes]; in the stored order as much as two shards are, if that is more.
     seed :      of the shuffling: an epoch's order follows from it, the epoch's number and `memory_gb` alone, whatever
                 was read before. None keeps the stored order.
     augment :   what is done to each pattern, always in the same way, when it is read.
@@ -122,6 +122,8 @@ class Batches:
 
         pattern_bytes = math.prod(dataset.shape[1:]) * self._type.itemsize
         self._shards_together = int(memory_gb * 1e9 / 2 // (pattern_bytes * dataset.patterns_per_shard))
+        if seed is None:
+            self._shards_together = max(1, self._shards_together)  # nothing is shuffled: one after the other will do
         if self.n_patterns * pattern_bytes <= memory_gb * 1e9:
             held = self._read_and_report(self._shards)
             self._held = held if held_on is None else held.on(held_on)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from simulate.files import write_json
 from train.checkpoint import Described, load, save, save_model
@@ -45,15 +46,8 @@ class Task(Generic[AnyRow]):
     """of the history"""
     watch: Callable[[nn.Module], Tensor] | None = None
     """what is kept of every epoch, to be looked at"""
-
-
-@dataclass(frozen=True)
-class Trained(Generic[AnyRow]):
-    """What a training leaves."""
-
-    history: list[AnyRow]
-    watched: list[Tensor]
-    """of every epoch, where the task watches"""
+    finish: Callable[[list[Tensor]], None] | None = None
+    """from what was watched to further files, once `model.pt` is there: what fails here has not lost the training"""
 
 
 def prepare(seed: int) -> None:
@@ -94,7 +88,7 @@ def descend(
     device: torch.device,
     folder: Path,
     record: Mapping[str, Any],
-) -> Trained[AnyRow]:
+) -> list[AnyRow]:
     """Train a network, epoch by epoch, by the recipe in its description.
 
     Writes `model.pt`, `history.csv` and `training.json`, with `record` in it, into `folder`. Until then `checkpoint.pt`
@@ -109,13 +103,19 @@ def descend(
     Raises
     ------
     RuntimeError  the loss is no longer a number.
-    ValueError    `checkpoint.pt` is damaged, or the last batch has fewer patterns than there are processes.
+    ValueError    `checkpoint.pt` is damaged, or the last batch has fewer patterns than there are processes, or a single
+                  one, of which batch normalisation makes nothing.
     """
     recipe, seed = description.recipe, description.seed
     if (last := batches.n_patterns % recipe.batch_size or recipe.batch_size) < share().n:
         raise ValueError(
             f"the last batch of an epoch has {last} pattern(s) for {share().n} processes; change recipe.batch_size, "
             f"now {recipe.batch_size}, or training.devices"
+        )
+    if last == 1 and any(isinstance(module, _BatchNorm) for module in model.modules()):
+        raise ValueError(
+            f"the last batch of an epoch has one pattern, of {batches.n_patterns}, and {description.model} normalises "
+            f"over batches; change recipe.batch_size, now {recipe.batch_size}"
         )
     if recipe.precision == "bfloat16" and emulates_bfloat16(device):
         logger.warning(
@@ -182,7 +182,7 @@ def descend(
             _report(history[-1], recipe.epochs)
 
     if not is_first():
-        return Trained(history, watched)
+        return history
     kept = kept_epoch(history, recipe.keep)
     save_model(folder / "model.pt", description, kept, kept_weights)
     write_history(folder / "history.csv", history)
@@ -202,8 +202,10 @@ def descend(
             "torch": torch.__version__,
         },
     )
+    if task.finish is not None:
+        task.finish(watched)
     checkpoint.unlink()  # or a training asked for again, perhaps because the code changed, would find itself done
-    return Trained(history, watched)
+    return history
 
 
 def _train_epoch(

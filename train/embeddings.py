@@ -1,7 +1,5 @@
 """Embeddings of patterns by a trained twin network."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,28 +9,12 @@ from train.checkpoint import TrainedEncoder
 from train.data import Batches
 from train.inputs import network_input
 
-if TYPE_CHECKING:
-    from simulate.dataset import Dataset
-
 
 @torch.inference_mode()
 def embed_batches(model: nn.Module, batches: Batches, transform: str, device: torch.device) -> Tensor:
     """Embeddings (N, d) on the device, in the order of the batches; leaves the model in evaluation mode."""
     model.eval()
     return torch.cat([model(network_input(patterns.images, transform, device)) for patterns in batches.epoch()])
-
-
-def embed(
-    trained: TrainedEncoder, dataset: "Dataset", rows: slice, batch_size: int = 256, memory_gb: float = 1.0
-) -> NDArray[np.float32]:
-    """Embeddings (n, d) of these rows; the same to the bit whenever it is asked on one machine.
-
-    Of any dataset with images of the size that it was trained on; ValueError for others.
-    """
-    must_fit(trained, dataset.shape[1:])
-    device = next(trained.model.parameters()).device
-    batches = Batches(dataset, rows, batch_size, memory_gb)
-    return embed_batches(trained.model, batches, trained.description.recipe.input, device).cpu().numpy()
 
 
 @torch.inference_mode()

@@ -5,7 +5,7 @@ pattern is called single where its score is positive. Classes weigh alike, howev
 """
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -120,7 +120,7 @@ def by_nearest(known: Known) -> Scores:
     known.must_have_both()
 
     def nearest(asked: Array, which: NDArray[np.bool_]) -> Array:
-        return np.concatenate([block.min(axis=1) for block in _squared(known.embeddings[which], asked)])
+        return np.concatenate([block.min(axis=1) for block in squared_distances(known.embeddings[which], asked)])
 
     return lambda asked: nearest(asked, ~known.is_single) - nearest(asked, known.is_single)
 
@@ -137,7 +137,7 @@ def by_neighbours(known: Known) -> Scores:
     vote = np.where(known.is_single, 0.5 / share, -0.5 / (1 - share))
 
     def scores(asked: Array) -> Array:
-        nearest = [np.argpartition(block, n - 1, axis=1)[:, :n] for block in _squared(known.embeddings, asked)]
+        nearest = [np.argpartition(block, n - 1, axis=1)[:, :n] for block in squared_distances(known.embeddings, asked)]
         return vote[np.concatenate(nearest)].mean(axis=1)
 
     return scores
@@ -260,12 +260,13 @@ def _with_ones(embeddings: Array) -> Array:
     return np.concatenate([embeddings, np.ones((len(embeddings), 1))], axis=1)
 
 
-def _squared(known: Array, asked: Array) -> "list[Array]":
+def squared_distances(known: Array, asked: Array) -> Iterator[Array]:
     """Squared distances (some, n) from patterns asked about to all known ones, a block after the other.
 
     In float64: far from the origin, the squares of float32 would leave nothing of the differences between patterns.
     """
     known = known.astype(np.float64)
     norm = np.square(known).sum(axis=1)
-    blocks = (asked[at : at + AT_ONCE].astype(np.float64) for at in range(0, len(asked), AT_ONCE))
-    return [np.square(block).sum(axis=1)[:, None] + norm - 2 * block @ known.T for block in blocks]
+    for at in range(0, len(asked), AT_ONCE):
+        block = asked[at : at + AT_ONCE].astype(np.float64)
+        yield np.square(block).sum(axis=1)[:, None] + norm - 2 * block @ known.T

@@ -62,4 +62,4 @@ def fit(
 
     batches = training_batches(dataset, recipe, seed, device, source)
     record = {"n_validation": validation.n_patterns}
-    return descend(model, Task(loss, judge, Epoch), description, batches, device, folder, record).history
+    return descend(model, Task(loss, judge, Epoch), description, batches, device, folder, record)

@@ -94,17 +94,17 @@ def fit_twin(
             "embedding_collapsed": collapsed(answer.long(), truth.long()),
         }
 
-    task = Task(loss, judge, TwinEpoch, watch=lambda _: watched[0].cpu())
-    trained = descend(model, task, description, batches, device, folder, {"n_validation": validation.n_patterns})
-    evolution = {"embeddings": torch.stack(trained.watched).numpy(), "is_single": is_single[:WATCHED]}
-    write_arrays(folder / "evolution.npz", evolution)
-    start = dataset.splits["train"].start
-    known = Batches(
-        dataset, slice(start, min(start + KNOWN, dataset.splits["train"].stop)), 256, recipe.memory_gb, structures=seen
-    )
-    encoder = load_encoder(folder / "model.pt", device).model
-    _write_known(folder / "known.npz", embed_batches(encoder, known, recipe.input, device), dataset, known)
-    return trained.history
+    def finish(evolution: list[Tensor]) -> None:
+        arrays = {"embeddings": torch.stack(evolution).numpy(), "is_single": is_single[:WATCHED]}
+        write_arrays(folder / "evolution.npz", arrays)
+        train = dataset.splits["train"]
+        rows = slice(train.start, min(train.start + KNOWN, train.stop))
+        known = Batches(dataset, rows, 256, recipe.memory_gb, structures=seen)
+        encoder = load_encoder(folder / "model.pt", device).model
+        _write_known(folder / "known.npz", embed_batches(encoder, known, recipe.input, device), dataset, known)
+
+    task = Task(loss, judge, TwinEpoch, watch=lambda _: watched[0].cpu(), finish=finish)
+    return descend(model, task, description, batches, device, folder, {"n_validation": validation.n_patterns})
 
 
 def _write_known(path: Path, embeddings: Tensor, dataset: "Dataset", batches: Batches) -> None:

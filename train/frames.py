@@ -238,23 +238,16 @@ def _mask_name(chosen: str, find: Find) -> str | None:
 
 def _bad(mask: Any, shape: tuple[int, int, int], source: str, fetch: Fetch) -> Fetch:
     """What of each frame is bad, by a mask (ny, nx) or (n, ny, nx)."""
+    from simulate.formats.cxi import unusable
+
     if mask.shape == shape:
-        return lambda rows: _unusable(np.asarray(fetch(rows)))
+        return lambda rows: unusable(np.asarray(fetch(rows)))
     if mask.shape != shape[1:]:
         raise ValueError(
             f"{source}: frames {shape} and their mask {tuple(mask.shape)} do not agree; expected {shape[1:]}"
         )
-    bad = _unusable(np.asarray(fetch(slice(None))))
+    bad = unusable(np.asarray(fetch(slice(None))))
     return lambda _: bad
-
-
-def _unusable(mask: NDArray) -> NDArray[np.bool_]:
-    """Of a mask of 32 bits, CXI's, the bits that say so; some others only tell what a pixel shows, as a peak."""
-    if mask.dtype.kind in "iu" and mask.dtype.itemsize >= 4:
-        from simulate.formats.cxi import UNUSABLE
-
-        return (mask & UNUSABLE) != 0
-    return mask != 0
 
 
 def _shape_of(array: Any, source: str) -> tuple[int, int, int]:

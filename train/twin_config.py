@@ -78,6 +78,11 @@ class EncoderConfig(Strict):
         dims, margins = self.embedding_dims or (self.recipe.embedding_dim,), self.margins or (self.recipe.margin,)
         return [(dim, margin) for dim in dims for margin in margins]
 
+    @property
+    def is_grid(self) -> bool:
+        """Whether it is trained for several embedding dimensions, or margins."""
+        return len(self.grid) > 1
+
 
 class TwinsConfig(Strict):
     """Twin networks, and which structures are held out together.

@@ -6,7 +6,7 @@ from pathlib import Path
 from evaluate.config import RunConfig
 from evaluate.contents import OURS
 from evaluate.run_files import RunFiles
-from train.twin_config import NONE, EncoderConfig, TwinTraining
+from train.twin_config import NONE, TwinTraining
 
 CONTROL = TwinTraining("", "", NONE, 0, 0.0, 0)
 """What stands in the columns of a training where nothing was trained."""
@@ -21,7 +21,7 @@ def asked_about(config: RunConfig, training: TwinTraining) -> list[str]:
     """Datasets that the encoder of a training, or a control, is asked about; a cell of a grid about its own alone."""
     encoder = config.twinned.encoders.get(training.encoder)
     others: Sequence[str] = config.evaluation.twins.asked_about
-    if encoder is not None and is_grid(encoder):
+    if encoder is not None and encoder.is_grid:
         others = ()
     elif encoder is not None and encoder.asked_about is not None:
         others = encoder.asked_about
@@ -45,14 +45,9 @@ def embeddings_file(files: RunFiles, training: TwinTraining) -> Path:
     return files.embeddings(training.dataset, training.encoder, training.fold, training.shape, training.seed)
 
 
-def is_grid(encoder: EncoderConfig) -> bool:
-    """Whether it is trained for several embedding dimensions, or margins."""
-    return len(encoder.grid) > 1
-
-
 def networks(config: RunConfig) -> list[str]:
     """Encoders that are no grid."""
-    return [name for name, encoder in config.twinned.encoders.items() if not is_grid(encoder)]
+    return [name for name, encoder in config.twinned.encoders.items() if not encoder.is_grid]
 
 
 def main_encoder(config: RunConfig) -> str | None:
@@ -124,7 +119,7 @@ def families_of(config: RunConfig, structures: Collection[str]) -> dict[str, lis
 def figure_names(config: RunConfig) -> list[str]:
     """What evaluate/twin/illustrate.py writes into figures/."""
     encoders = config.twinned.encoders
-    names = [f"twin_grid_{name}.svg" for name, encoder in encoders.items() if is_grid(encoder)]
+    names = [f"twin_grid_{name}.svg" for name, encoder in encoders.items() if encoder.is_grid]
     names += [f"twin_evolution_{name}.png" for name in networks(config)]
     if (main := main_encoder(config)) is None:
         return names

@@ -21,7 +21,6 @@ from evaluate.twin.contents import (
     figure_names,
     fold_of,
     home,
-    is_grid,
     learners,
     main_condition,
     main_encoder,
@@ -67,7 +66,7 @@ def draw_figures(files: RunFiles, config: RunConfig) -> None:
     """Draw every figure of `contents.figure_names`; FileNotFoundError where the run is not that far."""
     names, table = figure_names(config), read_table(files.table("twin"))
     for name, encoder in config.twinned.encoders.items():
-        if is_grid(encoder):
+        if encoder.is_grid:
             figures.grid(files.figure(f"twin_grid_{name}.svg"), *grid_tables(table, config, name))
         else:
             _draw_evolution(files, config, name)

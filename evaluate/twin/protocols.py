@@ -30,6 +30,7 @@ from train.few_shot import (
     by_nearest,
     by_neighbours,
     settled,
+    squared_distances,
 )
 
 N_PAIRS = 20_000
@@ -246,21 +247,22 @@ def triplets(protocol: str, about: Embedded, seed: int) -> Answer:
     single, multiple = np.flatnonzero(about.is_single), np.flatnonzero(~about.is_single)
     right = 0.0
     for mine, theirs in ((single, multiple), (multiple, single)):
-        anchor, positive = generator.choice(mine, (2, N_PAIRS // 2))
-        negative = generator.choice(theirs, N_PAIRS // 2)
+        n = len(mine)
+        first = generator.integers(n, size=N_PAIRS // 2)
+        another = (first + generator.integers(1, max(2, n), N_PAIRS // 2)) % n
+        anchor, positive, negative = mine[first], mine[another], generator.choice(theirs, N_PAIRS // 2)
         near, far = (
             np.square(about.embeddings[anchor] - about.embeddings[other]).sum(axis=1) for other in (positive, negative)
         )
-        right += ((near < far) & (anchor != positive)).sum() + ((near == far) & (anchor != positive)).sum() / 2
+        right += (near < far).sum() + (near == far).sum() / 2
     return Answer(protocol, "triplets", N_PAIRS, right / N_PAIRS, 0.5)
 
 
 def _voted(known: Array, number: NDArray[np.intp], about: Array) -> NDArray[np.intp]:
     """(m,) most frequent number among the nearest known embeddings; of equals the smallest."""
     n = min(NEIGHBOURS_OF_A_CLASS, len(known))
-    norm, answers = np.square(known).sum(axis=1), []
-    for at in range(0, len(about), 1024):
-        squared = norm - 2 * about[at : at + 1024] @ known.T
+    answers = []
+    for squared in squared_distances(known, about):
         near = number[np.argpartition(squared, n - 1, axis=1)[:, :n]]
         answers.append((near[:, :, None] == np.arange(number.max() + 1)).sum(axis=1).argmax(axis=1))
     return np.concatenate(answers)

@@ -38,6 +38,13 @@ LONG_NAMES = {
 }
 
 
+def unusable(mask: NDArray) -> NDArray[np.bool_]:
+    """Where a mask says not to use a pixel: 32 bits by those of CXI that mean it, any others where they are not 0."""
+    if mask.dtype.kind in "iu" and mask.dtype.itemsize >= 4:
+        return (mask & UNUSABLE) != 0
+    return mask != 0
+
+
 def write_cxi(patterns: Patterns, path: Path | str) -> None:
     """Write one entry that holds all patterns, atomically."""
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
@@ -128,7 +135,7 @@ def read_cxi(path: Path | str) -> Patterns:
             )
         mask, s = read_array(file, f"{DETECTOR}/mask"), read_array(file, f"{IMAGE}/reciprocal_coordinates")
         instrument = Instrument(
-            mask=None if mask is None or mask.ndim != 2 else (mask & UNUSABLE) != 0,
+            mask=None if mask is None or mask.ndim != 2 else unusable(mask),
             photon_energy_eV=read_number(file, f"{SOURCE}/energy", 1 / constants.eV),
             pixel_size_um=read_number(file, f"{DETECTOR}/x_pixel_size", 1e6),
             distance_mm=read_number(file, f"{DETECTOR}/distance", 1e3),

@@ -99,6 +99,10 @@ def test_likelihood_and_probabilities_at_a_temperature_by_hand() -> None:
     np.testing.assert_allclose(calibration.tempered(head.probabilities, 0.5), [[1 / 17, 16 / 17], [0.5, 0.5]])
 
 
+def test_the_only_answer_there_is_has_no_temperature() -> None:
+    assert calibration.best_temperature(Head(np.ones((5, 1)), np.zeros(5, int))) == 1
+
+
 def test_impossible_answers_that_are_right_cost_the_floor() -> None:
     head = Head(np.array([[1.0, 0.0]]), np.array([1]))
     assert calibration.negative_log_likelihood(head) == pytest.approx(-np.log(calibration.FLOOR))

@@ -209,6 +209,24 @@ def test_an_evaluation_that_cannot_be_made_is_refused(
     assert message in str(error.value)
 
 
+def test_a_model_is_not_asked_about_structures_that_it_does_not_know(noisy_mapping: dict[str, Any]) -> None:
+    noisy_mapping["simulation"]["structures"].append({"id": "1abc"})
+    set_at(noisy_mapping, "simulation.datasets.known", {"base": "noisy", "select": {"structures": "phantoms"}})
+    set_at(noisy_mapping, "evaluation.transfers", {"noisy": ["known"]})
+    with pytest.raises(ValueError, match=r"noisy: 'known' has the structures \['ball'\], expected \['ball', '1abc'\]"):
+        load_config(noisy_mapping)
+
+
+def test_an_encoder_is_not_asked_about_images_of_another_size(noisy_mapping: dict[str, Any]) -> None:
+    """But for a grid, which is asked about what it was trained on alone."""
+    set_at(noisy_mapping, "twins", {"datasets": ["noisy"], "encoders": {"plain": {"network": "late10"}}})
+    set_at(noisy_mapping, "evaluation.twins", {"asked_about": ["small"]})
+    with pytest.raises(ValueError, match=r"twins.encoders.plain, of 'noisy': 'small' has images of 64 x 64 pixels"):
+        load_config(noisy_mapping)
+    set_at(noisy_mapping, "twins.encoders.plain.margins", [0.1, 1e-5])
+    load_config(noisy_mapping)
+
+
 def test_there_is_no_limit_without_single_hits(noisy_mapping: dict[str, Any]) -> None:
     set_at(noisy_mapping, "simulation.plan.hit_multiplicities", [2, 3])
     set_at(noisy_mapping, "evaluation.limits", {"datasets": ["noisy"]})

@@ -13,6 +13,7 @@ from evaluate.canvas import PATTERN_COLORS
 from evaluate.config import RunConfig
 from evaluate.contents import figure_names
 from evaluate.gallery import Condition
+from evaluate.illustrate import side_by_side
 from evaluate.run_files import RunFiles
 from tests.evaluate.drawing import watch_drawing
 
@@ -50,6 +51,18 @@ def test_a_finished_run_has_exactly_the_figures_that_are_promised(finished_run: 
         *(f"{kind}_{condition}.svg" for kind in each for condition in ("clean", "noisy")),
     }
     assert min(written.values()) > 5000
+
+
+def test_shots_stand_side_by_side_where_both_conditions_have_their_structure() -> None:
+    clean, noisy = conditions()
+    shown, common = side_by_side([noisy, clean], {"clean": "abc", "noisy": "xca"})
+    assert common == ["a", "c"]
+    assert [one.name for one in shown] == ["clean", "noisy"]
+    np.testing.assert_array_equal(shown[0].patterns, clean.patterns[[0, 2]])
+    np.testing.assert_array_equal(shown[1].patterns, noisy.patterns[[2, 1]])
+    np.testing.assert_array_equal(shown[1].counted, noisy.counted[[2, 1]])
+    (alone,), common = side_by_side([clean, noisy], {"clean": "abc", "noisy": "xyz"})
+    assert (alone.name, common) == ("clean", ["a", "b", "c"])
 
 
 def test_overview_has_a_panel_for_every_class_and_condition(drawn: list[Figure], tmp_path: Path) -> None:

@@ -46,6 +46,11 @@ POSTER = presets()["poster"]
         (POSTER | {"readout": {"read_noise_photons": 0.15}}, None),
         (POSTER | {"beam": {"fluence_jitter": {"model": "none"}}}, None),
         (POSTER | {"background": {"flat_photons": 0.02}}, None),
+        (POSTER | {"beam": POSTER["beam"] | {"focus_radius_um": 0.1}}, None),
+        (POSTER | {"beam": POSTER["beam"] | {"centre_jitter_um": 900}}, None),
+        (POSTER | {"placement": "random_contact"}, None),
+        (POSTER | {"select": {"views": {"side": "outside"}}}, None),
+        (presets()["clean"] | {"detector": {"missing": "half"}}, None),
     ],
 )
 def test_a_dataset_is_compared_where_it_is_recorded_alike(values: dict[str, Any], number: int | None) -> None:

@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from evaluate.selection import operating_points, purity_yield, reweighted, threshold_for
+from evaluate.selection import operating_points, purity_yield, threshold_for
 
 
 def scored(n: int, distance: float, seed: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -109,16 +109,3 @@ def test_where_nothing_is_kept_there_is_no_purity() -> None:
 def test_a_run_without_single_hits_has_no_rows() -> None:
     table = predictions(scored(10, 1, 0), scored(10, 1, 1)).drop(columns="p_hit_multiplicity_1")
     assert operating_points(table).empty
-
-
-def test_purity_in_another_stream_is_that_of_the_reweighted_patterns() -> None:
-    """Every single hit of one stream counted w times is a stream of another fraction."""
-    score, is_single = scored(2000, 2, seed=0)
-    weight = np.where(is_single, 7.0, 1.0)
-    prior = weight[is_single].sum() / weight.sum()
-    kept = score >= 1
-    expected = weight[kept & is_single].sum() / weight[kept].sum()
-    assert reweighted(is_single[kept].mean(), is_single.mean(), prior) == pytest.approx(expected)
-    np.testing.assert_allclose(reweighted([0.0, 0.3, 1.0], 0.3, 0.6), [0, 0.6, 1])
-    with pytest.raises(ValueError, match="fraction 0 of the stream"):
-        reweighted(0.5, 0.25, 0)

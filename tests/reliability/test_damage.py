@@ -136,6 +136,10 @@ def test_records_that_are_damaged_are_named(folder: Path, capsys: pytest.Capture
     (problem,) = integrity.verify(folder)
     assert problem.startswith("shard 2 (patterns 32-47")
     assert "its marker is damaged" in problem
+    marker = store.shard_marker(folder, 1)
+    for content in ("[]", "{}", marker.read_text().replace("bytes", "bytfs")):
+        marker.write_text(content)
+        assert "shard 1 (patterns 16-31" in integrity.verify(folder)[0]
     (folder / "dataset.json").write_text("{}")
     assert integrity.verify(folder)[-1].startswith("dataset.json is damaged")
     (folder / "layout.json").write_text("{}")

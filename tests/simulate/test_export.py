@@ -15,7 +15,7 @@ from simulate.beam import wavelength
 from simulate.dataset import Dataset, open_dataset
 from simulate.experiment import ReadoutConfig
 from simulate.formats import patterns
-from simulate.formats.cxi import read_cxi, write_cxi
+from simulate.formats.cxi import DETECTOR, read_cxi, write_cxi
 from simulate.formats.emc import detector_path, read_emc, write_emc
 from simulate.formats.patterns import Instrument, Label, Patterns
 from simulate.formats.skopi_h5 import read_skopi, write_skopi
@@ -394,6 +394,10 @@ def test_cxi_of_others(tmp_path: Path) -> None:
     assert np.array_equal(found.read(slice(1, 2)), np.arange(20, 40).reshape(1, 4, 5))
     assert found.instrument.mask is not None
     assert found.instrument.mask[0].tolist() == [False, True, True, False, True]
+    with h5py.File(tmp_path / "other.cxi", "r+") as file:
+        del file[f"{DETECTOR}/mask"]
+        file[f"{DETECTOR}/mask"] = np.uint8([[0, 1, 2, 0, 255]] * 4)
+    assert read_cxi(tmp_path / "other.cxi").instrument.mask[0].tolist() == [False, True, True, False, True]
     assert found.instrument.photon_energy_eV == pytest.approx(1700)
     assert found.instrument.distance_mm == pytest.approx(100)
     assert found.instrument.pixel_size_um is None

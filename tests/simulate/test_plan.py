@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 from scipy import stats
 
 from simulate import files, plan
-from simulate.config import PlanConfig
+from simulate.config import PlanConfig, SplitConfig
 from simulate.orientation import rotation_matrices
 from simulate.placement import Body, body_of
 from simulate.plan import Plan
@@ -51,6 +52,13 @@ def test_every_class_is_split_alike(drawn: Plan) -> None:
     sizes = drawn.table.groupby(["structure", "hit_multiplicity", "split"]).size().unstack()
     assert (sizes[["train", "validation", "test"]] == [14, 2, 4]).all(axis=None)
     assert set(sizes.index) == {("", 0), ("small", 1), ("small", 3), ("large", 1), ("large", 3)}
+
+
+def test_a_split_that_is_rounded_to_nothing_is_refused() -> None:
+    """Ten patterns: 7.5 are 8, so that none is left of the one for validation."""
+    split = SplitConfig(train=0.75, validation=0.1, test=0.15)
+    with pytest.raises(ValidationError, match="patterns_per_class 10 leaves no validation pattern"):
+        PlanConfig(patterns_per_class=10, split=split)
 
 
 def test_splits_are_blocks_shuffled_inside(drawn: Plan) -> None:

@@ -137,7 +137,14 @@ def test_read_noise_is_each_patterns_own(tmp_path, memory_gb):
 
 def test_memory_below_two_shards_is_an_error_that_says_how_much(dataset):
     with pytest.raises(ValueError, match="memory_gb"):
-        Batches(dataset, ROWS, 16, 1.9 * PER_SHARD * PATTERN_GB)
+        Batches(dataset, ROWS, 16, 1.9 * PER_SHARD * PATTERN_GB, seed=1)
+
+
+def test_what_is_not_shuffled_is_read_shard_by_shard_however_large_these_are(dataset):
+    """As networks are asked: of them nobody says how much memory they have."""
+    streamed, held = (list(Batches(dataset, ROWS, 16, memory_gb).epoch()) for memory_gb in (1e-6, IN_MEMORY))
+    for one, other in zip(streamed, held, strict=True):
+        np.testing.assert_array_equal(one.images, other.images)
 
 
 def test_an_empty_range_is_an_error(dataset):

@@ -137,6 +137,14 @@ def test_another_recipes_checkpoint_is_not_continued(toy, tmp_path, caplog):
     assert_same(again, outcome(tmp_path / "new", fit("late10", toy, changed, 0, CPU, tmp_path / "new")))
 
 
+def test_a_last_batch_of_one_pattern_is_refused_where_batches_are_normalised(toy, tmp_path):
+    n_train = toy.splits["train"].stop - toy.splits["train"].start
+    recipe = replace(RECIPE, batch_size=n_train - 1, epochs=1)
+    fit("late10", toy, recipe, 0, CPU, tmp_path / "late10")
+    with pytest.raises(ValueError, match=f"one pattern, of {n_train}, and azimuthal normalises over batches"):
+        fit("azimuthal", toy, recipe, 0, CPU, tmp_path / "azimuthal")
+
+
 def test_a_damaged_checkpoint_is_an_error_that_names_it(toy, tmp_path):
     (tmp_path / "checkpoint.pt").write_bytes(b"PK\x03\x04 torn")
     with pytest.raises(ValueError, match=r"checkpoint\.pt is damaged"):

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from train import descent as descent_module
+from train import fit_twin as fit_twin_module
 from train.checkpoint import load_encoder, load_model
-from train.embeddings import embed
+from train.embeddings import embed_frames
 from train.fit_twin import alike, fit_twin, nearest_centroid
 from train.recipe import TwinRecipe
 
@@ -46,20 +47,20 @@ def test_what_is_left_is_what_the_encoder_says(toy, tmp_path):
     rows = toy.splits["train"]
     kept = toy.structure[rows] == toy.structures.index("right")
     with np.load(tmp_path / "known.npz") as known:
-        np.testing.assert_allclose(known["embeddings"], embed(trained, toy, rows)[kept], atol=1e-6)
+        np.testing.assert_allclose(known["embeddings"], embed_frames(trained, toy.read(rows))[kept], atol=1e-6)
         assert (known["is_single"] == (toy.hit_multiplicity[rows][kept] == 1)).all()
         assert set(known["structure"]) == {"right"}
     rows = toy.splits["validation"]
     kept = toy.structure[rows] == toy.structures.index("right")
     with np.load(tmp_path / "evolution.npz") as evolution:
         assert evolution["embeddings"].shape == (4, kept.sum(), 3)
-        np.testing.assert_allclose(evolution["embeddings"][-1], embed(trained, toy, rows)[kept], atol=1e-6)
+        np.testing.assert_allclose(evolution["embeddings"][-1], embed_frames(trained, toy.read(rows))[kept], atol=1e-6)
 
 
 def test_embeddings_of_unit_length_are_for_squared_l2_alone(toy, tmp_path):
     for distance in ("rms", "squared_l2"):
         fit_twin("late5", toy, replace(RECIPE, epochs=1, distance=distance), 0, CPU, tmp_path / distance)
-        embeddings = embed(load_encoder(tmp_path / distance / "model.pt", CPU), toy, toy.splits["test"])
+        embeddings = embed_frames(load_encoder(tmp_path / distance / "model.pt", CPU), toy.read(toy.splits["test"]))
         length = np.linalg.norm(embeddings, axis=1)
         assert np.allclose(length, 1, atol=1e-5) == (distance == "squared_l2")
 
@@ -89,6 +90,19 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(toy, tmp_path, monke
     for name in ("known.npz", "evolution.npz"):
         with np.load(tmp_path / "whole" / name) as one, np.load(tmp_path / "killed" / name) as other:
             assert (one["embeddings"] == other["embeddings"]).all()
+
+
+def test_what_fails_after_the_last_epoch_does_not_lose_the_training(toy, tmp_path, monkeypatch, caplog):
+    with monkeypatch.context() as patch:
+        patch.setattr(fit_twin_module, "write_arrays", lambda *arguments: (_ for _ in ()).throw(Killed))
+        with pytest.raises(Killed):
+            fit_twin("late5", toy, RECIPE, 0, CPU, tmp_path)
+    caplog.clear()
+    caplog.set_level("INFO")
+    assert len(fit_twin("late5", toy, RECIPE, 0, CPU, tmp_path)) == RECIPE.epochs
+    assert "epoch 1/" not in caplog.text
+    assert (tmp_path / "known.npz").exists()
+    assert not (tmp_path / "checkpoint.pt").exists()
 
 
 def test_an_encoder_that_tells_nothing_apart_is_called_collapsed(toy, tmp_path, caplog):

@@ -15,7 +15,7 @@ rule predict:
         "../envs/singlehit.yaml"
     threads: 8
     resources:
-        mem_mb=growing(4000),
+        mem_mb=growing(answering_mb),
         runtime=growing(30),
         gpu=gpus(RUN.training),
     params:

@@ -112,6 +112,12 @@ def descent_minutes(dataset, recipe):
     return 30 + recipe.epochs * split_patterns(dataset, "train") / TRAINED_PER_S / 60
 
 
+def answering_mb(wildcards, input, threads):
+    """A network, and a shard that it looks at, one that is read meanwhile, and that as it unpacks."""
+    patterns_per_shard = SIMULATION.storage.patterns_per_shard
+    return NETWORK_MB + 3 * images_mb(wildcards.asked_about, patterns_per_shard)
+
+
 def training_mb(wildcards, input, threads):
     recipe = MODELS_TRAINED[wildcards.model].recipe
     rendered = input.get("volumes", [])

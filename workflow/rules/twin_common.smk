@@ -14,7 +14,7 @@ wildcard_constraints:
     control="|".join(CONTROLS) or "none",
     learner="|".join([*TWINS.encoders, *CONTROLS]),
     fold="|".join(["none", *TWINS.families]),
-    shape=r"d\d+-m[\d.]+",
+    shape=r"d\d+-m[\d.e+-]+",
 
 
 def twin_source_of(wildcards):
