@@ -14,12 +14,19 @@ from typing import Any
 import psutil
 
 from setting import STRUCTURES
-from simulate import phantoms, stages
+from simulate import phantoms
 from simulate.atoms import Atoms
 from simulate.config import SimulationConfig
 from simulate.files import write_json
+from simulate.layout import layout_of
 from simulate.reach import reach_of, reach_q
 from simulate.render import Inputs
+from simulate.stages.dataset import complete_dataset
+from simulate.stages.dataset_layout import make_layout
+from simulate.stages.dataset_shards import make_shards
+from simulate.stages.geometry import make_geometry
+from simulate.stages.plan import make_plan
+from simulate.stages.volume import make_volume
 from simulate.structures import read_structure
 
 ELEVEN = {
@@ -103,17 +110,17 @@ def produce(
         with stage("volumes"):
             for name in structures:
                 record = volumes[name].with_suffix(".json")
-                stages.make_volume(atoms[name], reach_q(reach_of(made)), config.volume, volumes[name], record)
+                make_volume(atoms[name], reach_q(reach_of(made)), config.volume, volumes[name], record)
         with stage("plan"):
-            stages.make_plan(config, made.placement, atoms, inputs.plan)
+            make_plan(config, made.placement, atoms, inputs.plan)
         with stage("layout"):
-            stages.make_geometry(made, inputs.geometry, folder / "geometry.json")
-            stages.make_layout(config, inputs.plan, inputs.geometry, records, out)
+            make_geometry(made, inputs.geometry, folder / "geometry.json")
+            make_layout(config, inputs.plan, inputs.geometry, records, out)
         with stage("shards"):
-            shards = list(range(stages.layout_of(config, "made").n_shards))
-            stages.make_shards(config, inputs, out, shards, cores, out / "jobs" / "0.json")
+            shards = list(range(layout_of(config, "made").n_shards))
+            make_shards(config, inputs, out, shards, cores, out / "jobs" / "0.json")
         with stage("checks"):
-            stages.complete_dataset(config, out, folder / "geometry.json")
+            complete_dataset(config, out, folder / "geometry.json")
     production.cpu_seconds = _cpu_seconds() - before
     production.stored_bytes = sum(file.stat().st_size for file in (out / "patterns.zarr").rglob("*") if file.is_file())
     return production

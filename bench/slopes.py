@@ -20,12 +20,13 @@ import numpy as np
 import yaml
 from scipy.optimize import nnls
 
-from simulate import integrity, plan, render, store
+from simulate import integrity, plan, store
 from simulate.config import PlanConfig
 from simulate.experiment import DatasetConfig, ReadoutConfig, presets
 from simulate.files import sha256, write_json
 from simulate.layout import Layout
 from simulate.placement import body_of
+from simulate.stages.dataset_layout import pulses as pulses_of
 
 STRUCTURES = tuple(f"s{i}" for i in range(11))
 MULTIPLICITIES = (1, 2, 3, 4)
@@ -56,7 +57,7 @@ def read_shards_rows(n: int, folder: Path) -> None:
 def lay_out(n: int, folder: Path) -> None:
     """Read the plan, draw the pulses, write the labels."""
     whole = plan.read(folder / "plan.parquet")
-    pulses = render.pulses(whole, DatasetConfig.model_validate(presets()["poster"]))
+    pulses = pulses_of(whole, DatasetConfig.model_validate(presets()["poster"]))
     store.create(folder / "made", _layout(n), whole.table, pulses, np.ones((128, 128)))
 
 

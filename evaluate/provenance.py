@@ -10,6 +10,12 @@ from simulate.files import read_json
 from simulate.phantoms import RANDOM
 from simulate.provenance import json_digest, source_digest, versions
 
+SIMULATED = tuple(
+    f"simulate.stages.{stage}"
+    for stage in ("structure", "geometry", "volume", "plan", "dataset_layout", "dataset_shards", "dataset")
+)
+"""The code that made the datasets."""
+
 
 def gather(files: RunFiles, config: RunConfig) -> dict[str, Any]:
     """Provenance of the tables of a run, JSON-able: code, settings, structures, versions, devices and time."""
@@ -17,7 +23,7 @@ def gather(files: RunFiles, config: RunConfig) -> dict[str, Any]:
         f"{dataset}/{model}/seed{seed}": read_json(files.training_record(dataset, model, seed))
         for dataset, model, seed in (config.training.trainings if config.training else ())
     }
-    return _gathered(files, config, trainings, ("evaluate.tables", "train.fit", "simulate.stages"))
+    return _gathered(files, config, trainings, ("evaluate.tables", "train.fit", *SIMULATED))
 
 
 def gather_twins(files: RunFiles, config: RunConfig) -> dict[str, Any]:
@@ -28,7 +34,7 @@ def gather_twins(files: RunFiles, config: RunConfig) -> dict[str, Any]:
         )
         for training in (config.twins.trainings if config.twins else ())
     }
-    return _gathered(files, config, trainings, ("evaluate.twin.tables", "train.fit_twin", "simulate.stages"))
+    return _gathered(files, config, trainings, ("evaluate.twin.tables", "train.fit_twin", *SIMULATED))
 
 
 def origin(settings: Mapping[str, Any], *sources: str) -> dict[str, Any]:

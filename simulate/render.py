@@ -52,20 +52,6 @@ class Inputs:
         return json_digest([sha256(file) for file in files])
 
 
-def pulses(plan: Plan, config: DatasetConfig) -> store.Pulses:
-    """What the pulse of every row was, as a dataset's labels have it."""
-    shots = draw(plan, config)
-    particles = np.diff(shots.start)
-    on_axis = shots.pulse_factor * config.peak_fluence
-    total = np.bincount(np.repeat(np.arange(len(shots)), particles), shots.fluence, minlength=len(shots))
-    return store.Pulses(
-        fluence=np.divide(total, particles, out=on_axis, where=particles > 0),
-        photon_energy_eV=shots.photon_energy_eV,
-        beam_centre=shots.beam_centre,
-        pulse_factor=shots.pulse_factor,
-    )
-
-
 def images(plan: Plan, inputs: Inputs, config: SimulationConfig, name: str) -> NDArray:
     """Images of these rows of the plan as dataset `name` records them: (n, ny, nx) float32 or uint16.
 

@@ -15,11 +15,12 @@ from evaluate.illustrate import draw_figures
 from evaluate.predictions import Answers, averaged, predict_splits, read_predictions, write_predictions
 from evaluate.run_files import RunFiles
 from evaluate.tables import write_tables
-from simulate import stages
 from simulate.dataset import Dataset, open_dataset
 from simulate.files import write_json
 from simulate.geometry import Geometry
 from simulate.reach import reach_of
+from simulate.stages.dataset import complete_dataset
+from simulate.stages.geometry import make_geometry
 
 HOSTILE = '<script>alert("$x_1^2$")</script> & co'
 
@@ -162,7 +163,7 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFiles, Ru
     config = load_config(run_mapping(tmp_path_factory.mktemp("results")))
     files = RunFiles(config.folder)
     for name, chosen in config.simulation.datasets.items():
-        stages.make_geometry(chosen, files.geometry(name), files.geometry_record(name))
+        make_geometry(chosen, files.geometry(name), files.geometry_record(name))
     records(files, config)
     mask = Geometry.load(files.geometry("clean")).mask
     structure, multiplicity, split = labels(20)
@@ -173,7 +174,7 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFiles, Ru
     make_dataset(files.dataset("noisy"), noisy, structure, multiplicity, split, mask=mask, read_noise_photons=0.3)
     make_dataset(files.dataset("dim"), dim, structure, multiplicity, split, mask=mask, read_noise_photons=0.3)
     for name in config.simulation.datasets:
-        stages.complete_dataset(config.simulation, files.dataset(name), files.geometry_record(name))
+        complete_dataset(config.simulation, files.dataset(name), files.geometry_record(name))
     for condition, model, seed in config.training.trainings:
         train_nothing(files.training(condition, model, seed))
     for condition, model, seed in judged(config):

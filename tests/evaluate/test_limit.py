@@ -17,7 +17,7 @@ from evaluate.limit_likelihood import INTERPOLATION_ERROR, log_likelihoods, log_
 from evaluate.limit_numba import CUT, FAINT
 from evaluate.limit_refinement import DRAWN, ROUNDS, density, gap, near, refined_evidence, share
 from evaluate.limit_scope import check_supported
-from simulate import render, stages
+from simulate import render
 from simulate.atoms import Atoms
 from simulate.config import SimulationConfig
 from simulate.dataset import Dataset, open_dataset
@@ -26,6 +26,11 @@ from simulate.files import read_json, write_json
 from simulate.orientation import random_orientations, seen_between
 from simulate.plan import read as read_plan
 from simulate.reach import reach_of, reach_q
+from simulate.stages.dataset import complete_dataset
+from simulate.stages.dataset_layout import make_layout
+from simulate.stages.geometry import make_geometry
+from simulate.stages.plan import make_plan
+from simulate.stages.volume import make_volume
 
 N_PIXELS = 50
 FACTORS = np.array([[0.1, 1.0, 3.0], [0.5, 0.7, 2.0]])
@@ -229,19 +234,19 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         atoms_files[structure], records[structure] = folder / f"{structure}.npz", folder / f"{structure}.json"
         atoms.save(atoms_files[structure])
         write_json(records[structure], {"radius_nm": atoms.radius / 10})
-    stages.make_plan(config, "ballistic", atoms_files, folder / "plan.parquet")
+    make_plan(config, "ballistic", atoms_files, folder / "plan.parquet")
     reach = reach_of(config.datasets["bright"])
     volumes = {structure: folder / f"{structure}-field.npz" for structure in atoms_files}
     for structure, file in volumes.items():
-        stages.make_volume(atoms_files[structure], reach_q(reach), config.volume, file, file.with_suffix(".json"))
+        make_volume(atoms_files[structure], reach_q(reach), config.volume, file, file.with_suffix(".json"))
     datasets, inputs = {}, {}
     for name in config.datasets:
         geometry = folder / name / "geometry.npz"
-        stages.make_geometry(config.datasets[name], geometry, geometry.with_suffix(".json"))
+        make_geometry(config.datasets[name], geometry, geometry.with_suffix(".json"))
         inputs[name] = render.Inputs(folder / "plan.parquet", geometry, volumes, atoms_files)
-        stages.make_layout(config, inputs[name].plan, geometry, records, folder / name)
+        make_layout(config, inputs[name].plan, geometry, records, folder / name)
         render.make_shard(folder / name, 0, inputs[name], config, made_from="test")
-        stages.complete_dataset(config, folder / name, geometry.with_suffix(".json"))
+        complete_dataset(config, folder / name, geometry.with_suffix(".json"))
         datasets[name] = open_dataset(folder / name)
     return Made(config, datasets, inputs)
 

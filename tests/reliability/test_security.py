@@ -20,10 +20,11 @@ from pydantic import TypeAdapter
 from datasets import make_dataset
 from evaluate.config import load_config
 from evaluate.run_files import RunFiles
-from simulate import archive, stages
+from simulate import archive
 from simulate.config import ArchiveConfig, Identifier, SimulationConfig
 from simulate.dataset import open_dataset
 from simulate.files import atomic_path, read_arrays
+from simulate.stages.geometry import make_geometry
 from train.checkpoint import load, load_encoder, load_model
 from train.embed import read_known
 from train.frames import open_frames
@@ -188,7 +189,7 @@ def test_a_mask_and_frames_of_pickles_are_refused(tmp_path: Path, trace: Path) -
         }
     )
     with pytest.raises(ValueError, match=r"mask\.npy is no \.npy file of numbers"):
-        stages.make_geometry(config.datasets["clean"], tmp_path / "g.npz", tmp_path / "g.json")
+        make_geometry(config.datasets["clean"], tmp_path / "g.npz", tmp_path / "g.json")
     with pytest.raises(ValueError, match=r"mask\.npy"):
         open_frames(tmp_path / "mask.npy")
 

@@ -35,6 +35,16 @@ def test_code_of_an_imported_module_counts(project: Path) -> None:
     assert digest("simulate.plan") == before["simulate.plan"]  # does not render
 
 
+def test_a_stage_is_what_its_rule_is_made_again_for(project: Path) -> None:
+    """That of the labels does not render, though they tell of the pulses."""
+    names = [f"simulate.stages.{file.stem}" for file in (project / "stages").glob("[!_]*.py")]
+    before = {name: digest(name) for name in names}
+    edit(project / "stages" / "dataset_layout.py", "where=particles > 0", "where=particles > 1")
+    edit(project / "patterns_numba.py", "farthest < math.pi", "farthest < 3.0")
+    changed = {name.split(".")[-1] for name in names if digest(name) != before[name]}
+    assert changed == {"dataset_layout", "dataset_shards", "volume"}
+
+
 def test_comments_docstrings_and_layout_do_not_count(project: Path) -> None:
     before = digest("simulate.plan")
     edit(project / "plan.py", '"""Neighbouring rows, in their order."""', '"""Another text."""')

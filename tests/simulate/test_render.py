@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from simulate import background, dataset, render, shots, stages, store
+from simulate import background, dataset, render, shots, store
 from simulate.atoms import Atoms
 from simulate.config import SimulationConfig
 from simulate.files import read_json, sha256, write_json
@@ -16,6 +16,13 @@ from simulate.layout import layout_of
 from simulate.plan import SPLITS, Plan
 from simulate.plan import read as read_plan
 from simulate.reach import reach_of, reach_q
+from simulate.stages import volume as volume_stage
+from simulate.stages.dataset import complete_dataset
+from simulate.stages.dataset_layout import make_layout
+from simulate.stages.dataset_shards import make_shards
+from simulate.stages.geometry import make_geometry
+from simulate.stages.plan import make_plan
+from simulate.stages.volume import make_volume
 
 # Seen from near their z, so that every engine has to turn the plan's particles.
 PULSE = {"photons_per_pulse": 1e14, "select": {"views": {"side": "inside", "cone_deg": 30}}}
@@ -83,22 +90,20 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         atoms = Atoms(np.full(400, "C"), positions - positions.mean(axis=0), np.ones(400))
         atoms.save(atoms_files[structure])
         write_json(folder / f"{structure}.json", {"radius_nm": atoms.radius / 10})
-    stages.make_plan(config, "ballistic", atoms_files, folder / "ballistic.parquet")
+    make_plan(config, "ballistic", atoms_files, folder / "ballistic.parquet")
 
     def volumes(name: str) -> dict[str, Path]:
         reach = reach_of(config.datasets[name])
         files = {structure: folder / f"{structure}-{reach}.npz" for structure in atoms_files}
         for structure, file in files.items():
             if not file.exists():
-                stages.make_volume(
-                    atoms_files[structure], reach_q(reach), config.volume, file, file.with_suffix(".json")
-                )
+                make_volume(atoms_files[structure], reach_q(reach), config.volume, file, file.with_suffix(".json"))
         return files
 
     def inputs(name: str) -> render.Inputs:
         geometry = folder / f"{name}-geometry.npz"
         if not geometry.exists():
-            stages.make_geometry(config.datasets[name], geometry, geometry.with_suffix(".json"))
+            make_geometry(config.datasets[name], geometry, geometry.with_suffix(".json"))
         by_skopi = config.datasets[name].engine == "skopi"
         return render.Inputs(
             plan=folder / "ballistic.parquet",
@@ -113,10 +118,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def produce(run: Run, folder: Path, workers: int) -> dataset.Dataset:
     inputs = run.inputs(folder.name)
     records = {s.id: run.folder / f"{s.id}.json" for s in run.config.structures}
-    stages.make_layout(run.config, inputs.plan, inputs.geometry, records, folder)
+    make_layout(run.config, inputs.plan, inputs.geometry, records, folder)
     n_shards = layout_of(run.config, folder.name).n_shards
-    stages.make_shards(run.config, inputs, folder, list(range(n_shards)), workers, folder / "jobs" / "0.json")
-    stages.complete_dataset(run.config, folder, inputs.geometry.with_suffix(".json"))
+    make_shards(run.config, inputs, folder, list(range(n_shards)), workers, folder / "jobs" / "0.json")
+    complete_dataset(run.config, folder, inputs.geometry.with_suffix(".json"))
     return dataset.open_dataset(folder)
 
 
@@ -229,7 +234,7 @@ def test_finished_shards_are_kept_and_others_made(run: Run, tmp_path: Path) -> N
     sums = [sha256(file) for file in files]
     store.shard_marker(made.folder, 2).unlink()  # as if the job had been killed while it wrote this shard
     files[2].write_bytes(b"half a shard")
-    stages.make_shards(run.config, run.inputs("noisy"), made.folder, shards, 1, made.folder / "jobs" / "0.json")
+    make_shards(run.config, run.inputs("noisy"), made.folder, shards, 1, made.folder / "jobs" / "0.json")
     after = [file.stat().st_mtime_ns for file in files]
     assert [a == b for a, b in zip(after, before, strict=True)] == [shard != 2 for shard in shards]
     assert [sha256(file) for file in files] == sums
@@ -296,16 +301,16 @@ def test_wide_particle_is_refused_before_rendering(run: Run, tmp_path: Path) -> 
     write_json(tmp_path / "wide.json", {"radius_nm": 40.0})
     records = {"one": run.folder / "one.json", "two": tmp_path / "wide.json"}
     with pytest.raises(ValueError, match=r"dataset clean, structure two: .*80.0 nm wide.*move the detector back"):
-        stages.make_layout(run.config, inputs.plan, inputs.geometry, records, tmp_path / "clean")
+        make_layout(run.config, inputs.plan, inputs.geometry, records, tmp_path / "clean")
     assert not (tmp_path / "clean").exists()
 
 
 def test_a_volume_that_misses_its_accuracy_is_not_handed_on(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stages, "measured_error", lambda *arguments: 0.5)
+    monkeypatch.setattr(volume_stage, "measured_error", lambda *arguments: 0.5)
     with pytest.raises(RuntimeError, match=r"volume of one: intensity error 5.00e-01.*more than the 1.00e-03"):
-        stages.make_volume(run.folder / "one.npz", 0.4, run.config.volume, tmp_path / "v.npz", tmp_path / "v.json")
+        make_volume(run.folder / "one.npz", 0.4, run.config.volume, tmp_path / "v.npz", tmp_path / "v.json")
     assert not (tmp_path / "v.npz").exists()
 
 
@@ -315,4 +320,4 @@ def test_mask_file_is_checked(tmp_path: Path) -> None:
         {**CONFIG, "detector": {"n_pixels": 32, "mask_file": tmp_path / "mask.npy"}}
     )
     with pytest.raises(ValueError, match=r"bool \(5, 5\), expected bool \(32, 32\)"):
-        stages.make_geometry(config.datasets["clean"], tmp_path / "geometry.npz", tmp_path / "geometry.json")
+        make_geometry(config.datasets["clean"], tmp_path / "geometry.npz", tmp_path / "geometry.json")

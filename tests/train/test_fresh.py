@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from simulate import render, stages
+from simulate import render
 from simulate.atoms import Atoms
 from simulate.config import NO_STRUCTURE, SimulationConfig
 from simulate.dataset import Dataset, open_dataset
@@ -17,6 +17,12 @@ from simulate.layout import layout_of
 from simulate.plan import Plan
 from simulate.plan import read as read_plan
 from simulate.reach import reach_of, reach_q
+from simulate.stages.dataset import complete_dataset
+from simulate.stages.dataset_layout import make_layout
+from simulate.stages.dataset_shards import make_shards
+from simulate.stages.geometry import make_geometry
+from simulate.stages.plan import make_plan
+from simulate.stages.volume import make_volume
 from train.fit import fit
 from train.fresh import FreshBatches
 from train.recipe import Recipe
@@ -62,21 +68,21 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         atoms_files[structure], records[structure] = folder / f"{structure}.npz", folder / f"{structure}.json"
         atoms.save(atoms_files[structure])
         write_json(records[structure], {"radius_nm": atoms.radius / 10})
-    stages.make_plan(config, "ballistic", atoms_files, folder / "plan.parquet")
+    make_plan(config, "ballistic", atoms_files, folder / "plan.parquet")
     reach = reach_of(config.datasets["clean"])
     volumes = {structure: folder / f"{structure}-field.npz" for structure in atoms_files}
     for structure, file in volumes.items():
         record = file.with_suffix(".json")
-        stages.make_volume(atoms_files[structure], reach_q(reach), config.volume, file, record)
+        make_volume(atoms_files[structure], reach_q(reach), config.volume, file, record)
     datasets, sources = {}, {}
     for name in config.datasets:
         geometry = folder / name / "geometry.npz"
-        stages.make_geometry(config.datasets[name], geometry, geometry.with_suffix(".json"))
+        make_geometry(config.datasets[name], geometry, geometry.with_suffix(".json"))
         inputs = render.Inputs(folder / "plan.parquet", geometry, volumes, atoms_files)
-        stages.make_layout(config, inputs.plan, geometry, records, folder / name)
+        make_layout(config, inputs.plan, geometry, records, folder / name)
         shards = list(range(layout_of(config, name).n_shards))
-        stages.make_shards(config, inputs, folder / name, shards, 1, folder / name / "jobs" / "0.json")
-        stages.complete_dataset(config, folder / name, geometry.with_suffix(".json"))
+        make_shards(config, inputs, folder / name, shards, 1, folder / name / "jobs" / "0.json")
+        complete_dataset(config, folder / name, geometry.with_suffix(".json"))
         datasets[name], sources[name] = open_dataset(folder / name), Source(config, name, inputs)
     return Made(read_plan(folder / "plan.parquet"), datasets, sources)
 

@@ -19,7 +19,7 @@ rule structure:
     params:
         settings=structure_settings,
         contents=contents_of(structure_file),
-        source=source_digest("simulate.structures"),
+        source=source_digest("simulate.stages.structure"),
     message:
         "structure {wildcards.structure}: find, read, check"
     script:
@@ -44,7 +44,7 @@ rule geometry:
     params:
         settings=geometry_settings,
         contents=contents_of(mask_of),
-        source=source_digest("simulate.geometry", "simulate.panels"),
+        source=source_digest("simulate.stages.geometry"),
     message:
         "dataset {wildcards.dataset}: scattering vectors, solid angles, polarisation, live pixels"
     script:
@@ -69,7 +69,7 @@ rule volume:
         runtime=growing(30),
     params:
         settings=settings("volume"),
-        source=source_digest("simulate.volume"),
+        source=source_digest("simulate.stages.volume"),
     message:
         "structure {wildcards.structure}: complex field on a grid out to {wildcards.reach}, its accuracy measured"
     script:
@@ -94,7 +94,7 @@ if RANDOM:
             settings=[
                 SIMULATION.structure(name).model_dump(mode="json") for name in RANDOM
             ],
-            source=source_digest("simulate.structures", "simulate.random_phantoms"),
+            source=source_digest("simulate.stages.structure"),
         message:
             "structures of all random phantoms"
         script:
@@ -117,7 +117,7 @@ if RANDOM:
             runtime=growing(120),
         params:
             settings=settings("volume"),
-            source=source_digest("simulate.volume"),
+            source=source_digest("simulate.stages.volume"),
         message:
             "volumes of all random phantoms out to {wildcards.reach}"
         script:
@@ -142,7 +142,7 @@ rule plan:
         runtime=growing(30),
     params:
         settings=settings("plan", "structures"),
-        source=source_digest("simulate.plan"),
+        source=source_digest("simulate.stages.plan"),
     message:
         "plan, {wildcards.placement}: orientations, positions, seeds and splits of every pattern"
     script:
@@ -170,7 +170,7 @@ rule dataset_layout:
     params:
         settings=dataset_settings,
         storage=settings("storage"),
-        source=source_digest("simulate.dataset", "simulate.shots"),
+        source=source_digest("simulate.stages.dataset_layout"),
     message:
         "dataset {wildcards.dataset}: the empty store and its labels"
     script:
@@ -199,7 +199,7 @@ rule dataset_shards:
     params:
         shards=shards_of,
         settings=dataset_settings,
-        source=source_digest("simulate.render"),
+        source=source_digest("simulate.stages.dataset_shards"),
     message:
         "dataset {wildcards.dataset}: job {wildcards.job} renders its shards"
     script:
@@ -226,7 +226,7 @@ rule dataset:
         runtime=growing(60),
     params:
         settings=dataset_settings,
-        source=source_digest("simulate.dataset"),
+        source=source_digest("simulate.stages.dataset"),
     message:
         "dataset {wildcards.dataset}: every shard checked, the card written"
     script:

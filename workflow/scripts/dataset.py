@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from _wiring import start
-from simulate import stages
+from simulate.stages.dataset import complete_dataset
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 run, files = start(snakemake)
 folder = files.dataset(snakemake.wildcards.dataset)
-stages.complete_dataset(run.simulation, folder, Path(snakemake.input.geometry_record))
+complete_dataset(run.simulation, folder, Path(snakemake.input.geometry_record))

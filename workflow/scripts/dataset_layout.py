@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from _wiring import start
-from simulate import stages
+from simulate.stages.dataset_layout import make_layout
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 run, files = start(snakemake)
-stages.make_layout(
+make_layout(
     run.simulation,
     Path(snakemake.input.plan),
     Path(snakemake.input.geometry),

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from _wiring import rendered_from, start
-from simulate import stages
+from simulate.stages.dataset_shards import make_shards
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 # The cluster's processes import this file; only the job itself is to run it.
 if __name__ == "__main__":
     run, files = start(snakemake)
-    stages.make_shards(
+    make_shards(
         run.simulation,
         rendered_from(snakemake, run),
         files.dataset(snakemake.wildcards.dataset),

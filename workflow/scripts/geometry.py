@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from _wiring import start
-from simulate import stages
+from simulate.stages.geometry import make_geometry
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 run, _ = start(snakemake)
-stages.make_geometry(
+make_geometry(
     run.simulation.datasets[snakemake.wildcards.dataset],
     Path(snakemake.output.geometry),
     Path(snakemake.output.record),

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from _wiring import start
-from simulate import stages
+from simulate.stages.plan import make_plan
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 run, files = start(snakemake)
 atoms = {name: files.atoms(name) for name in run.simulation.planned(snakemake.wildcards.placement)}
-stages.make_plan(run.simulation, snakemake.wildcards.placement, atoms, Path(snakemake.output[0]))
+make_plan(run.simulation, snakemake.wildcards.placement, atoms, Path(snakemake.output[0]))

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from _wiring import start
-from simulate import stages
 from simulate.phantoms import RANDOM
+from simulate.stages.structure import make_structure
 from train.progress import progress
 
 if TYPE_CHECKING:
@@ -14,6 +14,4 @@ run, files = start(snakemake)
 names = [structure.id for structure in run.simulation.structures if RANDOM.fullmatch(structure.id)]
 files.atoms(names[0]).parent.mkdir(exist_ok=True)
 for name in progress(names, "random phantoms", len(names)):
-    stages.make_structure(
-        run.simulation.structure(name), run.simulation.archive, files.atoms(name), files.structure(name)
-    )
+    make_structure(run.simulation.structure(name), run.simulation.archive, files.atoms(name), files.structure(name))

@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING
 
 from _wiring import start
-from simulate import stages
 from simulate.phantoms import RANDOM
 from simulate.reach import reach_q
+from simulate.stages.volume import make_volume
 from train.progress import progress
 
 if TYPE_CHECKING:
@@ -18,4 +18,4 @@ names = [structure.id for structure in run.simulation.structures if RANDOM.fullm
 files.field(names[0], reach).parent.mkdir(exist_ok=True)
 for name in progress(names, "volumes of random phantoms", len(names)):
     paths = files.atoms(name), files.field(name, reach), files.volume(name, reach)
-    stages.make_volume(paths[0], reach_q(reach), settings, *paths[1:])
+    make_volume(paths[0], reach_q(reach), settings, *paths[1:])

@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from _wiring import start
-from simulate import stages
+from simulate.stages.structure import make_structure
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 run, _ = start(snakemake)
-stages.make_structure(
+make_structure(
     run.simulation.structure(snakemake.wildcards.structure),
     run.simulation.archive,
     Path(snakemake.output.atoms),

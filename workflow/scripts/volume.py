@@ -4,14 +4,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from _wiring import start
-from simulate import stages
 from simulate.reach import reach_q
+from simulate.stages.volume import make_volume
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 run, _ = start(snakemake)
-stages.make_volume(
+make_volume(
     Path(snakemake.input.atoms),
     reach_q(snakemake.wildcards.reach),
     run.simulation.volume,

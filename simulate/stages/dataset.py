@@ -1,0 +1,22 @@
+"""A dataset of which all shards are there: checked, and its card written."""
+
+from pathlib import Path
+from typing import Any
+
+from simulate import integrity
+from simulate.config import SimulationConfig
+from simulate.files import read_json
+from simulate.provenance import versions
+
+
+def complete_dataset(config: SimulationConfig, folder: Path, geometry_record: Path) -> None:
+    """All shards -> checked, and the card of the dataset written."""
+    entry = config.datasets[folder.name]
+    card: dict[str, Any] = {
+        "fluence_photons_per_um2": entry.peak_fluence,
+        "config": entry.model_dump(mode="json"),
+        "plan": config.plan.model_dump(mode="json"),
+        "experiment": read_json(geometry_record),
+        "versions": versions(),
+    }
+    integrity.complete(folder, card, entry.background)
