@@ -19,7 +19,7 @@ from simulate.files import atomic_path, read_arrays, write_arrays
 from train.checkpoint import TrainedEncoder, load_encoder
 from train.device import choose_device
 from train.embeddings import embed_frames, must_fit
-from train.few_shot import IN_A_CLOUD, Known, Logistic, adapt, by_mixture, learn, probability
+from train.few_shot import IN_A_CLOUD, Known, Logistic, adapt, between_means, by_mixture, learn, probability
 from train.frames import Frames, open_frames
 from train.progress import progress
 
@@ -134,8 +134,8 @@ def write_answers(path: Path, p_single: NDArray[np.floating], labels: Labels) ->
             writer.writerow((frame, f"{p:.6g}", int(p > 0.5), labelled[frame]))
 
 
-def judged(learned: Logistic, labelled: Known, single_share: float) -> str:
-    """What the labelled frames say of the answers, in a line."""
+def judged(learned: Logistic, unlabelled: Logistic, labelled: Known, single_share: float) -> str:
+    """What the labelled frames say of the answers with labels and without, in a line."""
 
     def share(n_right: int) -> str:
         return f"{n_right} right ({n_right / len(labelled.is_single):.1%})"
@@ -150,7 +150,7 @@ def judged(learned: Logistic, labelled: Known, single_share: float) -> str:
         if scores is None
         else f"each left out in turn, {right(scores)}"
     )
-    without = f"without any label, {right(learned.scores(labelled.embeddings))}"
+    without = f"without any label, {right(unlabelled.scores(labelled.embeddings))}"
     return (
         f"{n} labelled, {n_single} of them single: {with_labels}; {without}; "
         f"always the more frequent answer, {share(max(n_single, n - n_single))}"
@@ -202,7 +202,8 @@ def _run(arguments: argparse.Namespace) -> None:
     share = 0.5 if arguments.single_share is None else arguments.single_share
     probability(np.zeros(0), share)
     trained = load_encoder(arguments.model, choose_device())
-    learned = learn(read_known(arguments.model.parent / KNOWN, trained.description.recipe.embedding_dim))
+    known = read_known(arguments.model.parent / KNOWN, trained.description.recipe.embedding_dim)
+    learned, unlabelled = learn(known), between_means(known)
     frames = open_frames(arguments.frames, arguments.dataset)
     must_fit(trained, frames.shape[1:])
     labels = Labels(np.zeros(0, np.int64), np.zeros(0, bool))
@@ -212,7 +213,10 @@ def _run(arguments: argparse.Namespace) -> None:
 
     embeddings, photons = embed_blocks(trained, frames)
     labelled = Known(embeddings[labels.frames], labels.is_single)
-    classifier = learned if arguments.labels is None else adapt(learned, labelled)
+    if arguments.labels is not None:
+        classifier = adapt(learned, labelled)
+    else:
+        classifier = learned if arguments.one_sample else unlabelled
     scores = classifier.scores(embeddings)
     if arguments.one_sample and (lain := by_mixture(scores, photons)) is scores:
         raise ValueError(
@@ -226,7 +230,7 @@ def _run(arguments: argparse.Namespace) -> None:
     n_single = int((p_single > 0.5).sum())
     print(f"{arguments.output}: {len(frames)} frames, {n_single} called single ({n_single / len(frames):.1%})")
     if arguments.labels is not None:
-        print(judged(learned, labelled, share))
+        print(judged(learned, unlabelled, labelled, share))
 
 
 def _must_be_free(arguments: argparse.Namespace) -> None:

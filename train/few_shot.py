@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
 from scipy.special import expit
 
 Array = NDArray[np.floating]
@@ -22,6 +23,9 @@ N_NEIGHBOURS = 15
 
 WEIGHT_OF_PRIOR = 1.0
 """Precision of the normal prior about the coefficients, in units where the known embeddings have variance 1."""
+
+STEEPNESS = np.log(1e-3), np.log(1e3)
+"""Range in which log-odds rise by a standard deviation of the known patterns."""
 
 SETTLING = 100
 """Steps, at most, of what a sample's patterns move."""
@@ -113,6 +117,30 @@ def by_centroid(known: Known) -> Scores:
     known.must_have_both()
     single, multiple = (known.embeddings[which].mean(axis=0) for which in (known.is_single, ~known.is_single))
     return lambda asked: np.square(asked - multiple).sum(axis=1) - np.square(asked - single).sum(axis=1)
+
+
+def between_means(known: Known) -> Logistic:
+    """Log-odds of a single hit that are zero where `by_centroid` is, midway between the two means, and rise along it.
+
+    Only how steeply is learned from the known patterns, by the likelihood, under the prior of `learn`. Of structures
+    that nobody trained on this is right more often than `learn`, which follows the known ones more closely
+    (docs/results/twins.md).
+    """
+    scores = by_centroid(known)(known.embeddings.astype(np.float64))
+    single, multiple = (
+        known.embeddings[which].mean(axis=0, dtype=float) for which in (known.is_single, ~known.is_single)
+    )
+    share, spread = known.is_single.mean(), max(scores.std(), np.finfo(float).tiny)
+    weight = np.where(known.is_single, 0.5 / share, 0.5 / (1 - share))
+    towards = np.where(known.is_single, scores, -scores) / spread
+
+    def cost(log_steepness: float) -> float:
+        steepness = np.exp(log_steepness)
+        return float(weight @ np.logaddexp(0, -steepness * towards) + WEIGHT_OF_PRIOR / 2 * steepness**2)
+
+    steepness = np.exp(minimize_scalar(cost, bounds=STEEPNESS, method="bounded").x) / spread
+    along = 2 * steepness * (single - multiple)
+    return Logistic((single + multiple) / 2, np.ones(len(along)), np.append(along, 0.0))
 
 
 def by_nearest(known: Known) -> Scores:

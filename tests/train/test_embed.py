@@ -12,7 +12,7 @@ import zarr
 from simulate.files import write_arrays
 from train.checkpoint import TwinDescription, load_encoder, save_model
 from train.embed import embed_frames, left_out, main
-from train.few_shot import Known, adapt, by_mixture, learn, probability
+from train.few_shot import Known, adapt, between_means, by_mixture, learn, probability
 from train.history import TwinEpoch
 from train.models.encoder import encoder
 from train.recipe import TwinRecipe
@@ -91,11 +91,12 @@ def test_probabilities_are_those_of_the_classifier_on_the_embeddings(model_file,
     """With labels, too; and a share of single hits only moves them by Bayes' rule."""
     trained, frames = load_encoder(model_file, CPU), np.load(frames_file)
     with np.load(model_file.parent / "known.npz") as arrays:
-        learned = learn(Known(arrays["embeddings"], arrays["is_single"]))
+        known = Known(arrays["embeddings"], arrays["is_single"])
+    learned = learn(known)
     embeddings = embed_frames(trained, frames)
     plain = ask(model_file, frames_file, tmp_path / "a.csv", "--embeddings", str(tmp_path / "a.npz"))
     p = [float(row["p_single"]) for row in plain]
-    np.testing.assert_allclose(p, probability(learned.scores(embeddings)), rtol=1e-4)
+    np.testing.assert_allclose(p, probability(between_means(known).scores(embeddings)), rtol=1e-4)
     with np.load(tmp_path / "a.npz") as arrays:
         np.testing.assert_allclose(arrays["embeddings"], embeddings, rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(arrays["p_single"], p, rtol=1e-5)

@@ -79,6 +79,27 @@ def test_classifiers_are_the_loops(name, slow, n_single, n_multiple):
     np.testing.assert_allclose(CLASSIFIERS[name](known)(points), expected, rtol=1e-5, atol=1e-5)
 
 
+def test_between_means_answers_as_they_do_with_the_odds_of_two_clouds():
+    """Of normal clouds of covariance 1 log-odds are half the difference of the squared distances to their means.
+
+    Within four standard errors, by the Fisher information of the steepness; 1 for the means, known to 1/sqrt(n).
+    """
+    known, points = clouds(6000, 2000), asked()
+    distances = few_shot.by_centroid(known)(points)
+    steepness = few_shot.between_means(known).scores(points) / distances
+    np.testing.assert_allclose(steepness, steepness[0], rtol=1e-3)  # the distances are of float32
+    odds = few_shot.by_centroid(known)(known.embeddings) / 2
+    p = probability(odds)
+    information = (odds**2 * p * (1 - p)).sum()
+    assert 2 * steepness[0] == pytest.approx(1, abs=4 / np.sqrt(information))
+
+
+def test_between_means_is_finite_where_nothing_overlaps_or_everything_does():
+    apart, alike = clouds(20, 20, apart=1e3), clouds(20, 20)._replace(embeddings=np.ones((40, 3), np.float32))
+    assert np.isfinite(few_shot.between_means(apart).scores(apart.embeddings)).all()
+    assert (few_shot.between_means(alike).scores(alike.embeddings) == 0).all()
+
+
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_blocks_do_not_show(name, monkeypatch):
     known, points = clouds(12, 20), asked(11)
