@@ -91,6 +91,7 @@ def purity_yield(
             for x, y in points.get(model, ()):
                 mark = styles[model] | {"linestyle": "", "markersize": 6, "markeredgecolor": "white"}
                 axes.plot(100 * x, min(y, HIGHEST_PURITY), **mark, zorder=3, clip_on=False)
+        axes.plot([], [], "o", color=QUIET, markersize=6, markeredgecolor="white", label="chosen on validation")
         axes.set_yscale("logit")
         axes.set_xlim(0, 100)
         axes.set_ylim(lowest, HIGHEST_PURITY)

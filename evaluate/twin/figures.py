@@ -261,7 +261,7 @@ def roc(path: Path, answers: Mapping[str, tuple[NDArray, NDArray[np.bool_], floa
         axes.set_ylabel("single hits that are kept (%)")
         handles, labels = axes.get_legend_handles_labels()
         handles, labels = [*handles[1:], handles[0]], [*labels[1:], labels[0]]
-        title = "area under the curve in brackets"
+        title = "area under the curve in brackets,\nof all structures together"
         axes.legend(handles, labels, loc="center left", bbox_to_anchor=(1.05, 0.5), handlelength=3, title=title)
 
 

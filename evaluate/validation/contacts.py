@@ -147,10 +147,11 @@ def _draw(figure: Figure, nearest: dict) -> None:
     for axes, (model, values) in zip(panels, nearest.items(), strict=True):
         # Spheres in contact lie at 1, give or take float64: in the middle of a bin.
         bins = np.arange(0.02, 1.33, 0.04) if values.max() < 1.3 else np.linspace(0, values.max(), 41)
-        axes.axvline(1, color=ORANGE, linewidth=1)
+        axes.axvline(1, color=ORANGE, linewidth=1, label="spheres\nin contact")
         axes.hist(values, bins, color=BLUE, alpha=0.5)
         axes.set_title(model)
         axes.set_xlim(0, bins[-1])
     panels[0].set_ylabel("particles")
+    panels[0].legend(loc="upper left", fontsize=8, handlelength=1)
     figure.supxlabel("distance to the nearest centre / sum of the radii", fontsize=9)
     figure.tight_layout()

@@ -187,7 +187,7 @@ def _errors(
 def _draw(
     figure: Figure, rows: dict, separations: Sequence[float], contrast: Array, errors: Array, allowed: Array
 ) -> None:
-    grid = figure.add_gridspec(len(rows), 3, hspace=0.25, wspace=0.28, left=0.05, right=0.99, bottom=0.15, top=0.92)
+    grid = figure.add_gridspec(len(rows), 3, hspace=0.25, wspace=0.28, left=0.06, right=0.99, bottom=0.15, top=0.92)
     for number, (distance, (phase, intensity, _, predicted, _)) in enumerate(rows.items()):
         axes = figure.add_subplot(grid[number, 0])
         first = len(phase) // 2
@@ -202,6 +202,7 @@ def _draw(
             axes.set_xticklabels([])
         else:
             axes.set_xlabel("pixel of the middle row")
+    figure.text(0.012, 0.53, "intensity / that of one", rotation=90, ha="center", va="center")
     nm = np.array(separations) / 10
     axes = figure.add_subplot(grid[:, 1])
     fine = np.linspace(0, nm[-1], 400)

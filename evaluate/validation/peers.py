@@ -166,11 +166,10 @@ def _draw(figure: Figure, curves: dict) -> None:
     for axes, (label, (s, parts)) in zip(panels, curves.items(), strict=True):
         for (color, line), (name, errors) in zip(styles, parts.items(), strict=True):
             axes.semilogy(s, errors, color=color, linestyle=line, marker="o", markersize=3, label=name)
-        axes.axhline(ACCURACY, color=INK, linewidth=0.8, linestyle=":")
+        axes.axhline(ACCURACY, color=INK, linewidth=0.8, linestyle=":", label="allowed for one")
         axes.set_title(label)
         axes.set_xlabel("1 / resolution (nm⁻¹)")
-    panels[0].text(panels[0].get_xlim()[1], ACCURACY * 1.1, "allowed for one", ha="right", va="bottom", size=8)
     panels[0].set_ylabel("relative error of the intensity in a ring")
     handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="upper center", ncols=4, fontsize=8)
+    figure.legend(handles, labels, loc="upper center", ncols=5, fontsize=8)
     figure.tight_layout(rect=(0, 0, 1, 0.93))

@@ -49,7 +49,7 @@ def test_purity_is_drawn_against_yield_with_the_chosen_points(drawn: list[Figure
     figures_trust.purity_yield(tmp_path / "purity.svg", curves, points, 0.3)
     assert (tmp_path / "purity.svg").stat().st_size > 5000
     axes = drawn[0].axes[0]
-    everything, late3, point, missing, late10 = axes.lines
+    everything, late3, point, missing, late10, _ = axes.lines
     assert list(everything.get_ydata()) == [0.3, 0.3]
     for line, (x, purity) in zip((late3, late10), curves.values(), strict=True):
         seen = line.get_xydata()
@@ -60,4 +60,6 @@ def test_purity_is_drawn_against_yield_with_the_chosen_points(drawn: list[Figure
         np.testing.assert_allclose(seen[:, 1], expected, rtol=1e-12)
     np.testing.assert_allclose(point.get_xydata(), [[5, 0.96]])
     assert np.isnan(missing.get_xydata()).all()
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["all patterns kept", "late3", "late10"]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
+        *("all patterns kept", "late3", "late10", "chosen on validation")
+    ]
