@@ -21,11 +21,12 @@ from evaluate.twin.contents import (
 )
 from evaluate.validation.contents import FIGURES as VALIDATION_FIGURES
 from simulate.files import sha256
-from simulate.layout import layout_of
+from simulate.layout import layout_of, shards_by_job
 from simulate.placement import MODELS
 from simulate.provenance import source_digest
 from simulate.phantoms import RANDOM as RANDOM_NAME
 from simulate.reach import reach_of
+from train.models import registry
 
 # A config given on the command line stands alone: Snakemake would merge it into config.yaml, key by key.
 if not workflow.overwrite_configfiles:

@@ -7,7 +7,7 @@ from evaluate.config import BASELINES, RunConfig
 from evaluate.contents import judged, transfers
 from evaluate.twin.contents import asked_about, controls
 from simulate.experiment import share_of
-from simulate.layout import layout_of
+from simulate.layout import layout_of, shards_by_job
 from simulate.phantoms import RANDOM
 from simulate.plan import SPLITS
 from simulate.reach import reach_of, reach_q
@@ -82,9 +82,8 @@ def _of_datasets(config: RunConfig) -> Iterator[Job]:
         yield Job("geometry", f"geometry/{name}", dataset.detector.model, pixels)
         yield Job("dataset_layout", f"dataset_layout/{name}", "", rows)
         per_pattern = _work_of_a_pattern(config, name)
-        for job, first in enumerate(range(0, layout.n_shards, simulation.storage.shards_per_job)):
-            last = min(first + simulation.storage.shards_per_job, layout.n_shards) - 1
-            patterns = layout.rows(last).stop - layout.rows(first).start
+        for job, shards in enumerate(shards_by_job(simulation, name)):
+            patterns = layout.rows(shards[-1]).stop - layout.rows(shards[0]).start
             kind = f"{dataset.engine}, {dataset.record}"
             yield Job("dataset_shards", f"dataset_shards/{name}-{job}", kind, patterns * pixels * per_pattern)
         yield Job("dataset", f"dataset/{name}", dataset.record, layout.n_patterns)

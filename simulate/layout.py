@@ -71,3 +71,10 @@ def layout_of(config: SimulationConfig, name: str) -> Layout:
         hit_multiplicities=plan.hit_multiplicities,
         readout=dataset.readout.model_dump(mode="json"),
     )
+
+
+def shards_by_job(config: SimulationConfig, name: str) -> list[range]:
+    """Shards of a dataset as the jobs of its rule render them; workers that are SLURM jobs of their own serve one."""
+    n_shards = layout_of(config, name).n_shards
+    per_job = n_shards if config.cluster.kind == "slurm" else config.storage.shards_per_job
+    return [range(n_shards)[first : first + per_job] for first in range(0, n_shards, per_job)]

@@ -5,6 +5,7 @@ import hashlib
 import importlib.metadata
 import json
 import platform
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,14 +27,14 @@ LIBRARIES = (
 )
 
 
-def source_digest(*modules: str) -> str:
-    """Digest of the code of these modules and of all modules of this project that they import.
+def source_digest(*modules: str, without: Collection[str] = ()) -> str:
+    """Digest of the code of these modules and of all modules of this project that they import, but for `without`.
 
     Snakemake does not rerun a finished job when an imported module changes; given as a parameter of the rule, this does
     it. Comments, docstrings and layout do not count.
     """
     digest = hashlib.sha256()
-    for module in sorted(set().union(*(_closure(name) for name in modules))):
+    for module in sorted(set().union(*(_closure(name) for name in modules)).difference(without)):
         digest.update(f"{module}\n{_parsed(_file(module)).code}\n".encode())
     return digest.hexdigest()[:16]
 

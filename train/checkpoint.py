@@ -13,10 +13,9 @@ import torch
 from torch import nn
 
 from simulate.files import DAMAGED, atomic_path
-from simulate.provenance import source_digest
 from train.history import Epoch, Row, TwinEpoch
 from train.models.encoder import encoder
-from train.models.registry import build
+from train.models.registry import build, training_digest
 from train.recipe import Descent, Recipe, TwinRecipe
 
 if TYPE_CHECKING:
@@ -113,7 +112,7 @@ def _described(name: str, dataset: "Dataset", seed: int, trained_by: str) -> dic
         "seed": seed,
         "dataset": dataset.name,
         "dataset_digest": hashlib.sha256(contents.encode()).hexdigest(),
-        "source": source_digest(trained_by),
+        "source": training_digest(name, trained_by),
     }
 
 

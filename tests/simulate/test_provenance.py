@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from simulate import provenance
+from train.models import registry
 
 
 @pytest.fixture
@@ -50,6 +51,29 @@ def test_comments_docstrings_and_layout_do_not_count(project: Path) -> None:
     edit(project / "plan.py", '"""Neighbouring rows, in their order."""', '"""Another text."""')
     edit(project / "plan.py", "import zlib", "# why\nimport zlib\n")
     assert digest("simulate.plan") == before
+
+
+def test_a_network_is_trained_again_for_its_own_code_and_for_no_other_networks(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(registry.__file__.removesuffix("models/registry.py"), project.parent / "train")
+
+    def digests() -> dict[str, str]:
+        provenance._closure.cache_clear()
+        provenance._parsed.cache_clear()
+        return {name: registry.training_digest(name, "train.fit") for name in registry.MODELS}
+
+    before = digests()
+    models = project.parent / "train" / "models"
+    edit(models / "registry.py", '"vgg16": "vgg"', '"vgg11": "vgg", "vgg16": "vgg"')
+    assert digests() == before
+    edit(models / "late.py", "nn.Dropout", "nn.AlphaDropout")
+    assert {name for name, digest in digests().items() if digest != before[name]} == {
+        *("late3", "late5", "late10", "late18"),
+        *("early", "vgg16"),  # which have its dropout
+    }
+    edit(project.parent / "train" / "descent.py", "loss.backward()", "(loss + 1).backward()")
+    assert not set(digests().values()) & set(before.values())
 
 
 def test_unknown_module_is_an_error() -> None:

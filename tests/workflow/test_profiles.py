@@ -7,6 +7,8 @@ import pytest
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from evaluate import work
+from evaluate.config import load_config
 from running import ROOT
 from simulate.config import SimulationConfig
 
@@ -30,8 +32,11 @@ def test_the_profile_names_rules_that_are_there() -> None:
 
 
 def test_a_dask_cluster_on_slurm_makes_a_dataset_in_one_job(workflow) -> None:
-    workflow.configure(simulation__cluster={"kind": "slurm"})
+    config = load_config(workflow.configure(simulation__cluster={"kind": "slurm"}))
     assert workflow.planned()["dataset_shards"] == 2
+    assert [job.name for job in work.jobs(config) if job.rule == "dataset_shards"] == [
+        *("dataset_shards/noise_free-0", "dataset_shards/noisy-0")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from train.models.folded import Folded
-from train.models.heads import Heads, Logits
-from train.models.late import IMAGE_SIZE, must_fit
+from train.models.heads import IMAGE_SIZE, Heads, Logits, must_fit
 from train.models.polar import (
     DROPOUT,
     N_HALVINGS,

@@ -2,8 +2,7 @@
 
 from torch import Tensor, nn
 
-from train.models.heads import Heads, Logits
-from train.models.late import IMAGE_SIZE, must_fit
+from train.models.heads import IMAGE_SIZE, Heads, Logits, must_fit
 
 WIDTH = 128
 """Of the hidden layer; the poster does not say"""

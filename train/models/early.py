@@ -5,8 +5,8 @@ The poster's "early" network (Florin & Yoon): the convolutions of its 10-layer l
 
 from torch import Tensor, nn
 
-from train.models.heads import Logits
-from train.models.late import DROPOUT, LATE10, must_fit, n_features, stack
+from train.models.heads import Logits, must_fit
+from train.models.late import DROPOUT, LATE10, n_features, stack
 
 SHARED, OWN = LATE10[:2], LATE10[2:]
 

@@ -16,8 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import grid_sample
 
-from train.models.heads import Heads, Logits
-from train.models.late import IMAGE_SIZE, must_fit
+from train.models.heads import IMAGE_SIZE, Heads, Logits, must_fit
 from train.models.polar import (
     N_ANGLES,
     N_HALVINGS,

@@ -1,8 +1,10 @@
-"""The two answers of every network: how many particles, and which."""
+"""What networks share: images of one size, and the two answers of every network, how many particles and which."""
 
 from typing import NamedTuple
 
 from torch import Tensor, nn
+
+IMAGE_SIZE = 128
 
 
 class Logits(NamedTuple):
@@ -24,3 +26,12 @@ class Heads(nn.Module):
 
     def forward(self, features: Tensor) -> Logits:
         return Logits(self.count(features), self.particle(features))
+
+
+def must_fit(images: Tensor) -> None:
+    """ValueError unless these are (B, 1, 128, 128)."""
+    if images.shape[1:] != (1, IMAGE_SIZE, IMAGE_SIZE):
+        raise ValueError(
+            f"images of shape {tuple(images.shape)}: this network takes (B, 1, {IMAGE_SIZE}, {IMAGE_SIZE}); "
+            f"simulate with detector.n_pixels: {IMAGE_SIZE}"
+        )

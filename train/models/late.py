@@ -9,9 +9,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from train.models.heads import Heads, Logits
+from train.models.heads import IMAGE_SIZE, Heads, Logits, must_fit
 
-IMAGE_SIZE = 128
 DROPOUT = 0.25
 
 Convolution = tuple[int, int, int]
@@ -121,12 +120,3 @@ def n_features(convolutions: Sequence[Convolution]) -> int:
     for out_channels, kernel, stride in convolutions:
         channels, size = out_channels, (size - kernel) // stride + 1
     return channels * size * size
-
-
-def must_fit(images: Tensor) -> None:
-    """ValueError unless these are (B, 1, 128, 128)."""
-    if images.shape[1:] != (1, IMAGE_SIZE, IMAGE_SIZE):
-        raise ValueError(
-            f"images of shape {tuple(images.shape)}: this network takes (B, 1, {IMAGE_SIZE}, {IMAGE_SIZE}); "
-            f"simulate with detector.n_pixels: {IMAGE_SIZE}"
-        )

@@ -19,8 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import grid_sample, relu
 
-from train.models.heads import Heads, Logits
-from train.models.late import IMAGE_SIZE, must_fit
+from train.models.heads import IMAGE_SIZE, Heads, Logits, must_fit
 from train.models.rings import RingMoments, polar_places, reach
 
 N_RINGS = 32

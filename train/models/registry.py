@@ -1,99 +1,40 @@
 """Networks by name."""
 
-from collections.abc import Callable, Mapping
-from types import ModuleType
+from collections.abc import Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING
+
+from simulate.provenance import source_digest
 
 if TYPE_CHECKING:
     from torch import nn
 
     from train.recipe import Input
 
-
-def _late() -> ModuleType:
-    from train.models import late
-
-    return late
-
-
-def _early() -> ModuleType:
-    from train.models import early
-
-    return early
-
-
-def _resnet() -> ModuleType:
-    from train.models import resnet
-
-    return resnet
-
-
-def _vgg() -> ModuleType:
-    from train.models import vgg
-
-    return vgg
-
-
-def _azimuthal() -> ModuleType:
-    from train.models import azimuthal
-
-    return azimuthal
-
-
-def _polar() -> ModuleType:
-    from train.models import polar
-
-    return polar
-
-
-def _folded() -> ModuleType:
-    from train.models import folded
-
-    return folded
-
-
-def _ablated() -> ModuleType:
-    from train.models import ablated
-
-    return ablated
-
-
-def _dense() -> ModuleType:
-    from train.models import dense
-
-    return dense
-
-
-def _specklenn() -> ModuleType:
-    from train.models import specklenn
-
-    return specklenn
-
-
-MODELS: Mapping[str, Callable[[], ModuleType]] = {
-    "late3": _late,
-    "late5": _late,
-    "late10": _late,
-    "late18": _late,
-    "early": _early,
-    "resnet18": _resnet,
-    "vgg16": _vgg,
-    "azimuthal": _azimuthal,
-    "polar": _polar,
-    "folded": _folded,
-    "cartesian": _ablated,
-    "folded_apart": _ablated,
-    "folded_inner": _ablated,
-    "folded_asinh": _ablated,
-    "folded_ring_norm": _ablated,
-    "folded_plain": _ablated,
-    "folded_kernel5": _ablated,
-    "folded_wide": _ablated,
-    "folded_dropout": _ablated,
-    "dense": _dense,
-    "specklenn": _specklenn,
+MODELS: Mapping[str, str] = {
+    "late3": "late",
+    "late5": "late",
+    "late10": "late",
+    "late18": "late",
+    "early": "early",
+    "resnet18": "resnet",
+    "vgg16": "vgg",
+    "azimuthal": "azimuthal",
+    "polar": "polar",
+    "folded": "folded",
+    "cartesian": "ablated",
+    "folded_apart": "ablated",
+    "folded_inner": "ablated",
+    "folded_asinh": "ablated",
+    "folded_ring_norm": "ablated",
+    "folded_plain": "ablated",
+    "folded_kernel5": "ablated",
+    "folded_wide": "ablated",
+    "folded_dropout": "ablated",
+    "dense": "dense",
+    "specklenn": "specklenn",
 }
-"""Name of a network -> its family, the module with the function of that name.
+"""Name of a network -> its family, the module beside this one with the function of that name.
 
 Imported when built: every reader of a config needs the names, and torch takes seconds to import.
 """
@@ -101,7 +42,7 @@ Imported when built: every reader of a config needs the names, and torch takes s
 
 def input_for(name: str) -> "Input":
     """The input transform that a network is made for: photons as they are read, or the poster's standardised images."""
-    return "photons" if MODELS[name] in (_azimuthal, _polar, _folded, _ablated) else "standardise"
+    return "photons" if MODELS[name] in ("azimuthal", "polar", "folded", "ablated") else "standardise"
 
 
 def build(name: str, n_structures: int, n_multiplicities: int) -> "nn.Module":
@@ -111,4 +52,16 @@ def build(name: str, n_structures: int, n_multiplicities: int) -> "nn.Module":
     """
     if name not in MODELS:
         raise KeyError(f"no network is called {name!r}; known: {', '.join(MODELS)}")
-    return getattr(MODELS[name](), name)(n_structures, n_multiplicities)
+    return getattr(import_module(_module(name)), name)(n_structures, n_multiplicities)
+
+
+def training_digest(name: str, trained_by: str) -> str:
+    """Digest of the code that trains a network, without that of other networks and their names.
+
+    So one more network, or a change to another, trains none again.
+    """
+    return source_digest(trained_by, _module(name), without=[__name__])
+
+
+def _module(name: str) -> str:
+    return f"{__package__}.{MODELS[name]}"

@@ -6,8 +6,7 @@ single-particle imaging with limited labeled examples".
 
 from torch import Tensor, nn
 
-from train.models.heads import Heads, Logits
-from train.models.late import IMAGE_SIZE, must_fit
+from train.models.heads import IMAGE_SIZE, Heads, Logits, must_fit
 
 WIDTH = 512
 """Of the first dense layer; the second one is the embedding, 128 in the paper"""

@@ -119,12 +119,12 @@ def learned_of(wildcards):
 
 
 def answering_source(wildcards):
-    """Digest of the code that answers."""
+    """Digest of the code that answers; a network's own is in what trained it."""
     by_baseline = wildcards.model in BASELINES
     learner = (
         f"evaluate.baselines.{wildcards.model}" if by_baseline else "train.predict"
     )
-    return source_digest("evaluate.predictions", learner)
+    return source_digest("evaluate.predictions", learner, without=[registry.__name__])
 
 
 def source_of(wildcards):
@@ -142,22 +142,14 @@ def rendered_from(wildcards):
     }
 
 
-def batches_of(dataset):
-    """The shards of a dataset as its jobs render them; workers that are SLURM jobs of their own serve a single one."""
-    shards = range(layout_of(SIMULATION, dataset).n_shards)
-    by_slurm = SIMULATION.cluster.kind == "slurm"
-    per_job = len(shards) if by_slurm else SIMULATION.storage.shards_per_job
-    return [shards[first : first + per_job] for first in range(0, len(shards), per_job)]
-
-
 def jobs_of(dataset):
     """Numbers of the jobs that render a dataset."""
-    return range(len(batches_of(dataset)))
+    return range(len(shards_by_job(SIMULATION, dataset)))
 
 
 def shards_of(wildcards):
     """Shards that one job renders."""
-    return list(batches_of(wildcards.dataset)[int(wildcards.job)])
+    return list(shards_by_job(SIMULATION, wildcards.dataset)[int(wildcards.job)])
 
 
 def log_of(name):

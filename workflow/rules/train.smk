@@ -22,7 +22,9 @@ rule train:
         gpu=gpus(RUN.training, RUN.training.devices),
     params:
         settings=training_settings,
-        source=source_digest("train.fit"),
+        source=lambda wildcards: registry.training_digest(
+            MODELS_TRAINED[wildcards.model].network, "train.fit"
+        ),
     message:
         "train {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     script:

@@ -24,7 +24,9 @@ rule train_twin:
         gpu=gpus(TWINS),
     params:
         settings=twin_settings,
-        source=source_digest("train.fit_twin"),
+        source=lambda wildcards: registry.training_digest(
+            TWINS.encoders[wildcards.encoder].network, "train.fit_twin"
+        ),
     message:
         "train {wildcards.encoder} on {wildcards.dataset}, {wildcards.fold} held out, {wildcards.shape}, seed {wildcards.seed}"
     script:
