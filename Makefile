@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 BENCH ?= *
 
-.PHONY: help install demo test test-slow test-browser test-slurm test-faults audit lint format bench validation clean
+.PHONY: help install demo test test-browser test-slurm test-faults audit lint format bench validation clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -24,11 +24,8 @@ demo: install ## the whole pipeline on phantoms, a few minutes; prints where the
 	@echo "The report: $(CURDIR)/results/demo/report.html"
 
 test: install ## the test suite, files shared by at most four processes
-	pytest -m "not slow and not browser and not slurm and not faults" --numprocesses logical --maxprocesses 4 \
+	pytest -m "not browser and not slurm and not faults" --numprocesses logical --maxprocesses 4 \
 		--dist loadfile --no-loadscope-reorder
-
-test-slow: install ## tests that take minutes
-	pytest -m slow
 
 test-browser: install ## the report page in headless Chromium
 	pytest -m browser

@@ -64,9 +64,9 @@ if __name__ == "__main__":
     generator = torch.Generator(device).manual_seed(0)
 
     expected = render(shots)
-    photons = record(expected, ReadoutConfig(), live, 65534, generator)
+    photons = record(expected, ReadoutConfig(), live, generator)
     mean_z = float((photons.double().sum() - expected.double().sum()) / expected.double().sum().sqrt())
-    seconds = timed(lambda: record(render(shots), ReadoutConfig(), live, 65534, generator), device)
+    seconds = timed(lambda: record(render(shots), ReadoutConfig(), live, generator), device)
     compiled = patterns.expected_photons(volumes, detector, shots)
     seeds = np.arange(n, dtype=np.uint64)
     theirs = rate(lambda: sample_photons(patterns.expected_photons(volumes, detector, shots), seeds), n)

@@ -34,18 +34,19 @@ def sample_photons(
     flat = expected_photons.reshape(len(photons), -1)
     greatest = detector_numba.sample(flat, states(seeds, "photons"), largest, photons.reshape(len(photons), -1))
     if saturation is None:
-        _refuse_overflow(int(greatest))
+        refuse_overflow(int(greatest))
     return photons
 
 
 def as_counts(photons: NDArray[np.int64], saturation: int | None = None) -> NDArray[np.uint16]:
     """The same counts as uint16, cut at saturation; OverflowError as for `sample_photons`."""
     if saturation is None:
-        _refuse_overflow(int(photons.max(initial=0)))
+        refuse_overflow(int(photons.max(initial=0)))
     return np.minimum(photons, MAX_PHOTONS if saturation is None else saturation).astype(np.uint16)
 
 
-def _refuse_overflow(greatest: int) -> None:
+def refuse_overflow(greatest: int) -> None:
+    """OverflowError where a pixel counts more photons than are stored."""
     if greatest > MAX_PHOTONS:
         raise OverflowError(
             f"a pixel counts {greatest} photons, more than the {MAX_PHOTONS} that are stored (uint16); "

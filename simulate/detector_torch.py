@@ -7,24 +7,25 @@ import torch
 from torch import Tensor
 
 from simulate import readout
+from simulate.detector import refuse_overflow
 from simulate.experiment import ReadoutConfig
 
 
-def record(
-    expected: Tensor, config: ReadoutConfig, live: Tensor, largest: int, generator: torch.Generator | None = None
-) -> Tensor:
+def record(expected: Tensor, config: ReadoutConfig, live: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """Readings (n, ny, nx) of expected photons (n, ny, nx), on their device; 0 where live (ny, nx) is 0.
 
-    Parameters
-    ----------
-    largest : photons that a pixel counts at most.
+    OverflowError if a pixel counts more than a dataset holds and nothing saturates.
     """
     shape = (expected.shape[1], expected.shape[2])
 
     def fixed(pattern) -> Tensor:
         return torch.tensor(pattern, device=expected.device)
 
-    reading = torch.poisson(expected, generator=generator).clamp_(max=largest)
+    reading = torch.poisson(expected, generator=generator)
+    if config.saturation_photons is None:
+        refuse_overflow(int(reading.amax()))
+    else:
+        reading.clamp_(max=config.saturation_photons)
     if config.is_ideal:
         return reading
     reading *= fixed(readout.gains(config, shape))

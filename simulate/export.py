@@ -110,6 +110,8 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     as_stored = arguments.raw or (AS_STORED[arguments.format] and not arguments.read)
     try:
+        if arguments.read and not arguments.source.is_dir():
+            raise ValueError(f"{arguments.source} does not say how its detector reads; --read is for a dataset")
         written = outputs(arguments.output, arguments.format)
         if (there := [str(path) for path in written if path.exists()]) and not arguments.overwrite:
             raise FileExistsError(f"{', '.join(there)} is there already; --overwrite replaces it")

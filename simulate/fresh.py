@@ -17,7 +17,6 @@ from simulate import background, patterns, readout, render
 from simulate import plan as plans
 from simulate.atoms import Atoms
 from simulate.config import SimulationConfig
-from simulate.detector import MAX_PHOTONS
 from simulate.placement import Body, body_of
 from simulate.shots import draw
 
@@ -103,6 +102,6 @@ class Source:
             expected += torch.as_tensor(shots.pulse_factor, dtype=torch.float32, device=device)[:, None, None] * steady
             if chosen.record == "expected":
                 return expected
-            return record(expected, chosen.readout, live, chosen.readout.saturation_photons or MAX_PHOTONS, generator)
+            return record(expected, chosen.readout, live, generator)
 
         return read

@@ -83,11 +83,14 @@ def slice_fields(optics: Optics, species: torch.Tensor, points: torch.Tensor) ->
     return torch.where(sign > 0, total, total.conj())
 
 
-def _directions(x: torch.Tensor, y: torch.Tensor, pixel: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Unit vectors to points of the detector, x and y from the beam [pixels]."""
+def _directions(
+    x: torch.Tensor, y: torch.Tensor, pixel: float
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Unit vectors to points of the detector, x and y from the beam [pixels], and z − 1, which float32 would cancel."""
     x, y = x * pixel, y * pixel
-    inverse = torch.rsqrt(x * x + y * y + 1)
-    return x * inverse, y * inverse, inverse
+    squared = x * x + y * y
+    z = torch.rsqrt(squared + 1)
+    return x * z, y * z, z, -squared * z * z / (1 + z)
 
 
 def render_on_device(
@@ -111,15 +114,15 @@ def render_on_device(
     k = wavenumbers[:, None, None]
     axis = torch.arange(n_pixels, device=optics.live.device) - (n_pixels - 1) / 2
     x, y = (axis - centres[:, :1])[:, None, :], (axis - centres[:, 1:])[:, :, None]
-    nx, ny, nz = _directions(x, y, optics.pixel)  # (n, ny, nx)
+    nx, ny, nz, nz_less_1 = _directions(x, y, optics.pixel)  # (n, ny, nx)
     total = torch.zeros_like(nz)
     before: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
     for a in range(m):
         coarse = optics.coarse[species[:, a]]
-        cx, cy, cz = _directions(
+        cx, cy, _, cz_less_1 = _directions(
             (coarse - centres[:, :1])[:, None, :], (coarse - centres[:, 1:])[:, :, None], optics.pixel
         )
-        q = torch.stack([cx, cy, cz - 1], dim=-1).flatten(1, 2) * k
+        q = torch.stack([cx, cy, cz_less_1], dim=-1).flatten(1, 2) * k
         values = slice_fields(optics, species[:, a], q @ rotations[:, a])  # q R = Rᵀ q, row by row
         weights = optics.weights[species[:, a]]
         parts = torch.view_as_real(values).movedim(-1, 1).reshape(n, 2, coarse.shape[1], coarse.shape[1])
@@ -128,8 +131,9 @@ def render_on_device(
         total += fine.square().sum(dim=1)
         if m > 1:
             dx, dy, dz = (positions[:, a, i, None, None] for i in range(3))
-            along = nx * dx + ny * dy + nz * dz
-            field = field * torch.polar(torch.ones_like(along), k * (along - dz))
+            path = nx * dx + ny * dy + nz_less_1 * dz
+            along = path + dz
+            field = field * torch.polar(torch.ones_like(path), k * path)
             # Half the change of the phase across a pixel, along x and y; torch.sinc(x) = sin(πx)/(πx).
             half_step = k * optics.pixel / (2 * math.pi) * nz
             u, v = half_step * (dx - nx * along), half_step * (dy - ny * along)

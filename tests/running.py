@@ -61,6 +61,13 @@ TWINS = {
 }
 
 
+ONE_THREAD = (
+    "--set-threads",
+    *(f"{rule}=1" for rule in ("dataset_shards", "train", "train_twin", "predict", "embed", "limit_of_dataset")),
+)
+"""Options of a run beside others: a process for each worker of a job costs more than it does for so few shards."""
+
+
 @dataclass(frozen=True)
 class Workflow:
     """A folder in which snakemake is run on one config."""

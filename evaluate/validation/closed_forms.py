@@ -87,15 +87,15 @@ def check(
         ),
         Measure(
             "filled ball: |mean of the rings − formula| in standard errors, largest ring",
-            float(np.max(np.abs(ball[1] - ball[2]) / ball[3])),
+            _in_standard_errors(*ball[1:]),
             ball_limit,
-            f"Student's t of {balls} balls, chance {FALSE_ALARM:g} over all rings",
+            f"Student's t of {balls} balls, chance {FALSE_ALARM:g} over all rings, beyond volume.accuracy",
         ),
         Measure(
             f"{molecule.name}: |mean of the rings − Debye's formula| in standard errors, largest ring",
-            float(np.max(np.abs(debye[1] - debye[2]) / debye[3])),
+            _in_standard_errors(*debye[1:]),
             debye_limit,
-            f"Student's t of {n} orientations, chance {FALSE_ALARM:g} over all rings",
+            f"Student's t of {n} orientations, chance {FALSE_ALARM:g} over all rings, beyond volume.accuracy",
         ),
     )
     return Finding(
@@ -161,11 +161,16 @@ def _ring_means(images: Array, q: Array, rings: int) -> tuple[Array, Array, Arra
     return ring, np.bincount(ring, q.ravel(), minlength=rings) / count, means
 
 
-def _against(means: Array, formula: Array) -> tuple[Array, Array, float]:
+def _mean(means: Array) -> tuple[Array, Array, float]:
     """Mean and standard error over the first axis, and the largest |t| that chance allows over all rings."""
     n, rings = means.shape
-    error = means.std(axis=0, ddof=1) / np.sqrt(n) + ACCURACY * formula
+    error = means.std(axis=0, ddof=1) / np.sqrt(n)
     return means.mean(axis=0), error, float(stats.t.isf(FALSE_ALARM / (2 * rings), n - 1))
+
+
+def _in_standard_errors(mean: Array, formula: Array, error: Array) -> float:
+    """What of the largest |mean − formula| the volume's accuracy does not allow, in standard errors."""
+    return float(np.max(np.maximum(np.abs(mean - formula) - ACCURACY * formula, 0) / error))
 
 
 def _balls(
@@ -185,7 +190,7 @@ def _balls(
     rings = geometry.shape[0] // 2
     _, q_ring, means = _ring_means(np.array(images), q, rings)
     expected = _ring_means(formula[None], q, rings)[2][0]
-    mean, error, limit = _against(means, expected)
+    mean, error, limit = _mean(means)
     return (q_ring, mean, expected, error), limit
 
 
@@ -200,7 +205,7 @@ def _debye(
     fine = np.linspace(q.min(), q.max(), 160)
     by_pixel = np.exp(np.interp(q, fine, np.log(debye_intensity(molecule.core, fine))))
     expected = _ring_means(by_pixel[None], q, rings)[2][0]
-    mean, error, limit = _against(means, expected)
+    mean, error, limit = _mean(means)
     return (q_ring, mean, expected, error), limit
 
 

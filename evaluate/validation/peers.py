@@ -37,6 +37,9 @@ FOCUS_UM = 0.5
 SUBPIXELS, EVERY = 8, 4
 """Points along a pixel's edge over which fringes are averaged, of every so-many-th pixel along each axis."""
 
+APART = 500.0
+"""Of the centres of two particles [Å], more where they are larger: so far that fringes are blurred."""
+
 RINGS = 12
 
 
@@ -61,7 +64,7 @@ def check(molecules: Sequence[Molecule], geometry: Geometry, render: Render, *, 
         coarse = plain_volume(molecule.core, voxel, int(np.ceil(geometry.q_max / voxel)) + 1)
         twin = thomson * scale * np.abs(slices(coarse, geometry.q @ rotation_matrices(orientations)[:, None], 1)) ** 2
 
-        centres = np.array([[0, 0, 0], 2 * molecule.atoms.radius * np.array([0.8, 0.6, 0.0])])
+        centres = np.array([[0, 0, 0], max(APART, 2 * molecule.atoms.radius) * np.array([0.8, 0.6, 0.0])])
         shots = Shots.alike(pair[None], centres[None], np.array([fluence]), geometry.photon_energy_eV)
         our_pair = render(volume, geometry, shots)[0]
         their_pair = skopi_adapter.shoot(experiments[2], PULSE, pair, centres, 0)[0]
@@ -104,7 +107,7 @@ def check(molecules: Sequence[Molecule], geometry: Geometry, render: Render, *, 
                 "the twin's nodes are complex64: all of skopi's error is its interpolation",
             ),
             Measure(
-                f"{molecule.name}: ours, two particles in contact, pixels integrated "
+                f"{molecule.name}: ours, two particles, pixels integrated "
                 f"(skopi: {scientific(relative(their_pair[chosen], pair_truth))})",
                 relative(our_pair[chosen], pair_truth),
                 pixel_limit(geometry, centres[1], molecule.atoms) + ACCURACY,
@@ -118,7 +121,7 @@ def check(molecules: Sequence[Molecule], geometry: Geometry, render: Render, *, 
             "skopi 0.6.0 renders the same shots: the same atoms, orientations, positions and pulse, its own 151³ grid, "
             "slices, phases and corrections (only its loop over atoms is replaced by a transform that agrees to 10⁻⁹). "
             "Its error and ours are those against exact sums, ring by ring: at pixel centres for one particle, "
-            "averaged over the pixel for two whose bounding spheres touch. skopi samples pixel centres, so part of its "
+            f"averaged over the pixel for two, {APART / 10:g} nm apart. skopi samples pixel centres, so most of its "
             "error for two is fringes that a real pixel would blur. Its classical electron radius is another in the "
             f"sixth digit: its r_e² is {scientific(1 - thomson)} below CODATA's, which the twin takes over. "
             "The accuracy that the config asks for is one of the whole pattern, in which the bright middle weighs "

@@ -78,6 +78,14 @@ class Patterns:
     together: int = 1024
     """Patterns that are best read together: a shard of a dataset."""
 
+    def __post_init__(self) -> None:
+        for name, label in self.labels.items():
+            if len(label.values) != self.shape[0]:
+                raise ValueError(
+                    f"{self.name}: {self.shape[0]} patterns, but {len(label.values)} values of {name}; were its files "
+                    "written together?"
+                )
+
     def __len__(self) -> int:
         return self.shape[0]
 

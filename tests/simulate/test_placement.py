@@ -271,8 +271,9 @@ def test_a_row_does_not_depend_on_its_company(model: str, molecules: list[np.nda
     assert np.array_equal(place(model, 3, 3, bodies, first_seed=77), together[77:80])
     threads = numba.get_num_threads()
     try:
-        numba.set_num_threads(1)
-        assert np.array_equal(place(model, 150, 3, bodies), together)
+        for n_threads in (1, numba.config.NUMBA_NUM_THREADS):
+            numba.set_num_threads(n_threads)
+            assert np.array_equal(place(model, 150, 3, bodies), together)
     finally:
         numba.set_num_threads(threads)
     assert len(np.unique(together[:, 1], axis=0)) == 150

@@ -115,12 +115,17 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return Run(config, inputs, read_plan(folder / "ballistic.parquet"), folder)
 
 
-def produce(run: Run, folder: Path, workers: int) -> dataset.Dataset:
+def produce(run: Run, folder: Path, workers: int | None = None) -> dataset.Dataset:
+    """By so many workers on a cluster, or in this process."""
     inputs = run.inputs(folder.name)
     records = {s.id: run.folder / f"{s.id}.json" for s in run.config.structures}
     make_layout(run.config, inputs.plan, inputs.geometry, records, folder)
-    n_shards = layout_of(run.config, folder.name).n_shards
-    make_shards(run.config, inputs, folder, list(range(n_shards)), workers, folder / "jobs" / "0.json")
+    shards = list(range(layout_of(run.config, folder.name).n_shards))
+    if workers is None:
+        for shard in shards:
+            render.make_shard(folder, shard, inputs, run.config, made_from="test")
+    else:
+        make_shards(run.config, inputs, folder, shards, workers, folder / "jobs" / "0.json")
     complete_dataset(run.config, folder, inputs.geometry.with_suffix(".json"))
     return dataset.open_dataset(folder)
 
@@ -141,7 +146,7 @@ def test_patterns_do_not_depend_on_the_sharding(run: Run, name: str) -> None:
 
 def test_dataset_holds_what_the_plan_says(run: Run, tmp_path: Path) -> None:
     table = run.plan.table
-    made = produce(run, tmp_path / "clean", workers=1)
+    made = produce(run, tmp_path / "clean")
     assert len(made) == N
     assert np.array_equal(np.array([*made.structures, ""])[made.structure], table["structure"])
     assert np.array_equal(made.hit_multiplicity, table["hit_multiplicity"])
@@ -156,7 +161,7 @@ def test_dataset_holds_what_the_plan_says(run: Run, tmp_path: Path) -> None:
 
 
 def test_labels_are_those_of_the_shots(run: Run, tmp_path: Path) -> None:
-    made, drawn = produce(run, tmp_path / "everything", workers=1), run.shots("everything")
+    made, drawn = produce(run, tmp_path / "everything"), run.shots("everything")
     nominal = 2 * 1e14 / (np.pi * 0.25)  # on the axis of a Gaussian
     for row, factor in enumerate(drawn.pulse_factor):
         particles = drawn.fluence[drawn.start[row] : drawn.start[row + 1]]
@@ -173,7 +178,7 @@ def test_labels_are_those_of_the_shots(run: Run, tmp_path: Path) -> None:
 
 def test_a_selection_is_what_the_whole_dataset_has_of_its_rows(run: Run, tmp_path: Path) -> None:
     """Three quarters of the double hits and of the empty shots, each as it is rendered with all others."""
-    made = produce(run, tmp_path / "selected", workers=1)
+    made = produce(run, tmp_path / "selected")
     assert made.layout.n_shards < -(-N // made.layout.patterns_per_shard)
     counts = {(c["structure"], c["hit_multiplicity"]): [c[s] for s in SPLITS] for c in made.card["classes"]}
     whole, part = [7, 1, 2], [5, 1, 2]

@@ -11,6 +11,8 @@ from simulate import render
 from simulate.atoms import Atoms
 from simulate.config import NO_STRUCTURE, SimulationConfig
 from simulate.dataset import Dataset, open_dataset
+from simulate.detector_torch import record
+from simulate.experiment import ReadoutConfig
 from simulate.files import write_json
 from simulate.fresh import SEEDS_APART, Source
 from simulate.layout import layout_of
@@ -19,7 +21,6 @@ from simulate.plan import read as read_plan
 from simulate.reach import reach_of, reach_q
 from simulate.stages.dataset import complete_dataset
 from simulate.stages.dataset_layout import make_layout
-from simulate.stages.dataset_shards import make_shards
 from simulate.stages.geometry import make_geometry
 from simulate.stages.plan import make_plan
 from simulate.stages.volume import make_volume
@@ -80,8 +81,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         make_geometry(config.datasets[name], geometry, geometry.with_suffix(".json"))
         inputs = render.Inputs(folder / "plan.parquet", geometry, volumes, atoms_files)
         make_layout(config, inputs.plan, geometry, records, folder / name)
-        shards = list(range(layout_of(config, name).n_shards))
-        make_shards(config, inputs, folder / name, shards, 1, folder / name / "jobs" / "0.json")
+        for shard in range(layout_of(config, name).n_shards):
+            render.make_shard(folder / name, shard, inputs, config, made_from="test")
         complete_dataset(config, folder / name, geometry.with_suffix(".json"))
         datasets[name], sources[name] = open_dataset(folder / name), Source(config, name, inputs)
     return Made(read_plan(folder / "plan.parquet"), datasets, sources)
@@ -151,6 +152,13 @@ def test_on_a_device_readings_have_the_statistics_of_the_dataset(made: Made) -> 
     error = ((readings.var(axis=0, ddof=1) - variance) / spread)[works]
     assert error.std() == pytest.approx(1, abs=0.1)
     assert abs(error.mean()) < 5 / np.sqrt(works.sum())
+
+
+def test_on_a_device_nothing_counts_more_than_a_dataset_holds() -> None:
+    bright, live = torch.full((2, 3, 3), 1e6), torch.ones(3, 3)
+    with pytest.raises(OverflowError, match=r"set readout\.saturation_photons"):
+        record(bright, ReadoutConfig(), live)
+    assert (record(bright, ReadoutConfig(saturation_photons=1000), live) == 1000).all()
 
 
 @pytest.mark.parametrize("name", ["clean", "clean_torch", "noisy"])

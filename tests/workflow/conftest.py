@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from running import TWINS, Workflow
+from running import ONE_THREAD, TWINS, Workflow
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
     """The tiny run, from phantoms to report, and `snakemake.log`; tests leave it as they find it."""
     made = Workflow(tmp_path_factory.mktemp("finished"))
     made.configure()
-    done = made.snakemake("--verbose")
+    done = made.snakemake("--verbose", *ONE_THREAD)
     assert done.returncode == 0, done.stderr
     (made.folder / "snakemake.log").write_text(done.stderr)
     return made
@@ -43,6 +43,6 @@ def twinned(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
     )
     del config["training"]
     workflow.write(config)
-    done = workflow.snakemake()
+    done = workflow.snakemake(*ONE_THREAD)
     assert done.returncode == 0, done.stderr
     return workflow
