@@ -51,7 +51,9 @@ if __name__ == "__main__":
         fresh = FreshBatches(Source(config, "made", inputs), dataset, 128, device, seed=0)
         rate(fresh.epoch(0))  # compiles, and loads what it renders from
         ours = rate(fresh.epoch(1))
-        streamed = rate(Batches(dataset, dataset.splits["train"], 128, memory_gb=0.3, seed=0).epoch())
+        read = Batches(dataset, dataset.splits["train"], 128, memory_gb=0.3, seed=0)
+        rate(read.epoch(0))
+        streamed = rate(read.epoch(1))
         trained = fit("late10", dataset, Recipe(epochs=2), 0, device, folder)[-1].images_per_s
     report(
         "fresh",

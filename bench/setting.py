@@ -82,8 +82,8 @@ def render(name: str, n_particles: int) -> None:
     """Shots of `n_particles` per second, ours on all cores, against skopi's generate_image in as many processes.
 
     skopi's experiment, slicing, corrections and sampling are its own; only its volume is made by the fast transform.
-    `ours` are expected photons; `with_poisson` is sampled as generate_image does. The error is of the expected photons,
-    against sums over the atoms at pixel centres for one particle, and between the two for several.
+    Both sample photons; `expected` are ours without that. The error is of the expected photons, against sums over the
+    atoms at pixel centres for one particle, and between the two for several.
     """
     from simulate.detector import sample_photons
     from simulate.patterns import expected_photons
@@ -94,13 +94,13 @@ def render(name: str, n_particles: int) -> None:
     shots = some_shots(atoms, n_particles, 256)  # as many as the pipeline renders together
     seeds = np.arange(len(shots), dtype=np.uint64)
     cores = os.cpu_count() or 1
-    ours = rate(lambda: expected_photons(volumes, detector, shots), len(shots))
-    with_poisson = rate(lambda: sample_photons(expected_photons(volumes, detector, shots), seeds), len(shots))
+    expected = rate(lambda: expected_photons(volumes, detector, shots), len(shots))
+    ours = rate(lambda: sample_photons(expected_photons(volumes, detector, shots), seeds), len(shots))
     images = expected_photons(volumes, detector, shots)[:4]
     orientations = shots.orientations.reshape(-1, n_particles, 4)
     positions = shots.positions.reshape(-1, n_particles, 3)
     theirs, their_images = skopi_images(atoms, orientations[:16], positions[:16], cores)
-    more: dict[str, Any] = {"structure": entry, "cores": cores, "with_poisson": with_poisson}
+    more: dict[str, Any] = {"structure": entry, "cores": cores, "expected": expected}
     if n_particles == 1:
         truth = exact(atoms, detector, orientations[:4, 0], shots.fluence[0])
         more |= {"error": relative(images, truth), "error_competitor": relative(their_images[:4], truth)}
