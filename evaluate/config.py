@@ -235,11 +235,8 @@ class RunConfig(Strict):
         for name, encoder in twins.encoders.items():
             if encoder.network in WITHOUT_COMMON_FEATURES:
                 yield f"twins.encoders.{name}: {encoder.network!r} has no features that both heads share; take another"
-            others = self.evaluation.twins.asked_about if encoder.asked_about is None else encoder.asked_about
             for dataset in self._known(encoder.datasets):
-                yield from self._other_pixels(
-                    f"twins.encoders.{name}, of {dataset!r}", dataset, () if encoder.is_grid else others
-                )
+                yield from self._other_pixels(f"twins.encoders.{name}, of {dataset!r}", dataset, self.others_of(name))
                 for fold in encoder.folds:
                     if set(self.simulation.selected(dataset)) <= set(twins.held_out(fold)):
                         yield f"twins.encoders.{name}: fold {fold!r} holds out every structure of {dataset!r}"
@@ -253,6 +250,14 @@ class RunConfig(Strict):
                     f"evaluation.twins.labels asks for {most} labelled patterns, but {dataset!r} has {fewest} of each "
                     "structure in its validation split; lower it or raise plan.patterns_per_class"
                 )
+
+    def others_of(self, learner: str) -> tuple[str, ...]:
+        """Datasets that an encoder, or a control, is asked about beside its own; a grid about none."""
+        encoder = self.twinned.encoders.get(learner)
+        if encoder is not None and encoder.is_grid:
+            return ()
+        asked_about = None if encoder is None else encoder.asked_about
+        return self.evaluation.twins.asked_about if asked_about is None else asked_about
 
     def members(self, dataset: str) -> dict[str, list[tuple[str, int]]]:
         """Ensemble -> model and seed of all that answer in it, of those whose models are all trained on the dataset."""

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Generic
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from simulate.files import write_json
 from train.checkpoint import Described, load, save, save_model
@@ -22,7 +21,7 @@ from train.initialise import initialise
 from train.inputs import network_input
 from train.missing import without_parts
 from train.optimisers import Together, optimiser_of
-from train.parallel import is_first, learner, share, whole_batch
+from train.parallel import is_first, learner, normalises_batches, share, whole_batch
 from train.progress import progress
 from train.recipe import Descent, Schedule
 
@@ -112,7 +111,7 @@ def descend(
             f"the last batch of an epoch has {last} pattern(s) for {share().n} processes; change recipe.batch_size, "
             f"now {recipe.batch_size}, or training.devices"
         )
-    if last == 1 and any(isinstance(module, _BatchNorm) for module in model.modules()):
+    if last == 1 and normalises_batches(model):
         raise ValueError(
             f"the last batch of an epoch has one pattern, of {batches.n_patterns}, and {description.model} normalises "
             f"over batches; change recipe.batch_size, now {recipe.batch_size}"

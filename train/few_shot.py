@@ -114,8 +114,7 @@ def probability(scores: Array, single_share: float = 0.5) -> Array:
 
 def by_centroid(known: Known) -> Scores:
     """Squared distance to the mean of the known multiple hits, less that to the mean of the single ones."""
-    known.must_have_both()
-    single, multiple = (known.embeddings[which].mean(axis=0) for which in (known.is_single, ~known.is_single))
+    single, multiple = _means(known)
     return lambda asked: np.square(asked - multiple).sum(axis=1) - np.square(asked - single).sum(axis=1)
 
 
@@ -126,12 +125,11 @@ def between_means(known: Known) -> Logistic:
     that nobody trained on this is right more often than `learn`, which follows the known ones more closely
     (docs/results/twins.md).
     """
-    scores = by_centroid(known)(known.embeddings.astype(np.float64))
-    single, multiple = (
-        known.embeddings[which].mean(axis=0, dtype=float) for which in (known.is_single, ~known.is_single)
-    )
-    share, spread = known.is_single.mean(), max(scores.std(), np.finfo(float).tiny)
-    weight = np.where(known.is_single, 0.5 / share, 0.5 / (1 - share))
+    known = known._replace(embeddings=known.embeddings.astype(np.float64))
+    single, multiple = _means(known)
+    centre, along = (single + multiple) / 2, 2 * (single - multiple)
+    scores = (known.embeddings - centre) @ along
+    spread, weight = max(scores.std(), np.finfo(float).tiny), _weights(known.is_single)
     towards = np.where(known.is_single, scores, -scores) / spread
 
     def cost(log_steepness: float) -> float:
@@ -139,8 +137,7 @@ def between_means(known: Known) -> Logistic:
         return float(weight @ np.logaddexp(0, -steepness * towards) + WEIGHT_OF_PRIOR / 2 * steepness**2)
 
     steepness = np.exp(minimize_scalar(cost, bounds=STEEPNESS, method="bounded").x) / spread
-    along = 2 * steepness * (single - multiple)
-    return Logistic((single + multiple) / 2, np.ones(len(along)), np.append(along, 0.0))
+    return Logistic(centre, np.ones(len(along)), np.append(steepness * along, 0.0))
 
 
 def by_nearest(known: Known) -> Scores:
@@ -255,9 +252,7 @@ def _posterior(embeddings: Array, is_single: NDArray[np.bool_], prior: Array) ->
 
     Patterns are weighed so that both classes have half of their number.
     """
-    features = _with_ones(embeddings)
-    share = is_single.mean()
-    weight = np.where(is_single, 0.5 / share, 0.5 / (1 - share))
+    features, weight = _with_ones(embeddings), _weights(is_single)
     sign = np.where(is_single, 1.0, -1.0)
     # No pattern moves the coefficients but along its own features: of few patterns, few directions are to be found.
     basis = np.linalg.qr(features.T)[0] if len(features) < len(prior) else np.eye(len(prior))
@@ -282,6 +277,18 @@ def _posterior(embeddings: Array, is_single: NDArray[np.bool_], prior: Array) ->
         if np.abs(gradient).max() < 1e-8 * len(features):
             break
     return prior + basis @ moved
+
+
+def _means(known: Known) -> tuple[Array, Array]:
+    """(d,) of the single hits, and of the multiple ones."""
+    known.must_have_both()
+    return known.embeddings[known.is_single].mean(axis=0), known.embeddings[~known.is_single].mean(axis=0)
+
+
+def _weights(is_single: NDArray[np.bool_]) -> Array:
+    """(n,) by which both classes have half of the patterns."""
+    share = is_single.mean()
+    return np.where(is_single, 0.5 / share, 0.5 / (1 - share))
 
 
 def _with_ones(embeddings: Array) -> Array:

@@ -88,6 +88,11 @@ def is_first() -> bool:
     return share().rank == 0
 
 
+def normalises_batches(model: nn.Module) -> bool:
+    """Whether a pattern's answer in training hangs on the others of its batch."""
+    return any(isinstance(module, _BatchNorm) for module in model.modules())
+
+
 def learner(model: nn.Module, device: torch.device) -> nn.Module:
     """The model as it is trained: the gradients of its weights are means over the processes.
 
@@ -98,7 +103,7 @@ def learner(model: nn.Module, device: torch.device) -> nn.Module:
         return model
     if device.type == "cuda":
         nn.SyncBatchNorm.convert_sync_batchnorm(model)
-    elif any(isinstance(module, _BatchNorm) for module in model.modules()):
+    elif normalises_batches(model):
         raise ValueError("the network normalises over batches, which several processes can do on GPUs alone")
     # Buffers are the same everywhere, as is the batch that they follow from.
     return DistributedDataParallel(model, broadcast_buffers=False)

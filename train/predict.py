@@ -29,8 +29,8 @@ def predict(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Probabilities of each hit multiplicity (n, n_multiplicities) and structure (n, n_structures) for these rows.
 
-    The same to the bit whenever it is asked on one machine. Patterns are read in whole shards, `memory_gb` at once
-    or two.
+    The same to the bit whenever it is asked on one machine. Patterns are read in whole shards, as many at once
+    as `memory_gb` holds, or two.
     ValueError if the dataset's classes or images are not those the network was trained on.
     """
     trained.description.must_fit(dataset)

@@ -1,6 +1,6 @@
 """What a run of twin networks holds, by its config alone: who is asked about what, and the figures that come of it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 
 from evaluate.config import RunConfig
@@ -19,13 +19,7 @@ TABLES = ("twin", "twin_structures")
 
 def asked_about(config: RunConfig, training: TwinTraining) -> list[str]:
     """Datasets that the encoder of a training, or a control, is asked about; a cell of a grid about its own alone."""
-    encoder = config.twinned.encoders.get(training.encoder)
-    others: Sequence[str] = config.evaluation.twins.asked_about
-    if encoder is not None and encoder.is_grid:
-        others = ()
-    elif encoder is not None and encoder.asked_about is not None:
-        others = encoder.asked_about
-    return list(dict.fromkeys((training.dataset, *others)))
+    return list(dict.fromkeys((training.dataset, *config.others_of(training.encoder))))
 
 
 def controls(config: RunConfig) -> list[TwinTraining]:
