@@ -41,7 +41,12 @@ def start(snakemake: "SnakemakeObject") -> tuple[RunConfig, RunFiles]:
     atexit.register(_say_what_it_took, files.usage(log), snakemake.resources.get("gpu", 0))
     # Numba takes every core unless told before it starts, and then torch, which has the same OpenMP, does too: two jobs
     # of one thread each on two cores would train at half of their speed, waiting for each other.
-    os.environ["NUMBA_NUM_THREADS"] = str(min(snakemake.threads, os.cpu_count() or 1))
+    n_threads = min(snakemake.threads, os.cpu_count() or 1)
+    if numba := sys.modules.get("numba"):
+        # It has read the environment: if that changed now, the first function to be compiled would be an error.
+        numba.set_num_threads(min(n_threads, numba.config.NUMBA_NUM_THREADS))
+    else:
+        os.environ["NUMBA_NUM_THREADS"] = str(n_threads)
     return run, files
 
 

@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numba
-
 from _wiring import rendered_from, start
 from evaluate.limit import particle_limits
 from simulate.dataset import open_dataset
@@ -14,7 +12,6 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 run, files = start(snakemake)
-numba.set_num_threads(min(snakemake.threads, numba.config.NUMBA_NUM_THREADS))
 settings = snakemake.params.settings
 limits = particle_limits(
     open_dataset(files.dataset(snakemake.wildcards.dataset)),
