@@ -1,6 +1,7 @@
 """The SLURM profile and the kinds of clusters, as far as they go without a cluster; tests/cluster/ has the rest."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -37,6 +38,24 @@ def test_a_dask_cluster_on_slurm_makes_a_dataset_in_one_job(workflow) -> None:
     assert [job.name for job in work.jobs(config) if job.rule == "dataset_shards"] == [
         *("dataset_shards/noise_free-0", "dataset_shards/noisy-0")
     ]
+
+
+@pytest.mark.parametrize(
+    ("engine", "cluster", "gpus"), [("torch", "local", 1), ("fast", "local", 0), ("torch", "slurm", 0)]
+)
+def test_jobs_that_render_on_a_gpu_ask_for_one(workflow, engine: str, cluster: str, gpus: int) -> None:
+    """By the rules' function alone: a dry run does not say what a job of a rule with a message asks for."""
+    config = load_config(
+        workflow.configure(
+            simulation__datasets={"noisy": {"base": "poster", "engine": engine}},
+            simulation__cluster={"kind": cluster},
+            training__datasets=["noisy"],
+            evaluation={},
+        )
+    )
+    shared = {"SIMULATION": config.simulation}
+    exec((ROOT / "workflow" / "rules" / "resources.smk").read_text(), shared)
+    assert shared["shards_gpus"](SimpleNamespace(dataset="noisy")) == gpus
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,12 @@ def gpus(section, each=1):
     return each if section and section.device != "cpu" else 0
 
 
+def shards_gpus(wildcards):
+    """GPUs that a job asks for which renders; all its processes share one. Workers that are SLURM jobs get none."""
+    engine = SIMULATION.datasets[wildcards.dataset].engine
+    return int(engine == "torch" and SIMULATION.cluster.kind == "local")
+
+
 def megabytes(paths):
     """Size of files, and of all that is in folders; FileNotFoundError, on which Snakemake asks again later."""
     sizes = 0

@@ -196,6 +196,7 @@ rule dataset_shards:
     resources:
         mem_mb=growing(shards_mb),
         runtime=growing(shards_minutes),
+        gpu=shards_gpus,
     params:
         shards=shards_of,
         settings=dataset_settings,
