@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from simulate import readout
 from simulate.experiment import ReadoutConfig
 from simulate.files import read_json
-from simulate.integrity import DamagedDatasetError, repair, verify
+from simulate.integrity import UNREADABLE, DamagedDatasetError, raise_if_damaged, raise_if_incomplete, repair, verify
 from simulate.layout import Layout, Record
 from simulate.plan import SPLITS
 from simulate.store import IMAGES, array
@@ -135,8 +135,21 @@ class Dataset:
         edges = np.searchsorted(codes, range(len(SPLITS) + 1))
         return {name: slice(int(edges[n]), int(edges[n + 1])) for n, name in enumerate(SPLITS)}
 
+    @cached_property
+    def _sound(self) -> set[int]:
+        """Shards that held the bytes that were written when they were first read from."""
+        return set()
+
     def read_raw(self, rows: slice) -> NDArray:
-        """Patterns as stored, (n, ny, nx) uint16 counts or float32 expectations."""
+        """Patterns as stored, (n, ny, nx) uint16 counts or float32 expectations.
+
+        DamagedDatasetError where they lie in a shard that is not what was written.
+        """
+        start, stop, _ = rows.indices(len(self))
+        shards = range(start // self.patterns_per_shard, -(-stop // self.patterns_per_shard))
+        for shard in set(shards) - self._sound:
+            raise_if_damaged(self.folder, self.layout, self.card, shard)
+            self._sound.add(shard)
         return np.asarray(array(self.group, IMAGES[self.record][0])[rows])
 
     def read(self, rows: slice) -> NDArray[np.float32]:
@@ -152,21 +165,24 @@ def open_dataset(folder: Path | str) -> Dataset:
 
     Raises
     ------
-    FileNotFoundError if there is none; DamagedDatasetError if it is not complete. Bytes are checked by `verify`.
+    FileNotFoundError if there is none; ValueError for a damaged `layout.json`; DamagedDatasetError if it is not
+    complete, or not what it was when it was completed. Bytes of shards are checked as they are read.
     """
     folder = Path(folder)
     layout = Layout.load(folder)
+    verifying = f"`python -m simulate.dataset verify {folder}`"
     if not (folder / "dataset.json").exists():
         raise DamagedDatasetError(
             f"dataset {folder} is not complete: dataset.json is written last and is not there; run snakemake to "
-            f"finish it, or `python -m simulate.dataset verify {folder}` to see what is missing"
+            f"finish it, or {verifying} to see what is missing"
         )
-    return Dataset(
-        folder,
-        read_json(folder / "dataset.json"),
-        layout,
-        zarr.open_group(folder / "patterns.zarr", mode="r", zarr_format=3),  # 2 knows arrays of pickles
-    )
+    try:
+        card = read_json(folder / "dataset.json")
+        raise_if_incomplete(folder, layout, card)
+    except UNREADABLE as error:
+        raise DamagedDatasetError(f"{folder / 'dataset.json'} is damaged ({error!r}); {verifying} says more") from error
+    # Version 2 knows arrays of pickles.
+    return Dataset(folder, card, layout, zarr.open_group(folder / "patterns.zarr", mode="r", zarr_format=3))
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,6 +1,6 @@
 """Whether a dataset holds the bytes that were written; what is damaged is named, and can be made again alone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,7 @@ class DamagedDatasetError(RuntimeError):
 def shard_problem(folder: Path, layout: Layout, shard: int, made_from: str | None = None) -> str | None:
     """What is wrong with a shard, or None when it is exactly what its marker says (and made from `made_from`)."""
     marker_file, file = shard_marker(folder, shard), shard_file(folder, layout, shard)
-    rows = layout.rows(shard)
-    where = f"shard {shard} (patterns {rows.start}-{rows.stop - 1}, {file.relative_to(folder)})"
+    where = _where(folder, layout, shard)
     if not marker_file.exists():
         return f"{where} is missing: it was never finished"
     try:
@@ -36,15 +35,27 @@ def shard_problem(folder: Path, layout: Layout, shard: int, made_from: str | Non
         n_bytes, digest, source = marker["bytes"], marker["sha256"], marker["made_from"]
     except UNREADABLE as error:
         return f"{where} is unknown: its marker is damaged ({error!r})"
-    if not file.exists():
-        return f"{where} is missing: its marker is there, its file is not"
-    if file.stat().st_size != n_bytes:
-        return f"{where} is damaged: {file.stat().st_size} bytes, expected {n_bytes}"
-    if sha256(file) != digest:
-        return f"{where} is damaged: its sha256 is not the one recorded when it was written"
+    if problem := _size_problem(file, n_bytes) or _bytes_problem(file, digest):
+        return f"{where} is {problem}"
     if made_from is not None and source != made_from:
         return f"{where} is out of date: it was made from other inputs or code"
     return None
+
+
+def _where(folder: Path, layout: Layout, shard: int) -> str:
+    rows, file = layout.rows(shard), shard_file(folder, layout, shard)
+    return f"shard {shard} (patterns {rows.start}-{rows.stop - 1}, {file.relative_to(folder)})"
+
+
+def _size_problem(file: Path, n_bytes: int) -> str | None:
+    if not file.exists():
+        return "missing: it was finished, but its file is not there"
+    size = file.stat().st_size
+    return None if size == n_bytes else f"damaged: {size} bytes, expected {n_bytes}"
+
+
+def _bytes_problem(file: Path, digest: str) -> str | None:
+    return None if sha256(file) == digest else "damaged: its sha256 is not the one recorded when it was written"
 
 
 def damaged_labels(folder: Path) -> list[str]:
@@ -104,7 +115,25 @@ def complete(folder: Path, card: Mapping[str, Any], background: BackgroundConfig
     return full_card
 
 
-def _raise_if_any(problems: list[str | None], folder: Path) -> None:
+def raise_if_incomplete(folder: Path, layout: Layout, card: Mapping[str, Any]) -> None:
+    """DamagedDatasetError where labels or shards are not what they were, as far as the sizes of the shards tell.
+
+    zarr takes what is not there for zeros, or for what its array is filled with.
+    """
+    sizes = {entry["shard"]: entry["bytes"] for entry in card["shards"]}
+    shards = [_size_problem(shard_file(folder, layout, shard), sizes[shard]) for shard in range(layout.n_shards)]
+    found = [f"{_where(folder, layout, shard)} is {problem}" for shard, problem in enumerate(shards) if problem]
+    _raise_if_any([*label_problems(folder), *found, *_layout_problem(folder, card)], folder)
+
+
+def raise_if_damaged(folder: Path, layout: Layout, card: Mapping[str, Any], shard: int) -> None:
+    """DamagedDatasetError for a shard that does not hold the bytes that it had when the dataset was completed."""
+    file, entry = shard_file(folder, layout, shard), card["shards"][shard]
+    if problem := _size_problem(file, entry["bytes"]) or _bytes_problem(file, entry["sha256"]):
+        _raise_if_any([f"{_where(folder, layout, shard)} is {problem}"], folder)
+
+
+def _raise_if_any(problems: Sequence[str | None], folder: Path) -> None:
     if found := [problem for problem in problems if problem]:
         raise DamagedDatasetError(
             f"dataset {folder} has {len(found)} problem(s):\n  " + "\n  ".join(found) + "\n"
@@ -128,19 +157,22 @@ def verify(folder: Path) -> list[str]:
     try:
         card = read_json(folder / "dataset.json")
         recorded = {entry["shard"]: entry["sha256"] for entry in card["shards"]}
+        problems += _layout_problem(folder, card)
     except UNREADABLE as error:
         return [*problems, f"dataset.json is damaged ({error!r})"]
-    if _layout_changed(folder, card):
-        problems.append("layout.json is not what it was when the dataset was completed")
     for shard, problem in enumerate(shards):
         if problem is None and read_json(shard_marker(folder, shard))["sha256"] != recorded.get(shard):
-            problems.append(f"shard {shard} was written again after the dataset was completed, with other bytes")
+            problems.append(
+                f"shard {shard} is not the one that dataset.json names: it was written again after the dataset was "
+                "completed, with other bytes, or dataset.json was edited"
+            )
     return problems
 
 
-def _layout_changed(folder: Path, card: Mapping[str, Any]) -> bool:
-    """Whether the layout differs from that of the completed dataset."""
-    return {key: value for key, value in read_json(folder / "layout.json").items() if key != "files"} != card["layout"]
+def _layout_problem(folder: Path, card: Mapping[str, Any]) -> list[str]:
+    """Of a layout that is not that of the completed dataset, one problem."""
+    layout = {key: value for key, value in read_json(folder / "layout.json").items() if key != "files"}
+    return [] if layout == card["layout"] else ["layout.json is not what it was when the dataset was completed"]
 
 
 def _is_made_by(shard: int, job_file: Path) -> bool:

@@ -14,7 +14,7 @@ import zarr
 from datasets import make_dataset
 from simulate import dataset, integrity, store
 from simulate.experiment import ReadoutConfig
-from simulate.files import atomic_path
+from simulate.files import atomic_path, read_json, write_json
 from simulate.layout import Layout
 
 
@@ -159,14 +159,21 @@ def flip_a_bit(path: Path) -> None:
     path.write_bytes(content)
 
 
+def edit_card(folder: Path) -> None:
+    card = read_json(folder / "dataset.json")
+    del card["layout"]
+    write_json(folder / "dataset.json", card)
+
+
 DAMAGE = {
     "a flipped bit": (lambda f: flip_a_bit(shard_of(f, 1)), r"shard 1 \(patterns 16-31, .*\) is damaged"),
     "a truncated shard": (lambda f: shard_of(f, 2).write_bytes(shard_of(f, 2).read_bytes()[:-9]), r"shard 2 .* bytes"),
-    "a deleted shard": (lambda f: shard_of(f, 0).unlink(), r"shard 0 .* is missing: its marker is there"),
+    "a deleted shard": (lambda f: shard_of(f, 0).unlink(), r"shard 0 .* is missing: it was finished"),
     "a shard without marker": (lambda f: store.shard_marker(f, 3).unlink(), r"shard 3 .* never finished"),
     "deleted labels": (lambda f: (f / "patterns.zarr/structure/c/0").unlink(), r"structure.* \(labels.*missing"),
     "changed labels": (lambda f: flip_a_bit(f / "patterns.zarr/seed/c/0"), r"seed/c/0 \(labels.*damaged"),
     "changed metadata": (lambda f: (f / "patterns.zarr/photons/zarr.json").write_text("{}"), r"zarr.json.*damaged"),
+    "an edited card": (edit_card, r"dataset.json is damaged"),
     "no card": (lambda f: (f / "dataset.json").unlink(), r"dataset.json is missing"),
 }
 
@@ -180,6 +187,15 @@ def test_damage_is_named(folder: Path, damage: str, capsys: pytest.CaptureFixtur
     assert re.search(message, problem), problem
     assert dataset.main(["verify", str(folder)]) == 1
     assert problem in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("damage", [damage for damage in DAMAGE if damage != "a shard without marker"])
+def test_what_is_damaged_is_not_read(folder: Path, damage: str) -> None:
+    """zarr reads what is gone as zeros, or as counts that nobody made."""
+    inflict, message = DAMAGE[damage]
+    inflict(folder)
+    with pytest.raises(integrity.DamagedDatasetError, match=message.replace("dataset.json is missing", "not complete")):
+        dataset.open_dataset(folder).read(slice(None))
 
 
 def test_repair_forgets_only_what_is_damaged(folder: Path, counts: np.ndarray) -> None:
