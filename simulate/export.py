@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from simulate.dataset import Dataset, open_dataset
+from simulate.files import must_be_free
 from simulate.formats.cxi import read_cxi, write_cxi
 from simulate.formats.emc import detector_path, read_emc, write_emc
 from simulate.formats.hdf5 import open_hdf5
@@ -113,8 +114,9 @@ def main(argv: list[str] | None = None) -> int:
         if arguments.read and not arguments.source.is_dir():
             raise ValueError(f"{arguments.source} does not say how its detector reads; --read is for a dataset")
         written = outputs(arguments.output, arguments.format)
-        if (there := [str(path) for path in written if path.exists()]) and not arguments.overwrite:
-            raise FileExistsError(f"{', '.join(there)} is there already; --overwrite replaces it")
+        if arguments.format == "emc" and arguments.output.suffix != ".emc":
+            raise ValueError(f"--output is {arguments.output}, expected a name that ends in .emc, by which it is known")
+        must_be_free(written, overwrite=arguments.overwrite)
         patterns = open_patterns(arguments.source, as_stored=as_stored)
         if arguments.split != "all":
             patterns = patterns.split(arguments.split)

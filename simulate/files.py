@@ -9,7 +9,7 @@ import struct
 import uuid
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -51,6 +51,21 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def must_be_free(outputs: Sequence[Path], *, overwrite: bool) -> None:
+    """That files can be written, before the work for them begins.
+
+    FileExistsError for one that is there, unless it may be replaced; ValueError for a folder, and where no folder can
+    be made or written to.
+    """
+    for path in outputs:
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+        if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+            what = "a folder" if path.is_dir() else f"in {folder}, which is no folder that can be written to"
+            raise ValueError(f"{path} is to be written, but it is {what}; choose another name")
+    if (there := [str(path) for path in outputs if path.exists()]) and not overwrite:
+        raise FileExistsError(f"{', '.join(there)} is there already; --overwrite replaces it")
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -147,6 +147,10 @@ def load_encoder(path: Path, device: torch.device) -> TrainedEncoder:
 
 def _loaded(path: Path, device: torch.device, described: Any, recipe: Any, row: Any, build: Any) -> tuple:
     saved = load(path)
+    kinds = "a network that names structure and number of particles", "a twin network"
+    theirs = saved.get("description", {}).get("recipe", {})
+    if theirs and (is_twin := "embedding_dim" in theirs) != (described is TwinDescription):
+        raise ValueError(f"{path} holds {kinds[is_twin]}, expected {kinds[not is_twin]}; give a model.pt of that kind")
     try:
         description = described(**saved["description"] | {"recipe": recipe(**saved["description"]["recipe"])})
         epoch = row(**saved["epoch"])
@@ -178,4 +182,7 @@ def load(path: Path) -> dict[str, Any]:
             whole.seek(0)
             return torch.load(whole, map_location="cpu", weights_only=True)
         except DAMAGED as error:
-            raise ValueError(f"{path} is damaged or no checkpoint; delete it and train again ({error})") from error
+            raise ValueError(
+                f"{path} is damaged or no checkpoint ({error}); expected what a training wrote: if a run did, "
+                "delete it and train again"
+            ) from error

@@ -151,7 +151,7 @@ def descend(
         if not math.isfinite(train_loss + judged["validation_loss"]):
             raise RuntimeError(
                 f"epoch {number} ends with a loss of {train_loss:g}, {judged['validation_loss']:g} in validation; "
-                "lower training.recipe.learning_rate"
+                "lower the recipe's learning_rate"
             )
         history.append(
             task.row(

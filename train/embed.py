@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from simulate.files import atomic_path, read_arrays, write_arrays
+from simulate.files import atomic_path, must_be_free, read_arrays, write_arrays
 from train.checkpoint import TrainedEncoder, load_encoder
 from train.device import choose_device
 from train.embeddings import embed_frames, must_fit
@@ -40,11 +40,21 @@ class Labels(NamedTuple):
 
 
 def embed_blocks(trained: TrainedEncoder, frames: Frames) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Embeddings (n, d) and photons (n,) of all frames of a file, read in blocks; ValueError for another size."""
+    """Embeddings (n, d) and photons (n,) of all frames of a file, read in blocks.
+
+    ValueError for another size, and for frames so bright that the network overflows.
+    """
     must_fit(trained, frames.shape[1:])
     embeddings, photons = [], []
-    for _, block in progress(frames.blocks(), f"embedding {frames.source}", frames.n_blocks):
-        embeddings.append(embed_frames(trained, block))
+    for rows, block in progress(frames.blocks(), f"embedding {frames.source}", frames.n_blocks):
+        embedded = embed_frames(trained, block)
+        if not (finite := np.isfinite(embedded).all(axis=1)).all():
+            frame = int(np.argmin(finite))
+            raise ValueError(
+                f"{frames.source}: the network makes no finite number of frame {rows.start + frame}, whose highest "
+                f"pixel is {block[frame].max():g}; mask pixels that do not count photons"
+            )
+        embeddings.append(embedded)
         photons.append(block.sum(axis=(1, 2), dtype=np.float64))
     return np.concatenate(embeddings), np.concatenate(photons)
 
@@ -196,7 +206,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace) -> None:
     """All that may be wrong with what was given is said before the first frame is read."""
-    _must_be_free(arguments)
+    _must_be_writable(arguments)
     if arguments.one_sample and arguments.single_share is not None:
         raise ValueError("--one-sample finds the share of single hits itself: leave --single-share out")
     share = 0.5 if arguments.single_share is None else arguments.single_share
@@ -209,7 +219,11 @@ def _run(arguments: argparse.Namespace) -> None:
     labels = Labels(np.zeros(0, np.int64), np.zeros(0, bool))
     if arguments.labels is not None:
         labels = read_labels(arguments.labels, len(frames))
-        Known(np.zeros((len(labels.frames), 0)), labels.is_single).must_have_both()
+        if not 0 < (n_single := int(labels.is_single.sum())) < len(labels.frames):
+            raise ValueError(
+                f"{arguments.labels} labels {n_single} single and {len(labels.frames) - n_single} multiple hits; label "
+                "at least one of each"
+            )
 
     embeddings, photons = embed_blocks(trained, frames)
     labelled = Known(embeddings[labels.frames], labels.is_single)
@@ -231,21 +245,26 @@ def _run(arguments: argparse.Namespace) -> None:
     print(f"{arguments.output}: {len(frames)} frames, {n_single} called single ({n_single / len(frames):.1%})")
     if arguments.labels is not None:
         print(judged(learned, unlabelled, labelled, share))
+    if arguments.labels is not None and arguments.one_sample:
+        agree = int(((p_single > 0.5)[labels.frames] == labels.is_single).sum())
+        print(
+            "that is of the regression, by which the two clouds begin; where they end, the answers agree with "
+            f"{agree} of {len(labels.frames)} labels"
+        )
 
 
-def _must_be_free(arguments: argparse.Namespace) -> None:
-    """FileExistsError for an output that is there, unless it may be replaced; ValueError where it is an input."""
+def _must_be_writable(arguments: argparse.Namespace) -> None:
+    """FileExistsError, ValueError as `must_be_free`, and ValueError for an output that is an input."""
     outputs = [path for path in (arguments.output, arguments.embeddings) if path is not None]
     inputs = [path for path in (arguments.model, arguments.frames, arguments.labels) if path is not None]
     if arguments.embeddings is not None and arguments.embeddings.suffix != ".npz":
         raise ValueError(f"--embeddings is {arguments.embeddings}, expected a name that ends in .npz")
     for path in outputs:
-        if path.resolve() in {other.resolve() for other in inputs} or path.is_dir():
-            raise ValueError(f"{path} is to be written, but it is a folder or is read from; choose another name")
+        if path.resolve() in {other.resolve() for other in inputs}:
+            raise ValueError(f"{path} is to be written, but it is read from; choose another name")
     if len({path.resolve() for path in outputs}) < len(outputs):
         raise ValueError(f"{arguments.output} is to be written twice; choose another name for one of them")
-    if (there := [str(path) for path in outputs if path.exists()]) and not arguments.overwrite:
-        raise FileExistsError(f"{', '.join(there)} is there already; --overwrite replaces it")
+    must_be_free(outputs, overwrite=arguments.overwrite)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from simulate.files import atomic_path
+from simulate.files import atomic_path, must_be_free
 from train.checkpoint import Description, TrainedModel, load_model
 from train.inputs import INPUTS
 
@@ -182,8 +182,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--overwrite", action="store_true", help="replace a file that is there")
     arguments = parser.parse_args(argv)
     try:
-        if arguments.output.exists() and not arguments.overwrite:
-            raise FileExistsError(f"{arguments.output} is there already; --overwrite replaces it")
+        must_be_free([arguments.output], overwrite=arguments.overwrite)
         trained = load_model(arguments.model, torch.device("cpu"))
         frames = _frames(arguments.dataset, trained.description)
         contents = export(trained, frames)

@@ -62,13 +62,22 @@ class Frames:
         return most // self.together * self.together or most
 
     def read(self, rows: slice) -> NDArray[np.float32]:
-        """Frames (rows, ny, nx), 0 where masked. ValueError where a pixel that is not masked is no finite number."""
+        """Frames (rows, ny, nx), 0 where masked.
+
+        ValueError where a pixel that is not masked is no finite number, and where all are masked.
+        """
         start, stop, _ = rows.indices(len(self))
         rows = slice(start, stop)
         with np.errstate(over="ignore"):  # what float32 cannot hold is refused below
             frames = np.array(self.fetch(rows), np.float32)
         if self.bad is not None:
-            frames[np.broadcast_to(self.bad(rows), frames.shape)] = 0
+            bad = np.broadcast_to(self.bad(rows), frames.shape)
+            if bad.all():
+                raise ValueError(
+                    f"{self.source}: the mask leaves no pixel of frames {start} to {stop - 1}; it says nonzero where a "
+                    "pixel is bad: turn it round if it says where they are good"
+                )
+            frames[bad] = 0
         if not (finite := np.isfinite(frames).all(axis=(1, 2))).all():
             frame = int(np.argmin(finite))
             raise ValueError(
@@ -170,20 +179,13 @@ def _must_not_unpickle(array: Any, path: Path) -> None:
 def _of_hdf5(path: Path, name: str | None) -> Frames:
     import h5py
 
-    from simulate.formats.hdf5 import open_hdf5
+    from simulate.formats.hdf5 import open_hdf5, read_rows
     from simulate.formats.skopi_h5 import QUANTITIES, read_skopi
-
-    try:
-        file = open_hdf5(path)
-    except OSError as error:
-        if isinstance(error, FileNotFoundError):
-            raise
-        raise ValueError(f"{path} cannot be read as HDF5, it may be damaged ({error})") from error
 
     def find(key: str) -> Any:
         return found if isinstance(found := file.get(key), h5py.Dataset) else None
 
-    with file:
+    with open_hdf5(path) as file:
         chosen = _chosen(name, find, _stacks(file), path)
         stack, mask_name, source = find(chosen), _mask_name(chosen, find), f"{path}: {chosen}"
         if stack.ndim == 4 and chosen == next((key for key in QUANTITIES if key in file), None):
@@ -191,16 +193,9 @@ def _of_hdf5(path: Path, name: str | None) -> Frames:
         shape = _shape_of(stack, source)
         bad = None
         if mask_name is not None:
-            bad = _bad(find(mask_name), shape, source, lambda rows: _hdf5_values(path, mask_name, rows))
+            bad = _bad(find(mask_name), shape, source, lambda rows: read_rows(path, mask_name, rows))
         together = 1 if stack.chunks is None else stack.chunks[0]
-        return Frames(source, shape, lambda rows: _hdf5_values(path, chosen, rows), bad, together)
-
-
-def _hdf5_values(path: Path, name: str, rows: slice) -> NDArray:
-    import h5py
-
-    with h5py.File(path, "r") as file:
-        return file[name][rows]
+        return Frames(source, shape, lambda rows: read_rows(path, chosen, rows), bad, together)
 
 
 def _stacks(file: Any) -> dict[str, Any]:

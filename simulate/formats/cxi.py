@@ -17,6 +17,7 @@ from simulate.formats.hdf5 import (
     read_array,
     read_labels,
     read_number,
+    read_rows,
     write_images,
     write_known,
     write_labels,
@@ -150,12 +151,7 @@ def read_cxi(path: Path | str) -> Patterns:
             shape=data.shape,
             dtype=data.dtype,
             quantity=data.attrs.get("quantity", "photons" if counts else "reading"),
-            fetch=lambda rows: _images(path, where, rows),
+            fetch=lambda rows: read_rows(path, where, rows),
             labels=read_labels(file.get(LABELS)),
             instrument=instrument,
         )
-
-
-def _images(path: Path | str, where: str, rows: slice) -> NDArray:
-    with h5py.File(path, "r") as file:
-        return file[where][rows]

@@ -51,7 +51,7 @@ def read_label(dataset: h5py.Dataset) -> Label:
         key: value.tolist() if isinstance(value, np.ndarray | np.generic) else value
         for key, value in dataset.attrs.items()
     }
-    return Label(dataset[()], attributes)
+    return Label(values_of(dataset), attributes)
 
 
 def write_known(group: h5py.Group, values: Mapping[str, Any]) -> None:
@@ -63,7 +63,21 @@ def write_known(group: h5py.Group, values: Mapping[str, Any]) -> None:
 
 def read_array(file: h5py.File, name: str) -> NDArray | None:
     """A dataset as an array; None where there is none."""
-    return file[name][()] if name in file else None
+    return values_of(file[name]) if name in file else None
+
+
+def read_rows(path: Path | str, name: str, rows: slice) -> NDArray:
+    """Rows of a dataset of a file; ValueError where they are damaged."""
+    with open_hdf5(path) as file:
+        return values_of(file[name], rows)
+
+
+def values_of(dataset: h5py.Dataset, rows: slice | tuple[()] = ()) -> Any:
+    """Values of a dataset, all of them by default; ValueError where they are damaged."""
+    try:
+        return dataset[rows]
+    except OSError as error:  # which names no file
+        raise ValueError(f"{dataset.file.filename} is damaged: {dataset.name} cannot be read ({error})") from error
 
 
 def read_number(file: h5py.File, name: str, scale: float = 1.0) -> float | None:
@@ -77,10 +91,13 @@ def open_hdf5(path: Path | str) -> h5py.File:
 
     Raises
     ------
-    FileNotFoundError; ValueError if it is no HDF5 file.
+    FileNotFoundError; ValueError if it is no HDF5 file, or a damaged one.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no file {path}")
     if not h5py.is_hdf5(path):
         raise ValueError(f"{path} is no HDF5 file")
-    return h5py.File(path, "r")
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read as HDF5, it may be damaged ({error})") from error

@@ -16,6 +16,7 @@ from simulate.formats.hdf5 import (
     read_label,
     read_labels,
     read_number,
+    read_rows,
     write_images,
     write_known,
     write_labels,
@@ -134,8 +135,7 @@ def _images(
     place: tuple[NDArray, NDArray],
     shape: tuple[int, int],
 ) -> NDArray:
-    with h5py.File(path, "r") as file:
-        stack = file[name][rows]
+    stack = read_rows(path, name, rows)
     images = np.zeros((len(stack), *shape), dtype=stack.dtype)
     images[:, *place] = stack.reshape(-1, *panels)
     return images

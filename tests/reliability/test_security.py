@@ -23,8 +23,11 @@ from evaluate.run_files import RunFiles
 from simulate import archive
 from simulate.config import ArchiveConfig, Identifier, SimulationConfig
 from simulate.dataset import open_dataset
-from simulate.files import atomic_path, read_arrays
+from simulate.files import atomic_path, read_arrays, read_json, write_json
+from simulate.integrity import DamagedDatasetError
+from simulate.layout import Layout
 from simulate.stages.geometry import make_geometry
+from simulate.store import shard_file
 from train.checkpoint import load, load_encoder, load_model
 from train.embed import read_known
 from train.frames import open_frames
@@ -213,6 +216,15 @@ def test_a_store_of_pickles_is_no_dataset(tmp_path: Path, trace: Path) -> None:
     }
     (group / "photons" / ".zarray").write_text(json.dumps(array))
     (group / "photons" / "0").write_bytes(pickle.dumps(Malicious(trace)))
+    with pytest.raises(DamagedDatasetError, match="missing"):
+        open_dataset(folder)
+    # Whoever forges the records as well:
+    layout, card = (read_json(folder / name) for name in ("layout.json", "dataset.json"))
+    write_json(folder / "layout.json", layout | {"files": {}})
+    for entry in card["shards"]:
+        shard = shard_file(folder, Layout.load(folder), entry["shard"])
+        shard.parent.mkdir(parents=True)
+        shard.write_bytes(bytes(entry["bytes"]))
     with pytest.raises(FileNotFoundError, match="No group found"):
         open_dataset(folder)
     with pytest.raises(ValueError, match="pickles, which can run any code"):

@@ -634,6 +634,7 @@ def test_command_says_what_is_wrong(
 
     assert "no file" in refused(tmp_path / "absent")
     assert "holds no dataset" in refused(tmp_path)
+    assert "ends in .emc" in refused(noisy.folder, "--output", str(tmp_path / "a.h5"))
     assert re.search(r"\.emc holds counts: export a dataset with record: photons", refused(clean.folder))
     assert "are none" in refused(noisy.folder, "--rows", "50:")
     assert not list(tmp_path.iterdir())

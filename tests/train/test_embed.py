@@ -220,8 +220,8 @@ def test_labels_may_come_from_a_spreadsheet(model_file, frames_file, tmp_path):
         ("frame,single\n3\n", "the answer of frame 3 is ''"),
         ("frame;single\n3;1\n", "no column frame and no column single: its first line is 'frame;single'"),
         ("", "expected frame,single"),
-        ("frame,single\n3,1\n4,yes\n", "2 of 2 known patterns are single hits; label at least one single hit"),
-        ("frame,single\n", "label at least one single hit"),
+        ("frame,single\n3,1\n4,yes\n", "labels 2 single and 0 multiple hits; label at least one of each"),
+        ("frame,single\n", "labels.csv labels 0 single and 0 multiple hits; label at least one of each"),
     ],
 )
 def test_labels_that_are_wrong_are_told_before_a_frame_is_read(
@@ -255,6 +255,32 @@ def test_what_is_wrong_is_told_in_one_line(model_file, frames_file, tmp_path, ca
     assert "bin or pad them" in told(model_file, tmp_path / "small.npy")
     np.save(tmp_path / "holes.npy", np.full((2, 128, 128), np.nan))
     assert "frame 0 has 16384 pixels that are no finite numbers" in told(model_file, tmp_path / "holes.npy")
+    np.save(tmp_path / "bright.npy", np.concatenate([made_up(2, seed=0)[0], np.full((1, 128, 128), 1e38)]))
+    assert "no finite number of frame 2, whose highest pixel is 1e+38" in told(model_file, tmp_path / "bright.npy")
+
+
+def test_what_cannot_be_written_is_told_before_a_frame_is_read(model_file, frames_file, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("train.frames.Frames.read", None)
+    (tmp_path / "a file").write_text("mine")
+    (tmp_path / "folder").mkdir()
+    for output, message in (
+        (tmp_path / "a file" / "a.csv", "a file, which is no folder that can be written to; choose"),
+        (tmp_path / "folder", "folder is to be written, but it is a folder"),
+    ):
+        assert main([str(model_file), str(frames_file), "-o", str(output), "--overwrite"]) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_of_one_sample_the_labels_judge_what_is_written(model_file, tmp_path, capsys):
+    """Labels by a coin: the regression remembers them, the clouds do not."""
+    n = 200
+    frames, _ = made_up(n, seed=4)
+    np.save(tmp_path / "frames.npy", frames)
+    given = [(frame, int(frame // 2 % 2)) for frame in range(12)]
+    options = ("--labels", labels_of(tmp_path, given), "--one-sample")
+    rows = ask(model_file, tmp_path / "frames.npy", tmp_path / "a.csv", *options)
+    agree = sum(rows[frame]["single"] == str(answer) for frame, answer in given)
+    assert f"where they end, the answers agree with {agree} of 12 labels" in capsys.readouterr().out
 
 
 def test_the_training_patterns_have_to_lie_beside_the_model(model_file, frames_file, tmp_path, capsys):

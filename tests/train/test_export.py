@@ -161,6 +161,8 @@ def test_command_line_writes_a_file_and_will_not_replace_one(model_file, toy, tm
     assert export.main([str(model_file), str(output), "--overwrite"]) == 0
     assert [path.name for path in output.parent.iterdir()] == ["late10.onnx"]
     assert output.read_bytes() == before  # the same network is the same file
+    assert export.main([str(model_file), str(tmp_path), "--overwrite"]) == 2
+    assert "it is a folder; choose another name" in capsys.readouterr().err
     assert export.main([str(model_file), str(tmp_path / "b.onnx"), "--dataset", str(toy.folder)]) == 2
     assert "structures of dataset toy are" in capsys.readouterr().err
 

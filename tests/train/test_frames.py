@@ -233,6 +233,27 @@ def test_a_file_that_is_cut_short_is_told(writer, images, tmp_path):
         open_frames(path)
 
 
+def test_a_file_with_a_damaged_block_is_named_when_that_is_read(images, tmp_path):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("photons", data=images, chunks=(1, 6, 5), fletcher32=True)
+        place = file["photons"].id.get_chunk_info(3).byte_offset
+    contents = bytearray(path.read_bytes())
+    contents[place] ^= 1
+    path.write_bytes(contents)
+    frames = open_frames(path)
+    assert np.array_equal(frames.read(slice(0, 3)), images[:3])
+    with pytest.raises(ValueError, match=r"a\.h5 is damaged: /photons cannot be read"):
+        frames.read(slice(2, 5))
+
+
+@pytest.mark.parametrize("mask", [np.ones((6, 5), np.uint8), np.full((6, 5), np.nan)], ids=["turned round", "NaN"])
+def test_a_mask_that_leaves_no_pixel_is_told(mask, images, tmp_path):
+    frames = open_frames(write_h5(tmp_path / "a.h5", photons=images, mask=mask))
+    with pytest.raises(ValueError, match=r"the mask leaves no pixel of frames 2 to 4; .* turn it round"):
+        frames.read(slice(2, 5))
+
+
 class Malicious:
     def __reduce__(self):
         return (print, ("this ran",))
