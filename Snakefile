@@ -4,11 +4,12 @@
 #   snakemake --cores all                                 the paper (config.yaml)
 
 import math
+import sys
 from pathlib import Path
 
 import snakemake.exceptions
 
-from evaluate.config import BASELINES, load_config
+from evaluate.config import BASELINES, load_config, read_config
 from evaluate.contents import figure_names, judged, table_names, transfers
 from evaluate.run_files import RunFiles
 from evaluate.twin.contents import (
@@ -35,6 +36,17 @@ if not workflow.overwrite_configfiles:
 
 
 try:
+    if workflow.is_main_process:
+        if len(sys.executable.split()) > 1:
+            raise ValueError(
+                f"Python is {sys.executable}, and Snakemake cannot start jobs by a path with a space; "
+                "clone to a path without one, and make install there"
+            )
+        # Of two keys of one name Snakemake takes the last.
+        for file in workflow.overwrite_configfiles or [
+            f"{workflow.basedir}/config.yaml"
+        ]:
+            read_config(file)
     RUN = load_config(config)
 except ValueError as error:
     raise snakemake.exceptions.WorkflowError(str(error)) from None

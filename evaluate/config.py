@@ -1,9 +1,10 @@
-"""The typed config of a whole run; everything that is wrong with it is said at once, before work starts."""
+"""The typed config of a whole run; what it alone can tell to be wrong is said before work starts."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
+import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
@@ -293,6 +294,33 @@ def _named(networks: TrainingConfig | TwinsConfig) -> Mapping[str, ModelConfig |
     return networks.models if isinstance(networks, TrainingConfig) else networks.encoders
 
 
+class _EveryKeyOnce(yaml.SafeLoader):
+    """YAML in which a key that is there twice is an error; others take the last one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        marks: dict[str, yaml.Mark] = {}
+        for key, _ in node.value:
+            if (first := marks.setdefault(str(key.value), key.start_mark)) is not key.start_mark:
+                raise ValueError(
+                    f"line {key.start_mark.line + 1}: {key.value} is there already, in line {first.line + 1}; "
+                    "keep one of them, or rename it"
+                )
+        return super().construct_mapping(node, deep)
+
+
+def read_config(path: Path | str) -> dict[str, Any]:
+    """The mapping in a YAML file, for `load_config`. OSError; ValueError where it is none or has a key twice."""
+    try:
+        mapping = yaml.load(Path(path).read_text(encoding="utf-8"), _EveryKeyOnce)
+    except (yaml.YAMLError, ValueError) as error:
+        raise ValueError(f"{path} is no config: {error}") from error
+    if not isinstance(mapping, dict):
+        raise ValueError(
+            f"{path} is no config: expected keys (run, title, simulation, ...), found {_shortened(mapping)}"
+        )
+    return mapping
+
+
 def load_config(mapping: Mapping[str, Any]) -> RunConfig:
     """The config in a mapping, as read from YAML.
 
@@ -321,6 +349,12 @@ def _problems(details: ErrorDetails) -> list[str]:
         case "value_error" if not isinstance(value, str | int | float):
             # Of a whole section: the message names key and value. Of the run: one line per problem.
             return [f"{key}: {line}" if key else line for line in message.splitlines()]
+        case "tuple_type":
+            return [f"{key} = {_shortened(value)}: should be a list, such as [{_shortened(value)}]"]
+        case "dict_type" | "model_type" | "dataclass_type":
+            return [f"{key} = {_shortened(value)}: should be keys with values, such as {{key: value}}"]
+        case "string_type":
+            return [f'{key} = {_shortened(value)}: should be text; write "{value}" if that is its name']
         case _:
             expectation = message.replace("Input should", "should")
             return [f"{key} = {_shortened(value)}: {expectation[:1].lower()}{expectation[1:]}"]

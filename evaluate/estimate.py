@@ -14,10 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 from scipy.optimize import nnls
 
-from evaluate.config import RunConfig, load_config
+from evaluate.config import RunConfig, load_config, read_config
 from evaluate.cost import read_jobs
 from evaluate.run_files import RunFiles
 from evaluate.work import jobs
@@ -132,7 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     chosen = parser.parse_args(arguments)
     try:
-        config = load_config(yaml.safe_load(chosen.config.read_text(encoding="utf-8")))
+        config = load_config(read_config(chosen.config))
         known = pd.concat([measured(folder) for folder in chosen.sources], ignore_index=True)
     except (OSError, ValueError) as error:
         print(error, file=sys.stderr)

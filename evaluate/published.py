@@ -56,16 +56,21 @@ TABLE_2 = PublishedTable(
     },
 )
 
+CLASSES = 44
+"""Eleven structures, one to four particles: of fewer it is easier to name the right one."""
+
 PRESETS = {"clean": TABLE_1, "poster": TABLE_2}
 """Of simulate/presets.yaml: the experiments that the tables are of."""
 
 
-def published_for(dataset: DatasetConfig) -> PublishedTable | None:
-    """The table of the poster whose experiment a dataset is, whatever its name; None if it is neither.
+def published_for(dataset: DatasetConfig, n_classes: int) -> PublishedTable | None:
+    """The table of the poster whose experiment a dataset of so many classes is, whatever its name; None if neither.
 
-    Structures, how many patterns of each multiplicity there are, and a beamstop may differ. So may the fluence without
-    noise: networks see each pattern with unit variance.
+    Which structures they are, how many patterns of each multiplicity there are, and a beamstop may differ. So may the
+    fluence without noise: networks see each pattern with unit variance.
     """
+    if n_classes != CLASSES:
+        return None
     known = presets()
     theirs = {name: DatasetConfig.model_validate(known[name]) for name in PRESETS}
     ours = _experiment(dataset)

@@ -197,7 +197,9 @@ def _result(files: RunFiles, config: RunConfig, dataset: Dataset, table: pd.Data
             for model in models
         },
         classes=classes_of(best.name, best.seeds[0], answers[best.name, best.seeds[0]], dataset),
-        published=published_for(config.simulation.datasets[dataset.name]),
+        published=published_for(
+            config.simulation.datasets[dataset.name], len(dataset.structures) * len(dataset.hit_multiplicities)
+        ),
         limits=limits,
     )
 

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from evaluate.config import BASELINES, RunConfig
-from evaluate.contents import judged, transfers
+from evaluate.contents import figure_names, judged, transfers
 from evaluate.twin.contents import asked_about, controls
+from evaluate.twin.contents import figure_names as twin_figure_names
 from simulate.experiment import share_of
 from simulate.layout import layout_of, shards_by_job
 from simulate.phantoms import RANDOM
@@ -117,21 +118,20 @@ def _kind(network: str, recipe: Descent) -> str:
 
 
 def _of_networks(config: RunConfig) -> Iterator[Job]:
-    trained, answers = config.trained, 0
+    trained = config.trained
     for dataset, name, seed in trained.trainings:
         model = trained.models[name]
         work = model.recipe.epochs * _n(config, dataset, "train")
         kind, epochs = _kind(model.network, model.recipe), model.recipe.epochs
         yield Job("train", f"train/{dataset}/{name}-seed{seed}", kind, work, epochs)
-    own = [(*learner, learner[0]) for learner in judged(config)]
-    for trained_on, name, seed, asked in [*own, *transfers(config)]:
+    asked_of = [*((*learner, learner[0]) for learner in judged(config)), *transfers(config)]
+    for trained_on, name, seed, asked in asked_of:
         n = _n(config, asked, *(["validation", "test"] if asked == trained_on else ["test"]))
-        answers += n
         learned = _n(config, trained_on, "train") if name in BASELINES else 0
         kind = trained.models[name].network if name in trained.models else name
         yield Job("predict", f"predict/{trained_on}/{asked}/{name}-seed{seed}", kind, n + learned)
-    for rule in ("tables", "figures"):
-        yield Job(rule, rule, "", answers)
+    yield Job("tables", "tables", "", len(asked_of))
+    yield Job("figures", "figures", "", len(figure_names(config)))
     yield Job("report", "report", "", len(config.simulation.datasets))
     if limits := config.evaluation.limits:
         for name in limits.datasets:
@@ -161,8 +161,8 @@ def _of_twins(config: RunConfig) -> Iterator[Job]:
         name = f"{learner.encoder}-{learner.fold}-{learner.shape}-seed{learner.seed}"
         kind = twins.encoders[learner.encoder].network if learner.encoder in twins.encoders else learner.encoder
         yield Job("embed", f"embed/{learner.dataset}/{name}", kind, n)
-    for rule in ("twin_tables", "twin_figures"):
-        yield Job(rule, rule, "", embedded)
+    yield Job("twin_tables", "twin_tables", "", embedded)
+    yield Job("twin_figures", "twin_figures", "", len(twin_figure_names(config)))
     yield Job("twin_report", "twin_report", "", len(config.simulation.datasets))
 
 

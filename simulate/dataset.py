@@ -208,9 +208,7 @@ def main(argv: list[str] | None = None) -> int:
     if arguments.action == "verify":
         print(f"{arguments.path}: {len(problems)} problem(s)")
         return 1
-    print(
-        f"all of this is forgotten; `snakemake {arguments.path}/dataset.json` (with your --configfile) makes it again"
-    )
+    print(f"all of this is forgotten; `snakemake {arguments.path}/dataset.json --configfile <yours>` makes it again")
     return 0
 
 

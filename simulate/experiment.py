@@ -46,11 +46,13 @@ class FluenceJitterConfig(Strict):
 class BeamConfig(Strict):
     """The X-ray pulse; polarised along x."""
 
-    photon_energy_eV: Positive = 4600.0
+    photon_energy_eV: Annotated[float, Field(ge=100, le=1e5)] = 4600.0
     energy_jitter: Annotated[float, Field(ge=0, le=0.03)] = Field(
         0.0, description="relative standard deviation of the photon energy from shot to shot (SASE)"
     )
-    focus_radius_um: Positive = Field(0.5, description="uniform focus: of the disc; Gaussian: where it falls to 1/e²")
+    focus_radius_um: Annotated[float, Field(ge=0.01, le=100)] = Field(
+        0.5, description="uniform focus: of the disc; Gaussian: where it falls to 1/e²"
+    )
     focus_profile: Literal["uniform", "gaussian"] = "uniform"
     injection_radius_um: Positive | None = Field(
         None, description="Gaussian focus: hits lie evenly in a disc of this radius about its axis; default: the focus"
@@ -80,8 +82,10 @@ class DetectorConfig(Strict):
     )
     n_pixels: Annotated[int, Field(ge=8, le=4096)] = Field(128, description="of the image, along an edge")
     binning: Annotated[int, Field(ge=1, le=64)] = Field(1, description="native pixels in an image pixel, along an edge")
-    pixel_size_um: Positive | None = Field(None, description="native; default: the model's own, 600 for `square`")
-    distance_mm: Positive = 323.0
+    pixel_size_um: Annotated[float, Field(ge=1, le=1e4)] | None = Field(
+        None, description="native; default: the model's own, 600 for `square`"
+    )
+    distance_mm: Annotated[float, Field(ge=1, le=1e5)] = 323.0
     beamstop_radius_pixels: NonNegative = Field(0.0, description="image pixels with their centre inside it read 0")
     missing: Literal["none", "quarter", "half", "three_quarters"] = Field("none", description="part that is dead")
     mask_file: Path | None = Field(None, description=".npy, bool (n_pixels, n_pixels), True where unusable")

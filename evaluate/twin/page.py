@@ -181,7 +181,9 @@ def headline(table: pd.DataFrame, each: pd.DataFrame, config: RunConfig) -> Head
 
 
 def beaten(table: pd.DataFrame, config: RunConfig) -> Iterator[Markup]:
-    """Where a control is better than networks on unseen structures: of the main condition, then of others.
+    """Where a control, or the more frequent answer, is better than networks on unseen structures.
+
+    Of the main condition of all networks, then of the others of the main one.
 
     The control is asked as the network is: what it knows is of the same dataset, and the same structures are held out.
     """
@@ -214,6 +216,14 @@ def beaten(table: pd.DataFrame, config: RunConfig) -> Iterator[Markup]:
                 if others := [condition for condition in lost if lost.at[name, condition] and condition != main]:
                     yield Markup("{}, a control is better than {}{} on {}.").format(
                         question, name, where, enumerated(others)
+                    )
+                majority = some.groupby("condition")["majority_accuracy"].mean()
+                if poor := [condition for condition in reached if reached.at[name, condition] <= majority[condition]]:
+                    yield Markup("{}, {}{} is no better than always giving the more frequent answer on {}.").format(
+                        question,
+                        name,
+                        where,
+                        enumerated([f"{c} ({percent(reached.at[name, c])} to {percent(majority[c])})" for c in poor]),
                     )
 
 

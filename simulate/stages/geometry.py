@@ -17,7 +17,8 @@ def make_geometry(dataset: DatasetConfig, geometry_file: Path, record_file: Path
 
     Raises
     ------
-    FileNotFoundError if there is no mask file, ValueError if it is not a boolean image of the detector's shape.
+    FileNotFoundError if there is no mask file, ValueError if it is not a boolean image of the detector's shape, or
+    where no pixel is left.
     """
     energy, detector = dataset.beam.photon_energy_eV, dataset.detector
     mask = beamstop_mask(detector.n_pixels, detector.beamstop_radius_pixels)
@@ -31,6 +32,12 @@ def make_geometry(dataset: DatasetConfig, geometry_file: Path, record_file: Path
         mask=mask,
         live=coverage(detector),
     )
+    if not geometry.live.any():
+        raise ValueError(
+            f"no pixel of the detector counts photons: beamstop_radius_pixels = {detector.beamstop_radius_pixels:g}, "
+            f"missing = {detector.missing} and mask_file = {detector.mask_file} leave none of {geometry.mask.size}; "
+            "a mask is True where a pixel is unusable"
+        )
     geometry.save(geometry_file)
     edge = float(np.linalg.norm(geometry.q[detector.n_pixels // 2, -1]))
     write_json(

@@ -1,5 +1,6 @@
 """The typed config of a run: what it refuses, and how it says so."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import torch
 import yaml
 
 from evaluate.baselines import registry
-from evaluate.config import BASELINES, IMAGE_PIXELS, EvaluationConfig, RunConfig, load_config
+from evaluate.config import BASELINES, IMAGE_PIXELS, EvaluationConfig, RunConfig, load_config, read_config
 from train.models.registry import build
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,7 +45,7 @@ def test_a_run_lies_under_its_results_folder(mapping: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_shipped_configs_are_valid(path: Path) -> None:
-    load_config(yaml.safe_load(path.read_text(encoding="utf-8")))
+    load_config(read_config(path))
 
 
 def test_there_are_shipped_configs() -> None:
@@ -111,6 +112,50 @@ def test_each_problem_is_named_with_key_value_and_expectation(
     with pytest.raises(ValueError, match="1 problem in the config") as error:
         load_config(mapping)
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("training.datasets", "clean", "training.datasets = 'clean': should be a list, such as ['clean']"),
+        ("simulation.plan", 3, "simulation.plan = 3: should be keys with values"),
+        ("run", 7, 'run = 7: should be text; write "7"'),
+        ("simulation.beam.photon_energy_eV", 5, "photon_energy_eV = 5: should be greater than or equal to 100"),
+        ("simulation.detector.distance_mm", 323_000, "distance_mm = 323000: should be less than or equal to 100000"),
+    ],
+)
+def test_values_are_refused_in_words_of_yaml(mapping: dict[str, Any], key: str, value: Any, message: str) -> None:
+    set_at(mapping, key, value)
+    with pytest.raises(ValueError, match="problem") as error:
+        load_config(mapping)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "a: 1\nb:\n  c: {d: 1}\n  e: 2\n  c: 3\n",
+            "no config: line 5: c is there already, in line 3; keep one of them",
+        ),
+        ("a: 1\na: 1\n", "line 2: a is there already, in line 1"),
+        ("a: [1\nb: 2\n", "toy.yaml is no config"),
+        ("a:\n\t- 1\n", "toy.yaml is no config"),
+        ("", "expected keys (run, title, simulation, ...), found None"),
+        ("- a\n- b\n", "found ['a', 'b']"),
+    ],
+)
+def test_a_file_that_is_no_config_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "toy.yaml"
+    file.write_text(text)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        read_config(file)
+
+
+def test_anchors_and_merged_keys_are_no_keys_twice(tmp_path: Path) -> None:
+    file = tmp_path / "toy.yaml"
+    file.write_text("a: &one {c: 1, d: 2}\nb: {<<: *one, c: 3}\n")
+    assert read_config(file) == yaml.safe_load(file.read_text()) == {"a": {"c": 1, "d": 2}, "b": {"c": 3, "d": 2}}
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from evaluate.published import TABLE_1, TABLE_2, published_for
+from evaluate.published import CLASSES, TABLE_1, TABLE_2, published_for
 from simulate.config import SimulationConfig
 from simulate.experiment import DatasetConfig, presets
 from train.models.registry import MODELS
@@ -54,12 +54,14 @@ POSTER = presets()["poster"]
     ],
 )
 def test_a_dataset_is_compared_where_it_is_recorded_alike(values: dict[str, Any], number: int | None) -> None:
-    table = published_for(DatasetConfig.model_validate(values))
+    dataset = DatasetConfig.model_validate(values)
+    table = published_for(dataset, 11 * 4)
     assert (table and table.number) == number
+    assert published_for(dataset, 6 * 4) is None
 
 
 def test_presets_of_a_run_are_recognised() -> None:
     structures = [{"id": "ball", "source": "phantom", "phantom": "globule"}]
     datasets = {"any_name": {"base": "clean"}, "another": {"base": "poster"}}
     simulation = SimulationConfig.model_validate({"structures": structures, "datasets": datasets})
-    assert [published_for(dataset) for dataset in simulation.datasets.values()] == [TABLE_1, TABLE_2]
+    assert [published_for(dataset, CLASSES) for dataset in simulation.datasets.values()] == [TABLE_1, TABLE_2]

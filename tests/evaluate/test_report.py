@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from evaluate import published
 from evaluate.config import RunConfig, load_config
 from evaluate.contents import figure_names
 from evaluate.facts import collect
@@ -55,7 +56,9 @@ class Page(HTMLParser):
 def source(finished_run: Run, tmp_path_factory: pytest.TempPathFactory) -> str:
     files, config = finished_run
     output = tmp_path_factory.mktemp("report") / "report.html"
-    build_report(files.folder, config, output)
+    with pytest.MonkeyPatch.context() as patch:  # as if the poster had been of so few
+        patch.setattr(published, "CLASSES", 2 * 2)
+        build_report(files.folder, config, output)
     return output.read_text(encoding="utf-8")
 
 
@@ -307,7 +310,7 @@ def test_whatever_a_dataset_adds_is_stated(finished_run: Run, tmp_path: Path) ->
         ),
     ):
         assert fact in text
-    assert "the same shot under each condition" not in text  # the placements differ
+    assert "the same shot without noise and with it" not in text  # the placements differ
 
 
 def test_every_dataset_has_its_card(source: str, finished_run: Run) -> None:

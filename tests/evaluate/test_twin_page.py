@@ -118,9 +118,18 @@ def test_conditions_beside_the_main_one_are_named_after_it() -> None:
     ]
 
 
+def test_it_is_told_where_always_the_same_answer_is_as_good() -> None:
+    table = twin_table(control=0.4)
+    table.loc[table["protocol"] == "unseen", "majority_accuracy"] = 0.95
+    told = [str(sentence) for sentence in beaten(table, twin_config())]
+    assert len(told) == 1
+    assert told[0].startswith("Without a label, ours is no better than always giving the more frequent answer on ")
+    assert "dim (92.0\u202f% to 95.0\u202f%)" in told[0]
+
+
 def test_there_is_no_warning_where_no_control_wins(page: Page) -> None:
     assert "is better than" not in page.text
-    assert "Controls" not in page.text
+    assert "no better" not in page.text
     assert list(beaten(twin_table(control=0.92), twin_config())) == []  # as good is not better
 
 

@@ -326,3 +326,7 @@ def test_mask_file_is_checked(tmp_path: Path) -> None:
     )
     with pytest.raises(ValueError, match=r"bool \(5, 5\), expected bool \(32, 32\)"):
         make_geometry(config.datasets["clean"], tmp_path / "geometry.npz", tmp_path / "geometry.json")
+    np.save(tmp_path / "mask.npy", np.ones((32, 32), dtype=bool))
+    with pytest.raises(ValueError, match=r"no pixel of the detector counts photons: .*mask\.npy leave none of 1024"):
+        make_geometry(config.datasets["clean"], tmp_path / "geometry.npz", tmp_path / "geometry.json")
+    assert not (tmp_path / "geometry.npz").exists()

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,24 @@ def test_nothing_runs_on_a_bad_config(workflow, changes: dict[str, Any], message
     assert done.returncode != 0
     assert message in done.stdout + done.stderr
     assert not workflow.results.exists()
+
+
+def test_a_key_that_is_there_twice_is_refused(workflow) -> None:
+    """Snakemake's own reader takes the last, and would simulate something else."""
+    file = workflow.folder / "config.yaml"
+    file.write_text(file.read_text() + "title: Another\n")
+    done = workflow.snakemake("--dry-run")
+    assert done.returncode != 0
+    assert "title is there already, in line" in done.stdout + done.stderr
+
+
+def test_python_on_a_path_with_a_space_is_refused(workflow) -> None:
+    """Snakemake starts jobs by that path, unquoted."""
+    (workflow.folder / "a b").symlink_to(sys.prefix)
+    python = workflow.folder / "a b" / Path(sys.executable).relative_to(sys.prefix)
+    done = subprocess.run([python, *workflow.command("--dry-run")[1:]], capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "Snakemake cannot start jobs by a path with a space" in done.stdout + done.stderr
 
 
 def test_a_missing_entry_says_where_it_was_looked_for(workflow) -> None:

@@ -58,7 +58,7 @@ def contents_of(files):
     """Digests of a user's files: one may be exchanged for an older one, of which times do not tell."""
     # Not a function of `input`: params that are do not make Snakemake run a job again.
     return lambda wildcards: [
-        sha256(file) for file in files(wildcards) if Path(file).exists()
+        sha256(file) for file in files(wildcards) if Path(file).is_file()
     ]
 
 

@@ -3,10 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
-
 from _wiring import start
-from evaluate.config import load_config
+from evaluate.config import load_config, read_config
 from evaluate.validation.page import Size, deposited, findings, write
 from evaluate.validation.setting import Molecule
 from simulate import phantoms
@@ -16,7 +14,7 @@ if TYPE_CHECKING:
 
 start(snakemake)
 # The stand-ins, whatever run is being made.
-standins = load_config(yaml.safe_load(Path(snakemake.input.standins).read_text(encoding="utf-8"))).simulation
+standins = load_config(read_config(snakemake.input.standins)).simulation
 structures, sources = deposited(standins.structures, standins.archive)
 large = [molecule for molecule in structures if molecule.name == "4a0v"]
 molecules = [*(Molecule(name, phantoms.build(name)) for name in ("globule", "double_ring")), *large]
