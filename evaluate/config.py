@@ -295,7 +295,7 @@ def _named(networks: TrainingConfig | TwinsConfig) -> Mapping[str, ModelConfig |
 
 
 class _EveryKeyOnce(yaml.SafeLoader):
-    """YAML in which a key that is there twice is an error; others take the last one."""
+    """Reads YAML, as `yaml.safe_load` does, in which a key that is there twice is an error and not the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         marks: dict[str, yaml.Mark] = {}
@@ -311,7 +311,7 @@ class _EveryKeyOnce(yaml.SafeLoader):
 def read_config(path: Path | str) -> dict[str, Any]:
     """The mapping in a YAML file, for `load_config`. OSError; ValueError where it is none or has a key twice."""
     try:
-        mapping = yaml.load(Path(path).read_text(encoding="utf-8"), _EveryKeyOnce)
+        mapping = _EveryKeyOnce(Path(path).read_text(encoding="utf-8")).get_single_data()
     except (yaml.YAMLError, ValueError) as error:
         raise ValueError(f"{path} is no config: {error}") from error
     if not isinstance(mapping, dict):

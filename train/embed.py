@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from simulate.files import atomic_path, must_be_free, read_arrays, write_arrays
+from simulate.files import atomic_path, must_be_free, read_arrays, sha256, write_arrays
 from train.checkpoint import TrainedEncoder, load_encoder
 from train.device import choose_device
 from train.embeddings import embed_frames, must_fit
@@ -24,7 +24,8 @@ from train.frames import Frames, open_frames
 from train.progress import progress
 
 KNOWN = "known.npz"
-"""Embeddings of training patterns, beside the model: `embeddings` (n, d) float32 and `is_single` (n,) bool"""
+"""Embeddings of training patterns, beside the model: `embeddings` (n, d) float32, `is_single` (n,) bool, and the sha256
+of `model`"""
 
 ANSWERS = {"1": True, "yes": True, "single": True, "0": False, "no": False, "multiple": False}
 """What labels may say in the column `single`"""
@@ -59,8 +60,9 @@ def embed_blocks(trained: TrainedEncoder, frames: Frames) -> tuple[NDArray[np.fl
     return np.concatenate(embeddings), np.concatenate(photons)
 
 
-def read_known(path: Path, embedding_dim: int) -> Known:
+def read_known(model: Path, embedding_dim: int) -> Known:
     """The training patterns whose embeddings lie beside a model; FileNotFoundError; ValueError unless they are that."""
+    path = model.parent / KNOWN
     if not path.exists():
         raise FileNotFoundError(
             f"there is no {path}, the training patterns that single and multiple hits are told apart by; it is written "
@@ -68,10 +70,10 @@ def read_known(path: Path, embedding_dim: int) -> Known:
         )
     try:
         arrays = read_arrays(path)
-        known = Known(np.asarray(arrays["embeddings"]), np.asarray(arrays["is_single"]))
+        known, digest = Known(np.asarray(arrays["embeddings"]), np.asarray(arrays["is_single"])), arrays["model"]
     except (ValueError, KeyError) as error:
         raise ValueError(
-            f"{path} is damaged or does not hold embeddings and is_single ({error}); train again"
+            f"{path} is damaged or does not hold embeddings, is_single and model ({error}); train again"
         ) from error
     embeddings, is_single = known
     if is_single.dtype != bool or is_single.ndim != 1 or embeddings.shape != (len(is_single), embedding_dim):
@@ -81,6 +83,8 @@ def read_known(path: Path, embedding_dim: int) -> Known:
         )
     if not np.isfinite(embeddings).all():
         raise ValueError(f"{path} holds embeddings that are no finite numbers; train again")
+    if digest != sha256(model):
+        raise ValueError(f"{path} is of another model than {model}; take the file that was written with this one")
     return known.must_have_both()
 
 
@@ -212,7 +216,7 @@ def _run(arguments: argparse.Namespace) -> None:
     share = 0.5 if arguments.single_share is None else arguments.single_share
     probability(np.zeros(0), share)
     trained = load_encoder(arguments.model, choose_device())
-    known = read_known(arguments.model.parent / KNOWN, trained.description.recipe.embedding_dim)
+    known = read_known(arguments.model, trained.description.recipe.embedding_dim)
     learned, unlabelled = learn(known), between_means(known)
     frames = open_frames(arguments.frames, arguments.dataset)
     must_fit(trained, frames.shape[1:])

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from simulate.files import write_arrays
+from simulate.files import sha256, write_arrays
 from train.checkpoint import describe_twin, load_encoder, twin
 from train.data import Batches, Patterns
 from train.descent import Task, descend, prepare, training_batches
@@ -44,9 +44,9 @@ def fit_twin(
     """Train network `name` as an encoder on the training split of `dataset`, without the structures held out.
 
     Beside what `train.descent.descend` writes, `known.npz` holds embeddings (n, d) of stored training patterns, with
-    `is_single`, `structure`, `hit_multiplicity` and `photons` (n,): what single and multiple hits look like to the
-    network. And `evolution.npz` holds those of some validation patterns after every epoch (epochs, n, d), and which of
-    these are single hits.
+    `is_single`, `structure`, `hit_multiplicity` and `photons` (n,), and the sha256 of `model.pt`: what single and
+    multiple hits look like to the network. And `evolution.npz` holds those of some validation patterns after every
+    epoch (epochs, n, d), and which of these are single hits.
 
     Parameters
     ----------
@@ -119,6 +119,7 @@ def _write_known(path: Path, embeddings: Tensor, dataset: "Dataset", batches: Ba
             "structure": np.array(dataset.structures)[batches.particle],
             "hit_multiplicity": hit_multiplicity,
             "photons": photons,
+            "model": sha256(path.with_name("model.pt")),
         },
     )
 

@@ -180,7 +180,7 @@ def test_arrays_of_pickles_are_refused(tmp_path: Path, trace: Path) -> None:
         with pytest.raises(ValueError, match=rf"{name} is damaged"):
             read_arrays(tmp_path / name)
     with pytest.raises(ValueError, match="damaged"):
-        read_known(tmp_path / "known.npz", 1)
+        read_known(tmp_path / "model.pt", 1)
 
 
 def test_a_mask_and_frames_of_pickles_are_refused(tmp_path: Path, trace: Path) -> None:

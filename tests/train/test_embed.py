@@ -9,7 +9,7 @@ import pytest
 import torch
 import zarr
 
-from simulate.files import write_arrays
+from simulate.files import sha256, write_arrays
 from train.checkpoint import TwinDescription, load_encoder, save_model
 from train.embed import embed_frames, left_out, main
 from train.few_shot import Known, adapt, between_means, by_mixture, learn, probability
@@ -46,7 +46,8 @@ def model_file(tmp_path_factory):
     save_model(folder / "model.pt", description, epoch, weights)
     frames, is_single = made_up(60, seed=1)
     embeddings = embed_frames(load_encoder(folder / "model.pt", CPU), frames)
-    write_arrays(folder / "known.npz", {"embeddings": embeddings, "is_single": is_single})
+    known = {"embeddings": embeddings, "is_single": is_single, "model": sha256(folder / "model.pt")}
+    write_arrays(folder / "known.npz", known)
     return folder / "model.pt"
 
 
@@ -294,10 +295,11 @@ def test_the_training_patterns_have_to_lie_beside_the_model(model_file, frames_f
         ({"embeddings": np.zeros((3, D)), "is_single": both.astype(int)}, "bool (n,)"),
         ({"embeddings": np.full((3, D), np.nan), "is_single": both}, "no finite numbers"),
         ({"embeddings": np.zeros((3, D)), "is_single": both | True}, "3 of 3 known patterns are single hits"),
+        ({"embeddings": np.eye(3, D), "is_single": both, "model": "0123"}, "is of another model than"),
         ({"is_single": both}, "does not hold embeddings"),
         ({"embeddings": np.zeros((3, D)), "is_single": np.True_}, "known.npz"),
     ):
-        write_arrays(known, arrays)
+        write_arrays(known, {"model": sha256(alone)} | arrays)
         assert message in refused(capsys, tmp_path, alone, frames_file)
     for contents in (b"", b"PK\x03\x04 torn", b"not arrays"):
         known.write_bytes(contents)
