@@ -204,8 +204,9 @@ def by_mixture(scores: Array, photons: Array) -> Array:
 
     Single hits are one normal cloud and multiple ones another, of any shape and share; the scores say where to begin,
     expectation maximisation the rest. So it finds where this sample's single hits end, and, where the fluence is
-    steady, that they have fewer photons. The sample needs single and multiple hits: where the scores expect fewer than
-    `IN_A_CLOUD` of either, they stay as they are.
+    steady, that they have fewer photons. It ends where a step adds less than 1e-6 to a pattern's mean log-likelihood;
+    of a hundred patterns, those between the clouds may still be on their way then. The sample needs single and multiple
+    hits: where the scores expect fewer than `IN_A_CLOUD` of either, they stay as they are.
 
     Parameters
     ----------
