@@ -252,7 +252,7 @@ def test_damage_is_named_and_made_again_alone(copied: Faulty, whole: Faulty) -> 
     assert status == 1
     for problem in (
         r"shard 3 \(patterns 48-63, .*is damaged: \d+ bytes, expected \d+",
-        r"shard 7 \(patterns 112-127, .*its marker is there, its file is not",
+        r"shard 7 \(patterns 112-127, .*it was finished, but its file is not there",
         r"shard 20 \(patterns 320-335, .*its sha256 is not the one recorded",
         r"shard 31 \(patterns 496-511, .*it was never finished",
         r"structure/c/0 \(labels or metadata\) is missing",
