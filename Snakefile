@@ -43,9 +43,7 @@ try:
                 "clone to a path without one, and make install there"
             )
         # Of two keys of one name Snakemake takes the last.
-        for file in workflow.overwrite_configfiles or [
-            f"{workflow.basedir}/config.yaml"
-        ]:
+        for file in workflow.configfiles:
             read_config(file)
     RUN = load_config(config)
 except ValueError as error:

@@ -26,8 +26,7 @@ class DamagedDatasetError(RuntimeError):
 
 def shard_problem(folder: Path, layout: Layout, shard: int, made_from: str | None = None) -> str | None:
     """What is wrong with a shard, or None when it is exactly what its marker says (and made from `made_from`)."""
-    marker_file, file = shard_marker(folder, shard), shard_file(folder, layout, shard)
-    where = _where(folder, layout, shard)
+    marker_file, where = shard_marker(folder, shard), _where(folder, layout, shard)
     if not marker_file.exists():
         return f"{where} is missing: it was never finished"
     try:
@@ -35,8 +34,8 @@ def shard_problem(folder: Path, layout: Layout, shard: int, made_from: str | Non
         n_bytes, digest, source = marker["bytes"], marker["sha256"], marker["made_from"]
     except UNREADABLE as error:
         return f"{where} is unknown: its marker is damaged ({error!r})"
-    if problem := _size_problem(file, n_bytes) or _bytes_problem(file, digest):
-        return f"{where} is {problem}"
+    if problem := _file_problem(folder, layout, shard, n_bytes, digest):
+        return problem
     if made_from is not None and source != made_from:
         return f"{where} is out of date: it was made from other inputs or code"
     return None
@@ -47,15 +46,16 @@ def _where(folder: Path, layout: Layout, shard: int) -> str:
     return f"shard {shard} (patterns {rows.start}-{rows.stop - 1}, {file.relative_to(folder)})"
 
 
-def _size_problem(file: Path, n_bytes: int) -> str | None:
+def _file_problem(folder: Path, layout: Layout, shard: int, n_bytes: int, digest: str | None = None) -> str | None:
+    """What is wrong with the file of a finished shard, as far as its size tells where no digest is given."""
+    file, where = shard_file(folder, layout, shard), _where(folder, layout, shard)
     if not file.exists():
-        return "missing: it was finished, but its file is not there"
-    size = file.stat().st_size
-    return None if size == n_bytes else f"damaged: {size} bytes, expected {n_bytes}"
-
-
-def _bytes_problem(file: Path, digest: str) -> str | None:
-    return None if sha256(file) == digest else "damaged: its sha256 is not the one recorded when it was written"
+        return f"{where} is missing: it was finished, but its file is not there"
+    if (size := file.stat().st_size) != n_bytes:
+        return f"{where} is damaged: {size} bytes, expected {n_bytes}"
+    if digest is not None and sha256(file) != digest:
+        return f"{where} is damaged: its sha256 is not the one recorded when it was written"
+    return None
 
 
 def damaged_labels(folder: Path) -> list[str]:
@@ -121,16 +121,14 @@ def raise_if_incomplete(folder: Path, layout: Layout, card: Mapping[str, Any]) -
     zarr takes what is not there for zeros, or for what its array is filled with.
     """
     sizes = {entry["shard"]: entry["bytes"] for entry in card["shards"]}
-    shards = [_size_problem(shard_file(folder, layout, shard), sizes[shard]) for shard in range(layout.n_shards)]
-    found = [f"{_where(folder, layout, shard)} is {problem}" for shard, problem in enumerate(shards) if problem]
-    _raise_if_any([*label_problems(folder), *found, *_layout_problem(folder, card)], folder)
+    shards = [_file_problem(folder, layout, shard, sizes[shard]) for shard in range(layout.n_shards)]
+    _raise_if_any([*label_problems(folder), *shards, *_layout_problem(folder, card)], folder)
 
 
 def raise_if_damaged(folder: Path, layout: Layout, card: Mapping[str, Any], shard: int) -> None:
     """DamagedDatasetError for a shard that does not hold the bytes that it had when the dataset was completed."""
-    file, entry = shard_file(folder, layout, shard), card["shards"][shard]
-    if problem := _size_problem(file, entry["bytes"]) or _bytes_problem(file, entry["sha256"]):
-        _raise_if_any([f"{_where(folder, layout, shard)} is {problem}"], folder)
+    entry = card["shards"][shard]
+    _raise_if_any([_file_problem(folder, layout, shard, entry["bytes"], entry["sha256"])], folder)
 
 
 def _raise_if_any(problems: Sequence[str | None], folder: Path) -> None:

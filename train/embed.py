@@ -249,12 +249,12 @@ def _run(arguments: argparse.Namespace) -> None:
     print(f"{arguments.output}: {len(frames)} frames, {n_single} called single ({n_single / len(frames):.1%})")
     if arguments.labels is not None:
         print(judged(learned, unlabelled, labelled, share))
-    if arguments.labels is not None and arguments.one_sample:
-        agree = int(((p_single > 0.5)[labels.frames] == labels.is_single).sum())
-        print(
-            "that is of the regression, by which the two clouds begin; where they end, the answers agree with "
-            f"{agree} of {len(labels.frames)} labels"
-        )
+        if arguments.one_sample:
+            agree = int(((p_single > 0.5)[labels.frames] == labels.is_single).sum())
+            print(
+                "that is of the regression, by which the two clouds begin; where they end, the answers agree with "
+                f"{agree} of {len(labels.frames)} labels"
+            )
 
 
 def _must_be_writable(arguments: argparse.Namespace) -> None:
