@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from simulate.formats.patterns import Patterns
+    from simulate.formats.patterns import Instrument, Patterns
 
 BYTES_AT_ONCE = 64 * 2**20
 """Of the float32 frames of a block, at most, where a frame is no larger itself."""
@@ -47,6 +47,8 @@ class Frames:
     """(rows, ny, nx) or (ny, nx) True where the file's own mask says that a pixel is bad; None where it has no mask"""
     together: int = 1
     """frames that are best read together: a chunk or a shard"""
+    instrument: "Instrument | None" = None
+    """what the file says of beam and detector; None where it is of a format that says nothing"""
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -135,11 +137,15 @@ def _of_npy(path: Path, name: str | None) -> Frames:
 def _of_dataset(folder: Path, name: str | None) -> Frames:
     """As the detector reads them, with the noise of the readout."""
     from simulate.dataset import open_dataset
+    from simulate.formats.patterns import Instrument
+    from simulate.geometry import Geometry
 
     if name is not None:
         raise ValueError(f"{folder} is a dataset of patterns and has none called {name!r}; leave the name out")
     dataset = open_dataset(folder)
-    return Frames(str(folder), dataset.shape, dataset.read, together=dataset.patterns_per_shard)
+    geometry = folder / "geometry.npz"
+    instrument = Instrument.of(Geometry.load(geometry)) if geometry.exists() else None
+    return Frames(str(folder), dataset.shape, dataset.read, together=dataset.patterns_per_shard, instrument=instrument)
 
 
 def _of_zarr(path: Path, name: str | None) -> Frames:
@@ -179,6 +185,7 @@ def _must_not_unpickle(array: Any, path: Path) -> None:
 def _of_hdf5(path: Path, name: str | None) -> Frames:
     import h5py
 
+    from simulate.formats.cxi import read_cxi
     from simulate.formats.hdf5 import open_hdf5, read_rows
     from simulate.formats.skopi_h5 import QUANTITIES, read_skopi
 
@@ -195,7 +202,8 @@ def _of_hdf5(path: Path, name: str | None) -> Frames:
         if mask_name is not None:
             bad = _bad(find(mask_name), shape, source, lambda rows: read_rows(path, mask_name, rows))
         together = 1 if stack.chunks is None else stack.chunks[0]
-        return Frames(source, shape, lambda rows: read_rows(path, chosen, rows), bad, together)
+        instrument = read_cxi(path).instrument if "cxi_version" in file and chosen in DEFAULT_NAMES[:2] else None
+        return Frames(source, shape, lambda rows: read_rows(path, chosen, rows), bad, together, instrument)
 
 
 def _stacks(file: Any) -> dict[str, Any]:
@@ -208,7 +216,8 @@ def _stacks(file: Any) -> dict[str, Any]:
 def _of_patterns(patterns: "Patterns", source: str) -> Frames:
     """Panels put together, the gaps between them masked."""
     mask = patterns.instrument.mask
-    return Frames(source, patterns.shape, patterns.fetch, None if mask is None else lambda _: mask)
+    bad = None if mask is None else lambda _: mask
+    return Frames(source, patterns.shape, patterns.fetch, bad, instrument=patterns.instrument)
 
 
 def _chosen(name: str | None, find: Find, held: Mapping[str, Any], path: Path) -> str:
