@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from train.models.polar import STEEPNESS, STEPS, Around, RingNorm, Wrapped, counted
+from train.models.polar import LARGEST, STEEPNESS, STEPS, Around, RingNorm, Wrapped, counted
 from train.models.registry import build
 from train.models.rings import RingMoments, polar_places, reach
 
@@ -115,6 +115,29 @@ def test_each_ring_of_each_map_is_normalised_by_itself():
     spread = result.std((0, 3), correction=0)
     torch.testing.assert_close(spread[:, 1:], torch.ones(2, 2), rtol=1e-3, atol=0)
     assert spread[:, 0].max() < 0.1
+
+
+@pytest.mark.parametrize("name", ["polar", "folded"])
+def test_a_dark_place_in_a_bright_ring_does_not_decide_alone(name):
+    """Where every training pattern is bright a soft step is 1 to the last digits: the pattern that is dark there would
+    stand out by hundreds of deviations, and its logits be of that size. It may by ten."""
+    torch.manual_seed(0)
+    y, x = torch.meshgrid(*[torch.arange(SIZE) - (SIZE - 1) / 2] * 2, indexing="ij")
+    bright = (50 + 50 * torch.rand(16, 1, 1, 1)) * torch.exp(-torch.hypot(y, x) / 10)
+    network = build(name, 11, 4).train()
+    for _ in range(50):  # until the running means are those of the batch
+        network(bright)
+    dark = bright[:1].clone()
+    dark[..., 60:68, 66:70] = 0.0
+
+    seen = []
+    network.eval().dense[0].register_forward_hook(lambda norm, given, made: seen.append((given[0], made)))
+    with torch.no_grad():
+        network(dark)
+        ((features, bounded),) = seen
+        unbounded = torch.nn.BatchNorm1d.forward(network.dense[0], features)
+    assert unbounded.abs().max() > 2 * LARGEST
+    torch.testing.assert_close(bounded, unbounded.clamp(-LARGEST, LARGEST))
 
 
 def test_folded_takes_opposite_pixels_as_one(images):
