@@ -1,6 +1,6 @@
 """A complete dataset, open for reading. What lies on disk: simulate/store.py.
 
-It opens in xarray as well: `xr.open_zarr("<folder>/patterns.zarr", consolidated=False)`.
+It opens in xarray as well: `xr.open_zarr("<folder>/patterns.zarr")`.
 
     python -m simulate.dataset verify results/demo/datasets/noise_free
 """
@@ -25,7 +25,7 @@ from simulate.plan import SPLITS
 from simulate.store import IMAGES, array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Dataset:
     """A complete dataset, open for reading."""
 
@@ -33,6 +33,10 @@ class Dataset:
     card: dict[str, Any]
     layout: Layout
     group: zarr.Group
+
+    def __repr__(self) -> str:
+        n, ny, nx = self.shape
+        return f"Dataset({self.folder}: {n} of {ny} x {nx} pixels, {self.record}; {len(self.structures)} structures)"
 
     @property
     def name(self) -> str:

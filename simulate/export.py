@@ -1,6 +1,6 @@
 """Datasets as files that other programs read, and such files as one another. What lies where: docs/formats.md.
 
-python -m simulate.export results/demo/datasets/noisy --format cxi --output noisy.cxi --split test
+python -m simulate.export results/demo/datasets/noise_free --format cxi --output frames.cxi --split test
 """
 
 import argparse
@@ -12,11 +12,13 @@ import numpy as np
 
 from simulate.dataset import Dataset, open_dataset
 from simulate.files import must_be_free
-from simulate.formats.cxi import read_cxi, write_cxi
-from simulate.formats.emc import detector_path, read_emc, write_emc
-from simulate.formats.hdf5 import open_hdf5
+from simulate.formats.cxi import write_cxi
+from simulate.formats.emc import detector_path, write_emc
+from simulate.formats.masks import MASK_HELP, MASK_MEANS, MaskMeans
+from simulate.formats.open import open_file
 from simulate.formats.patterns import Instrument, Label, Patterns
-from simulate.formats.skopi_h5 import read_skopi, write_skopi
+from simulate.formats.skopi_h5 import write_skopi
+from simulate.formats.stacks import is_zarr
 from simulate.geometry import Geometry
 from simulate.integrity import DamagedDatasetError
 from simulate.plan import SPLITS
@@ -70,21 +72,30 @@ def _labels(dataset: Dataset, images: str) -> dict[str, Label]:
     return found
 
 
-def open_patterns(source: Path | str, *, as_stored: bool = True) -> Patterns:
-    """The patterns of a dataset's folder or of a file in any of the formats.
+def open_patterns(
+    source: Path | str,
+    *,
+    as_stored: bool = True,
+    name: str | None = None,
+    mask_means: MaskMeans | None = None,
+) -> Patterns:
+    """The patterns of a dataset's folder or of a file in any of the formats that `simulate.formats.open` knows.
+
+    Parameters
+    ----------
+    name, mask_means : as of `open_file`; not of a dataset.
 
     Raises
     ------
     FileNotFoundError if there is nothing; ValueError if it is none of these; DamagedDatasetError.
     """
     source = Path(source)
-    if source.is_dir():
-        return of_dataset(open_dataset(source), as_stored=as_stored)
-    if source.suffix == ".emc":
-        return read_emc(source)
-    with open_hdf5(source) as file:
-        is_cxi = "cxi_version" in file
-    return read_cxi(source) if is_cxi else read_skopi(source)
+    dataset = source.parent if source.name == "patterns.zarr" and name is None else source
+    if dataset.is_dir() and ((dataset / "layout.json").exists() or not is_zarr(dataset)):
+        if name is not None or mask_means is not None:
+            raise ValueError(f"{source} is a dataset of patterns, with a mask of its own; leave their names out")
+        return of_dataset(open_dataset(dataset), as_stored=as_stored)
+    return open_file(source, name, mask_means)
 
 
 def outputs(output: Path, file_format: str) -> list[Path]:
@@ -97,9 +108,9 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m simulate.export",
         description="Write a dataset as CXI, skopi's HDF5 or Dragonfly's .emc, or turn one of these into another.",
-        epilog="example: python -m simulate.export results/demo/datasets/noisy --format cxi --output noisy.cxi",
+        epilog="example: python -m simulate.export results/demo/datasets/noise_free --format cxi --output frames.cxi",
     )
-    parser.add_argument("source", type=Path, help="a folder .../datasets/<name>, or a .cxi, skopi .h5 or .emc file")
+    parser.add_argument("source", type=Path, help="a folder .../datasets/<name>, or HDF5, CXI, Zarr, .emc, .npy")
     parser.add_argument("--format", choices=tuple(WRITERS), required=True)
     parser.add_argument("--output", type=Path, required=True, help="file to write")
     parser.add_argument("--split", choices=(*SPLITS, "all"), default="all")
@@ -107,6 +118,10 @@ def main(argv: list[str] | None = None) -> int:
     images = parser.add_mutually_exclusive_group()
     images.add_argument("--raw", action="store_true", help="photons as stored (default of skopi and emc)")
     images.add_argument("--read", action="store_true", help="as the detector reads them, with noise (default of cxi)")
+    parser.add_argument(
+        "--dataset", metavar="NAME", help="of the frames in the file (default: CXI's and skopi's places)"
+    )
+    parser.add_argument("--mask-means", choices=tuple(MASK_MEANS), help=MASK_HELP)
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
     arguments = parser.parse_args(argv)
     as_stored = arguments.raw or (AS_STORED[arguments.format] and not arguments.read)
@@ -117,16 +132,22 @@ def main(argv: list[str] | None = None) -> int:
         if arguments.format == "emc" and arguments.output.suffix != ".emc":
             raise ValueError(f"--output is {arguments.output}, expected a name that ends in .emc, by which it is known")
         must_be_free(written, overwrite=arguments.overwrite)
-        patterns = open_patterns(arguments.source, as_stored=as_stored)
+        patterns = open_patterns(
+            arguments.source, as_stored=as_stored, name=arguments.dataset, mask_means=arguments.mask_means
+        )
+        if patterns.note:
+            print(patterns.note, file=sys.stderr)
         if arguments.split != "all":
             patterns = patterns.split(arguments.split)
         patterns = patterns.rows(arguments.rows)
         WRITERS[arguments.format](patterns, arguments.output)
-    except (OSError, ValueError, DamagedDatasetError) as error:
+    except (OSError, ValueError, ModuleNotFoundError, DamagedDatasetError) as error:
         print(error, file=sys.stderr)
         return 2
     n, ny, nx = patterns.shape
     print(f"{' and '.join(map(str, written))}: {n} patterns of {ny} x {nx} pixels, {patterns.quantity}")
+    if patterns.mask_said:
+        print(patterns.mask_said)
     return 0
 
 

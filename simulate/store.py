@@ -13,6 +13,7 @@ import hashlib
 import os
 import shutil
 import uuid
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,6 +77,9 @@ def create(folder: Path, layout: Layout, table: pd.DataFrame, pulses: Pulses, li
         group = zarr.create_group(unfinished, zarr_format=3, attributes=_group_attributes(layout))
         _create_images(group, layout)
         _write_labels(group, layout, table, pulses, live)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Consolidated metadata")  # no part of Zarr 3 yet: others leave it alone
+            zarr.consolidate_metadata(group.store)
         files = _sums(unfinished, layout)
         # The group's own attributes name the readout; they may differ.
         there = {**_sums(standing, layout), "zarr.json": files["zarr.json"]}

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulate.files import atomic_path, must_be_free, read_arrays, sha256, write_arrays
+from simulate.formats.masks import MASK_HELP, MASK_MEANS
 from train.checkpoint import TrainedEncoder, load_encoder
 from train.device import choose_device
 from train.embeddings import embed_frames, must_fit
@@ -177,14 +178,16 @@ def main(argv: list[str] | None = None) -> int:
         prog="python -m train.embed",
         description="Say which frames of a file are single hits, by a trained twin network and, where there are, a few "
         "labels of the sample at hand.",
-        epilog="example: python -m train.embed model.pt run0042.cxi --labels labels.csv -o frames.csv",
+        epilog="example: python -m train.embed results/demo/twins/noise_free/ours/none/d8-m0.5/seed0/model.pt "
+        "results/demo/datasets/noise_free -o frames.csv",
     )
     parser.add_argument("model", type=Path, help=f"a twin network's model.pt, with {KNOWN} beside it")
-    parser.add_argument("frames", type=Path, help="HDF5, CXI, Zarr, .npy, or a folder .../datasets/<name>")
+    parser.add_argument("frames", type=Path, help="HDF5, CXI, .emc, Zarr, .npy, or .../datasets/<name>")
     parser.add_argument("--labels", type=Path, help="CSV with columns frame (from 0) and single (1 or 0)")
     parser.add_argument(
         "--dataset", metavar="NAME", help="of the frames in the file (default: CXI's and skopi's places)"
     )
+    parser.add_argument("--mask-means", choices=tuple(MASK_MEANS), help=MASK_HELP)
     parser.add_argument(
         "--single-share", type=float, metavar="SHARE", help="of single hits among all hits (default: 0.5)"
     )
@@ -218,7 +221,7 @@ def _run(arguments: argparse.Namespace) -> None:
     trained = load_encoder(arguments.model, choose_device())
     known = read_known(arguments.model, trained.description.recipe.embedding_dim)
     learned, unlabelled = learn(known), between_means(known)
-    frames = open_frames(arguments.frames, arguments.dataset)
+    frames = open_frames(arguments.frames, arguments.dataset, arguments.mask_means)
     must_fit(trained, frames.shape[1:])
     labels = Labels(np.zeros(0, np.int64), np.zeros(0, bool))
     if arguments.labels is not None:
@@ -247,6 +250,8 @@ def _run(arguments: argparse.Namespace) -> None:
     write_answers(arguments.output, p_single, labels)
     n_single = int((p_single > 0.5).sum())
     print(f"{arguments.output}: {len(frames)} frames, {n_single} called single ({n_single / len(frames):.1%})")
+    if frames.mask_said:
+        print(frames.mask_said)
     if arguments.labels is not None:
         print(judged(learned, unlabelled, labelled, share))
         if arguments.one_sample:

@@ -4,6 +4,7 @@ All in SI units. The detector's data are linked into `data_1`, where the labels 
 where programs that classify patterns look (spi-em-class).
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -13,6 +14,9 @@ from scipy import constants
 
 from simulate.files import atomic_path
 from simulate.formats.hdf5 import (
+    fill_of,
+    find_frames,
+    masks_of,
     open_hdf5,
     read_array,
     read_labels,
@@ -22,28 +26,25 @@ from simulate.formats.hdf5 import (
     write_known,
     write_labels,
 )
+from simulate.formats.masks import MaskMeans, bad_of
 from simulate.formats.patterns import Instrument, Patterns
+from simulate.formats.stacks import shape_of
 
 VERSION = 160
 PIXEL_IS_INVALID = 0x00000001
-UNUSABLE = 0x0000029F
-"""Bits that say not to use a pixel: invalid, saturated, hot, dead, shadowed, bad, missing."""
 
 DATA, LABELS = "entry_1/data_1/data", "entry_1/data_1/labels"
 DETECTOR, SOURCE = "entry_1/instrument_1/detector_1", "entry_1/instrument_1/source_1"
 IMAGE = "entry_1/image_1"
+FRAMES = (DATA, f"{DETECTOR}/data")
+"""Where frames are looked for."""
+MASKS = (f"{DETECTOR}/mask", f"{DETECTOR}/mask_shared", f"{IMAGE}/mask")
+"""Where a mask of these is, if it is not beside them."""
 LONG_NAMES = {
     "photons": "number of photons",
     "expected": "mean number of photons",
     "reading": "reading of the detector in photons",
 }
-
-
-def unusable(mask: NDArray) -> NDArray[np.bool_]:
-    """Where a mask says not to use a pixel: 32 bits by those of CXI that mean it, any others where they are not 0."""
-    if mask.dtype.kind in "iu" and mask.dtype.itemsize >= 4:
-        return (mask & UNUSABLE) != 0
-    return mask != 0
 
 
 def write_cxi(patterns: Patterns, path: Path | str) -> None:
@@ -94,9 +95,19 @@ def _write_detector(file: h5py.File, patterns: Patterns) -> None:
             _, ny, nx = patterns.shape
             detector["corner_position"] = np.array([-nx / 2 * size, -ny / 2 * size, instrument.distance_mm * 1e-3])
     if instrument.mask is not None:
-        detector["mask"] = np.where(instrument.mask, PIXEL_IS_INVALID, 0).astype(np.uint32)
+        detector["mask"] = _bits(instrument.mask)
+    elif patterns.bad is not None:
+        mask = detector.create_dataset(
+            "mask", patterns.shape, np.uint32, chunks=(1, *patterns.shape[1:]), compression="gzip", compression_opts=1
+        )
+        for rows in patterns.blocks():
+            mask[rows] = _bits(patterns.bad(rows))
     # Not in the standard, which lets users add.
     write_known(detector, {"solid_angle": instrument.solid_angle, "polarisation": instrument.polarisation})
+
+
+def _bits(bad: NDArray[np.bool_]) -> NDArray[np.uint32]:
+    return np.where(bad, PIXEL_IS_INVALID, 0).astype(np.uint32)
 
 
 def _write_image(file: h5py.File, patterns: Patterns) -> None:
@@ -109,49 +120,65 @@ def _write_image(file: h5py.File, patterns: Patterns) -> None:
     image["detector_1"] = h5py.SoftLink(f"/{DETECTOR}")
     if SOURCE in file:
         image["source_1"] = h5py.SoftLink(f"/{SOURCE}")
-    if patterns.instrument.mask is not None:
+    if f"{DETECTOR}/mask" in file:
         image["mask"] = h5py.SoftLink(f"/{DETECTOR}/mask")
     if patterns.instrument.q is not None:
         image["reciprocal_coordinates"] = np.moveaxis(patterns.instrument.q, -1, 0) / (2e-10 * np.pi)
 
 
-def read_cxi(path: Path | str) -> Patterns:
+def is_cxi(file: h5py.File, name: str | None = None) -> bool:
+    """Whether a file says that it is CXI, or has the names of one."""
+    return "cxi_version" in file or ((name or FRAMES[0]).startswith("entry_") and "entry_1" in file)
+
+
+def read_cxi(path: Path | str, name: str | None = None, mask_means: MaskMeans | None = None) -> Patterns:
     """The first entry of a CXI file of whole images, ours or another's.
+
+    Parameters
+    ----------
+    name :       of the frames; by default the first of `FRAMES` that is there.
+    mask_means : what its masks mean, if they are not of CXI's bits.
 
     Raises
     ------
-    FileNotFoundError; ValueError if it is no CXI file or its data are not (n, ny, nx).
+    FileNotFoundError; ValueError if it is no CXI file, its data are not (n, ny, nx), or are not all there.
     """
     with open_hdf5(path) as file:
-        if "cxi_version" not in file:
+        if not is_cxi(file, name):
             raise ValueError(f"{path} is no CXI file: it has no cxi_version")
-        where = next((name for name in (DATA, f"{DETECTOR}/data") if name in file), None)
-        if where is None:
-            raise ValueError(f"{path} has no {DATA}")
-        data = file[where]
-        if data.ndim != 3:
-            raise ValueError(
-                f"{path}: {where} has shape {data.shape}, expected (n, ny, nx); "
-                "assemble the modules of the detector first"
-            )
-        mask, s = read_array(file, f"{DETECTOR}/mask"), read_array(file, f"{IMAGE}/reciprocal_coordinates")
+        where, data = find_frames(file, FRAMES if name is None else (name,), path)
+        source = f"{path}: {where}"
+        shape = shape_of(data.shape, source)
+        usual = where in (*FRAMES, f"{IMAGE}/data")
+        masks = masks_of(file, where, path, MASKS if usual else ())
+        detector = DETECTOR if usual else where.rpartition("/")[0]
+        # Whatever they are called: a CXI file has CXI's bits, unless a mask says otherwise of itself.
+        masks = [replace(mask, means=mask.means or "cxi") for mask in masks]
+        bad = bad_of(masks, shape, source, mask_means)
+        s = read_array(file, f"{IMAGE}/reciprocal_coordinates") if usual else None
         instrument = Instrument(
-            mask=None if mask is None or mask.ndim != 2 else unusable(mask),
+            mask=bad.fixed,
             photon_energy_eV=read_number(file, f"{SOURCE}/energy", 1 / constants.eV),
-            pixel_size_um=read_number(file, f"{DETECTOR}/x_pixel_size", 1e6),
-            distance_mm=read_number(file, f"{DETECTOR}/distance", 1e3),
+            pixel_size_um=read_number(file, f"{detector}/x_pixel_size", 1e6),
+            distance_mm=read_number(file, f"{detector}/distance", 1e3),
             q=None if s is None else np.moveaxis(s, 0, -1) * (2e-10 * np.pi),
-            solid_angle=read_array(file, f"{DETECTOR}/solid_angle"),
-            polarisation=read_array(file, f"{DETECTOR}/polarisation"),
+            solid_angle=read_array(file, f"{detector}/solid_angle"),
+            polarisation=read_array(file, f"{detector}/polarisation"),
         )
         counts = np.issubdtype(data.dtype, np.integer)
         title = read_array(file, "entry_1/title")
         return Patterns(
             name=title.decode() if isinstance(title, bytes) else Path(path).stem,
-            shape=data.shape,
+            shape=shape,
             dtype=data.dtype,
             quantity=data.attrs.get("quantity", "photons" if counts else "reading"),
             fetch=lambda rows: read_rows(path, where, rows),
-            labels=read_labels(file.get(LABELS)),
+            labels=read_labels(file.get(LABELS)) if usual else {},
             instrument=instrument,
+            per_chunk=1 if data.chunks is None else data.chunks[0],
+            bad=bad.of_rows,
+            mask_said=bad.said,
+            note="" if "cxi_version" in file else f"{path} has no cxi_version, and is read as CXI by the name {where}",
+            source=source,
+            fill=fill_of(data),
         )

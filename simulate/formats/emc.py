@@ -12,6 +12,7 @@ the distance in pixels, a voxel is a pixel in the middle of the image.
 """
 
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -22,8 +23,19 @@ from numpy.typing import NDArray
 
 from simulate.beam import wavelength
 from simulate.files import atomic_path
-from simulate.formats.hdf5 import open_hdf5, read_array, read_labels, read_number, write_known, write_labels
-from simulate.formats.patterns import Instrument, Label, Patterns, stream
+from simulate.formats.hdf5 import (
+    must_be_frames,
+    open_hdf5,
+    read_array,
+    read_labels,
+    read_number,
+    values_of,
+    write_known,
+    write_labels,
+)
+from simulate.formats.hdf5_sources import look_up
+from simulate.formats.masks import MASK_MEANS, MaskMeans, bad_pixels
+from simulate.formats.patterns import Instrument, Patterns, stream
 
 INT = np.dtype("<i4")
 HEADER_BYTES = 1024
@@ -42,13 +54,15 @@ def write_emc(patterns: Patterns, path: Path | str) -> None:
 
     Raises
     ------
-    ValueError if the patterns are no counts, or the geometry is not known.
+    ValueError if the patterns are no counts, have each a mask of their own, or the geometry is not known.
     """
     if not patterns.are_counts:
         raise ValueError(
-            f"{patterns.name} holds {np.dtype(patterns.dtype)} values ({patterns.quantity}), and .emc holds counts: "
-            "export a dataset with record: photons, as stored (--raw)"
+            f"{patterns.source or patterns.name} holds {np.dtype(patterns.dtype)} values ({patterns.quantity}), and "
+            ".emc holds counts: export a dataset with record: photons"
+            f"{', without --read' if patterns.quantity == 'reading' else ''}"
         )
+    patterns.must_share_a_mask("Dragonfly's files")
     arrays = _detector(patterns)
     with atomic_path(path) as photons, atomic_path(detector_path(path)) as detector:
         _write_photons(patterns, photons)
@@ -60,6 +74,7 @@ def write_emc(patterns: Patterns, path: Path | str) -> None:
 
 def _write_photons(patterns: Patterns, path: Path) -> None:
     n, ny, nx = patterns.shape
+    (mask,) = patterns.instrument.need("mask", why="Dragonfly's detector")
     ones, multi = np.zeros(n, dtype=INT), np.zeros(n, dtype=INT)
     with (
         open(path, "wb") as file,
@@ -70,11 +85,11 @@ def _write_photons(patterns: Patterns, path: Path) -> None:
         file.write(np.array([n, ny * nx, 0], dtype=INT).tobytes().ljust(HEADER_BYTES, b"\0"))
         file.write(bytes(2 * n * INT.itemsize))
         for rows, images in stream(patterns):
-            counts = images.reshape(len(images), -1)
-            if counts.min() < 0 or counts.max() > np.iinfo(INT).max:
-                raise ValueError(
-                    f"{patterns.name} counts from {counts.min()} to {counts.max()}; .emc holds 0 to 2^31 - 1"
-                )
+            # What a mask covers is no count: a detector's files may have any mark there.
+            seen = images[:, ~mask]
+            counts = np.where(mask, 0, images).reshape(len(images), -1)
+            if seen.size and (seen.min() < 0 or seen.max() > np.iinfo(INT).max):
+                raise ValueError(f"{patterns.name} counts from {seen.min()} to {seen.max()}; .emc holds 0 to 2^31 - 1")
             one, more = np.nonzero(counts == 1), np.nonzero(counts > 1)
             ones[rows], multi[rows] = (np.bincount(where[0], minlength=len(counts)) for where in (one, more))
             for stream_file, values in ((file, one[1]), (place_multi, more[1]), (count_multi, counts[more])):
@@ -107,17 +122,20 @@ def _detector(patterns: Patterns) -> dict[str, Any]:
     }
 
 
-def read_emc(path: Path | str, image_shape: tuple[int, int] | None = None) -> Patterns:
+def read_emc(
+    path: Path | str, image_shape: tuple[int, int] | None = None, mask_means: MaskMeans | None = None
+) -> Patterns:
     """Counts (int32) of an .emc file; labels and instrument from the detector file beside it, where there is one.
 
     Parameters
     ----------
     image_shape : (ny, nx); by default what the detector file says, else a square.
+    mask_means :  what the detector file's mask means, if not what Dragonfly takes it for.
 
     Raises
     ------
-    FileNotFoundError; ValueError if the file is not sparse, is not as long as it says, or its image is no square and
-    nothing says its shape.
+    FileNotFoundError; ValueError if the file is not sparse, holds no pattern, is not as long as it says, or its image
+    is no square and nothing says its shape.
     """
     path = Path(path)
     if not path.is_file():
@@ -125,6 +143,8 @@ def read_emc(path: Path | str, image_shape: tuple[int, int] | None = None) -> Pa
     if (size := path.stat().st_size) < HEADER_BYTES:
         raise ValueError(f"{path} is no .emc file: {size} bytes are less than its header")
     n, pixels, kind = (int(value) for value in np.fromfile(path, INT, 3))
+    if kind == 0 and n == 0 and pixels > 0:
+        raise ValueError(f"{path} holds no frames: its header says 0 patterns")
     if kind != 0 or n < 0 or pixels <= 0:
         raise ValueError(f"{path}: {n} patterns, {pixels} pixels, type {kind}; expected a sparse file, of type 0")
     if size < HEADER_BYTES + 2 * n * INT.itemsize:
@@ -136,11 +156,17 @@ def read_emc(path: Path | str, image_shape: tuple[int, int] | None = None) -> Pa
     if (expected := int(starts[2] + INT.itemsize * ends[1, -1])) != size or (per_pattern < 0).any():
         raise ValueError(f"{path} is damaged: {size} bytes, expected {expected} from what its header says")
 
-    name, labels, instrument, described = _read_detector(path)
-    side = int(np.sqrt(pixels))
-    ny, nx = image_shape or described or (side, side)
-    if ny * nx != pixels:
-        raise ValueError(f"{path} has images of {pixels} pixels, not {ny} x {nx}; give image_shape=(ny, nx)")
+    detector = detector_path(path)
+    with open_hdf5(detector) if detector.exists() else nullcontext() as file:
+        described = None if file is None else read_array(file, "image_shape")
+        side = int(np.sqrt(pixels))
+        ny, nx = image_shape or ((side, side) if described is None else tuple(int(length) for length in described))
+        if ny * nx != pixels:
+            raise ValueError(f"{path} has images of {pixels} pixels, not {ny} x {nx}; give image_shape=(ny, nx)")
+        name, labels, instrument, said = path.stem, {}, Instrument(), ""
+        if file is not None:
+            name, labels = file.attrs.get("name", path.stem), read_labels(file.get("labels"))
+            instrument, said = _instrument(file, (ny, nx), detector, mask_means)
 
     def fetch(rows: slice) -> NDArray:
         first, last = ends[:, rows.start], ends[:, rows.stop]
@@ -159,27 +185,42 @@ def read_emc(path: Path | str, image_shape: tuple[int, int] | None = None) -> Pa
         counts[np.repeat(index, per_pattern[1, rows]), place_multi] = count_multi
         return counts.reshape(-1, ny, nx)
 
-    return Patterns(name, (n, ny, nx), np.int32, "photons", fetch, labels, instrument)
+    return Patterns(name, (n, ny, nx), np.int32, "photons", fetch, labels, instrument, mask_said=said, source=str(path))
 
 
-def _read_detector(path: Path) -> tuple[str, dict[str, Label], Instrument, tuple[int, int] | None]:
-    if not detector_path(path).exists():
-        return path.stem, {}, Instrument(), None
-    with open_hdf5(detector_path(path)) as file:
-        shape = None if (stored := read_array(file, "image_shape")) is None else (int(stored[0]), int(stored[1]))
-        labels, name = read_labels(file.get("labels")), file.attrs.get("name", path.stem)
-        if shape is None:
-            return name, labels, Instrument(), None
-        energy, pixel = read_number(file, "photon_energy_eV"), read_number(file, "pixel_size_um")
-        voxels = np.stack([file[axis][()] for axis in ("qx", "qy", "qz")], axis=-1).reshape(*shape, 3)
-        radius = float(file["ewald_rad"][()])
-        instrument = Instrument(
-            mask=(file["mask"][()] == BAD).reshape(shape),
-            photon_energy_eV=energy,
-            pixel_size_um=pixel,
-            distance_mm=None if pixel is None else float(file["detd"][()]) * pixel * 1e-3,
-            q=None if energy is None else voxels * (2 * np.pi / wavelength(energy) / radius),
-            solid_angle=read_array(file, "solid_angle"),
-            polarisation=read_array(file, "polarisation"),
-        )
-        return name, labels, instrument, shape
+def _instrument(
+    file: h5py.File, shape: tuple[int, int], path: Path, mask_means: MaskMeans | None
+) -> tuple[Instrument, str]:
+    """What a detector file says, and what its mask was taken to mean."""
+    mask, said = _mask(file, shape, path, mask_means)
+    energy, pixel = read_number(file, "photon_energy_eV"), read_number(file, "pixel_size_um")
+    distance, radius = read_number(file, "detd"), read_number(file, "ewald_rad")
+    voxels = [axis for name in ("qx", "qy", "qz") if (axis := read_array(file, name)) is not None]
+    q = None
+    if energy is not None and radius is not None and len(voxels) == 3:
+        q = np.stack(voxels, axis=-1).reshape(*shape, 3) * (2 * np.pi / wavelength(energy) / radius)
+    instrument = Instrument(
+        mask=mask,
+        photon_energy_eV=energy,
+        pixel_size_um=pixel,
+        distance_mm=None if pixel is None or distance is None else distance * pixel * 1e-3,
+        q=q,
+        solid_angle=read_array(file, "solid_angle"),
+        polarisation=read_array(file, "polarisation"),
+    )
+    return instrument, said
+
+
+def _mask(
+    file: h5py.File, shape: tuple[int, int], path: Path, mask_means: MaskMeans | None
+) -> tuple[NDArray[np.bool_] | None, str]:
+    stored = look_up(file, "mask")
+    if stored is None:
+        return None, ""
+    must_be_frames(stored, f"{path}: mask")
+    if stored.size != shape[0] * shape[1]:
+        raise ValueError(f"{path}: mask has {stored.size} pixels, expected {shape[0]} x {shape[1]}")
+    values = values_of(stored).reshape(shape)
+    if mask_means is None:
+        return values == BAD, f"mask of {path}: {BAD} is bad, as Dragonfly says"
+    return bad_pixels(values, mask_means), f"mask of {path}: {MASK_MEANS[mask_means]}, as asked"

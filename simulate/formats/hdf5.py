@@ -1,6 +1,6 @@
-"""What the HDF5 formats share: images streamed into a dataset, labels, and values that may be absent."""
+"""What the HDF5 formats share: images streamed into a dataset, labels, stacks of frames, values that may be absent."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,10 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from simulate.formats.hdf5_sources import load_plugins, look_up, must_hold_values
+from simulate.formats.masks import StoredMask, means_by_place
 from simulate.formats.patterns import Label, Patterns, stream
+from simulate.formats.stacks import MASKS, must_be_numbers, nothing_there
 
 CHUNK_BYTES = 2**19
 
@@ -40,9 +43,9 @@ def write_labels(group: h5py.Group, labels: Mapping[str, Label]) -> None:
             dataset.attrs[key] = value
 
 
-def read_labels(group: h5py.Group | None) -> dict[str, Label]:
+def read_labels(group: Any) -> dict[str, Label]:
     """What `write_labels` wrote; nothing where there is no such group."""
-    return {} if group is None else {name: read_label(group[name]) for name in group}
+    return {name: read_label(group[name]) for name in group} if isinstance(group, h5py.Group) else {}
 
 
 def read_label(dataset: h5py.Dataset) -> Label:
@@ -63,7 +66,7 @@ def write_known(group: h5py.Group, values: Mapping[str, Any]) -> None:
 
 def read_array(file: h5py.File, name: str) -> NDArray | None:
     """A dataset as an array; None where there is none."""
-    return values_of(file[name]) if name in file else None
+    return values_of(file[name]) if isinstance(file.get(name), h5py.Dataset) else None
 
 
 def read_rows(path: Path | str, name: str, rows: slice) -> NDArray:
@@ -81,9 +84,74 @@ def values_of(dataset: h5py.Dataset, rows: slice | tuple[()] = ()) -> Any:
 
 
 def read_number(file: h5py.File, name: str, scale: float = 1.0) -> float | None:
-    """A number times `scale`, the mean where the file holds one for every shot; None where there is none."""
+    """A number above 0 times `scale`, the mean where the file holds one for every shot; None where there is none."""
     value = read_array(file, name)
-    return None if value is None else float(np.mean(value)) * scale
+    if value is None or value.dtype.kind not in "iuf":
+        return None
+    mean = float(np.mean(value)) * scale if value.size else 0.0
+    return mean if np.isfinite(mean) and mean > 0 else None
+
+
+def find_frames(file: h5py.File, places: Sequence[str], path: Path | str) -> tuple[str, h5py.Dataset]:
+    """The first place that holds a dataset, and that; ValueError if there is none, or its values are not all there."""
+    groups = []
+    for place in places:
+        found = look_up(file, place)
+        if isinstance(found, h5py.Dataset):
+            must_be_frames(found, f"{path}: {place}")
+            return place, found
+        if isinstance(found, h5py.Group):
+            groups.append(f"{place} is a group of {', '.join(found) or 'nothing'}; ")
+    held: dict[str, tuple[int, ...]] = {}
+
+    def note(name: str, node: Any) -> None:
+        if isinstance(node, h5py.Dataset):
+            held[name] = node.shape or ()
+
+    file.visititems(note)
+    raise ValueError(nothing_there(path, places, held, "".join(groups)))
+
+
+def must_be_frames(dataset: h5py.Dataset, source: str) -> None:
+    """ValueError for values that are no real numbers, for none, and where they are not all there."""
+    try:
+        dtype = dataset.dtype
+    except TypeError as error:  # a type that numpy has not
+        raise ValueError(
+            f"{source} holds values of a type that cannot be read ({error}), expected real numbers"
+        ) from error
+    must_be_numbers(dtype, source)
+    if dataset.shape is None:
+        raise ValueError(f"{source} holds no frames: it is empty")
+    must_hold_values(dataset)
+
+
+def fill_of(dataset: h5py.Dataset) -> float | None:
+    """What a dataset says that it is filled with; None where it says nothing, or 0, which is a count."""
+    for name in ("_FillValue", "missing_value"):
+        if name in dataset.attrs and np.size(value := dataset.attrs[name]) == 1:
+            return float(np.ravel(value)[0]) or None
+    properties = dataset.id.get_create_plist()
+    if properties.fill_value_defined() != h5py.h5d.FILL_VALUE_USER_DEFINED:
+        return None
+    return float(dataset.fillvalue) or None
+
+
+def masks_of(file: h5py.File, frames: str, path: Path | str, places: Sequence[str] = ()) -> list[StoredMask]:
+    """Every mask beside the frames or in one of these places, once."""
+    folder, slash, _ = frames.rpartition("/")
+    found: dict[str, h5py.Dataset] = {}
+    for name in (*(f"{folder}{slash}{mask}" for mask in MASKS), *places):
+        mask = look_up(file, name)
+        if name != frames and isinstance(mask, h5py.Dataset) and mask not in found.values():
+            must_be_frames(mask, f"{path}: {name}")
+            found[name] = mask
+    return [stored_mask(name, mask, path) for name, mask in found.items()]
+
+
+def stored_mask(name: str, mask: h5py.Dataset, path: Path | str) -> StoredMask:
+    """A mask, read when it is asked for."""
+    return StoredMask(name, mask.shape, lambda rows: read_rows(path, name, rows), means_by_place(name, mask.attrs))
 
 
 def open_hdf5(path: Path | str) -> h5py.File:
@@ -91,13 +159,21 @@ def open_hdf5(path: Path | str) -> h5py.File:
 
     Raises
     ------
-    FileNotFoundError; ValueError if it is no HDF5 file, or a damaged one.
+    FileNotFoundError; ValueError if it is no HDF5 file, a damaged one, or one that another program writes.
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no file {path}")
+    load_plugins()
     if not h5py.is_hdf5(path):
         raise ValueError(f"{path} is no HDF5 file")
     try:
         return h5py.File(path, "r")
     except OSError as error:
-        raise ValueError(f"{path} cannot be read as HDF5, it may be damaged ({error})") from error
+        said = str(error)
+        if "unable to lock" in said or "already open" in said:
+            raise ValueError(
+                f"{path} is open in a program that writes it, or was when that ended; wait until it is closed, or, if "
+                f"nothing writes it any more, run `h5clear -s {path}` ({error})"
+            ) from error
+        what = "is cut short" if "truncated" in said else "cannot be read as HDF5, it may be damaged"
+        raise ValueError(f"{path} {what} ({error})") from error

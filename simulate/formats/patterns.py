@@ -7,10 +7,14 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from simulate.formats.readings import must_be_readings
 from simulate.geometry import Geometry
 
 Quantity = Literal["photons", "expected", "reading"]
 """Counts, their mean, or what the detector makes of them (noise, gain)."""
+
+Fetch = Callable[[slice], NDArray]
+"""Values of the rows of a slice with 0 <= start <= stop <= n."""
 
 BYTES_AT_ONCE = 16 * 2**20
 """Largest block of images that is read together; writers need up to sixteen times as much beside it."""
@@ -20,13 +24,13 @@ BYTES_AT_ONCE = 16 * 2**20
 class Label:
     """One value, or one array, for every pattern."""
 
-    values: NDArray
+    values: NDArray = field(repr=False)
     """(n, ...)"""
     attributes: Mapping[str, Any] = field(default_factory=dict)
     """`units`, `long_name`; `flag_meanings` where the values are codes, which index it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Instrument:
     """What is known of beam and detector; None is not known. A flat detector with the beam through its middle."""
 
@@ -55,6 +59,15 @@ class Instrument:
             polarisation=geometry.polarisation,
         )
 
+    @property
+    def known(self) -> dict[str, Any]:
+        """What is known, by its name."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+    def __repr__(self) -> str:
+        told = (name if np.ndim(value) else f"{name}={value:g}" for name, value in self.known.items())
+        return f"Instrument({', '.join(told)})"
+
     def need(self, *names: str, why: str) -> tuple[Any, ...]:
         """These values; ValueError if one of them is not known."""
         if unknown := [name for name in names if getattr(self, name) is None]:
@@ -62,7 +75,7 @@ class Instrument:
         return tuple(getattr(self, name) for name in names)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Patterns:
     """n images, read by rows when they are asked for, and everything that is known of them."""
 
@@ -71,12 +84,28 @@ class Patterns:
     """(n, ny, nx)"""
     dtype: DTypeLike
     quantity: Quantity
-    fetch: Callable[[slice], NDArray]
-    """Images of a slice with 0 <= start <= stop <= n."""
+    fetch: Fetch
     labels: Mapping[str, Label] = field(default_factory=dict)
     instrument: Instrument = field(default_factory=Instrument)
     together: int = 1024
     """Patterns that are best read together: a shard of a dataset."""
+    per_chunk: int = 1
+    """Patterns that can only be read together: a chunk of a file."""
+    bad: Fetch | None = None
+    """(rows, ny, nx) True where a pixel is unusable; where patterns have one mask, that is `instrument.mask`."""
+    mask_said: str = ""
+    """Which masks were taken, and to mean what; empty where the source has none."""
+    note: str = ""
+    """What else has to be said of the source."""
+    source: str = ""
+    """File, and the name in it; what is read of it has to be readings. Empty for what we made ourselves."""
+    fill: float | None = None
+    """What the file says that it is filled with where nothing was written, if that is no count."""
+
+    def __repr__(self) -> str:
+        n, ny, nx = self.shape
+        values = f"{np.dtype(self.dtype)}, {self.quantity}"
+        return f"Patterns({self.source or self.name}: {n} of {ny} x {nx} pixels, {values}; {len(self.labels)} labels)"
 
     def __post_init__(self) -> None:
         for name, label in self.labels.items():
@@ -89,17 +118,34 @@ class Patterns:
     def __len__(self) -> int:
         return self.shape[0]
 
+    def must_share_a_mask(self, what: str) -> None:
+        """ValueError where each pattern has a mask of its own, for formats that hold one for all."""
+        if self.bad is not None:
+            raise ValueError(
+                f"{self.source or self.name} has a mask for every pattern, and {what} hold one for all; export as CXI"
+            )
+
     @property
     def are_counts(self) -> bool:
         """Whole numbers of photons."""
         return np.issubdtype(np.dtype(self.dtype), np.integer)
 
     def read(self, rows: slice = slice(None)) -> NDArray:
-        """Images (rows, ny, nx) of these patterns."""
+        """Images (rows, ny, nx) of these patterns.
+
+        ValueError where a pixel of a file holds no reading, and no mask says so.
+        """
         start, stop, step = rows.indices(len(self))
         if step != 1:
             raise ValueError(f"rows {rows} have a step of {step}; patterns are read one after the other")
-        return self.fetch(slice(start, max(start, stop)))
+        images = self.fetch(rows := slice(start, max(start, stop)))
+        if self.source:
+            must_be_readings(images, self.unusable(rows), self.source, start, self.fill)
+        return images
+
+    def unusable(self, rows: slice) -> NDArray[np.bool_] | None:
+        """True where a pixel is unusable, (rows, ny, nx) or, the same for all, (ny, nx); None where no mask says."""
+        return self.instrument.mask if self.bad is None else self.bad(rows)
 
     def blocks(self) -> Iterator[slice]:
         """Rows from the first to the last, never more at once than memory should hold."""
@@ -119,12 +165,17 @@ class Patterns:
         if step != 1 or start >= stop:
             raise ValueError(f"rows {chosen.start}:{chosen.stop} of {len(self)} patterns of {self.name} are none")
         labels = {name: replace(label, values=label.values[start:stop]) for name, label in self.labels.items()}
-        fetch = self.fetch
+        fetch, bad = self.fetch, self.bad
+
+        def shifted(rows: slice) -> slice:
+            return slice(start + rows.start, start + rows.stop)
+
         return replace(
             self,
             shape=(stop - start, *self.shape[1:]),
-            fetch=lambda rows: fetch(slice(start + rows.start, start + rows.stop)),
+            fetch=lambda rows: fetch(shifted(rows)),
             labels=labels,
+            bad=None if bad is None else lambda rows: bad(shifted(rows)),
         )
 
     def split(self, name: str) -> Self:

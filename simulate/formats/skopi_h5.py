@@ -3,6 +3,7 @@
 Images lie in panels, (n, panel, y, x): `photons` are counts, `intensities` their mean. Readers: spinifel.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -11,6 +12,9 @@ from numpy.typing import NDArray
 
 from simulate.files import atomic_path
 from simulate.formats.hdf5 import (
+    fill_of,
+    find_frames,
+    masks_of,
     open_hdf5,
     read_array,
     read_label,
@@ -21,7 +25,9 @@ from simulate.formats.hdf5 import (
     write_known,
     write_labels,
 )
-from simulate.formats.patterns import Instrument, Patterns, Quantity
+from simulate.formats.masks import Bad, MaskMeans, bad_of
+from simulate.formats.patterns import Fetch, Instrument, Patterns, Quantity
+from simulate.formats.stacks import shape_of
 
 QUANTITIES: dict[str, Quantity] = {"photons": "photons", "intensities": "expected"}
 PER_SHOT = ("orientations", "fluences", "beam_offsets")
@@ -33,12 +39,15 @@ def write_skopi(patterns: Patterns, path: Path | str) -> None:
 
     Raises
     ------
-    ValueError if the patterns are a detector's readings, for which skopi has no name, or their q is not known.
+    ValueError if the patterns are a detector's readings, for which skopi has no name, their q is not known, or each has
+    a mask of its own.
     """
     if patterns.quantity == "reading":
         raise ValueError(
-            "skopi's files hold photons or their mean, no readings of a detector; export the counts (--raw)"
+            f"{patterns.source or patterns.name} holds readings, and skopi's files hold photons or their mean, no "
+            "readings of a detector; export the counts of a dataset, without --read"
         )
+    patterns.must_share_a_mask("skopi's files")
     instrument = patterns.instrument
     (q,) = instrument.need("q", why="skopi's pixel_position_reciprocal")
     n, ny, nx = patterns.shape
@@ -66,30 +75,34 @@ def write_skopi(patterns: Patterns, path: Path | str) -> None:
         write_labels(file.create_group("labels"), patterns.labels)
 
 
-def read_skopi(path: Path | str) -> Patterns:
+def read_skopi(path: Path | str, name: str | None = None, mask_means: MaskMeans | None = None) -> Patterns:
     """Images of a file of skopi's, its panels where `pixel_index_map` says; gaps between them read 0 and are masked.
+
+    Parameters
+    ----------
+    name :       `photons` or `intensities`; by default the first that is there.
+    mask_means : what its mask means; by default nonzero is bad.
 
     Raises
     ------
-    FileNotFoundError; ValueError if there are neither `photons` nor `intensities`, or panels without a map.
+    FileNotFoundError; ValueError if there are neither `photons` nor `intensities`, panels without a map, or values that
+    are not all there.
     """
     with open_hdf5(path) as file:
-        name = next((name for name in QUANTITIES if name in file), None)
-        if name is None:
+        if name is None and not any(quantity in file for quantity in QUANTITIES):
             raise ValueError(f"{path} is no file of skopi's: it has neither `photons` nor `intensities`")
-        stack = file[name]
-        panels = stack.shape[1:] if stack.ndim == 4 else (1, *stack.shape[1:])
-        if len(panels) != 3:
-            raise ValueError(f"{path}: `{name}` has shape {stack.shape}, expected (n, panel, y, x)")
+        where, stack = find_frames(file, tuple(QUANTITIES) if name is None else (name,), path)
+        source = f"{path}: {where}"
+        panels = stack.shape[1:] if stack.ndim == 4 and stack.size else (1, *shape_of(stack.shape, source)[1:])
+        n = len(stack)
         place = _places(read_array(file, "pixel_index_map"), panels, path)
         shape = int(place[0].max()) + 1, int(place[1].max()) + 1
-        s, mask = read_array(file, "pixel_position_reciprocal"), read_array(file, "mask")
+        s = read_array(file, "pixel_position_reciprocal")
         solid_angle, polarisation = read_array(file, "solid_angle"), read_array(file, "polarization")
-        gaps = np.ones(shape, dtype=bool)
-        gaps[place] = False if mask is None else mask
+        bad = _bad(file, where, panels, place, (n, *shape), path, mask_means)
         distance = file.attrs.get("det_distance")
         instrument = Instrument(
-            mask=gaps,
+            mask=bad.fixed,
             photon_energy_eV=read_number(file, "photon_energy_eV"),
             pixel_size_um=read_number(file, "pixel_size_um"),
             distance_mm=None if distance is None else float(distance) * 1e3,
@@ -98,22 +111,59 @@ def read_skopi(path: Path | str) -> Patterns:
             polarisation=None if polarisation is None else _assembled(polarisation, place, shape),
         )
         labels = read_labels(file.get("labels"))
-        labels |= {key: read_label(file[key]) for key in PER_SHOT if key in file and len(file[key]) == len(stack)}
+        labels |= {key: read_label(file[key]) for key in PER_SHOT if key in file and len(file[key]) == n}
         return Patterns(
             name=file.attrs.get("name", Path(path).stem),
-            shape=(len(stack), *shape),
+            shape=(n, *shape),
             dtype=stack.dtype,
-            quantity=QUANTITIES[name],
-            fetch=lambda rows: _images(path, name, rows, panels, place, shape),
+            quantity=QUANTITIES[where],
+            fetch=lambda rows: _images(read_rows(path, where, rows).reshape(-1, *panels), place, shape),
             labels=labels,
             instrument=instrument,
+            per_chunk=1 if stack.chunks is None else stack.chunks[0],
+            bad=bad.of_rows,
+            mask_said=bad.said,
+            source=source,
+            fill=fill_of(stack),
         )
+
+
+def _bad(
+    file: h5py.File,
+    name: str,
+    panels: tuple[int, ...],
+    place: tuple[NDArray, NDArray],
+    shape: tuple[int, int, int],
+    path: Path | str,
+    mask_means: MaskMeans | None,
+) -> Bad:
+    """What the masks say of the panels, in the image; gaps between panels are bad."""
+    flat = (panels[0] * panels[1], panels[2])
+    masks = []
+    for mask in masks_of(file, name, path):
+        fits = mask.shape in (panels, panels[1:]) or mask.shape[1:] in (panels, panels[1:])
+        each = fits and len(mask.shape) == file[name].ndim
+        of = (*mask.shape[:1], *flat) if each else flat
+        masks.append(replace(mask, shape=of, fetch=_flat(mask.fetch, flat)) if fits else mask)
+    bad = bad_of(masks, (shape[0], *flat), f"{path}: {name}", mask_means)
+    if bad.of_rows is not None:
+        of_rows = bad.of_rows
+        return Bad(None, lambda rows: _images(of_rows(rows).reshape(-1, *panels), place, shape[1:], True), bad.said)
+    fixed = np.zeros(panels, bool) if bad.fixed is None else bad.fixed
+    return Bad(_images(fixed.reshape(1, *panels), place, shape[1:], True)[0], None, bad.said)
+
+
+def _flat(fetch: Fetch, flat: tuple[int, int]) -> Fetch:
+    return lambda rows: np.asarray(fetch(rows)).reshape(-1, *flat)
 
 
 def _places(index_map: NDArray | None, panels: tuple[int, ...], path: Path | str) -> tuple[NDArray, NDArray]:
     """Row and column in the image of every pixel of the panels; skopi's map says column first, as its images do."""
     if index_map is not None:
-        return index_map[..., 1].astype(np.int64), index_map[..., 0].astype(np.int64)
+        if index_map.size != 2 * panels[0] * panels[1] * panels[2]:
+            raise ValueError(f"{path}: pixel_index_map {index_map.shape} is not of panels {panels}")
+        places = index_map.reshape(*panels, 2).astype(np.int64)
+        return places[..., 1], places[..., 0]
     if panels[0] != 1:
         raise ValueError(f"{path} has {panels[0]} panels and no pixel_index_map that says where they lie")
     rows, columns = np.indices(panels[1:])
@@ -127,15 +177,8 @@ def _assembled(stack: NDArray, place: tuple[NDArray, NDArray], shape: tuple[int,
     return image
 
 
-def _images(
-    path: Path | str,
-    name: str,
-    rows: slice,
-    panels: tuple[int, ...],
-    place: tuple[NDArray, NDArray],
-    shape: tuple[int, int],
-) -> NDArray:
-    stack = read_rows(path, name, rows)
-    images = np.zeros((len(stack), *shape), dtype=stack.dtype)
-    images[:, *place] = stack.reshape(-1, *panels)
+def _images(stack: NDArray, place: tuple[NDArray, NDArray], shape: tuple[int, int], gap: int = 0) -> NDArray:
+    """Images (n, ny, nx) from their panels (n, panel, y, x); `gap` where no panel is."""
+    images = np.full((len(stack), *shape), gap, dtype=stack.dtype)
+    images[:, *place] = stack
     return images

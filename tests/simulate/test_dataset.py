@@ -58,7 +58,7 @@ def test_expected_photons_keep_their_precision(tmp_path: Path) -> None:
 
 
 def test_opens_in_xarray_with_units(folder: Path, counts: np.ndarray) -> None:
-    opened = xr.open_zarr(folder / "patterns.zarr", consolidated=False).load()
+    opened = xr.open_zarr(folder / "patterns.zarr").load()
     assert opened["photons"].dims == ("pattern", "y", "x")
     assert opened["photons"].attrs["units"] == "photons"
     assert opened["fluence"].attrs["units"] == "photons/um^2"
@@ -108,7 +108,7 @@ def test_what_the_pulse_was_is_stored(tmp_path: Path) -> None:
         assert np.array_equal(getattr(opened, name), getattr(pulses, name).astype(np.float32)), name
     assert np.array_equal(opened.live, live)
     assert np.array_equal(opened.mask, live == 0)
-    in_xarray = xr.open_zarr(tmp_path / "d" / "patterns.zarr", consolidated=False)
+    in_xarray = xr.open_zarr(tmp_path / "d" / "patterns.zarr")
     units = {name: in_xarray[name].attrs["units"] for name in ("photon_energy_eV", "beam_centre", "pulse_factor")}
     assert units == {"photon_energy_eV": "eV", "beam_centre": "pixel", "pulse_factor": "1"}
 

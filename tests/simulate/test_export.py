@@ -413,13 +413,15 @@ def test_other_hdf5_is_refused(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "modules.cxi", "w") as file:
         file["cxi_version"] = 160
         file["entry_1/data_1/data"] = np.zeros((2, 64, 4, 4))
-    with pytest.raises(ValueError, match=r"\(2, 64, 4, 4\), expected \(n, ny, nx\); assemble"):
+    with pytest.raises(ValueError, match=r"\(2, 64, 4, 4\), expected frames \(n, ny, nx\): put the panels"):
         read_cxi(tmp_path / "modules.cxi")
     with h5py.File(tmp_path / "empty.h5", "w") as file:
         file["something"] = 1
     with pytest.raises(ValueError, match="no cxi_version"):
         read_cxi(tmp_path / "empty.h5")
     with pytest.raises(ValueError, match="neither `photons` nor `intensities`"):
+        read_skopi(tmp_path / "empty.h5")
+    with pytest.raises(ValueError, match=r"no dataset entry_1/data_1/data or .*photons .*three dimensions: none"):
         export.open_patterns(tmp_path / "empty.h5")
     (tmp_path / "text.h5").write_text("text")
     with pytest.raises(ValueError, match="no HDF5 file"):

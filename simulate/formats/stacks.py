@@ -1,0 +1,188 @@
+"""Stacks of frames (n, ny, nx) that lie in no layout of a program: a dataset of an HDF5 file, a Zarr array, .npy.
+
+What reads a format is imported where one is read: .npy needs numpy alone. Nothing is unpickled.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from simulate.formats.masks import MaskMeans, StoredMask, bad_of, means_by_place
+from simulate.formats.patterns import Instrument, Patterns, Quantity
+
+DEFAULT_NAMES = (
+    *("entry_1/data_1/data", "entry_1/instrument_1/detector_1/data"),
+    *("photons", "intensities"),
+    "photonConverter/pnccdBack/photonCount",
+)
+"""Where frames are looked for unless a name is given: CXI's places, skopi's, that of CXIDB-58 and 88."""
+
+MASKS = ("mask", "pixel_mask", "mask_shared")
+"""What a mask beside frames is called: by European XFEL and CXI, by NeXus, by Cheetah."""
+
+NAMED = 5
+"""Stretches of frames that a message names, at most."""
+
+
+def read_npy(path: Path) -> Patterns:
+    """An array in a file of numpy's."""
+    try:
+        array = np.lib.format.open_memmap(path, mode="r")  # unlike np.load it knows no pickles
+    except ValueError as error:
+        raise ValueError(f"{path} is no .npy file of numbers, or is damaged ({error})") from error
+    must_be_numbers(array.dtype, str(path))
+    shape = shape_of(array.shape, str(path))
+    return Patterns(path.stem, shape, array.dtype, _quantity(array.dtype), array.__getitem__, source=str(path))
+
+
+def is_zarr(folder: Path) -> bool:
+    """Whether a folder is a Zarr array or group, of version 2 or 3."""
+    return any((folder / name).exists() for name in ("zarr.json", ".zarray", ".zgroup"))
+
+
+def read_zarr(path: Path, name: str | None, mask_means: MaskMeans | None = None) -> Patterns:
+    """An array of a Zarr group, by default the first of `DEFAULT_NAMES` that is there; or an array that is alone.
+
+    ValueError if there is none, and for frames whose chunks are not there, which zarr would make up.
+    """
+    import zarr
+
+    try:
+        node: Any = zarr.open(path, mode="r")
+    except (ValueError, FileNotFoundError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path} is a folder, but no Zarr array or group of numbers and no dataset ({error})"
+        ) from error
+    masks: list[StoredMask] = []
+    if isinstance(node, zarr.Array):
+        if name is not None:
+            raise ValueError(f"{path} is one array and has no dataset {name!r}; leave the name out")
+        stack: Any = node
+        source = str(path)
+        _must_not_unpickle(stack, path)
+    else:
+        held = {key: found for key, found in node.members(max_depth=None) if isinstance(found, zarr.Array)}
+        wanted = DEFAULT_NAMES if name is None else (name.strip("/"),)
+        if (chosen := next((key for key in wanted if key in held), None)) is None:
+            raise ValueError(nothing_there(path, wanted, {key: array.shape for key, array in held.items()}))
+        stack, source = held[chosen], f"{path}: {chosen}"
+        _must_not_unpickle(stack, path)
+        folder, slash, _ = chosen.rpartition("/")
+        for key in (f"{folder}{slash}{mask}" for mask in MASKS):
+            if key in held and key != chosen:
+                mask: Any = held[key]
+                _must_not_unpickle(mask, path)
+                masks.append(StoredMask(key, mask.shape, mask.__getitem__, means_by_place(key, mask.attrs)))
+    must_be_numbers(stack.dtype, source)
+    shape = shape_of(stack.shape, source)
+    bad = bad_of(masks, shape, source, mask_means)
+    _must_have_chunks(stack, path, source)
+    fill = stack.fill_value
+    return Patterns(
+        name=path.stem,
+        shape=shape,
+        dtype=stack.dtype,
+        quantity=_quantity(stack.dtype),
+        fetch=stack.__getitem__,
+        instrument=Instrument(mask=bad.fixed),
+        per_chunk=(stack.shards or stack.chunks)[0],
+        bad=bad.of_rows,
+        mask_said=bad.said,
+        source=source,
+        fill=None if fill is None else float(fill) or None,
+    )
+
+
+def read_stack(path: Path, name: str, mask_means: MaskMeans | None = None) -> Patterns:
+    """A dataset of an HDF5 file."""
+    from simulate.formats.hdf5 import fill_of, find_frames, masks_of, open_hdf5, read_rows
+
+    with open_hdf5(path) as file:
+        name, stack = find_frames(file, (name,), path)
+        source = f"{path}: {name}"
+        shape = shape_of(stack.shape, source)
+        bad = bad_of(masks_of(file, name, path), shape, source, mask_means)
+        return Patterns(
+            name=path.stem,
+            shape=shape,
+            dtype=stack.dtype,
+            quantity=_quantity(stack.dtype),
+            fetch=lambda rows: read_rows(path, name, rows),
+            instrument=Instrument(mask=bad.fixed),
+            per_chunk=1 if stack.chunks is None else stack.chunks[0],
+            bad=bad.of_rows,
+            mask_said=bad.said,
+            source=source,
+            fill=fill_of(stack),
+        )
+
+
+def nothing_there(path: Path | str, wanted: Sequence[str], held: Mapping[str, tuple[int, ...]], note: str = "") -> str:
+    """What to say where no array has one of these names: the arrays that could be meant."""
+    stacks = [f"{key} {tuple(shape)}" for key, shape in held.items() if len(shape) == 3]
+    return (
+        f"{path} has no dataset {' or '.join(wanted)}; {note}its arrays of three dimensions: "
+        f"{', '.join(stacks[:20]) or 'none'}; name the one that holds the frames (n, ny, nx)"
+    )
+
+
+def must_be_numbers(dtype: DTypeLike, source: str) -> None:
+    """ValueError for values that are no real numbers."""
+    if np.dtype(dtype).kind not in "biuf":
+        raise ValueError(f"{source} holds {dtype} values, expected real numbers")
+
+
+def shape_of(shape: Sequence[int], source: str) -> tuple[int, int, int]:
+    """(n, ny, nx), none of them 0; ValueError for other shapes."""
+    if len(shape) == 3 and 0 in shape:
+        raise ValueError(f"{source} holds no frames: shape {tuple(shape)}, expected frames (n, ny, nx), all above 0")
+    if len(shape) != 3:
+        raise ValueError(
+            f"{source} has shape {tuple(shape)}, expected frames (n, ny, nx): put the panels of a detector together "
+            "first, and write a single frame as (1, ny, nx)"
+        )
+    n, ny, nx = (int(length) for length in shape)
+    return n, ny, nx
+
+
+def _quantity(dtype: DTypeLike) -> Quantity:
+    return "photons" if np.issubdtype(np.dtype(dtype), np.integer) else "reading"
+
+
+def _must_not_unpickle(array: Any, path: Path) -> None:
+    """ValueError for an array of Zarr 2 whose bytes would be unpickled, which can run any code."""
+    if any(getattr(codec, "codec_id", None) == "pickle" for codec in (*array.filters, *array.compressors)):
+        raise ValueError(f"{path} is stored as pickles, which can run any code and are not read; store plain numbers")
+
+
+def _must_have_chunks(stack: Any, path: Path, source: str) -> None:
+    """ValueError for files of an array that are not there: zarr leaves out what holds nothing but the fill value, and
+    makes that of what is lost, too."""
+    stored = stack.shards or stack.chunks
+    folder = path / stack.path
+    lacking: set[int] = set()
+    for place in np.ndindex(*(-(-length // chunk) for length, chunk in zip(stack.shape, stored, strict=True))):
+        if place[0] not in lacking and not (folder / stack.metadata.encode_chunk_key(place)).exists():
+            lacking.add(place[0])
+    if lacking:
+        rows = (row for at in sorted(lacking) for row in range(at * stored[0], (at + 1) * stored[0]))
+        raise ValueError(
+            f"{source}: the files of {in_words(row for row in rows if row < len(stack))} are not there, in all or in "
+            f"part, and would read {stack.fill_value}; zarr leaves out what holds nothing else, unless it is told "
+            "write_empty_chunks=True, and nothing tells that from what is lost: write all of them"
+        )
+
+
+def in_words(rows: Iterable[int]) -> str:
+    """Frames in words: 'frames 0 to 3, 7, 9 to 11'."""
+    spans: list[list[int]] = []
+    for row in rows:
+        if spans and spans[-1][1] == row - 1:
+            spans[-1][1] = int(row)
+        else:
+            spans.append([int(row), int(row)])
+    words = [str(first) if first == last else f"{first} to {last}" for first, last in spans[:NAMED]]
+    return f"frames {', '.join(words)}{' and others' if len(spans) > NAMED else ''}"
