@@ -45,7 +45,7 @@ def write_labels(group: h5py.Group, labels: Mapping[str, Label]) -> None:
 
 def read_labels(group: Any) -> dict[str, Label]:
     """What `write_labels` wrote; nothing where there is no such group."""
-    return {name: read_label(group[name]) for name in group} if isinstance(group, h5py.Group) else {}
+    return {} if not isinstance(group, h5py.Group) else {name: read_label(group[name]) for name in group}
 
 
 def read_label(dataset: h5py.Dataset) -> Label:
@@ -123,7 +123,7 @@ def must_be_frames(dataset: h5py.Dataset, source: str) -> None:
     must_be_numbers(dtype, source)
     if dataset.shape is None:
         raise ValueError(f"{source} holds no frames: it is empty")
-    must_hold_values(dataset)
+    must_hold_values(dataset, source)
 
 
 def fill_of(dataset: h5py.Dataset) -> float | None:

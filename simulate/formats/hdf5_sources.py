@@ -90,9 +90,14 @@ def _folders(variable: str) -> list[str]:
     return [folder for folder in os.environ.get(variable, "").split(os.pathsep) if folder]
 
 
-def must_hold_values(dataset: h5py.Dataset, depth: int = 0) -> None:
-    """ValueError where reading the dataset would fail or give fill values: says what is missing, and which frames."""
-    where = f"{dataset.file.filename}: {dataset.name}"
+def must_hold_values(dataset: h5py.Dataset, where: str, depth: int = 0) -> None:
+    """ValueError where reading the dataset would fail or give fill values: says what is missing, and which frames.
+
+    Parameters
+    ----------
+    where : file and name by which it was asked for, for messages.
+    depth : virtual datasets that it is a source of, one of the other.
+    """
     properties = dataset.id.get_create_plist()
     for number in range(properties.get_nfilters()):
         code, _, _, name = properties.get_filter(number)
@@ -187,7 +192,7 @@ def _must_be_there(
                 f"{gone}, whose shape is {source.shape}, less than is asked of it; what is not there would read as a "
                 "fill value: copy that file again"
             )
-        must_hold_values(source, depth + 1)
+        must_hold_values(source, f"{gone}, which", depth + 1)
 
 
 def _blocks(source: Any, shape: tuple[int, ...], path: str, where: str) -> Iterator[tuple[str, str]]:

@@ -89,7 +89,7 @@ def bad_of(masks: Sequence[StoredMask], shape: tuple[int, int, int], source: str
                 f"bad or good; say so: {ASK}"
             )
         why = "as asked" if asked else "as the file says" if means else "as nothing says otherwise"
-        said.append(f"mask {mask.name}: {MASK_MEANS[means or 'bad']}, {why}")
+        said.append(f"mask `{mask.name}`: {MASK_MEANS[means or 'bad']}, {why}")
         if per_frame:
             each.append((mask, means or "bad"))
         else:

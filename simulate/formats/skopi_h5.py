@@ -111,7 +111,7 @@ def read_skopi(path: Path | str, name: str | None = None, mask_means: MaskMeans 
             polarisation=None if polarisation is None else _assembled(polarisation, place, shape),
         )
         labels = read_labels(file.get("labels"))
-        labels |= {key: read_label(file[key]) for key in PER_SHOT if key in file and len(file[key]) == n}
+        labels |= {key: read_label(file[key]) for key in PER_SHOT if np.shape(file.get(key, ()))[:1] == (n,)}
         return Patterns(
             name=file.attrs.get("name", Path(path).stem),
             shape=(n, *shape),

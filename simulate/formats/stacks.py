@@ -137,7 +137,7 @@ def must_be_numbers(dtype: DTypeLike, source: str) -> None:
 
 def shape_of(shape: Sequence[int], source: str) -> tuple[int, int, int]:
     """(n, ny, nx), none of them 0; ValueError for other shapes."""
-    if len(shape) == 3 and 0 in shape:
+    if 0 in shape:
         raise ValueError(f"{source} holds no frames: shape {tuple(shape)}, expected frames (n, ny, nx), all above 0")
     if len(shape) != 3:
         raise ValueError(
@@ -168,9 +168,10 @@ def _must_have_chunks(stack: Any, path: Path, source: str) -> None:
         if place[0] not in lacking and not (folder / stack.metadata.encode_chunk_key(place)).exists():
             lacking.add(place[0])
     if lacking:
-        rows = (row for at in sorted(lacking) for row in range(at * stored[0], (at + 1) * stored[0]))
+        n, long = stack.shape[0], stored[0]
+        rows = (row for at in sorted(lacking) for row in range(at * long, min((at + 1) * long, n)))
         raise ValueError(
-            f"{source}: the files of {in_words(row for row in rows if row < len(stack))} are not there, in all or in "
+            f"{source}: the files of {in_words(rows)} are not there, in all or in "
             f"part, and would read {stack.fill_value}; zarr leaves out what holds nothing else, unless it is told "
             "write_empty_chunks=True, and nothing tells that from what is lost: write all of them"
         )
