@@ -1,6 +1,6 @@
 """A trained network as one ONNX file that needs nothing of ours: photons in, probabilities out.
 
-python -m train.export results/demo/models/noise_free/late10/seed0/model.pt late10.onnx
+python -m train.export results/demo/models/noise_free/ours/seed0/model.pt ours.onnx
 
 Input `frames` (B, ny, nx) float32, photons as the detector reads them; the network's input transform is in the file.
 Outputs `count` (B, n_multiplicities) and `particle` (B, n_structures): probabilities, in the order of the metadata.
@@ -172,7 +172,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m train.export",
         description="Write a trained network, from photons to probabilities, as ONNX.",
-        epilog="example: python -m train.export results/demo/models/noise_free/late10/seed0/model.pt late10.onnx",
+        epilog="example: python -m train.export results/demo/models/noise_free/ours/seed0/model.pt ours.onnx",
     )
     parser.add_argument("model", type=Path, help="a model.pt")
     parser.add_argument("output", type=Path, help="file to write")

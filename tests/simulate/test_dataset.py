@@ -14,7 +14,7 @@ import zarr
 from datasets import make_dataset
 from simulate import dataset, integrity, store
 from simulate.experiment import ReadoutConfig
-from simulate.files import atomic_path, read_json, write_json
+from simulate.files import atomic_path, read_json, sha256, write_json
 from simulate.layout import Layout
 
 
@@ -66,6 +66,37 @@ def test_opens_in_xarray_with_units(folder: Path, counts: np.ndarray) -> None:
     assert opened["x"].values == pytest.approx(np.arange(8) - 3.5)
     chosen = opened["photons"].where(opened["hit_multiplicity"] == 3, drop=True)
     assert float(chosen.sum()) == counts[::2].sum()
+
+
+def test_opening_in_xarray_says_nothing(folder: Path, recwarn: pytest.WarningsRecorder) -> None:
+    """Its metadata are in one file, so no array is looked for; shards and labels are what they were."""
+    opened = xr.open_zarr(folder / "patterns.zarr").load()
+    dataset.open_dataset(folder).read_raw(slice(0, 50))
+    assert set(opened.variables) == set(zarr.open_group(folder / "patterns.zarr", use_consolidated=False).array_keys())
+    assert [str(warning.message) for warning in recwarn] == []
+
+
+def test_a_dataset_written_before_metadata_were_in_one_file_opens(folder: Path, counts: np.ndarray) -> None:
+    """And is given them when its store is made again; its shards stay."""
+    root = folder / "patterns.zarr" / "zarr.json"
+    metadata = read_json(root)
+    assert metadata.pop("consolidated_metadata")["metadata"].keys() >= {"photons", "structure", "mask"}
+    write_json(root, metadata)
+    layout = read_json(folder / "layout.json")
+    layout["files"]["patterns.zarr/zarr.json"] = sha256(root)
+    write_json(folder / "layout.json", layout)
+    assert integrity.verify(folder) == []
+    assert np.array_equal(dataset.open_dataset(folder).read_raw(slice(0, 50)), counts)
+    before = {path: path.read_bytes() for path in (folder / "patterns.zarr" / "photons").rglob("*") if path.is_file()}
+    recreate(folder, Layout.load(folder), seed=1000)
+    integrity.complete(folder, {})
+    assert "consolidated_metadata" in read_json(root)
+    assert {path: path.read_bytes() for path in before} == before
+    assert integrity.verify(folder) == []
+
+
+def test_a_dataset_is_said_in_a_line(folder: Path) -> None:
+    assert repr(dataset.open_dataset(folder)) == f"Dataset({folder}: 50 of 8 x 8 pixels, photons; 2 structures)"
 
 
 def test_card_counts_classes_and_photons(folder: Path, counts: np.ndarray) -> None:

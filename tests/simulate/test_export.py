@@ -648,6 +648,58 @@ def test_command_says_what_is_wrong(
     assert "'5' are no rows; expected a:b" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("file_format", ["skopi", "emc"])
+def test_advice_does_not_go_in_circles(
+    noisy: Dataset, clean: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture, file_format: str
+) -> None:
+    """What was given is not asked for; what the source is made of is said."""
+    readings, output = tmp_path / "a.cxi", tmp_path / SUFFIXES[file_format]
+    assert export.main([str(noisy.folder), "--format", "cxi", "--output", str(readings)]) == 0
+    capsys.readouterr()
+
+    def refused(*arguments: str) -> str:
+        assert export.main([*arguments, "--format", file_format, "--output", str(output)]) == 2
+        return capsys.readouterr().err
+
+    assert "without --read" in refused(str(noisy.folder), "--read")
+    said = refused(str(readings), "--raw")
+    assert "a.cxi" in said
+    assert "--raw" not in said
+    assert "holds readings" in said or "(reading)" in said
+    if file_format == "emc":
+        for given in ([], ["--raw"]):
+            said = refused(str(clean.folder), *given)
+            assert "(expected)" in said
+            assert "--r" not in said
+    assert not output.exists()
+
+
+def test_command_takes_a_name_and_what_a_mask_means(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    images, good = np.arange(1, 61).reshape(3, 4, 5), np.ones((4, 5), np.uint8)
+    good[1, 2] = 0
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["run/ccd"], file["run/mask"] = images, good
+    command = [str(tmp_path / "a.h5"), "--format", "cxi", "--output", str(tmp_path / "a.cxi"), "--dataset", "run/ccd"]
+    assert export.main(command) == 2
+    assert "say so: --mask-means bad, good or cxi" in capsys.readouterr().err
+    assert export.main([*command, "--mask-means", "good"]) == 0
+    assert "mask `run/mask`: nonzero is good, as asked" in capsys.readouterr().out
+    found = read_cxi(tmp_path / "a.cxi")
+    assert np.array_equal(found.read(), images)
+    assert np.array_equal(found.instrument.mask, good == 0)
+
+
+def test_store_of_a_dataset_is_the_dataset(noisy: Dataset, stored: Patterns) -> None:
+    assert np.array_equal(export.open_patterns(noisy.folder / "patterns.zarr").read(), stored.read())
+
+
+def test_masked_pixels_hold_no_counts_for_dragonfly(stored: Patterns, detector: Geometry, tmp_path: Path) -> None:
+    """Whatever marks them in the source: Dragonfly's counts are at least 0."""
+    marked = np.where(detector.mask, -1, stored.read().astype(np.int32))
+    write_emc(Patterns(**{**vars(stored), "fetch": marked.__getitem__, "dtype": np.int32}), tmp_path / "a.emc")
+    assert np.array_equal(read_emc(tmp_path / "a.emc").read(), stored.read())
+
+
 def test_unfinished_dataset_is_refused(tmp_path: Path, counts: np.ndarray, detector: Geometry) -> None:
     dataset = made(tmp_path / "half", counts, detector, ReadoutConfig())
     (dataset.folder / "dataset.json").unlink()

@@ -1,0 +1,50 @@
+"""Examples in the help of commands: their files are those that the demo makes."""
+
+import importlib
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+
+from evaluate.config import load_config
+from evaluate.run_files import RunFiles
+from evaluate.twin.contents import twin_folder
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMANDS = ("simulate.export", "simulate.dataset", "train.embed", "train.export", "evaluate.estimate")
+
+
+def made_by_the_demo() -> set[str]:
+    """The run's folder, datasets that networks learn from, and networks."""
+    config = load_config(yaml.safe_load((ROOT / "config" / "demo.yaml").read_text(encoding="utf-8")))
+    files = RunFiles(Path("results") / config.run)
+    trainings, twins = config.trained.trainings, config.twinned.trainings
+    made = [files.folder, *(files.dataset(training[0]) for training in trainings)]
+    made += [files.model(*training) for training in trainings]
+    made += [twin_folder(files, twin) / "model.pt" for twin in twins]
+    return {str(path) for path in made}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_examples_of_the_help_are_of_the_demo(command: str, capsys: pytest.CaptureFixture, tmp_path: Path) -> None:
+    module = importlib.import_module(command)
+    with pytest.raises(SystemExit):
+        module.main(["--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    # The usage, which comes first, is no example: it has brackets.
+    examples = re.findall(rf"python -m {re.escape(command)} ((?:(?!usage|\[)[\w./-]+ ?)+)", shown)
+    examples = [example for example in examples if "results/" in example]
+    assert examples
+    for example in examples:
+        words = shlex.split(example)
+        paths = [word for word in words if word.startswith(("results/", "config"))]
+        there = {path for path in paths if path in made_by_the_demo() or (ROOT / path).is_file()}
+        assert paths
+        assert set(paths) == there
+
+
+def test_a_path_that_the_demo_does_not_make_is_none_of_its() -> None:
+    assert "results/demo/datasets/noisy" not in made_by_the_demo()
+    assert "results/demo/datasets/noise_free" in made_by_the_demo()
