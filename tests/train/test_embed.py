@@ -10,6 +10,9 @@ import torch
 import zarr
 
 from simulate.files import sha256, write_arrays
+from simulate.formats.cxi import write_cxi
+from simulate.formats.emc import write_emc
+from simulate.formats.patterns import Instrument, Patterns
 from train.checkpoint import TwinDescription, load_encoder, save_model
 from train.embed import embed_frames, left_out, main
 from train.few_shot import Known, adapt, between_means, by_mixture, learn, probability
@@ -144,8 +147,42 @@ def test_the_same_frames_get_the_same_answers_from_every_file(model_file, frames
     with h5py.File(tmp_path / "a.cxi", "w") as file:
         file["entry_1/data_1/data"] = frames
     zarr.create_array(tmp_path / "a.zarr", data=frames, chunks=(5, 128, 128))
-    for name, options in (("a.h5", ("--dataset", "run/frames")), ("a.cxi", ()), ("a.zarr", ())):
+    counts = Patterns("toy", frames.shape, frames.dtype, "photons", frames.__getitem__, {}, known_instrument(128))
+    write_emc(counts, tmp_path / "a.emc")
+    write_cxi(counts, tmp_path / "ours.cxi")
+    for name, options in (
+        ("a.h5", ("--dataset", "run/frames")),
+        ("a.cxi", ()),
+        ("a.zarr", ()),
+        ("a.emc", ()),
+        ("ours.cxi", ()),
+    ):
         assert ask(model_file, tmp_path / name, tmp_path / f"{name}.csv", *options) == expected
+
+
+def known_instrument(n):
+    """Whatever Dragonfly asks of a detector, no pixel of it masked."""
+    ones = np.ones((n, n))
+    mask = np.zeros((n, n), bool)
+    return Instrument(mask, 1000.0, 100.0, 500.0, np.ones((n, n, 3)) * 1e-3, ones, ones)
+
+
+def test_what_a_mask_was_taken_to_mean_is_said_and_can_be_asked_for(model_file, frames_file, tmp_path, capsys):
+    """Half of each frame masked: by European XFEL's bits, and turned round."""
+    frames = np.load(frames_file)
+    bad = np.zeros((128, 128), np.uint32)
+    bad[:60] = 0x1000
+    np.save(tmp_path / "zeros.npy", np.where(bad > 0, 0, frames))
+    np.save(tmp_path / "others.npy", np.where(bad > 0, frames, 0))
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["photons"], file["mask"] = frames, bad
+    for means, same in ((), "zeros"), (("--mask-means", "bad"), "zeros"), (("--mask-means", "good"), "others"):
+        expected = ask(model_file, tmp_path / f"{same}.npy", tmp_path / "a.csv", "--overwrite")
+        capsys.readouterr()
+        assert ask(model_file, tmp_path / "a.h5", tmp_path / "b.csv", "--overwrite", *means) == expected
+        said = capsys.readouterr().out
+        assert f"mask `mask`: nonzero is {'good' if same == 'others' else 'bad'}" in said
+        assert ("as asked" in said) == bool(means)
 
 
 def test_blocks_of_any_size_get_the_same_answers(model_file, frames_file, tmp_path, monkeypatch):
