@@ -43,9 +43,16 @@ def write_labels(group: h5py.Group, labels: Mapping[str, Label]) -> None:
             dataset.attrs[key] = value
 
 
-def read_labels(group: Any) -> dict[str, Label]:
-    """What `write_labels` wrote; nothing where there is no such group."""
-    return {} if not isinstance(group, h5py.Group) else {name: read_label(group[name]) for name in group}
+def read_labels(group: Any, n: int | None = None) -> dict[str, Label]:
+    """What `write_labels` wrote, of `n` patterns alone if it is given; nothing where there is no such group."""
+    if not isinstance(group, h5py.Group):
+        return {}
+    labels = ((name, group[name]) for name in group)
+    return {
+        name: read_label(label)
+        for name, label in labels
+        if isinstance(label, h5py.Dataset) and (n is None or np.shape(label)[:1] == (n,))
+    }
 
 
 def read_label(dataset: h5py.Dataset) -> Label:
@@ -85,8 +92,8 @@ def values_of(dataset: h5py.Dataset, rows: slice | tuple[()] = ()) -> Any:
 
 def read_number(file: h5py.File, name: str, scale: float = 1.0) -> float | None:
     """A number above 0 times `scale`, the mean where the file holds one for every shot; None where there is none."""
-    value = read_array(file, name)
-    if value is None or value.dtype.kind not in "iuf":
+    value = np.asarray(read_array(file, name))
+    if value.dtype.kind not in "iuf":
         return None
     mean = float(np.mean(value)) * scale if value.size else 0.0
     return mean if np.isfinite(mean) and mean > 0 else None
@@ -129,8 +136,9 @@ def must_be_frames(dataset: h5py.Dataset, source: str) -> None:
 def fill_of(dataset: h5py.Dataset) -> float | None:
     """What a dataset says that it is filled with; None where it says nothing, or 0, which is a count."""
     for name in ("_FillValue", "missing_value"):
-        if name in dataset.attrs and np.size(value := dataset.attrs[name]) == 1:
-            return float(np.ravel(value)[0]) or None
+        value = np.ravel(dataset.attrs.get(name, ()))
+        if value.size == 1 and value.dtype.kind in "iuf":
+            return float(value[0]) or None
     properties = dataset.id.get_create_plist()
     if properties.fill_value_defined() != h5py.h5d.FILL_VALUE_USER_DEFINED:
         return None

@@ -15,9 +15,6 @@ from numpy.typing import NDArray
 
 from simulate.formats.stacks import in_words
 
-DEEP = 16
-"""Virtual datasets of virtual datasets, at most: more are a circle."""
-
 FILTERS = {
     305: "LZO",
     307: "bzip2",
@@ -32,6 +29,13 @@ FILTERS = {
     32026: "Blosc2",
 }
 """Compression that HDF5 leaves to plug-ins, by its registered number."""
+
+
+Sources = frozenset[tuple[str, str]]
+"""Files and names of datasets"""
+
+Needed = tuple[tuple[int, ...] | None, int]
+"""Of a source: indices of the last values that are asked for, where known, and how many values at least"""
 
 
 def load_plugins() -> None:
@@ -49,10 +53,10 @@ def look_up(file: h5py.File, name: str) -> Any:
     for depth, part in enumerate(parts := [part for part in name.split("/") if part], 1):
         if not isinstance(node, h5py.Group) or part not in node:
             return None
+        link = node.get(part, getlink=True)
         try:
-            link = node.get(part, getlink=True)
             node = node[part]
-        except (KeyError, OSError) as error:
+        except (KeyError, OSError, RuntimeError) as error:  # RuntimeError: links in a circle
             raise ValueError(_dangling(node.file.filename, "/".join(parts[:depth]), link, error)) from error
     return node
 
@@ -90,13 +94,13 @@ def _folders(variable: str) -> list[str]:
     return [folder for folder in os.environ.get(variable, "").split(os.pathsep) if folder]
 
 
-def must_hold_values(dataset: h5py.Dataset, where: str, depth: int = 0) -> None:
+def must_hold_values(dataset: h5py.Dataset, where: str, of: Sources = frozenset()) -> None:
     """ValueError where reading the dataset would fail or give fill values: says what is missing, and which frames.
 
     Parameters
     ----------
     where : file and name by which it was asked for, for messages.
-    depth : virtual datasets that it is a source of, one of the other.
+    of :    file and name of the virtual datasets that it is a source of.
     """
     properties = dataset.id.get_create_plist()
     for number in range(properties.get_nfilters()):
@@ -108,9 +112,10 @@ def must_hold_values(dataset: h5py.Dataset, where: str, depth: int = 0) -> None:
                 "pip install hdf5plugin"
             )
     if dataset.is_virtual:
-        if depth == DEEP:
-            raise ValueError(f"{where} is a virtual dataset of virtual datasets without end; write its values out")
-        _must_have_sources(dataset, where, depth)
+        itself = os.path.realpath(dataset.file.filename), dataset.name
+        if itself in of:
+            raise ValueError(f"{where} is a virtual dataset of itself; write its values out")
+        _must_have_sources(dataset, where, of | {itself})
     elif dataset.external:
         _must_have_external(dataset, where)
     elif dataset.chunks is not None:
@@ -150,7 +155,7 @@ def _must_have_external(dataset: h5py.Dataset, where: str) -> None:
             raise ValueError(f"{where} keeps its values in the file {name}, which is cut short; copy it again")
 
 
-def _must_have_sources(dataset: h5py.Dataset, where: str, depth: int) -> None:
+def _must_have_sources(dataset: h5py.Dataset, where: str, of: Sources) -> None:
     """Every file and dataset that a virtual one is made of, and that these fill it."""
     path = dataset.file.filename
     sources = dataset.virtual_sources()
@@ -160,7 +165,7 @@ def _must_have_sources(dataset: h5py.Dataset, where: str, depth: int) -> None:
         needed = _needed(source)
         for name, inside in _blocks(source, dataset.shape, path, where):
             if (name, inside) not in checked:
-                _must_be_there(name, inside, needed, path, where, depth)
+                _must_be_there(name, inside, needed, path, where, of)
                 checked.add((name, inside))
         rows, each = _selected(source.vspace, dataset.shape)
         held[rows] += each
@@ -172,7 +177,12 @@ def _must_have_sources(dataset: h5py.Dataset, where: str, depth: int) -> None:
 
 
 def _must_be_there(
-    name: str, inside: str, needed: tuple[tuple[int, ...] | None, int], path: str, where: str, depth: int
+    name: str,
+    inside: str,
+    needed: tuple[tuple[int, ...] | None, int],
+    path: str,
+    where: str,
+    of: frozenset[tuple[str, str]],
 ) -> None:
     gone = f"{where} is a virtual dataset of {inside} of the file {name}"
     file = Path(path) if name == "." else found_at(name, path, "HDF5_VDS_PREFIX")
@@ -192,7 +202,7 @@ def _must_be_there(
                 f"{gone}, whose shape is {source.shape}, less than is asked of it; what is not there would read as a "
                 "fill value: copy that file again"
             )
-        must_hold_values(source, f"{gone}, which", depth + 1)
+        must_hold_values(source, f"{gone}, which", of)
 
 
 def _blocks(source: Any, shape: tuple[int, ...], path: str, where: str) -> Iterator[tuple[str, str]]:
@@ -227,8 +237,7 @@ def _later(folder: Path, name: str, there: int) -> str | None:
     return next((match[0] for match in matches if match and int(match[1]) >= there), None)
 
 
-def _needed(source: Any) -> tuple[tuple[int, ...] | None, int]:
-    """Of a source's dataset: indices of the last values that are asked for, where known, and how many are at least."""
+def _needed(source: Any) -> Needed:
     space = source.src_space
     last: tuple[int, ...] | None = None
     if space.get_select_type() != h5py.h5s.SEL_ALL:

@@ -99,6 +99,8 @@ class Patterns:
     """What else has to be said of the source."""
     source: str = ""
     """File, and the name in it; what is read of it has to be readings. Empty for what we made ourselves."""
+    first: int = 0
+    """Index of the first pattern in the source."""
     fill: float | None = None
     """What the file says that it is filled with where nothing was written, if that is no count."""
 
@@ -140,7 +142,7 @@ class Patterns:
             raise ValueError(f"rows {rows} have a step of {step}; patterns are read one after the other")
         images = self.fetch(rows := slice(start, max(start, stop)))
         if self.source:
-            must_be_readings(images, self.unusable(rows), self.source, start, self.fill)
+            must_be_readings(images, self.unusable(rows), self.source, self.first + start, self.fill)
         return images
 
     def unusable(self, rows: slice) -> NDArray[np.bool_] | None:
@@ -175,6 +177,7 @@ class Patterns:
             shape=(stop - start, *self.shape[1:]),
             fetch=lambda rows: fetch(shifted(rows)),
             labels=labels,
+            first=self.first + start,
             bad=None if bad is None else lambda rows: bad(shifted(rows)),
         )
 

@@ -110,7 +110,7 @@ def read_skopi(path: Path | str, name: str | None = None, mask_means: MaskMeans 
             solid_angle=None if solid_angle is None else _assembled(solid_angle, place, shape),
             polarisation=None if polarisation is None else _assembled(polarisation, place, shape),
         )
-        labels = read_labels(file.get("labels"))
+        labels = read_labels(file.get("labels"), n)
         labels |= {key: read_label(file[key]) for key in PER_SHOT if np.shape(file.get(key, ()))[:1] == (n,)}
         return Patterns(
             name=file.attrs.get("name", Path(path).stem),
@@ -149,6 +149,8 @@ def _bad(
     if bad.of_rows is not None:
         of_rows = bad.of_rows
         return Bad(None, lambda rows: _images(of_rows(rows).reshape(-1, *panels), place, shape[1:], True), bad.said)
+    if bad.fixed is None and "pixel_index_map" not in file:
+        return bad
     fixed = np.zeros(panels, bool) if bad.fixed is None else bad.fixed
     return Bad(_images(fixed.reshape(1, *panels), place, shape[1:], True)[0], None, bad.said)
 

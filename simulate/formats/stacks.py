@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
+from simulate.files import DAMAGED
 from simulate.formats.masks import MaskMeans, StoredMask, bad_of, means_by_place
-from simulate.formats.patterns import Instrument, Patterns, Quantity
+from simulate.formats.patterns import Fetch, Instrument, Patterns, Quantity
 
 DEFAULT_NAMES = (
     *("entry_1/data_1/data", "entry_1/instrument_1/detector_1/data"),
@@ -50,8 +51,11 @@ def read_zarr(path: Path, name: str | None, mask_means: MaskMeans | None = None)
     """
     import zarr
 
+    held: dict[str, Any] = {}
     try:
         node: Any = zarr.open(path, mode="r")
+        if not isinstance(node, zarr.Array):
+            held = {key: found for key, found in node.members(max_depth=None) if isinstance(found, zarr.Array)}
     except (ValueError, FileNotFoundError, KeyError, TypeError) as error:
         raise ValueError(
             f"{path} is a folder, but no Zarr array or group of numbers and no dataset ({error})"
@@ -64,7 +68,6 @@ def read_zarr(path: Path, name: str | None, mask_means: MaskMeans | None = None)
         source = str(path)
         _must_not_unpickle(stack, path)
     else:
-        held = {key: found for key, found in node.members(max_depth=None) if isinstance(found, zarr.Array)}
         wanted = DEFAULT_NAMES if name is None else (name.strip("/"),)
         if (chosen := next((key for key in wanted if key in held), None)) is None:
             raise ValueError(nothing_there(path, wanted, {key: array.shape for key, array in held.items()}))
@@ -75,7 +78,9 @@ def read_zarr(path: Path, name: str | None, mask_means: MaskMeans | None = None)
             if key in held and key != chosen:
                 mask: Any = held[key]
                 _must_not_unpickle(mask, path)
-                masks.append(StoredMask(key, mask.shape, mask.__getitem__, means_by_place(key, mask.attrs)))
+                masks.append(
+                    StoredMask(key, mask.shape, _fetch(mask, f"{path}: {key}"), means_by_place(key, mask.attrs))
+                )
     must_be_numbers(stack.dtype, source)
     shape = shape_of(stack.shape, source)
     bad = bad_of(masks, shape, source, mask_means)
@@ -86,7 +91,7 @@ def read_zarr(path: Path, name: str | None, mask_means: MaskMeans | None = None)
         shape=shape,
         dtype=stack.dtype,
         quantity=_quantity(stack.dtype),
-        fetch=stack.__getitem__,
+        fetch=_fetch(stack, source),
         instrument=Instrument(mask=bad.fixed),
         per_chunk=(stack.shards or stack.chunks)[0],
         bad=bad.of_rows,
@@ -150,6 +155,18 @@ def shape_of(shape: Sequence[int], source: str) -> tuple[int, int, int]:
 
 def _quantity(dtype: DTypeLike) -> Quantity:
     return "photons" if np.issubdtype(np.dtype(dtype), np.integer) else "reading"
+
+
+def _fetch(array: Any, source: str) -> Fetch:
+    def fetch(rows: slice) -> NDArray:
+        try:
+            return np.asarray(array[rows])
+        except DAMAGED as error:  # which names no file
+            raise ValueError(
+                f"{source} is damaged: frames {rows.start} to {rows.stop - 1} cannot be read ({error})"
+            ) from error
+
+    return fetch
 
 
 def _must_not_unpickle(array: Any, path: Path) -> None:

@@ -288,10 +288,10 @@ def test_virtual_datasets_need_their_sources(kind: str, tmp_path: Path) -> None:
         with h5py.File(path, "w") as file:
             file.create_virtual_dataset("photons", layout)
     assert np.array_equal(read_by_both(path), COUNTS)
-    moved = Path(shutil.move(home, tmp_path / "moved")) if kind != "absolute" else home
+    moved = Path(shutil.move(home, tmp_path / "moved"))
     path = moved / path.name
     assert np.array_equal(read_by_both(path), COUNTS)
-    gone = moved / parts[1] if kind != "numbered" else moved / parts[0]
+    gone = moved / (parts[0] if kind == "numbered" else parts[1].removeprefix(f"{home}/"))
     if kind == "dataset":
         with h5py.File(gone, "a") as file:
             del file["d"]
@@ -301,11 +301,7 @@ def test_virtual_datasets_need_their_sources(kind: str, tmp_path: Path) -> None:
         assert r"part-1.h5, whose shape is (2, 8, 5), less than is asked" in refused(path)
     else:
         gone.unlink()
-        assert (
-            f"of the file {gone.relative_to(moved) if kind != 'absolute' else gone}" in refused(path)
-            or kind == "numbered"
-        )
-        assert f"{gone.name}" in refused(path)
+        assert gone.name in refused(path)
         assert "which is not there; put that file beside this one" in refused(path)
 
 
@@ -615,3 +611,75 @@ def test_cxi_without_a_version_is_read_and_said(tmp_path: Path, capsys: pytest.C
     assert export.main([str(path), "--format", "cxi", "--output", str(output)]) == 0
     assert capsys.readouterr().err == f"{path} has no cxi_version, and is read as CXI by the name {DATA}\n"
     assert np.array_equal(read_by_both(output), COUNTS)
+
+
+def test_links_and_sources_that_go_in_circles_are_told(tmp_path: Path) -> None:
+    layout = h5py.VirtualLayout((N, NY, NX), "f4")
+    layout[:] = h5py.VirtualSource("virtual.h5", "photons", (N, NY, NX))
+    with h5py.File(tmp_path / "virtual.h5", "w") as file:
+        file.create_virtual_dataset("photons", layout)
+    assert "is a virtual dataset of itself" in refused(tmp_path / "virtual.h5")
+    with h5py.File(tmp_path / "soft.h5", "w") as file:
+        file["photons"], file["other"] = h5py.SoftLink("/other"), h5py.SoftLink("/photons")
+    assert "photons is a link to /other" in refused(tmp_path / "soft.h5")
+    with h5py.File(tmp_path / "external.h5", "w") as file:
+        file["photons"] = h5py.ExternalLink("external.h5", "/photons")
+    assert "photons is a link to /photons of the file external.h5" in refused(tmp_path / "external.h5")
+
+
+def test_a_virtual_source_that_is_no_hdf5_is_told(tmp_path: Path) -> None:
+    layout = h5py.VirtualLayout((N, NY, NX), "f4")
+    layout[:] = h5py.VirtualSource("part.h5", "d", (N, NY, NX))
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_virtual_dataset("photons", layout)
+    (tmp_path / "part.h5").write_text("a page of the web")
+    assert "d of the file part.h5, which cannot be read" in refused(tmp_path / "a.h5")
+    with h5py.File(tmp_path / "part.h5", "w") as file:
+        file.create_dataset("d", (N, NY, NX), "f4", chunks=(1, NY, NX))[:4] = COUNTS[:4]
+    assert "d of the file part.h5, which: frames 4 to 5 were never written" in refused(tmp_path / "a.h5")
+
+
+def test_a_damaged_chunk_of_zarr_names_the_array(tmp_path: Path) -> None:
+    zarr.create_group(tmp_path / "a.zarr").create_array("photons", data=COUNTS, chunks=(1, NY, NX))
+    chunk = tmp_path / "a.zarr/photons/c/1/0/0"
+    chunk.write_bytes(chunk.read_bytes()[:-4])
+    assert "photons is damaged: frames 0 to 5 cannot be read" in refused(tmp_path / "a.zarr")
+
+
+def test_rows_of_a_file_are_counted_from_its_beginning(tmp_path: Path) -> None:
+    marked = COUNTS.copy()
+    marked[4, 1, 1] = np.nan
+    part = open_patterns(written(tmp_path / "a.h5", {"photons": marked})).rows(slice(2, 6)).rows(slice(1, 3))
+    with pytest.raises(ValueError, match="frame 4 has 1 pixels that are no finite"):
+        part.read()
+
+
+def test_what_else_lies_in_a_file_does_not_matter(tmp_path: Path) -> None:
+    others = {"labels/x": np.ones(2), "orientations": 3.0, "entry_1/title": ["a", "b"]}
+    assert np.array_equal(read_by_both(written(tmp_path / "a.h5", {"photons": COUNTS, **others})), COUNTS)
+    path = written(tmp_path / "a.cxi", {"cxi_version": 160, DATA: COUNTS, **others, f"{DETECTOR}/distance": "far"})
+    with h5py.File(path, "a") as file:
+        file["entry_1/data_1/labels"] = 1
+        file[DATA].attrs["_FillValue"] = "none"
+    assert np.array_equal(read_by_both(path), COUNTS)
+
+
+def test_corrected_frames_of_european_xfel(tmp_path: Path) -> None:
+    """As EXtra-data makes them up for its own tests: frames that nobody wrote are refused, a mask's bits heeded."""
+    detectors = pytest.importorskip("extra_data.tests.mockdata.detectors")
+    mockdata = pytest.importorskip("extra_data.tests.mockdata")
+    module = detectors.AGIPDModule("SPB_DET_AGIPD1M-1/DET/0CH0", raw=False, frames_per_train=2)
+    mockdata.write_file(tmp_path / "run.h5", [module], 2)
+    name = "INSTRUMENT/SPB_DET_AGIPD1M-1/DET/0CH0:xtdf/image/data"
+    with pytest.raises(ValueError, match="never written"):
+        open_frames(tmp_path / "run.h5", name)
+    with h5py.File(tmp_path / "run.h5", "a") as file:
+        data, mask = file[name], file[name.replace("data", "mask")]
+        frames = np.random.default_rng(0).poisson(2, data.shape).astype(np.float32)
+        bits = np.where(np.random.default_rng(1).random(data.shape) < 0.1, 1 << 12, 0)
+        frames[bits > 0] = np.nan
+        data[...], mask[...] = frames, bits
+    found = read_by_both(tmp_path / "run.h5", name)
+    assert found.shape[1:] == (512, 128)
+    assert np.array_equal(found, np.where(bits > 0, 0, frames))
+    assert "nonzero is bad, as the file says" in open_frames(tmp_path / "run.h5", name).mask_said
