@@ -73,11 +73,9 @@ class Frames:
                 f"{self.source}: the mask leaves no pixel of frames {start} to {stop - 1}; it was taken as "
                 f"{self.mask_said}: turn it round if it says where they are good, {ASK}"
             )
-        must_be_readings(stored, bad, self.source, start, self.fill)
+        kept = must_be_readings(stored, bad, self.source, start, self.fill)
         with np.errstate(over="ignore"):  # what float32 cannot hold is refused below
-            frames = np.array(stored, np.float32)
-        if bad is not None:
-            frames[np.broadcast_to(bad, frames.shape)] = 0
+            frames = np.array(kept, np.float32)
         if stored.dtype.kind == "f" and stored.dtype.itemsize > frames.itemsize:
             must_be_readings(frames, None, self.source, start)
         return frames

@@ -215,7 +215,7 @@ def _mask(
     file: h5py.File, shape: tuple[int, int], path: Path, mask_means: MaskMeans | None
 ) -> tuple[NDArray[np.bool_] | None, str]:
     stored = look_up(file, "mask")
-    if stored is None:
+    if not isinstance(stored, h5py.Dataset):
         return None, ""
     must_be_frames(stored, f"{path}: mask")
     if stored.size != shape[0] * shape[1]:

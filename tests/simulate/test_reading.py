@@ -320,6 +320,21 @@ def test_virtual_datasets_need_a_source_for_every_frame(tmp_path: Path) -> None:
     assert np.array_equal(read_by_both(tmp_path / "b.h5"), COUNTS)
 
 
+def test_a_numbered_source_that_is_gone_in_the_middle_is_named(tmp_path: Path) -> None:
+    """HDF5 ends the dataset there, and says nothing of the frames that follow."""
+    space = h5py.h5s.create_simple((N, NY, NX), (h5py.h5s.UNLIMITED, NY, NX))
+    space.select_hyperslab((0, 0, 0), (h5py.h5s.UNLIMITED, 1, 1), (2, 1, 1), (2, NY, NX))
+    properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    properties.set_virtual(space, b"part-%b.h5", b"d", h5py.h5s.create_simple((2, NY, NX)))
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        h5py.h5d.create(file.id, b"photons", h5py.h5t.NATIVE_FLOAT, space, dcpl=properties)
+    for part in range(3):
+        written(tmp_path / f"part-{part}.h5", {"d": COUNTS[2 * part : 2 * part + 2]})
+    assert np.array_equal(read_by_both(tmp_path / "a.h5"), COUNTS)
+    (tmp_path / "part-1.h5").unlink()
+    assert "of which part-1.h5 is not there, but part-2.h5 is" in refused(tmp_path / "a.h5")
+
+
 def test_virtual_datasets_of_their_own_file(tmp_path: Path) -> None:
     layout = h5py.VirtualLayout((N, NY, NX), "f4")
     layout[:] = h5py.VirtualSource(".", "raw", (N, NY, NX))
