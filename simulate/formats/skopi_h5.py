@@ -61,6 +61,8 @@ def write_skopi(patterns: Patterns, path: Path | str) -> None:
             "mask": instrument.mask,
         }
         write_known(file, {name: None if array is None else array[None] for name, array in arrays.items()})
+        if instrument.mask is not None:
+            file["mask"].attrs["means"] = "bad"
         numbers = {"photon_energy_eV": instrument.photon_energy_eV, "pixel_size_um": instrument.pixel_size_um}
         write_known(file, numbers)
         file.attrs["name"] = patterns.name

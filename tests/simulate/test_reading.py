@@ -17,6 +17,7 @@ from simulate.export import open_patterns
 from simulate.formats.cxi import DETECTOR, read_cxi, write_cxi
 from simulate.formats.emc import detector_path, read_emc, write_emc
 from simulate.formats.masks import UNUSABLE, bad_pixels
+from simulate.formats.patterns import Instrument, Patterns
 from simulate.formats.skopi_h5 import read_skopi, write_skopi
 from train.frames import open_frames
 
@@ -125,6 +126,17 @@ def test_a_mask_that_takes_most_pixels_away_has_to_be_explained(dtype: object, e
     assert "nonzero in 98% of the pixels, and nothing says whether" in refused(path)
     assert "--mask-means" in refused(path)
     assert np.array_equal(read_by_both(path, None, "good"), COUNTS * good)
+
+
+def test_our_own_mask_of_most_pixels_needs_no_word(tmp_path: Path) -> None:
+    """As of a detector with a few modules."""
+    mask = np.ones((NY, NX), bool)
+    mask[2:4, 1:3] = False
+    instrument = Instrument(mask=mask, q=np.full((NY, NX, 3), 1e-3))
+    counts = Patterns("x", COUNTS.shape, np.uint16, "photons", COUNTS.astype("u2").__getitem__, {}, instrument)
+    for writer, name in ((write_skopi, "a.h5"), (write_cxi, "a.cxi")):
+        writer(counts, tmp_path / name)
+        assert np.array_equal(read_by_both(tmp_path / name), np.where(mask, 0, COUNTS))
 
 
 def test_masks_in_two_places_are_both_heeded(tmp_path: Path) -> None:
