@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from simulate.formats.masks import ASK, MaskMeans
+from simulate.formats.masks import MaskMeans, must_leave_pixels
 from simulate.formats.open import open_file
 from simulate.formats.patterns import Fetch, Instrument, Patterns
 from simulate.formats.readings import must_be_readings
@@ -68,11 +68,7 @@ class Frames:
         rows = slice(start, stop)
         stored = self.fetch(rows)
         bad = None if self.bad is None else self.bad(rows)
-        if bad is not None and bad.all() and bad.size:
-            raise ValueError(
-                f"{self.source}: the mask leaves no pixel of frames {start} to {stop - 1}; it was taken as "
-                f"{self.mask_said}: turn it round if it says where they are good, {ASK}"
-            )
+        must_leave_pixels(bad, self.source, rows, self.mask_said)
         kept = must_be_readings(stored, bad, self.source, start, self.fill)
         with np.errstate(over="ignore"):  # what float32 cannot hold is refused below
             frames = np.array(kept, np.float32)

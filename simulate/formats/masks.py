@@ -37,6 +37,15 @@ def bad_pixels(mask: NDArray, means: MaskMeans) -> NDArray[np.bool_]:
     return (np.where(no_number, 0, mask).astype(np.int64) & UNUSABLE != 0) | no_number
 
 
+def must_leave_pixels(bad: NDArray[np.bool_] | None, source: str, rows: slice, said: str) -> None:
+    """ValueError for a mask of some frames that leaves no pixel of any."""
+    if bad is not None and bad.size and bad.all():
+        raise ValueError(
+            f"{source}: the mask leaves no pixel of frames {rows.start} to {rows.stop - 1}; it was taken as {said}: turn "
+            f"it round if it says where they are good, {ASK}"
+        )
+
+
 @dataclass(frozen=True)
 class StoredMask:
     """A mask as it lies in a file."""

@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from simulate.formats.masks import must_leave_pixels
 from simulate.formats.readings import must_be_readings
 from simulate.geometry import Geometry
 
@@ -135,14 +136,16 @@ class Patterns:
     def read(self, rows: slice = slice(None)) -> NDArray:
         """Images (rows, ny, nx) of these patterns.
 
-        ValueError where a pixel of a file holds no reading, and no mask says so.
+        ValueError where a pixel of a file holds no reading, and no mask says so, and where all are masked.
         """
         start, stop, step = rows.indices(len(self))
         if step != 1:
             raise ValueError(f"rows {rows} have a step of {step}; patterns are read one after the other")
         images = self.fetch(rows := slice(start, max(start, stop)))
-        if self.source:
-            must_be_readings(images, self.unusable(rows), self.source, self.first + start, self.fill)
+        if self.source and len(images):
+            bad, first = self.unusable(rows), self.first + start
+            must_leave_pixels(bad, self.source, slice(first, first + len(images)), self.mask_said)
+            must_be_readings(images, bad, self.source, first, self.fill)
         return images
 
     def unusable(self, rows: slice) -> NDArray[np.bool_] | None:

@@ -150,6 +150,15 @@ def test_masks_in_two_places_are_both_heeded(tmp_path: Path) -> None:
     assert np.array_equal(read_by_both(path), np.where((each > 0) | (fixed > 0), 0, COUNTS))
 
 
+def test_a_mask_that_leaves_no_pixel_is_told(tmp_path: Path) -> None:
+    for path in (
+        written(tmp_path / "a.h5", {"photons": COUNTS, "mask": np.ones((NY, NX), "u1")}),
+        cxi(tmp_path / "a.cxi", mask=np.ones((N, NY, NX), "u2")),
+    ):
+        assert "the mask leaves no pixel of frames 0 to 5" in refused(path)
+        assert np.array_equal(read_by_both(path, None, "good"), COUNTS)
+
+
 @pytest.mark.parametrize("shape", [(NX, NY), (2, NY, NX), (1, 1, NY, NX), (NY,)])
 def test_a_mask_of_another_shape_is_refused(shape: tuple[int, ...], tmp_path: Path) -> None:
     assert "do not agree" in refused(cxi(tmp_path / "a.cxi", mask=np.zeros(shape, "u2")))
