@@ -41,8 +41,8 @@ def must_leave_pixels(bad: NDArray[np.bool_] | None, source: str, rows: slice, s
     """ValueError for a mask of some frames that leaves no pixel of any."""
     if bad is not None and bad.size and bad.all():
         raise ValueError(
-            f"{source}: the mask leaves no pixel of frames {rows.start} to {rows.stop - 1}; it was taken as {said}: turn "
-            f"it round if it says where they are good, {ASK}"
+            f"{source}: the mask leaves no pixel of frames {rows.start} to {rows.stop - 1}; it was taken as {said}: "
+            f"turn it round if it says where they are good, {ASK}"
         )
 
 
