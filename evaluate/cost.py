@@ -24,6 +24,7 @@ COLUMNS = {
     "jobs": "that have ended well, each as it ran last",
     "wall_hours": "sum over the jobs; some ran at the same time",
     "longest_hours": "of one job",
+    "elapsed_hours": "while at least one of the jobs ran; empty where it is not known of each when it ended",
     "cpu_hours": "CPU time of the jobs and of their processes",
     "cpu_share": "of the run's",
     "gpu_hours": "GPUs of a job times its wall time",
@@ -40,7 +41,7 @@ def read_jobs(benchmarks: Path) -> pd.DataFrame:
     """What each job took that has ended well, a row each; what was not measured is NaN.
 
     Columns: `rule`; `job`, the path of its benchmark without suffix; `wall_s`, `cpu_s`, `gpu_s`, `peak_bytes`,
-    `written_bytes`; `sampled`, whether only Snakemake's samples are known.
+    `written_bytes`; `ended` [s since 1970]; `host`, its kind; `sampled`, whether only Snakemake's samples are known.
     """
     rows = []
     for path in sorted(benchmarks.rglob("*.tsv")):
@@ -57,11 +58,25 @@ def read_jobs(benchmarks: Path) -> pd.DataFrame:
                 "gpu_s": sampled["s"] * own.get("gpus", 0),
                 "peak_bytes": np.fmax(sampled.get("max_rss", np.nan) * 2**20, own.get("peak_bytes", np.nan)),
                 "written_bytes": own.get("written_bytes", np.nan),
+                "ended": own.get("ended", np.nan),
+                "host": own.get("host", ""),
                 "sampled": not own,
             }
         )
-    columns = ["rule", "job", "wall_s", "cpu_s", "gpu_s", "peak_bytes", "written_bytes", "sampled"]
-    return pd.DataFrame(rows, columns=columns)
+    measured = ["wall_s", "cpu_s", "gpu_s", "peak_bytes", "written_bytes", "ended", "host", "sampled"]
+    return pd.DataFrame(rows, columns=["rule", "job", *measured])
+
+
+def elapsed(jobs: pd.DataFrame) -> float:
+    """Seconds in which at least one of the jobs ran; NaN where it is not known of each when it ended."""
+    if jobs.empty or jobs["ended"].isna().any():
+        return np.nan
+    ended = jobs["ended"].to_numpy(float)
+    order = np.argsort(ended - jobs["wall_s"].to_numpy(float), kind="stable")
+    start, ended = (ended - jobs["wall_s"].to_numpy(float))[order], ended[order]
+    # Of each job, what comes after the latest end of those that started before it.
+    before = np.append(-np.inf, np.maximum.accumulate(ended)[:-1])
+    return float(np.maximum(0, ended - np.maximum(start, before)).sum())
 
 
 def by_rule(jobs: pd.DataFrame) -> pd.DataFrame:
@@ -76,14 +91,16 @@ def by_rule(jobs: pd.DataFrame) -> pd.DataFrame:
         written_bytes=("written_bytes", "sum"),
         sampled_jobs=("sampled", "sum"),
     )
+    summed = summed.assign(elapsed_s={str(rule): elapsed(some) for rule, some in jobs.groupby("rule")})
     summed = summed.sort_values("cpu_s", ascending=False, kind="stable")
     whole = summed.sum()
+    whole["elapsed_s"] = elapsed(jobs)
     whole[["longest_s", "peak_bytes"]] = summed[["longest_s", "peak_bytes"]].max()
     summed.loc[TOTAL] = whole
     return pd.DataFrame(
         {
             "jobs": summed["jobs"].astype(int),
-            **{f"{name}_hours": summed[f"{name}_s"] / 3600 for name in ("wall", "longest")},
+            **{f"{name}_hours": summed[f"{name}_s"] / 3600 for name in ("wall", "longest", "elapsed")},
             "cpu_hours": summed["cpu_s"] / 3600,
             "cpu_share": _share(summed["cpu_s"]),
             "gpu_hours": summed["gpu_s"] / 3600,
@@ -118,7 +135,10 @@ def write_cost(files: RunFiles, config: RunConfig, provenance: dict[str, Any]) -
         files.cost_page,
         config=config,
         rows=table.to_dict("records"),
+        most_cpu=table["cpu_hours"].iloc[:-1].max(),
+        most_elapsed=table["elapsed_hours"].iloc[:-1].max(),
         longest=jobs.nlargest(10, "cpu_s").to_dict("records"),
+        hosts=sorted(set(jobs["host"]) - {""}),
         pages=[page.name for page in (files.report, files.twin_report) if page.exists()],
         provenance={key: value for key, value in provenance.items() if key != "config"},
     )

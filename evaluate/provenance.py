@@ -8,7 +8,7 @@ from evaluate.cost import read_jobs
 from evaluate.run_files import RunFiles
 from simulate.files import read_json
 from simulate.phantoms import RANDOM
-from simulate.provenance import json_digest, source_digest, versions
+from simulate.provenance import circumstances, json_digest, source_digest, versions
 
 SIMULATED = tuple(
     f"simulate.stages.{stage}"
@@ -57,6 +57,7 @@ def _gathered(
     simulation["structures"] = [s for s in simulation["structures"] if not RANDOM.fullmatch(s["id"])]
     records = [read_json(files.structure(structure["id"])) for structure in simulation["structures"]]
     return {
+        **circumstances(),
         **origin(settings, *sources),
         "structures": [{key: record.get(key) for key in shown} for record in records],
         "device": sorted({record["device"] for record in trainings.values()}),

@@ -7,12 +7,14 @@ import os
 import resource
 import socket
 import sys
+import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from evaluate.config import RunConfig, load_config
 from evaluate.run_files import RunFiles
 from simulate.files import write_json
+from simulate.provenance import host_kind
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake as SnakemakeObject
@@ -95,6 +97,8 @@ def _say_what_it_took(path: Path, gpus: int) -> None:
     """What this process and those that it started and that have ended took, for evaluate/cost.py."""
     own, others = (resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     usage = {
+        "ended": time.time(),
+        "host": host_kind(),
         "cpu_seconds": sum(part.ru_utime + part.ru_stime for part in (own, others)),
         "gpus": gpus if (torch := sys.modules.get("torch")) and torch.cuda.is_available() else 0,
     }

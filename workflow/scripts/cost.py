@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 from _wiring import start
 from evaluate.cost import write_cost
 from evaluate.provenance import origin
+from simulate.provenance import circumstances
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 run, files = start(snakemake)
-provenance = origin(run.model_dump(mode="json"), "evaluate.cost")
+provenance = circumstances() | origin(run.model_dump(mode="json"), "evaluate.cost")
 write_cost(files, run, provenance)
