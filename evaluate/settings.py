@@ -1,12 +1,12 @@
 """Settings of datasets and recipes as a reader wants them, and what differs between two."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from markupsafe import Markup
 
-from evaluate.wording import enumerated, number, percent
+from evaluate.wording import enumerated, exact_percent, number
 from simulate.beam import wavelength
 from simulate.config import PlanConfig
 from simulate.experiment import DatasetConfig, ReadoutConfig
@@ -113,9 +113,9 @@ def _readout(d: DatasetConfig, _: PlanConfig) -> Parts:
     if readout.adu_per_photon:
         yield f"whole ADUs, {readout.adu_per_photon:g} a photon"
     if readout.hot_fraction:
-        yield f"{percent(readout.hot_fraction)} of pixels hot, {readout.hot_photons:g} photons too many"
+        yield f"{exact_percent(readout.hot_fraction)} of pixels hot, {readout.hot_photons:g} photons too many"
     if readout.dead_fraction:
-        yield f"{percent(readout.dead_fraction)} of pixels dead, in no mask"
+        yield f"{exact_percent(readout.dead_fraction)} of pixels dead, in no mask"
     plain = ReadoutConfig(read_noise_photons=readout.read_noise_photons, seed=readout.seed)
     if readout == plain:
         yield "every photon counts once" if d.record == "photons" else "none"
@@ -208,6 +208,38 @@ def model_differences(model: ModelConfig, against: ModelConfig) -> list[str]:
     """In what a model differs from another: its network, and its recipe key by key."""
     network = [] if model.network == against.network else [f"network: {model.network} instead of {against.network}"]
     return network + recipe_differences(model.recipe, against.recipe)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A setting of several recipes."""
+
+    values: list[str]
+    """of each"""
+    reference: str
+    """in the one that they are held against"""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Recipes beside another."""
+
+    different: dict[str, Row]
+    """settings in which one of them differs from it"""
+    same: dict[str, str]
+    """all others"""
+
+
+def compared(all_of: Sequence[Recipe], against: Recipe) -> Compared:
+    """Recipes as a table, setting by setting, beside another."""
+    flat, theirs = [_flat(asdict(recipe)) for recipe in all_of], _flat(asdict(against))
+    keys = dict.fromkeys(key for values in (theirs, *flat) for key in values)
+    rows = {
+        key.replace("_", " "): Row([_plain(values.get(key)) for values in flat], _plain(theirs.get(key)))
+        for key in keys
+    }
+    different = {key: row for key, row in rows.items() if set(row.values) != {row.reference}}
+    return Compared(different, {key: row.reference for key, row in rows.items() if key not in different})
 
 
 def recipe_differences(recipe: Recipe, against: Recipe) -> list[str]:

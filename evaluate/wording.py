@@ -11,9 +11,37 @@ THIN = "\u202f"
 """A space that does not break."""
 
 
+LEAST = 1e-6
+"""Of a fraction, and of what is missing to 1, that is still written in digits."""
+
+
+def hundredths(fraction: float) -> str:
+    """A measured fraction in per cent, without the sign: 63.8; 0.25; 99.998. Only none is 0.0, and only all are 100.0."""
+    if math.isnan(fraction):
+        return "–"
+    if fraction in (0, 1) or 0.00995 <= fraction < 0.9995:
+        return f"{100 * fraction:.1f}"
+    missing = 1 - fraction
+    if min(fraction, missing) < LEAST:
+        return f"<{100 * LEAST:g}" if fraction < LEAST else f">{100 - 100 * LEAST:.4f}"
+    if fraction < 0.5:
+        return f"{100 * fraction:.2g}"
+    return f"{100 * fraction:.{-math.floor(math.log10(100 * missing) + 1e-9)}f}"
+
+
 def percent(fraction: float) -> str:
-    """63.8 %"""
-    return "–" if math.isnan(fraction) else f"{100 * fraction:.1f}{THIN}%"
+    """A measured fraction: 63.8 %"""
+    return "–" if math.isnan(fraction) else f"{hundredths(fraction)}{THIN}%"
+
+
+def exact_percent(fraction: float) -> str:
+    """A fraction that was set, with all its digits: 0.05 %"""
+    return f"{100 * fraction:.10g}{THIN}%"
+
+
+def mean_and_deviation(mean: float, deviation: float, between: str = " ± ") -> str:
+    """Two fractions in per cent: 59.9 ± 1.2; the mean alone where the deviation is NaN."""
+    return hundredths(mean) + ("" if math.isnan(mean) or math.isnan(deviation) else f"{between}{100 * deviation:.1f}")
 
 
 def points(difference: float, decimals: int = 1) -> str:
