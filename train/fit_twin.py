@@ -1,5 +1,6 @@
 """Training a twin network: patterns that are alike come to lie near each other."""
 
+import math
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -18,7 +19,6 @@ from train.history import TwinEpoch, TwinHistory
 from train.models.encoder import Embedding
 from train.recipe import Alike, TwinRecipe
 from train.triplets import MININGS, distances, proxy_loss, triplet_loss
-from train.validate import collapsed
 
 if TYPE_CHECKING:
     from simulate.dataset import Dataset
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 KNOWN = 6000
 """Patterns of the training split whose embeddings are kept, at most."""
+
+ONE_IN_TWENTY = 1.645
+"""Standard deviations that a twentieth of a normal distribution lies above."""
 
 WATCHED = 1000
 """Patterns of the validation split whose embeddings are kept of every epoch, at most."""
@@ -91,7 +94,7 @@ def fit_twin(
             "validation_loss": _mean_loss(embeddings, validation, loss),
             "validation_accuracy": (answer == truth).double().mean().item(),
             "spread": (embeddings - embeddings.mean(0)).square().sum(1).mean().sqrt().item(),
-            "embedding_collapsed": collapsed(answer.long(), truth.long()),
+            "embedding_collapsed": tells_nothing_apart(answer, truth),
         }
 
     def finish(evolution: list[Tensor]) -> None:
@@ -122,6 +125,23 @@ def _write_known(path: Path, embeddings: Tensor, dataset: "Dataset", batches: Ba
             "model": sha256(path.with_name("model.pt")),
         },
     )
+
+
+def tells_nothing_apart(answer: Tensor, truth: Tensor) -> bool:
+    """Whether answers (n,) by the nearer mean are no better than chance about which patterns are single hits.
+
+    The nearer mean weighs both answers alike, however rare single hits are: the share of the more frequent answer says
+    nothing of it. So the fractions right of single and of multiple hits are held against a half each, and a twentieth
+    of embeddings without any meaning pass.
+    """
+    n_single, n_multiple = int(truth.sum()), int((~truth).sum())
+    if not (n_single and n_multiple):
+        return False
+    if len(answer.unique()) == 1:
+        return True
+    balanced = ((answer[truth]).double().mean() + (~answer[~truth]).double().mean()).item() / 2
+    deviation = math.sqrt(1 / n_single + 1 / n_multiple) / 4
+    return balanced <= 0.5 + ONE_IN_TWENTY * deviation
 
 
 def alike(which: Alike, hit_multiplicity: NDArray[np.int64], structure: NDArray[np.int64]) -> NDArray[np.int64]:
