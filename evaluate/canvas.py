@@ -4,10 +4,11 @@ import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -55,6 +56,19 @@ def series_styles(names: Sequence[str]) -> dict[str, dict[str, Any]]:
         linestyle, marker = shapes[number // len(SERIES) % len(shapes)]
         styles[name] = {"color": SERIES[number % len(SERIES)], "linestyle": linestyle, "marker": marker}
     return styles
+
+
+def begin_above_zero(axes: Axes, side: Literal["x", "y"], low: float) -> None:
+    """Let an axis of per cent begin at `low`; where that is not 0, two strokes break it and its label says so."""
+    axis = axes.xaxis if side == "x" else axes.yaxis
+    axes.set(**{f"{side}lim": (low, None)})
+    if not low:
+        return
+    axis.set_label_text(f"{axis.get_label_text()}, from {low:g}")
+    for at in (0.012, 0.026):
+        place = (at, 0) if side == "x" else (0, at)
+        stroke: dict[str, Any] = {"marker": (2, 0, -20 if side == "x" else -70), "markersize": 9, "clip_on": False}
+        axes.plot(*place, transform=axes.transAxes, color=QUIET, zorder=5, label="_broken", **stroke)
 
 
 def _pattern_palette() -> Image.Image:

@@ -18,9 +18,10 @@ HEADS = {"count": "hit_multiplicity", "particle": "structure"}
 """Head -> the column of predictions that it answers."""
 
 SMALLEST_MISTAKE = 0.05
-"""Share of a label's patterns that an answer must take to be listed as a mistake."""
+"""Share of a label's patterns that an answer must take to be told in a sentence."""
 
-MISTAKES_LISTED = 4
+MISTAKES_TOLD, MISTAKES_LISTED = 4, 12
+"""In that sentence, and in the tables."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,25 @@ class Mistake:
     answer: str
     share: float
     """of the patterns that are `truth`"""
+    n: int
+    """patterns"""
+
+
+@dataclass(frozen=True)
+class Mistakes:
+    """Of one confusion matrix."""
+
+    listed: list[Mistake]
+    """the most frequent of their label first"""
+    pairs: int
+    """of a truth and another answer that were seen, listed or not"""
+    n: int
+    """patterns in all of them"""
+
+    @property
+    def frequent(self) -> list[Mistake]:
+        """Those worth a sentence."""
+        return [mistake for mistake in self.listed if mistake.share >= SMALLEST_MISTAKE][:MISTAKES_TOLD]
 
 
 @dataclass(frozen=True)
@@ -39,8 +59,8 @@ class Classes:
 
     model: str
     seed: int
-    mistakes: dict[str, list[Mistake]]
-    """structure, hit_multiplicity -> the most frequent mistakes"""
+    mistakes: dict[str, Mistakes]
+    """structure, hit_multiplicity, both -> what is taken for what"""
     recall: dict[str, dict[int, float]]
     """structure, or none -> hit multiplicity -> share of the class with both answers right"""
     particle_recall: dict[str, float]
@@ -86,6 +106,7 @@ def collapsed_heads(predictions: pd.DataFrame) -> tuple[str, ...]:
 def classes_of(model: str, seed: int, predictions: pd.DataFrame, dataset: Dataset) -> Classes:
     """From the predictions of one training."""
     matrices = confusions(predictions, dataset)
+    hit = [multiplicity for multiplicity in dataset.hit_multiplicities if multiplicity]
     recall: dict[str, dict[int, float]] = {}
     for row in per_class(predictions).itertuples():
         recall.setdefault(row.structure, {})[row.hit_multiplicity] = row.recall
@@ -95,6 +116,10 @@ def classes_of(model: str, seed: int, predictions: pd.DataFrame, dataset: Datase
         mistakes={
             "structure": _mistakes(matrices["structure"], dataset.structures),
             "hit_multiplicity": _mistakes(matrices["hit_multiplicity"], dataset.hit_multiplicities),
+            "both": _mistakes(
+                class_matrix(predictions, dataset.structures, hit),
+                [f"{n} × {structure}" for structure in dataset.structures for n in hit],
+            ),
         },
         recall={name: recall[name] for name in (*dataset.structures, NO_STRUCTURE) if name in recall},
         particle_recall=dict(zip(dataset.structures, metrics.recall(matrices["structure"]), strict=True)),
@@ -102,11 +127,15 @@ def classes_of(model: str, seed: int, predictions: pd.DataFrame, dataset: Datase
     )
 
 
-def _mistakes(matrix: NDArray[np.int64], labels: Sequence[Any]) -> list[Mistake]:
+def _mistakes(matrix: NDArray[np.int64], labels: Sequence[Any]) -> Mistakes:
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    np.fill_diagonal(share, 0)
-    worst = sorted(np.argwhere(share >= SMALLEST_MISTAKE).tolist(), key=lambda at: -share[tuple(at)])
-    return [
-        Mistake(str(labels[truth]), str(labels[answer]), float(share[truth, answer]))
-        for truth, answer in worst[:MISTAKES_LISTED]
-    ]
+    wrong = matrix * ~np.eye(len(matrix), dtype=bool)
+    worst = sorted(np.argwhere(wrong).tolist(), key=lambda at: -share[tuple(at)])
+    return Mistakes(
+        [
+            Mistake(str(labels[truth]), str(labels[answer]), float(share[truth, answer]), int(wrong[truth, answer]))
+            for truth, answer in worst[:MISTAKES_LISTED]
+        ],
+        len(worst),
+        int(wrong.sum()),
+    )

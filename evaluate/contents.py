@@ -74,14 +74,38 @@ def figure_names(config: RunConfig) -> list[str]:
         names.append("radial.svg")
     names.append("accuracies.svg")
     for condition in main_conditions(config):
-        names += [f"reliability_{head}_{condition}.svg" for head in DRAWN_HEADS]
-        if 1 in config.simulation.plan.hit_multiplicities:
+        names += [f"reliability_{head}_{condition}.svg" for head in asked_heads(config, condition)]
+        if selects(config):
             names.append(f"selection_{condition}.svg")
     for condition in config.trained.conditions:
-        names += [f"{figure}_{condition}.svg" for figure in ("training", "structures", "counts", "both")]
+        names.append(f"training_{condition}.svg")
+        names += [f"{matrix}_{condition}.svg" for matrix in matrices(config, condition)]
     if config.evaluation.photon_curve:
         names.append("photon_curve.svg")
     return names + [f"transfers_{name}.svg" for name, others in config.evaluation.transfers.items() if others]
+
+
+def asked_heads(config: RunConfig, condition: str) -> list[Literal["count", "particle"]]:
+    """Heads that have more than one answer to choose from; what has but one is always right."""
+    answers = {
+        "count": len(config.simulation.plan.hit_multiplicities),
+        "particle": len(config.simulation.selected(condition)),
+    }
+    return [head for head in DRAWN_HEADS if answers[head] > 1]
+
+
+def selects(config: RunConfig) -> bool:
+    """Whether there are single hits to be kept, and others to be left."""
+    multiplicities = config.simulation.plan.hit_multiplicities
+    return 1 in multiplicities and len(multiplicities) > 1
+
+
+def matrices(config: RunConfig, condition: str) -> list[str]:
+    """Confusion matrices of a dataset, by the names of their figures: those with more than one class."""
+    heads = asked_heads(config, condition)
+    names = [name for head, name in (("particle", "structures"), ("count", "counts")) if head in heads]
+    counted = [multiplicity for multiplicity in config.simulation.plan.hit_multiplicities if multiplicity]
+    return [*names, "both"] if "particle" in heads and len(counted) > 1 else names
 
 
 def radial_condition(config: RunConfig) -> str | None:

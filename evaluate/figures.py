@@ -5,7 +5,7 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import NDArray
 
 from evaluate.canvas import QUIET, drawing
@@ -41,11 +41,11 @@ def radial_profiles(path: Path, s: NDArray[np.float64], profiles: Mapping[str, N
 def photons_per_pattern(
     path: Path, edges: NDArray[np.float64], counts: Mapping[int, NDArray[np.int64]], expected: bool
 ) -> None:
-    """Share of the patterns of every hit multiplicity by the photons in them, from light to dark; none hit in grey.
+    """Share of the patterns by the photons in them, a panel for every hit multiplicity on the same axes.
 
     Parameters
     ----------
-    edges :    (k + 1,) of the bins [photons], as in a dataset's card; what begins at 0 is told in the legend alone.
+    edges :    (k + 1,) of the bins [photons], as in a dataset's card; what begins at 0 is told in words alone.
     counts :   hit multiplicity -> (k,) patterns.
     expected : whether photons are means, no counts.
     """
@@ -53,24 +53,29 @@ def photons_per_pattern(
     colors = dict(zip(hit, matplotlib.colormaps["viridis_r"](np.linspace(0.12, 1, len(hit))), strict=True))
     lit = np.flatnonzero(sum(counts.values()) * (edges[:-1] > 0))
     drawn = slice(lit[0], lit[-1] + 1) if lit.size else slice(0)
-    with drawing(path, (8, 2.6)) as figure:
-        axes = figure.add_axes((0.085, 0.2, 0.68, 0.75))
-        axes.set_xscale("log")
-        for multiplicity, patterns in counts.items():
+    panel, top, bottom = 0.62, 0.1, 0.5  # inches
+    height = top + panel * len(counts) + bottom
+    with drawing(path, (8, height)) as figure:
+        panels = figure.subplots(len(counts), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+        figure.subplots_adjust(left=0.085, right=0.8, top=1 - top / height, bottom=bottom / height, hspace=0.18)
+        panels[0].set_xscale("log")
+        for axes, (multiplicity, patterns) in zip(panels, counts.items(), strict=True):
             label = {0: "no particle", 1: "1 particle"}.get(multiplicity, f"{multiplicity} particles")
             if edges[0] == 0 and patterns[0]:
                 label += f"\n({100 * patterns[0] / patterns.sum():.3g} % below 1)"
             color = colors.get(multiplicity, QUIET)
-            axes.plot([], [], color=color, label=label)
+            axes.annotate(label, (1.015, 0.5), xycoords="axes fraction", va="center")
             if lit.size:
                 share, sides = 100 * patterns[drawn] / patterns.sum(), edges[drawn.start : drawn.stop + 1]
-                axes.stairs(share, sides, color=color, fill=True, alpha=0.12)
-                axes.stairs(share, sides, color=color, linewidth=1.5)
-        low, high = axes.get_xlim()
-        axes.xaxis.set_major_locator(LogLocator(subs=(1,) if high > 50 * low else (1, 2, 5)))
-        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-        axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.set_ylim(bottom=0)
-        axes.set_xlabel(f"{'expected photons' if expected else 'photons'} in a pattern")
-        axes.set_ylabel("patterns (% in a bin)")
-        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+                axes.stairs(share, sides, color=color, fill=True, alpha=0.3)
+                axes.stairs(share, sides, color=color, linewidth=1.2)
+            axes.grid(axis="x", color="#e3e7eb", linewidth=0.6)
+            axes.set_axisbelow(True)
+            axes.yaxis.set_major_locator(MaxNLocator(2))
+        low, high = panels[-1].get_xlim()
+        panels[-1].xaxis.set_major_locator(LogLocator(subs=(1,) if high > 50 * low else (1, 2, 5)))
+        panels[-1].xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+        panels[-1].xaxis.set_minor_formatter(NullFormatter())
+        panels[-1].set_ylim(bottom=0)
+        panels[-1].set_xlabel(f"{'expected photons' if expected else 'photons'} in a pattern")
+        figure.supylabel("patterns (% in a bin)", x=0.012, size=9)

@@ -6,26 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize, PowerNorm
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator, NullLocator
+from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 
-from evaluate.canvas import BLUE, GREEN, INK, ORANGE, QUIET, drawing, series_styles
+from evaluate.canvas import BLUE, INK, ORANGE, QUIET, drawing, series_styles
 from evaluate.judged import QUESTIONS
 from evaluate.photon_curve import Line, PhotonCurve
 from evaluate.results import Result, Transfer
 from evaluate.wording import number, points, spoken
-
-ACCURACY_CURVES = (
-    ("validation_count_accuracy", "number of particles", GREEN, "count_accuracy"),
-    ("validation_particle_accuracy", "structure", ORANGE, "particle_accuracy"),
-    ("validation_accuracy", "both", BLUE, "test_accuracy"),
-)
-"""Column of history.csv, its name, its colour, and the question it answers."""
 
 TEST = "test_accuracy"
 
@@ -62,7 +54,7 @@ def confusion(path: Path, matrix: NDArray[np.int64], labels: Sequence[str], quan
         axes.imshow(share, cmap="Blues", vmin=0, vmax=115)  # not to 100: the darkest blue hides the number
         for (row, column), value in np.ndenumerate(share):
             if matrix[row, column]:
-                text = f"{value:.0f}" if value > 0.5 else "<1"
+                text = "<1" if value <= 0.5 else ">99" if 99.5 <= value < 100 else f"{value:.0f}"
                 axes.text(column, row, text, ha="center", va="center", color="white" if value > 60 else INK, size=8)
         axes.set_xticks(range(k), columns, rotation=90)
         axes.set_yticks(range(k), rows)
@@ -190,49 +182,6 @@ def _draw_accuracies(axes: Axes, result: Result, rows: Mapping[str, int]) -> Non
     axes.set_axisbelow(True)
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("both right (%)")
-
-
-def training_curves(
-    path: Path, histories: Mapping[str, Mapping[int, pd.DataFrame]], majority: Mapping[str, float]
-) -> None:
-    """Validation accuracy by epoch: a panel for every model, in it a line for every seed and question.
-
-    Parameters
-    ----------
-    histories : model -> seed -> the rows of its history.csv.
-    majority :  accuracy of the most frequent answer, by question (dotted).
-    """
-    columns = min(len(histories), 4)
-    lines = math.ceil(len(histories) / columns)
-    width, height = (8.6, 0.75 + 1.65 * lines) if columns > 2 else (max(6.4, 3.8 * columns + 0.8), 0.75 + 2.4 * lines)
-    with drawing(path, (width, height)) as figure:
-        panels = list(figure.subplots(lines, columns, sharey=True, squeeze=False).flat)
-        figure.subplots_adjust(
-            left=0.6 / width,
-            right=1 - 0.1 / width,
-            top=1 - 0.55 / height,
-            bottom=0.45 / height,
-            wspace=0.12,
-            hspace=0.5,
-        )
-        for number, (axes, (model, seeds)) in enumerate(zip(panels, histories.items(), strict=False)):
-            for column, name, color, question in ACCURACY_CURVES:
-                for order, curves in enumerate(seeds.values()):
-                    label = name if number == order == 0 else "_"  # an underscore keeps it out of the legend
-                    axes.plot(curves["epoch"], 100 * curves[column], color=color, linewidth=1.1, label=label)
-                axes.axhline(100 * majority[question], color=color, linestyle=":", linewidth=0.9)
-            axes.set_title(model, loc="left", pad=3)
-            axes.set_ylim(0, 100)
-            axes.set_yticks([0, 50, 100])
-            axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]))
-            axes.grid(axis="y", color="#e3e7eb", linewidth=0.6)
-            if number + columns >= len(histories):
-                axes.set_xlabel("epoch")
-        for axes in panels[len(histories) :]:
-            axes.set_visible(False)
-        panels[0].plot([], [], color=QUIET, linestyle=":", linewidth=0.9, label="always the most frequent answer")
-        figure.supylabel("validation accuracy (%)", x=0.06 / width, size=9, ha="left")
-        figure.legend(loc="upper left", bbox_to_anchor=(0.45 / width, 1), ncols=4, fontsize=8, borderaxespad=0.2)
 
 
 def photon_curve(path: Path, curve: PhotonCurve) -> None:

@@ -8,12 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluate.calibration import Reliability
-from evaluate.canvas import QUIET, drawing, series_styles
+from evaluate.canvas import QUIET, begin_above_zero, drawing, series_styles
+from evaluate.metrics import wilson_interval
 
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
 
-PURITIES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999)
+PURITIES = (0.05, 0.1, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
 """Ticks of an axis of purity."""
+
+LOWEST_PURITIES = (0.8, 0.7, 0.6, 0.5)
+"""Where that axis may begin: nobody selects for less."""
 
 HIGHEST_PURITY = 0.9995
 """Where that axis ends: it is one of log odds, on which a purity of 1 is infinitely far."""
@@ -36,29 +40,45 @@ def reliability(
 ) -> None:
     """Accuracy by confidence, as the networks were trained and at the temperature of the validation split.
 
+    Bars are Wilson's 95 % intervals of the patterns in a bin.
+
     Parameters
     ----------
     before, after : model -> `calibration.reliability_curve(*calibration.confidence(head))` of its test rows.
     baselines :     models that are drawn in grey.
     """
     styles = _styles(before, baselines)
-    low = min(float(min(c.confidence[0], c.accuracy.min())) for c in (*before.values(), *after.values()))
+    bars = {id(curve): _intervals(curve) for curve in (*before.values(), *after.values())}
+    low = min(float(min(c.confidence[0], bars[id(c)][0].min())) for c in (*before.values(), *after.values()))
     low = np.floor(10 * low) / 10
     with drawing(path, (8, 3.4)) as figure:
         panels = figure.subplots(1, 2, sharey=True)
         figure.subplots_adjust(left=0.065, right=0.78, bottom=0.14, top=0.92, wspace=0.08)
+        panels[0].set_ylabel("accuracy (%)")
         for axes, title, curves in zip(panels, ("as trained", "temperature scaled"), (before, after), strict=True):
             axes.plot([0, 100], [0, 100], color=QUIET, linestyle=":", linewidth=1, label="calibrated")
             for model, curve in curves.items():
-                axes.plot(100 * curve.confidence, 100 * curve.accuracy, **styles[model], label=model.replace("_", " "))
+                x, y = 100 * curve.confidence, 100 * curve.accuracy
+                axes.plot(x, y, **styles[model], label=model.replace("_", " "))
+                lower, upper = bars[id(curve)]
+                axes.vlines(x, 100 * lower, 100 * upper, color=styles[model]["color"], linewidth=0.8, alpha=0.6)
             axes.set_title(title, loc="left", weight="bold")
+            axes.set_xlabel("confidence (%)")
             axes.set_xlim(100 * low, 101)
             axes.set_ylim(100 * low, 101)
             axes.set_aspect("equal")
             axes.grid(color="#e3e7eb", linewidth=0.6)
-            axes.set_xlabel("confidence (%)")
-        panels[0].set_ylabel("accuracy (%)")
+            begin_above_zero(axes, "x", 100 * low)
+        begin_above_zero(panels[0], "y", 100 * low)
+        panels[1].plot([], [], color=QUIET, linewidth=0.8, label="95 % interval of a bin")
         panels[1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5), handlelength=3, fontsize=8)
+
+
+def _intervals(curve: Reliability) -> Curve:
+    """(b,) lower and (b,) upper ends of Wilson's 95 % interval of the accuracy in each bin."""
+    ends = [wilson_interval(float(right), int(n)) for right, n in zip(curve.accuracy, curve.n, strict=True)]
+    lower, upper = np.array(ends).T
+    return lower, upper
 
 
 def purity_yield(
@@ -68,7 +88,7 @@ def purity_yield(
     single_fraction: float,
     baselines: Collection[str] = (),
 ) -> None:
-    """Purity of the patterns kept against the yield of single hits, a line for each model.
+    """Purity of the patterns kept against the yield of single hits, a line for each model, where purities matter.
 
     Parameters
     ----------
@@ -78,10 +98,11 @@ def purity_yield(
     baselines :       models that are drawn in grey.
     """
     styles = _styles(curves, baselines)
-    lowest = 0.7 * single_fraction  # below it a head does worse than chance
+    reached = [purity for chosen in points.values() for _, purity in chosen if np.isfinite(purity)]
+    lowest = lowest_purity(reached, [float(purity.max()) for _, purity in curves.values()], single_fraction)
     with drawing(path, (8, 3.6)) as figure:
         axes = figure.add_axes((0.085, 0.13, 0.68, 0.83))
-        axes.axhline(single_fraction, color=QUIET, linestyle=":", linewidth=1, label="all patterns kept")
+        axes.axhline(single_fraction, color=QUIET, linestyle=":", linewidth=1, label=_all_kept(single_fraction, lowest))
         for model, (found, purity) in curves.items():
             line = styles[model] | {"marker": ""}
             drawn = np.unique(np.searchsorted(found, np.linspace(0, 1, N_DRAWN)))
@@ -101,7 +122,21 @@ def purity_yield(
         axes.grid(color="#e3e7eb", linewidth=0.6)
         axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), handlelength=3, fontsize=8)
         axes.set_xlabel("yield: single hits that are kept (%)")
-        axes.set_ylabel("purity: single hits of those kept (%)")
+        axes.set_ylabel(f"purity: single hits of those kept (%), from {100 * lowest:g}")
+
+
+def lowest_purity(reached: Sequence[float], highest: Sequence[float], single_fraction: float) -> float:
+    """Where the axis of purity begins: of `LOWEST_PURITIES`, the highest with all in sight that a reader asks for.
+
+    That are the purities of the thresholds that were chosen, and the top of every line. Of worse ones all is shown.
+    """
+    wanted = [*reached, *(purity - 0.02 for purity in highest)]
+    return next((low for low in LOWEST_PURITIES if all(purity >= low for purity in wanted)), 0.7 * single_fraction)
+
+
+def _all_kept(single_fraction: float, lowest: float) -> str:
+    below = f": {100 * single_fraction:.3g} %,\nbelow this axis" if single_fraction < lowest else ""
+    return f"all patterns kept{below}"
 
 
 def _styles(models: Collection[str], baselines: Collection[str]) -> dict[str, dict[str, Any]]:

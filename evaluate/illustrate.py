@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from evaluate import figures, figures_learned, figures_trust, metrics
+from evaluate import figures, figures_learned, figures_training, figures_trust, metrics
 from evaluate.calibration import HeadName, Reliability, calibrated, confidence, head_of, reliability_curve
 from evaluate.config import RunConfig
 from evaluate.confusions import class_matrix, confusions
-from evaluate.contents import ALL_IN_FULL, DRAWN_HEADS, main_conditions, radial_condition
+from evaluate.contents import ALL_IN_FULL, asked_heads, main_conditions, matrices, radial_condition, selects
 from evaluate.gallery import Condition, gallery
 from evaluate.learned import learned
 from evaluate.predictions import read_predictions
@@ -42,7 +42,7 @@ def draw_figures(files: RunFiles, config: RunConfig) -> None:
         _draw_trust(files, config, result)
     for result in found.results:
         _draw_training(files, config, datasets[result.condition])
-        _draw_confusions(files, datasets[result.condition], result)
+        _draw_confusions(files, config, datasets[result.condition], result)
     if found.curve:
         figures_learned.photon_curve(files.figure("photon_curve.svg"), found.curve)
     for name, asked in found.transfers.items():
@@ -63,10 +63,10 @@ def _draw_trust(files: RunFiles, config: RunConfig, result: Result) -> None:
     def reliability(tables: Mapping[str, pd.DataFrame], head: HeadName) -> dict[str, Reliability]:
         return {model: reliability_curve(*confidence(head_of(table, head))) for model, table in tables.items()}
 
-    for head in DRAWN_HEADS:
+    for head in asked_heads(config, result.condition):
         path = files.figure(f"reliability_{head}_{result.condition}.svg")
         figures_trust.reliability(path, reliability(before, head), reliability(after, head), grey)
-    if 1 in config.simulation.plan.hit_multiplicities:
+    if selects(config):
         curves = {model: purity_yield(*scores(table, "test")) for model, table in answers.items()}
         chosen = {model: operating_points(table) for model, table in answers.items()}
         figures_trust.purity_yield(
@@ -84,23 +84,25 @@ def _draw_training(files: RunFiles, config: RunConfig, dataset: Dataset) -> None
         if condition == dataset.name:
             histories.setdefault(model, {})[seed] = pd.read_csv(files.history(condition, model, seed))
     majority = metrics.majority(labels_of(dataset, "train"), labels_of(dataset, "validation"))
-    figures_learned.training_curves(files.figure(f"training_{dataset.name}.svg"), histories, asdict(majority))
+    figures_training.training_curves(files.figure(f"training_{dataset.name}.svg"), histories, asdict(majority))
 
 
-def _draw_confusions(files: RunFiles, dataset: Dataset, result: Result) -> None:
-    shown, name = result.classes, f"{dataset.name}.svg"
+def _draw_confusions(files: RunFiles, config: RunConfig, dataset: Dataset, result: Result) -> None:
+    shown, drawn = result.classes, matrices(config, dataset.name)
     predictions = read_predictions(files.predictions(dataset.name, shown.model, shown.seed))
-    matrices = confusions(predictions, dataset)
-    for column, labels, figure, quantity in (
+    found = confusions(predictions, dataset)
+    for column, labels, name, quantity in (
         ("structure", dataset.structures, "structures", "structure"),
-        ("hit_multiplicity", dataset.hit_multiplicities, "counts", "hit multiplicity"),
+        ("hit_multiplicity", dataset.hit_multiplicities, "counts", "number of particles"),
     ):
-        known = [str(label) for label in labels]
-        figures_learned.confusion(files.figure(f"{figure}_{name}"), matrices[column], known, quantity)
-    hit = [multiplicity for multiplicity in dataset.hit_multiplicities if multiplicity]
-    figures_learned.class_confusion(
-        files.figure(f"both_{name}"), class_matrix(predictions, dataset.structures, hit), dataset.structures, hit
-    )
+        if name in drawn:
+            known = [str(label) for label in labels]
+            figures_learned.confusion(files.figure(f"{name}_{dataset.name}.svg"), found[column], known, quantity)
+    if "both" in drawn:
+        hit = [multiplicity for multiplicity in dataset.hit_multiplicities if multiplicity]
+        matrix = class_matrix(predictions, dataset.structures, hit)
+        path = files.figure(f"both_{dataset.name}.svg")
+        figures_learned.class_confusion(path, matrix, dataset.structures, hit)
 
 
 def _draw_patterns(files: RunFiles, config: RunConfig, datasets: Mapping[str, Dataset]) -> None:

@@ -1,10 +1,16 @@
-"""What the poster reports: Florin & Yoon, "CNNs vs. Twin Neural Networks", tables 1 and 2."""
+"""What the poster reports, tables 1 and 2."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from simulate.experiment import DatasetConfig, presets
+
+POSTER = (
+    "Eric Florin and Chun Hong Yoon, “CNNs vs. Twin Neural Networks in Identifying X-ray Single-Particle Images in "
+    "Real-Time”, SLAC National Accelerator Laboratory"
+)
+"""As it is cited."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,21 @@ from evaluate.contents import ALL_IN_FULL, figure_names, main_conditions
 from evaluate.facts import collect
 from evaluate.judged import Judged
 from evaluate.pages import write_page
+from evaluate.published import POSTER
 from evaluate.run_files import RunFiles
-from evaluate.settings import model_differences, recipe_differences, shift
-from evaluate.wording import duration, enumerated, number, percent, points, size, spoken
+from evaluate.settings import compared, model_differences, shift
+from evaluate.wording import (
+    duration,
+    enumerated,
+    exact_percent,
+    hundredths,
+    mean_and_deviation,
+    number,
+    percent,
+    points,
+    size,
+    spoken,
+)
 from train.config import recipes
 from train.recipe import Recipe
 
@@ -41,7 +52,7 @@ def build_report(run_folder: Path, config: RunConfig, output: Path) -> None:
     datasets, plan = config.simulation.datasets, config.simulation.plan
     write_page(
         Path(__file__).parent / "report.html.j2",
-        (duration, enumerated, number, percent, points, size, spoken, spread),
+        FILTERS,
         output,
         config=config,
         entries={name: as_yaml(dataset.model_dump(mode="json")) for name, dataset in datasets.items()},
@@ -49,7 +60,8 @@ def build_report(run_folder: Path, config: RunConfig, output: Path) -> None:
         images=images,
         many=len(datasets) > ALL_IN_FULL,
         main=main_conditions(config),
-        model_differences={name: recipe_differences(model.recipe, POSTER_RECIPE) for name, model in models.items()},
+        poster=POSTER,
+        recipes=compared([model.recipe for model in models.values()], POSTER_RECIPE),
         settings=json.dumps(config.model_dump(mode="json"), indent=2, ensure_ascii=False),
         shifts={
             (name, condition): shift(datasets[condition], datasets[name], plan)
@@ -89,7 +101,11 @@ _Dumper.add_representer(float, _represent)
 
 def spread(judged: Judged, question: str) -> str:
     """Mean and standard deviation over the seeds, in per cent: 59.9 ± 1.2"""
-    mean, deviation = judged.mean[question], judged.deviation[question]
-    if math.isnan(mean):
-        return "–"
-    return f"{100 * mean:.1f}" if math.isnan(deviation) else f"{100 * mean:.1f} ± {100 * deviation:.1f}"
+    return mean_and_deviation(judged.mean[question], judged.deviation[question])
+
+
+FILTERS = (
+    *(duration, enumerated, exact_percent, hundredths, mean_and_deviation, number, percent, points, size, spoken),
+    spread,
+)
+"""That the template knows."""

@@ -11,6 +11,9 @@ from train.twin_config import NONE, TwinTraining
 CONTROL = TwinTraining("", "", NONE, 0, 0.0, 0)
 """What stands in the columns of a training where nothing was trained."""
 
+NO_FAMILY = "no family"
+"""Stands for the family of structures that belong to none, where others do."""
+
 ALL_FOLDS = "all"
 """In the column `fold`: every structure, each asked about where it was held out."""
 
@@ -107,7 +110,7 @@ def families_of(config: RunConfig, structures: Collection[str]) -> dict[str, lis
         if found := [structure for structure in members if structure in left]:
             families[family] = found
             left = [structure for structure in left if structure not in found]
-    return families | ({"no family" if families else "": left} if left else {})
+    return families | ({NO_FAMILY if families else "": left} if left else {})
 
 
 def figure_names(config: RunConfig) -> list[str]:

@@ -14,11 +14,23 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize, to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
-from evaluate.canvas import BLUE, DPI, INK, ORANGE, PATTERN_COLORS, QUIET, SERIES, drawing, series_styles
+from evaluate.canvas import (
+    BLUE,
+    DPI,
+    INK,
+    ORANGE,
+    PATTERN_COLORS,
+    QUIET,
+    SERIES,
+    begin_above_zero,
+    drawing,
+    series_styles,
+)
 from evaluate.gallery import Condition
+from evaluate.twin.contents import NO_FAMILY
 from evaluate.wording import spoken
 
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -62,6 +74,8 @@ def colour_drawing(path: Path, inches: tuple[float, float]) -> Iterator[Figure]:
 def grid(path: Path, held_out: pd.DataFrame, triplets: pd.DataFrame, collapsed: pd.DataFrame) -> None:
     """The poster's figure 9: accuracy by embedding dimension (rows) and margin (columns), judged in two ways.
 
+    Each way has a scale of its own: what is even in one would be a single shade on a scale for both.
+
     Parameters
     ----------
     held_out :  fraction right, single or multiple, of held-out patterns.
@@ -73,18 +87,18 @@ def grid(path: Path, held_out: pd.DataFrame, triplets: pd.DataFrame, collapsed: 
         ("the poster's measure: training triplets", triplets),
     )
     rows, columns = held_out.shape
-    lowest = 100 * float(min(held_out.min(axis=None), triplets.min(axis=None)))
-    norm = Normalize(min(50.0, 10 * np.floor(lowest / 10)), 100)
     cell, tall = min(0.75, 3.2 / columns), max(0.34, 1.3 / rows)
-    left, gap, bar, top, bottom = 0.6, 0.6, 0.75, 0.35, 0.5
+    left, gap, bar, top, bottom = 0.6, 0.95, 0.75, 0.35, 0.5
     panel = max(cell * columns, 2.6)
     width, height = left + 2 * panel + gap + bar, top + rows * tall + bottom
     with drawing(path, (width, height)) as figure:
         for place, (title, values) in enumerate(panels):
-            box = ((left + place * (panel + gap)) / width, bottom / height, panel / width, rows * tall / height)
-            axes = figure.add_axes(box)
-            image = axes.imshow(100 * values.to_numpy(), cmap="Blues", norm=norm, aspect="auto")
-            for (row, column), value in np.ndenumerate(100 * values.to_numpy()):
+            x = left + place * (panel + gap)
+            axes = figure.add_axes((x / width, bottom / height, panel / width, rows * tall / height))
+            per_cent = 100 * values.to_numpy()
+            norm = Normalize(np.floor(per_cent.min()), np.ceil(per_cent.max()))
+            image = axes.imshow(per_cent, cmap="Blues", norm=norm, aspect="auto")
+            for (row, column), value in np.ndenumerate(per_cent):
                 mark = " ×" if collapsed.to_numpy()[row, column] else ""
                 color = "white" if norm(value) > 0.62 else INK
                 axes.text(column, row, f"{value:.1f}{mark}", ha="center", va="center", color=color, size=8)
@@ -99,8 +113,10 @@ def grid(path: Path, held_out: pd.DataFrame, triplets: pd.DataFrame, collapsed: 
             axes.spines[:].set_visible(False)
             if place == 0:
                 axes.set_ylabel("embedding dimension")
-        side = figure.add_axes(((width - bar + 0.12) / width, bottom / height, 0.12 / width, rows * tall / height))
-        figure.colorbar(image, cax=side).set_label("right (%)")
+            beside = (x + panel + 0.12) / width
+            side = figure.add_axes((beside, bottom / height, 0.12 / width, rows * tall / height))
+            figure.colorbar(image, cax=side).ax.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+            side.set_title("%", size=8, pad=3)
         if collapsed.to_numpy().any():
             figure.text(1 - 0.1 / width, 0.07 / height, "× collapsed", size=8, ha="right", va="bottom")
 
@@ -168,10 +184,10 @@ def embedding_map(
         colors = np.array(shades)[np.searchsorted(multiplicities, hit_multiplicity)]
         counted.scatter(places[order, 0], places[order, 1], c=colors[order], s=7, alpha=0.75, linewidths=0)
         other = ~np.isin(structure, list(styles))
-        named.scatter(places[other, 0], places[other, 1], c=PALE, s=6, linewidths=0)
+        named.scatter(places[other, 0], places[other, 1], c=PALE, s=8, linewidths=0)
         for name, style in styles.items():
             one = structure == name
-            named.scatter(places[one, 0], places[one, 1], s=9, alpha=0.75, linewidths=0, **style)
+            named.scatter(places[one, 0], places[one, 1], s=16, alpha=0.8, linewidths=0.3, edgecolors="white", **style)
         for axes, title in ((counted, "number of particles"), (named, "structure")):
             axes.set_title(title, loc="left", weight="bold")
             axes.set_xticks([])
@@ -202,15 +218,18 @@ def _shades(multiplicities: NDArray[np.int64]) -> list[str]:
 
 
 def _family_styles(families: Mapping[str, Sequence[str]]) -> dict[str, dict[str, Any]]:
-    colors = [*SERIES, "#8b5a2b", INK]
-    return {
-        structure: {
-            "color": colors[place % len(colors)],
-            "marker": MARKERS[(number + 4 * (place // len(colors))) % len(MARKERS)],
-        }
-        for place, members in enumerate(families.values())
-        for number, structure in enumerate(members)
-    }
+    """A colour for each family, and for each structure of none; a marker that no other has, as long as there are."""
+    colors, styles = [*SERIES, "#8b5a2b", INK], dict[str, dict[str, Any]]()
+    place = 0
+    for family, members in families.items():
+        for structure in members:
+            styles[structure] = {
+                "color": colors[place % len(colors)],
+                "marker": MARKERS[len(styles) % len(MARKERS)],
+            }
+            place += family == NO_FAMILY
+        place += family != NO_FAMILY
+    return styles
 
 
 def _legend_of_families(
@@ -295,6 +314,8 @@ def few_shot(path: Path, curves: Mapping[str, pd.DataFrame], without: float, maj
     majority : of always giving the most frequent answer.
     """
     styles = series_styles(list(curves))
+    lowest = min(float((rows["accuracy"] - rows["deviation"]).min()) for rows in curves.values())
+    start = axis_start(100 * min(lowest, without))
     with drawing(path, (8, 3.4)) as figure:
         axes = figure.add_axes((0.085, 0.145, 0.55, 0.81))
         for name, rows in curves.items():
@@ -304,7 +325,10 @@ def few_shot(path: Path, curves: Mapping[str, pd.DataFrame], without: float, maj
             axes.fill_between(labels, right - band, np.minimum(right + band, 100), color=color, alpha=0.14, linewidth=0)
             axes.plot(labels, right, color=color, marker=styles[name]["marker"], markersize=4, label=name)
         axes.axhline(100 * without, color=INK, linestyle=(0, (5, 2)), linewidth=1, label="without labels")
-        axes.axhline(100 * majority, color=QUIET, linestyle=":", linewidth=1, label="always the more frequent answer")
+        most_frequent = "always the more frequent answer"
+        if 100 * majority < start:
+            most_frequent += f"\n({100 * majority:.1f} %, below this axis)"
+        axes.axhline(100 * majority, color=QUIET, linestyle=":", linewidth=1, label=most_frequent)
         axes.plot([], [], color=QUIET, alpha=0.25, linewidth=7, label="± deviation over structures")
         every = sorted({int(label) for rows in curves.values() for label in rows["labels"]})
         axes.set_xscale("log")
@@ -315,6 +339,7 @@ def few_shot(path: Path, curves: Mapping[str, pd.DataFrame], without: float, maj
         axes.grid(**GRID)
         axes.set_xlabel("labelled patterns of the structure, of single and of multiple hits each")
         axes.set_ylabel("right (%)")
+        begin_above_zero(axes, "y", start)
         axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), handlelength=2.5, labelspacing=0.8)
 
 
@@ -350,7 +375,8 @@ def conditions(path: Path, table: pd.DataFrame, controls: Collection[str]) -> No
                 y = place - half + (number + 0.5) * lane / group
                 style = _dots(styles[learner], learner in controls)
                 axes.plot(mine, np.full(len(mine), y), clip_on=False, zorder=3, **style)
-        _line_by_line(axes, names)
+        lowest = 100 * float(table[["accuracy", "majority_accuracy"]].min(axis=None))
+        _line_by_line(axes, names, lowest)
         handles = [
             Line2D([], [], **_dots(styles[learner], learner in controls), label=spoken(learner)) for learner in learners
         ]
@@ -359,8 +385,8 @@ def conditions(path: Path, table: pd.DataFrame, controls: Collection[str]) -> No
         axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.01, 1), handletextpad=0.3, borderaxespad=0)
 
 
-def _line_by_line(axes: Axes, labels: Sequence[str]) -> None:
-    """Accuracies [%] along x, a line for each label, from the top."""
+def _line_by_line(axes: Axes, labels: Sequence[str], lowest: float) -> None:
+    """Accuracies [%], none below `lowest`, along x, a line for each label, from the top."""
     axes.set_ylim(len(labels) - 0.5, -0.5)
     axes.set_yticks(range(len(labels)), labels)
     axes.set_xlim(right=100)
@@ -368,6 +394,12 @@ def _line_by_line(axes: Axes, labels: Sequence[str]) -> None:
     axes.set_axisbelow(True)
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("right (%)")
+    begin_above_zero(axes, "x", axis_start(lowest))
+
+
+def axis_start(lowest: float) -> float:
+    """Where an axis of per cent begins that holds this: at a ten, five or more below; at 0 where it is low."""
+    return max(0.0, 10 * float(np.floor((lowest - 5) / 10)))
 
 
 def _dots(style: Mapping[str, Any], hollow: bool) -> dict[str, Any]:
@@ -393,7 +425,7 @@ def per_structure(
     labels = [structure for _, structure in order]
     left, right = 0.3 + 0.073 * max(map(len, labels)), 0.35 + 0.075 * max(map(len, families))
     top, bottom = 0.35, 0.5
-    width, height = 8.0, 0.35 + 0.5 + 0.19 * len(order)
+    width, height = 8.0, top + bottom + 0.19 * max(len(order), 3)
     with drawing(path, (width, height)) as figure:
         box = (left / width, bottom / height, (width - left - right) / width, (height - top - bottom) / height)
         axes = figure.add_axes(box)
@@ -411,7 +443,8 @@ def per_structure(
             middle = start + (len(members) - 1) / 2
             axes.annotate(family, (1.02, middle), xycoords=("axes fraction", "data"), va="center", weight="bold")
             start += len(members)
-        _line_by_line(axes, labels)
+        lowest = 100 * min(float(rows["accuracy"].min()) for _, rows in learners)
+        _line_by_line(axes, labels, lowest)
         figure.legend(loc="upper left", bbox_to_anchor=(left / width, 1), ncols=2, borderaxespad=0.2, handletextpad=0.2)
 
 

@@ -16,6 +16,7 @@ from evaluate.twin import figures
 from evaluate.twin.contents import (
     ALL_FOLDS,
     CONTROL,
+    NO_FAMILY,
     embeddings_file,
     families_of,
     figure_names,
@@ -192,7 +193,8 @@ def _draw_evolution(files: RunFiles, config: RunConfig, encoder: str) -> None:
     embeddings, is_single = arrays["embeddings"], arrays["is_single"]
     epochs = len(embeddings)
     shown = list(dict.fromkeys((0, (epochs - 1) // 2, epochs - 1)))
-    panels = {f"epoch {epoch + 1} of {epochs}": places(embeddings[epoch], embeddings[-1]) for epoch in shown}
+    titles = {epoch: f"epoch {epoch + 1} of {epochs}" if epochs > 1 else "after training" for epoch in shown}
+    panels = {title: places(embeddings[epoch], embeddings[-1]) for epoch, title in titles.items()}
     kind = "principal component" if embeddings.shape[2] > 2 else "component"
     path = files.figure(f"twin_evolution_{encoder}.png")
     figures.evolution(path, panels, is_single, (f"{kind} 1", f"{kind} 2"))
@@ -231,8 +233,8 @@ def _draw_map(files: RunFiles, config: RunConfig, encoder: str) -> None:
     test = test.take(np.sort(chosen))
     there = set(test.structure)
     shown = families_of(config, [one for one in config.simulation.selected(condition) if one in there])
-    if (others := shown.pop("no family", None)) and len(others) <= len(figures.MARKERS):
-        shown["no family"] = others
+    if (others := shown.pop(NO_FAMILY, None)) and len(others) <= len(figures.MARKERS):
+        shown[NO_FAMILY] = others
     elif "" in shown:  # no families at all: a colour each
         shown = {structure: [structure] for structure in shown[""][: len(figures.MARKERS)]}
     figures.embedding_map(

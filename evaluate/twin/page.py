@@ -1,7 +1,7 @@
 """One self-contained page about the twin networks of a run."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from evaluate.config import RunConfig
 from evaluate.pages import write_page
+from evaluate.published import POSTER
 from evaluate.report import data_uri
 from evaluate.run_files import RunFiles
 from evaluate.twin.contents import (
@@ -26,7 +27,7 @@ from evaluate.twin.contents import (
     networks,
 )
 from evaluate.twin.illustrate import SHOTS, classifier_of, read_table, unseen_rows
-from evaluate.wording import THIN, duration, enumerated, number, percent, points, spoken
+from evaluate.wording import THIN, duration, enumerated, mean_and_deviation, number, percent, points, spoken
 from simulate.files import read_json
 from train.twin_config import NONE
 
@@ -63,6 +64,8 @@ class Told:
     """seeds"""
     best: bool = False
     """of its column"""
+    collapsed: int = 0
+    """of the seeds, those of which a training behind this tells nothing apart"""
 
     def __str__(self) -> str:
         return spread(self.mean, self.deviation)
@@ -76,8 +79,6 @@ class Headline:
     majority: float
     n_test: int
     n_structures: int
-    collapsed: int
-    """of its trainings"""
     labels: int | None
     """labelled patterns, of each answer: the most there are"""
     with_labels: Told | None
@@ -102,7 +103,7 @@ def build_page(files: RunFiles, config: RunConfig, output: Path) -> None:
     main = main_encoder(config)
     write_page(
         Path(__file__).parent / "page.html.j2",
-        (duration, enumerated, listed, number, percent, points, spoken, spread),
+        (duration, enumerated, listed, mean_and_deviation, number, percent, points, spoken, spread),
         output,
         config=config,
         twins=config.twinned,
@@ -125,6 +126,7 @@ def build_page(files: RunFiles, config: RunConfig, output: Path) -> None:
         n_random=config.simulation.random_phantoms,
         provenance={key: value for key, value in provenance.items() if key not in SHOWN_ELSEWHERE},
         training_seconds=provenance["training_seconds"],
+        poster=POSTER,
         published=PUBLISHED,
         published_shots=PUBLISHED_SHOTS,
     )
@@ -132,14 +134,13 @@ def build_page(files: RunFiles, config: RunConfig, output: Path) -> None:
 
 def spread(mean: float, deviation: float) -> str:
     """Two fractions in per cent: 59.9 ± 1.2"""
-    if np.isnan(mean):
-        return "–"
-    return f"{100 * mean:.1f}" + ("" if np.isnan(deviation) else f"{THIN}±{THIN}{100 * deviation:.1f}")
+    return mean_and_deviation(mean, deviation, f"{THIN}±{THIN}")
 
 
 def told(rows: pd.DataFrame) -> Told:
     """Of one row for each seed."""
-    return Told(float(rows["accuracy"].mean()), float(rows["accuracy"].std()), len(rows))
+    accuracy = rows["accuracy"]
+    return Told(float(accuracy.mean()), float(accuracy.std()), len(rows), collapsed=int(rows["collapsed"].sum()))
 
 
 def headline(table: pd.DataFrame, each: pd.DataFrame, config: RunConfig) -> Headline | None:
@@ -171,7 +172,6 @@ def headline(table: pd.DataFrame, each: pd.DataFrame, config: RunConfig) -> Head
         float(mine["majority_accuracy"].mean()),
         int(mine["n_test"].iloc[0]),
         int(mine["n_structures"].iloc[0]),
-        int(mine["collapsed"].sum()),
         most,
         None if most is None else told(shots[shots["labels"] == most]),
         None if settled.empty else told(settled),
@@ -239,8 +239,6 @@ class Row:
 
     name: str
     is_control: bool
-    collapsed: int
-    """trainings that collapsed"""
     cells: Mapping[Any, Told]
 
 
@@ -260,14 +258,12 @@ def _rows(rows: pd.DataFrame, config: RunConfig, column: str) -> list[Row]:
         cells = {}
         for value, seeds in mine.groupby(column, sort=False):
             cell = told(seeds)
-            cells[value] = Told(cell.mean, cell.deviation, cell.n, bool(cell.mean >= best[value] - ROUNDING))
-        # Each training, once: it is asked about several things.
-        collapsed = int(mine.groupby("seed")["collapsed"].max().sum())
-        found.append(Row(spoken(str(name)) + _trained(config, str(trained_on)), name in controls, collapsed, cells))
+            cells[value] = replace(cell, best=bool(cell.mean >= best[value] - ROUNDING))
+        found.append(Row(spoken(str(name)) + _trained(config, str(trained_on)), name in controls, cells))
     majority = rows.groupby(column)["majority_accuracy"].mean().dropna()
     if found:
         cells = {value: Told(float(share), np.nan, 1) for value, share in majority.items()}
-        found.append(Row("always the most frequent answer", True, 0, cells))
+        found.append(Row("always the most frequent answer", True, cells))
     return found
 
 
@@ -291,10 +287,10 @@ def shots_table(table: pd.DataFrame, config: RunConfig) -> tuple[list[int], dict
         for learner in learners(config, main_condition(config)):
             some = _few_shot(table, config, learner, classifier)
             cells = {
-                int(n): Told(float(seeds["accuracy"].mean()), float(seeds["deviation"].mean()), len(seeds))
+                int(n): replace(told(seeds), deviation=float(seeds["deviation"].mean()))
                 for n, seeds in some.groupby("labels")
             }
-            rows.append(Row(spoken(learner), learner in config.evaluation.twins.controls, 0, cells))
+            rows.append(Row(spoken(learner), learner in config.evaluation.twins.controls, cells))
         tables[classifier] = rows
     return labels, tables
 
