@@ -24,6 +24,7 @@ LOSS_CURVES: tuple[tuple[str, str, dict[str, Any]], ...] = (
 )
 """Column of history.csv, its name and its line."""
 
+
 def training_curves(
     path: Path, histories: Mapping[str, Mapping[int, pd.DataFrame]], majority: Mapping[str, float]
 ) -> None:

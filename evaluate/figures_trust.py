@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from evaluate.calibration import Reliability
-from evaluate.canvas import QUIET, begin_above_zero, drawing, series_styles
+from evaluate.canvas import QUIET, drawing, series_styles
 from evaluate.metrics import wilson_interval
 
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -50,11 +51,12 @@ def reliability(
     styles = _styles(before, baselines)
     bars = {id(curve): _intervals(curve) for curve in (*before.values(), *after.values())}
     low = min(float(min(c.confidence[0], bars[id(c)][0].min())) for c in (*before.values(), *after.values()))
-    low = np.floor(10 * low) / 10
+    low = float(np.floor(10 * low) / 10)
+    begins = f", from {100 * low:.0f}" if low else ""
     with drawing(path, (8, 3.4)) as figure:
         panels = figure.subplots(1, 2, sharey=True)
         figure.subplots_adjust(left=0.065, right=0.78, bottom=0.14, top=0.92, wspace=0.08)
-        panels[0].set_ylabel("accuracy (%)")
+        panels[0].set_ylabel(f"accuracy (%){begins}")
         for axes, title, curves in zip(panels, ("as trained", "temperature scaled"), (before, after), strict=True):
             axes.plot([0, 100], [0, 100], color=QUIET, linestyle=":", linewidth=1, label="calibrated")
             for model, curve in curves.items():
@@ -63,13 +65,13 @@ def reliability(
                 lower, upper = bars[id(curve)]
                 axes.vlines(x, 100 * lower, 100 * upper, color=styles[model]["color"], linewidth=0.8, alpha=0.6)
             axes.set_title(title, loc="left", weight="bold")
-            axes.set_xlabel("confidence (%)")
+            axes.set_xlabel(f"confidence (%){begins}")
             axes.set_xlim(100 * low, 101)
             axes.set_ylim(100 * low, 101)
             axes.set_aspect("equal")
             axes.grid(color="#e3e7eb", linewidth=0.6)
-            begin_above_zero(axes, "x", 100 * low)
-        begin_above_zero(panels[0], "y", 100 * low)
+            axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+            axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
         panels[1].plot([], [], color=QUIET, linewidth=0.8, label="95 % interval of a bin")
         panels[1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5), handlelength=3, fontsize=8)
 

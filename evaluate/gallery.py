@@ -20,6 +20,9 @@ WIDTH = 2048
 LEFT, TOP, BOTTOM, GAP, GROUP_GAP = 250, 110, 160, 8, 24
 """Margins and distances [pixels in the file]."""
 
+IN_PHOTONS = "photons per pixel; in a corner, all of the pattern"
+"""What colours, and the number in a corner, say of counts."""
+
 FAINTEST_COUNT = 0.3
 """Photons drawn as nothing; read noise would otherwise look like signal on a logarithmic scale."""
 
@@ -84,7 +87,7 @@ def gallery(
             x = LEFT + column * group
             particles = {0: "no particle", 1: "1 particle"}.get(multiplicity, f"{multiplicity} particles")
             write(x + (group - GROUP_GAP - GAP) / 2, 14, particles, ha="center", va="top", size=12, weight="bold")
-            for place, condition in enumerate(conditions):
+            for place, condition in enumerate(conditions if side_by_side > 1 else ()):
                 write(x + place * step + panel / 2, TOP - 8, condition.name, ha="center", va="bottom", size=11)
         for row, structure in enumerate(structures):
             y = TOP + row * step
@@ -103,8 +106,8 @@ def gallery(
             figure.colorbar(
                 ScalarMappable(condition.norm, PATTERN_COLORS), cax=bar, orientation="horizontal", extend="both"
             )
-            kind = "expected photons" if condition.counted is None else "photons"
-            bar.set_xlabel(f"{condition.name}: {kind} per pixel", size=11)
+            kind = "expected photons per pixel" if condition.counted is None else IN_PHOTONS
+            bar.set_xlabel(f"{condition.name}: {kind}", size=11)
             bar.tick_params(labelsize=10)
 
 

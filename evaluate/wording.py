@@ -16,7 +16,7 @@ LEAST = 1e-6
 
 
 def hundredths(fraction: float) -> str:
-    """A measured fraction in per cent, without the sign: 63.8; 0.25; 99.998. Only none is 0.0, and only all are 100.0."""
+    """A measured fraction in per cent, without the sign: 63.8; 0.25; 99.998. None alone is 0.0, and all alone 100.0."""
     if math.isnan(fraction):
         return "–"
     if fraction in (0, 1) or 0.00995 <= fraction < 0.9995:

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from evaluate.config import RunConfig
 from evaluate.run_files import RunFiles
-from evaluate.twin import figures
+from evaluate.twin import figures, figures_embedded
 from evaluate.twin.contents import (
     ALL_FOLDS,
     CONTROL,
@@ -197,7 +197,7 @@ def _draw_evolution(files: RunFiles, config: RunConfig, encoder: str) -> None:
     panels = {title: places(embeddings[epoch], embeddings[-1]) for epoch, title in titles.items()}
     kind = "principal component" if embeddings.shape[2] > 2 else "component"
     path = files.figure(f"twin_evolution_{encoder}.png")
-    figures.evolution(path, panels, is_single, (f"{kind} 1", f"{kind} 2"))
+    figures_embedded.evolution(path, panels, is_single, (f"{kind} 1", f"{kind} 2"))
 
 
 def places(embeddings: NDArray[np.floating], reference: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -233,11 +233,11 @@ def _draw_map(files: RunFiles, config: RunConfig, encoder: str) -> None:
     test = test.take(np.sort(chosen))
     there = set(test.structure)
     shown = families_of(config, [one for one in config.simulation.selected(condition) if one in there])
-    if (others := shown.pop(NO_FAMILY, None)) and len(others) <= len(figures.MARKERS):
+    if (others := shown.pop(NO_FAMILY, None)) and len(others) <= len(figures_embedded.MARKERS):
         shown[NO_FAMILY] = others
     elif "" in shown:  # no families at all: a colour each
-        shown = {structure: [structure] for structure in shown[""][: len(figures.MARKERS)]}
-    figures.embedding_map(
+        shown = {structure: [structure] for structure in shown[""][: len(figures_embedded.MARKERS)]}
+    figures_embedded.embedding_map(
         files.figure(f"twin_map_{encoder}.png"),
         map_of(test.embeddings),
         test.hit_multiplicity,
@@ -272,7 +272,7 @@ def _draw_unseen(files: RunFiles, config: RunConfig, main: str, table: pd.DataFr
         None if control is None else (control, each[_of(each, config, control)]),
     )
     dataset = open_dataset(files.dataset(condition))
-    figures.gallery(
+    figures_embedded.gallery(
         files.figure("twin_gallery.png"), _gallery_rows(dataset, answers[main]), dataset.record != "expected"
     )
 
@@ -289,9 +289,9 @@ def few_shot_rows(table: pd.DataFrame, config: RunConfig, learner: str, classifi
     return rows.groupby("labels")[["accuracy", "deviation"]].mean().reset_index()
 
 
-def _gallery_rows(dataset: Dataset, said: Scored) -> dict[str, list[figures.Shown]]:
+def _gallery_rows(dataset: Dataset, said: Scored) -> dict[str, list[figures_embedded.Shown]]:
     right = (said.scores > 0) == said.is_single
-    n = 2 * figures.ACROSS
+    n = 2 * figures_embedded.ACROSS
     shuffled = np.random.default_rng(SEED).permutation(np.flatnonzero(right))[:n]
     wrong = np.flatnonzero(~right)
     surest = wrong[np.argsort(-np.abs(said.scores[wrong]), kind="stable")][:n]
@@ -301,7 +301,7 @@ def _gallery_rows(dataset: Dataset, said: Scored) -> dict[str, list[figures.Show
     }
 
 
-def _shown(dataset: Dataset, said: Scored, which: Sequence[int] | NDArray[np.int64]) -> list[figures.Shown]:
+def _shown(dataset: Dataset, said: Scored, which: Sequence[int] | NDArray[np.int64]) -> list[figures_embedded.Shown]:
     start = dataset.splits["validation"].start
     shown = []
     for index in which:
@@ -309,5 +309,7 @@ def _shown(dataset: Dataset, said: Scored, which: Sequence[int] | NDArray[np.int
         pattern = dataset.read(slice(row, row + 1))[0].copy()
         pattern[dataset.mask] = np.nan
         p_single = float(probability(said.scores[index]))
-        shown.append(figures.Shown(pattern, p_single, int(said.hit_multiplicity[index]), str(said.structure[index])))
+        shown.append(
+            figures_embedded.Shown(pattern, p_single, int(said.hit_multiplicity[index]), str(said.structure[index]))
+        )
     return shown

@@ -72,7 +72,9 @@ def test_overview_has_a_panel_for_every_class_and_condition(drawn: list[Figure],
     assert len(drawn[0].axes) == 3 * 2 * 2 + 2  # a colour bar each
     assert [texts.count(word) for word in ("1 particle", "2 particles", "clean", "noisy", "b")] == [1, 1, 2, 2, 1]
     labels = [axes.get_xlabel() for axes in drawn[0].axes if not axes.get_images()]
-    assert labels == ["clean: expected photons per pixel", "noisy: photons per pixel"]
+    assert labels == [
+        *("clean: expected photons per pixel", "noisy: photons per pixel; in a corner, all of the pattern"),
+    ]
 
 
 def test_photons_are_written_into_counted_patterns_only(drawn: list[Figure], tmp_path: Path) -> None:
@@ -152,20 +154,32 @@ def test_photons_are_shares_of_each_multiplicity(drawn: list[Figure], tmp_path: 
     edges = np.array([0.0, 1, 10, 100, 1000, 10000])
     counts = {m: np.array(n) for m, n in {0: [1, 0, 3, 0, 0], 1: [0, 0, 1, 1, 0], 2: [0, 0, 0, 6, 0]}.items()}
     figures.photons_per_pattern(tmp_path / "photons.svg", edges, counts, expected=False)
-    axes = drawn[0].axes[0]
-    outlines = [patch.get_data() for patch in axes.patches if not patch.get_fill()]
+    outlines = [patch.get_data() for axes in drawn[0].axes for patch in axes.patches if not patch.get_fill()]
     assert [list(data.values) for data in outlines] == [[75, 0], [50, 50], [0, 100]]
     assert all(list(data.edges) == [10, 100, 1000] for data in outlines)  # no farther than there are patterns
-    texts = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert texts == ["no particle\n(25 % below 1)", "1 particle", "2 particles"]
-    assert (axes.get_xscale(), axes.get_xlabel()) == ("log", "photons in a pattern")
+    texts = [[text.get_text() for text in axes.texts] for axes in drawn[0].axes]
+    assert texts == [["no particle\n(25 % below 1)"], ["1 particle"], ["2 particles"]]
+    assert len({(axes.get_xlim(), axes.get_ylim()) for axes in drawn[0].axes}) == 1  # or they could not be compared
+    last = drawn[0].axes[-1]
+    assert (last.get_xscale(), last.get_xlabel()) == ("log", "photons in a pattern")
 
 
-def test_patterns_without_photons_are_told_in_the_legend(drawn: list[Figure], tmp_path: Path) -> None:
+def test_patterns_without_photons_are_told_in_words(drawn: list[Figure], tmp_path: Path) -> None:
     figures.photons_per_pattern(tmp_path / "photons.svg", np.array([0.0, 1.0]), {1: np.array([7])}, expected=True)
     axes = drawn[0].axes[0]
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["1 particle\n(100 % below 1)"]
+    assert [text.get_text() for text in axes.texts] == ["1 particle\n(100 % below 1)"]
     assert not axes.patches
+
+
+def test_an_axis_that_does_not_begin_at_nought_is_broken_and_says_so() -> None:
+    for low, label, strokes in ((0, "right (%)", 0), (80, "right (%), from 80", 2)):
+        axes = Figure().add_subplot()
+        axes.set_xlabel("right (%)")
+        axes.set_xlim(right=100)
+        canvas.begin_above_zero(axes, "x", low)
+        assert (axes.get_xlabel(), axes.get_xlim()[1]) == (label, 100)
+        assert len(axes.lines) == strokes
+        assert not strokes or axes.get_xlim()[0] == low
 
 
 @pytest.mark.parametrize("suffix", ["svg", "png"])

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from evaluate import canvas, figures_trust
 from evaluate.calibration import Reliability
+from evaluate.metrics import wilson_interval
 
 
 @pytest.fixture
@@ -33,8 +34,15 @@ def test_reliability_has_a_line_for_every_model_before_and_after(drawn: list[Fig
     figures_trust.reliability(tmp_path / "reliability.svg", before, after, baselines=["total_intensity"])
     assert (tmp_path / "reliability.svg").stat().st_size > 5000
     for axes, curves in zip(drawn[0].axes, (before, after), strict=True):
-        assert axes.get_xlim()[0] == axes.get_ylim()[0] == pytest.approx(50)
-        diagonal, *lines = axes.lines
+        # The lowest end of an interval: Wilson's of a half of five is 0.15 to 0.85, see test_metrics.py.
+        assert axes.get_xlim()[0] == axes.get_ylim()[0] == pytest.approx(10)
+        diagonal, *lines = [line for line in axes.lines if len(line.get_xdata())]
+        bars = [bar.get_segments() for bar in axes.collections]
+        assert len(bars) == len(curves)
+        for drawn_bars, curve in zip(bars, curves.values(), strict=True):
+            expected = [wilson_interval(right, n) for right, n in zip(curve.accuracy, curve.n, strict=True)]
+            np.testing.assert_allclose([segment[:, 1] / 100 for segment in drawn_bars], expected)
+            np.testing.assert_allclose([segment[0, 0] / 100 for segment in drawn_bars], curve.confidence)
         assert list(diagonal.get_xdata()) == list(diagonal.get_ydata())
         for line, (model, curve) in zip(lines, curves.items(), strict=True):
             assert line.get_label() == model.replace("_", " ")
@@ -61,5 +69,19 @@ def test_purity_is_drawn_against_yield_with_the_chosen_points(drawn: list[Figure
     np.testing.assert_allclose(point.get_xydata(), [[5, 0.96]])
     assert np.isnan(missing.get_xydata()).all()
     assert [text.get_text() for text in axes.get_legend().get_texts()] == [
-        *("all patterns kept", "late3", "late10", "chosen on validation")
+        *("all patterns kept: 30 %,\nbelow this axis", "late3", "late10", "chosen on validation")
     ]
+    assert axes.get_ylim()[0] == 0.8
+    assert axes.get_ylabel().endswith("from 80")
+
+
+@pytest.mark.parametrize(
+    ("reached", "highest", "lowest"),
+    [
+        *(([0.95, 0.99], [1.0], 0.8), ([0.78], [1.0], 0.7), ([], [0.55, 0.999], 0.5), ([], [0.3], 0.7 * 0.25)),
+    ],
+)
+def test_the_axis_of_purity_begins_where_selection_does(
+    reached: list[float], highest: list[float], lowest: float
+) -> None:
+    assert figures_trust.lowest_purity(reached, highest, 0.25) == pytest.approx(lowest)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from evaluate.wording import duration, enumerated, number, percent, points, size, spoken
+from evaluate.wording import duration, enumerated, exact_percent, hundredths, mean_and_deviation, number, percent, points, size, spoken
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,30 @@ def test_units() -> None:
     ]
     assert [duration(s) for s in (0.1234, 64, 125, 7510)] == [
         *("0.123\u202fs", "64\u202fs", "2\u202fmin", "2\u202fh 5\u202fmin"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fraction", "text"),
+    [
+        *((0, "0.0"), (1, "100.0"), (0.0005, "0.05"), (1 / 400, "0.25"), (0.00998, "1.0"), (0.6376, "63.8")),
+        *((0.99949, "99.9"), (0.9996, "99.96"), (43_999 / 44_000, "99.998"), (1e-8, "<0.0001"), (1 - 1e-8, ">99.9999")),
+    ],
+)
+def test_only_none_is_nought_and_only_all_are_a_hundred(fraction: float, text: str) -> None:
+    assert hundredths(fraction) == text
+    assert percent(fraction) == f"{text}\u202f%"
+
+
+def test_what_was_set_keeps_its_digits() -> None:
+    assert [exact_percent(x) for x in (0.0005, 0.05, 0.00125, 1)] == [
+        *("0.05\u202f%", "5\u202f%", "0.125\u202f%", "100\u202f%"),
+    ]
+
+
+def test_a_deviation_stands_behind_its_mean() -> None:
+    assert [mean_and_deviation(*of) for of in ((0.599, 0.012), (0.5, float("nan")), (float("nan"), 0.1))] == [
+        *("59.9 ± 1.2", "50.0", "–"),
     ]
 
 
