@@ -221,7 +221,7 @@ def _line_by_line(axes: Axes, labels: Sequence[str], lowest: float) -> None:
 
 def axis_start(lowest: float) -> float:
     """Where an axis of per cent begins that holds this: at a ten, five or more below; at 0 where it is low."""
-    return max(0.0, 10 * float(np.floor((lowest - 5) / 10)))
+    return max(0.0, 10 * float(np.floor(round(lowest - 5, 6) / 10)))
 
 
 def _dots(style: Mapping[str, Any], hollow: bool) -> dict[str, Any]:

@@ -192,6 +192,9 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFiles, Ru
             predictions = predict_splits(answer, open_dataset(files.dataset(other)), ("test",))
             write_predictions(predictions, files.predictions(condition, model, seed, other))
     provenance = {
+        "date": "2026-01-02 03:04 UTC",
+        "commit": "unknown: the code is no git checkout",
+        "host": "A chip, 2 cores",
         "config_digest": "c0ffee00",
         "config": config.model_dump(mode="json"),
         "structures": [{"id": "ball"}, {"id": "9xyz"}],

@@ -1,6 +1,7 @@
 """What a run took, from benchmarks made by hand; and what another will take."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import yaml
 
 from evaluate import estimate, work
 from evaluate.config import load_config
-from evaluate.cost import COLUMNS, by_rule, read_jobs, write_cost
+from evaluate.cost import COLUMNS, by_rule, elapsed, read_jobs, write_cost
 from evaluate.run_files import RunFiles
 
 HEADER = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
@@ -35,7 +36,7 @@ CONFIG = {
 PROVENANCE = {"config_digest": "c0ffee", "versions": {"numpy": "9.8.7"}}
 
 
-def benchmark(folder: Path, job: str, seconds: float, cpu_time: float | str, **own: float) -> None:
+def benchmark(folder: Path, job: str, seconds: float, cpu_time: float | str, **own: float | str) -> None:
     """What Snakemake says of a job, 100 MiB at most, and what the job says itself."""
     path = folder / f"{job}.tsv"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -80,6 +81,42 @@ def test_rules_add_up(benchmarks):
     assert (total["peak_memory_gb"], total["longest_hours"]) == (3, 1)
     assert rules["cpu_share"].sum() == pytest.approx(1)
     assert list(table["gpu_share"]) == [1, 0, 0, 1]
+
+
+def test_elapsed_time_counts_every_second_once():
+    """10 to 30, 20 to 25 and 28 to 40 overlap; 100 to 101 comes after a pause: 31 s, however the jobs are ordered."""
+    jobs = pd.DataFrame({"ended": [40.0, 25, 101, 30], "wall_s": [12.0, 5, 1, 20]})
+    assert elapsed(jobs) == pytest.approx(31)
+    assert elapsed(jobs.iloc[::-1]) == pytest.approx(31)
+    seconds = np.zeros(1100, bool)
+    for end, length in zip(jobs["ended"], jobs["wall_s"], strict=True):
+        seconds[round(10 * (end - length)) : round(10 * end)] = True
+    assert seconds.sum() / 10 == pytest.approx(31)
+
+
+def test_elapsed_time_is_unknown_where_one_job_does_not_say_when_it_ended(benchmarks):
+    assert by_rule(read_jobs(benchmarks))["elapsed_hours"].isna().all()
+    for job, end in (("train/noisy/late10-d0.2-seed0", 10_000), ("train/noisy/other-seed0", 9_000)):
+        own = json.loads((benchmarks / f"{job}.json").read_text())
+        (benchmarks / f"{job}.json").write_text(json.dumps(own | {"ended": end}))
+    table = by_rule(read_jobs(benchmarks)).set_index("rule")
+    assert table.loc["train", "elapsed_hours"] == pytest.approx(1)  # from 6,400 to 10,000 s, the other one within it
+    assert np.isnan(table.loc["total", "elapsed_hours"])
+
+
+def test_bars_are_as_long_as_their_share_of_the_longest(tmp_path):
+    config = load_config(CONFIG | {"results_dir": str(tmp_path)})
+    files = RunFiles(config.folder)
+    for job, seconds, end in (("train/noisy/late10-seed0", 80, 100.0), ("volume/shell-q0.39", 20, 120.0)):
+        own = {"cpu_seconds": seconds, "peak_bytes": 2e9, "written_bytes": 4e6, "ended": end, "host": "A chip, 2 cores"}
+        benchmark(files.benchmarks, job, seconds, 1.0, **own)
+    write_cost(files, config, PROVENANCE | {"date": "2026-01-01 00:00 UTC", "commit": "beef"})
+    page = files.cost_page.read_text()
+    volume = page[page.index('<th scope="row">volume</th>') :]
+    assert re.findall(r"--share: ([\d.]+)%", volume[: volume.index("</tr>")]) == ["25.0", "25.0"]
+    for fact in ("elapsed", "<b>2\u202fmin</b>elapsed", "A chip, 2 cores", "2026-01-01 00:00 UTC", "beef"):
+        assert fact in page, fact
+    assert pd.read_csv(files.cost).set_index("rule").loc["total", "elapsed_hours"] == pytest.approx(100 / 3600)
 
 
 def test_without_a_gpu_there_are_no_shares_of_one(tmp_path):

@@ -285,7 +285,7 @@ def test_whatever_a_dataset_adds_is_stated(finished_run: Run, tmp_path: Path) ->
     noisy["background"] = {"flat_photons": 0.01, "radial_photons": 0.5, "radial_radius_pixels": 20}
     noisy["detector"] |= {"model": "pnccd", "binning": 8, "pixel_size_um": 75, "missing": "half"}
     noisy["readout"] |= {"gain_spread": 0.02, "saturation_photons": 1000, "adu_per_photon": 40}
-    noisy["readout"] |= {"hot_fraction": 0.001, "dead_fraction": 0.005}
+    noisy["readout"] |= {"hot_fraction": 0.0005, "dead_fraction": 0.005}
     noisy["placement"] = "surface_contact"
     settings["simulation"]["structures"][0]["hydration_angstrom"] = 3.0
     del settings["evaluation"]  # no photon curve or limit of such datasets
@@ -303,7 +303,7 @@ def test_whatever_a_dataset_adds_is_stated(finished_run: Run, tmp_path: Path) ->
         *("× gamma, mean 1, σ = 0.4", "0.01 + 0.5 exp(−r / 20 pixels), with the pulse"),
         *("pnccd, nominal panels and gaps", "8 × 8 native pixels in one", "half of the detector missing"),
         *("gains: σ = 2 %", "saturates at 1,000 photons", "whole ADUs, 40 a photon"),
-        *("0.1\u202f% of pixels hot, 10 photons too many", "0.5\u202f% of pixels dead, in no mask"),
+        *("0.05\u202f% of pixels hot, 10 photons too many", "0.5\u202f% of pixels dead, in no mask"),
         *(
             "touch as molecules, their atoms 4 Å apart",
             "A layer of water surrounds ball; other solvent is not included",
@@ -353,9 +353,97 @@ def test_mistakes_are_named(page: Page) -> None:
     assert "ball is taken for 9xyz in 50.0\u202f%; 2 particles for 1 in 50.0\u202f% of such patterns." in page.text
 
 
+def test_everything_taken_for_something_else_is_in_a_table(source: str) -> None:
+    """Of noise-free late10 from seed 3: four times two balls, called one 9xyz; of eight balls, and of eight pairs."""
+    heads = ["what it was", "taken for", "patterns", "of such"]
+    for of, rows in (
+        ("structures", [["ball", "9xyz", "4", "50.0\u202f%"]]),
+        ("numbers of particles", [["2", "1", "4", "50.0\u202f%"]]),
+        ("classes", [["2 × ball", "1 × 9xyz", "4", "100.0\u202f%"]]),
+    ):
+        assert table_rows(source, f"What is taken for what, {of}, clean") == [heads, *rows]
+        assert table_rows(source, f"What is taken for what, {of}, noisy") == [heads, ["–", "–", "0", "–"]]
+
+
+def test_the_poster_is_cited_before_its_figures(source: str, page: Page) -> None:
+    assert f"“The poster”, here and below: {published.POSTER}." in page.text
+    assert "Eric Florin and Chun Hong Yoon" in published.POSTER
+    assert source.index('<p id="poster">') < source.index("the poster’s recipe") < source.index("its table 1")
+
+
+def test_recipes_stand_in_a_table_beside_the_posters(source: str) -> None:
+    rows = {row[0]: row[1:] for row in table_rows(source, "Networks and recipes")}
+    assert rows["setting"] == ["late10", "late10_he", "azimuthal", "the poster’s recipe"]
+    assert rows["initialisation"] == ["torch", "he", "torch", "torch"]
+    assert rows["seeds"] == ["3, 5", "3", "3", ""]
+    assert set(rows) == {"setting", "network", "initialisation", "trained on", "seeds", "time of all trainings"}
+    assert "<strong>he</strong>" in source
+    assert "<strong>torch</strong>" not in source
+    assert "learning rate 0.001" in source  # the same in all
+
+
+def test_contents_stay_beside_the_page_and_all_but_the_first_dataset_are_folded(source: str, page: Page) -> None:
+    body = source[source.index("<body") :]
+    assert body.index("<nav") < body.index("<header>")  # not in a part that scrolls away with its end
+    nav = body[: body.index("</nav>")]
+    sections = re.findall(r'<section id="(\w+)">\n(?:{[^}]*}\n)?<h2>', source)
+    assert set(re.findall(r'href="#(\w+)"', nav)) == {"top", *sections}
+    folds = re.findall(r'<section id="dataset-(\w+)">\n<details( open)?>', source)
+    assert folds == [("clean", " open"), ("noisy", ""), ("dim", "")]
+
+
+def test_what_has_a_single_answer_is_no_question(finished_run: Run, tmp_path: Path) -> None:
+    """Of one structure, which it is; no figure, column or tile of that."""
+    files, config = finished_run
+    settings = config.model_dump(mode="json")
+    settings["simulation"]["structures"] = settings["simulation"]["structures"][:1]
+    del settings["evaluation"]
+    build_report(files.folder, load_config(settings), tmp_path / "report.html")
+    source = (tmp_path / "report.html").read_text()
+    assert "Confusion matrix of structures" not in source
+    assert "Confusion matrix of all classes" not in source
+    assert "Confusion matrix of hit multiplicities" in source
+    assert table_rows(source, "Accuracies on clean")[0] == [
+        *("model", "both right", "number of particles", "single or multiple", "parameters"),
+    ]
+    assert table_rows(source, "Results by class, clean")[0] == ["structure", "1 particle", "2 particles"]
+    assert table_rows(source, "Calibration and selection on clean")[0][1:3] == [
+        *("calibration error: number", "one particle or not"),
+    ]
+    names = re.findall(r'<div class="tile"><b>[^<]*</b>([^<]*)<', source)
+    assert set(names) == {"both right", "number of particles", "single or multiple hit"}
+    widths = {len(row) for row in table_rows(source, "Accuracies on noisy")}
+    assert len(widths) == 1
+
+
+def test_figures_of_one_class_are_not_drawn(finished_run: Run) -> None:
+    settings = finished_run[1].model_dump(mode="json")
+    del settings["evaluation"]
+    plan = settings["simulation"]["plan"]
+    for structures, multiplicities, kinds in (
+        (2, [1, 2], {"reliability_count", "reliability_particle", "selection", "structures", "counts", "both"}),
+        (1, [1, 2], {"reliability_count", "selection", "counts"}),
+        (2, [1], {"reliability_particle", "structures"}),
+        (2, [0, 1], {"reliability_count", "reliability_particle", "selection", "structures", "counts"}),
+        (2, [2, 3], {"reliability_count", "reliability_particle", "structures", "counts", "both"}),
+        (1, [1], set()),
+    ):
+        some = finished_run[1].model_dump(mode="json")["simulation"]["structures"][:structures]
+        changed = settings | {
+            "simulation": settings["simulation"]
+            | {"structures": some, "plan": plan | {"hit_multiplicities": multiplicities}}
+        }
+        names = figure_names(load_config(changed))
+        found = {name.removesuffix("_clean.svg") for name in names if name.endswith("_clean.svg")}
+        assert found - {"training", "photons"} == kinds, (structures, multiplicities)
+
+
 def test_provenance_is_stated(page: Page, finished_run: Run) -> None:
     files, _ = finished_run
     for fact in (
+        "2026-01-02 03:04 UTC",
+        "unknown: the code is no git checkout",
+        "A chip, 2 cores",
         "c0ffee00",
         "9.8.7",
         "cpu, 2 threads; NVIDIA X",

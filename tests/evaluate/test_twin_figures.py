@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from evaluate.canvas import BLUE, ORANGE
 from evaluate.config import RunConfig, load_config
 from evaluate.run_files import RunFiles
-from evaluate.twin import contents, figures, illustrate
+from evaluate.twin import contents, figures, figures_embedded, illustrate
 from evaluate.twin.contents import CONTROL, embeddings_file, figure_names, twin_folder
 from evaluate.twin.controls import CONTROLS
 from evaluate.twin.embedded import Embedded, write_embedded, write_known
@@ -139,7 +139,7 @@ def write_run(files: RunFiles, table: pd.DataFrame) -> None:
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     """Every figure in SVG and the gallery, after it was drawn."""
-    return watch_drawing(monkeypatch, figures)
+    return watch_drawing(monkeypatch, figures, figures_embedded)
 
 
 def test_names_follow_from_the_config() -> None:
@@ -177,14 +177,14 @@ def test_the_main_encoder_is_ours_else_the_first_that_is_no_grid() -> None:
 def test_grid_writes_the_means_of_the_table_and_marks_collapsed_cells(drawn: list[Figure], tmp_path: Path) -> None:
     tables = illustrate.grid_tables(twin_table(), twin_config(), "grid")
     figures.grid(tmp_path / "grid.svg", *tables)
-    held_out, triplets = drawn[0].axes[:2]
+    held_out, _, triplets, _ = drawn[0].axes  # a colour bar each
     cells = [{text.get_position(): text.get_text() for text in axes.texts} for axes in (held_out, triplets)]
     assert cells[0] == {(0, 0): "61.0", (1, 0): "71.0", (0, 1): "81.0", (1, 1): "91.0 ×"}
     assert cells[1] == {(0, 0): "90.0", (1, 0): "80.0", (0, 1): "70.0", (1, 1): "60.0 ×"}
     assert [label.get_text() for label in held_out.get_yticklabels()] == ["2", "8"]
     assert [label.get_text() for label in held_out.get_xticklabels()] == ["0", "0.5"]
     scales = [axes.get_images()[0].get_clim() for axes in (held_out, triplets)]
-    assert scales == [(50, 100)] * 2
+    assert scales == [(61, 91), (60, 90)]  # whole per cent around its own
 
 
 def test_conditions_have_a_dot_for_every_seed(drawn: list[Figure], tmp_path: Path) -> None:
@@ -207,9 +207,15 @@ def test_per_structure_goes_by_family(drawn: list[Figure], tmp_path: Path) -> No
     axes = drawn[0].axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["ball", "ring", "rod"]
     assert [text.get_text() for text in axes.texts] == ["round", "long"]
-    lines = [line for line in axes.lines if line.get_marker() != "None"]
+    lines = [line for line in axes.lines if not str(line.get_label()).startswith("_")]
     dots = {line.get_label(): {tuple(xy) for xy in line.get_xydata().round(6)} for line in lines}
     assert dots == {"ours": {(95, 0), (96, 1), (85, 2)}, "pixels": {(55, 0), (56, 1), (45, 2)}}
+    assert (axes.get_xlim(), axes.get_xlabel()) == ((40, 100), "right (%), from 40")
+
+
+@pytest.mark.parametrize(("lowest", "start"), [(97.2, 90), (95, 90), (94.9, 80), (12, 0), (3, 0)])
+def test_axes_of_accuracy_begin_at_a_ten(lowest: float, start: float) -> None:
+    assert figures.axis_start(lowest) == start
 
 
 def test_few_shot_has_a_line_a_classifier_and_one_without_labels(drawn: list[Figure], tmp_path: Path) -> None:
@@ -221,6 +227,9 @@ def test_few_shot_has_a_line_a_classifier_and_one_without_labels(drawn: list[Fig
     assert lines["centroid"] == [86, 87]
     assert lines["without labels"] == [92, 92]
     assert drawn[0].axes[0].get_xscale() == "log"
+    assert drawn[0].axes[0].get_ylim() == (70, 100)  # a deviation of 10 below 86
+    legend = [text.get_text() for text in drawn[0].axes[0].get_legend().get_texts()]
+    assert "always the more frequent answer\n(50.0 %, below this axis)" in legend
 
 
 def test_roc_curve_is_that_of_every_threshold() -> None:
@@ -335,7 +344,7 @@ def test_the_gallery_shows_the_surest_mistakes(run: tuple[RunFiles, RunConfig]) 
 def coloured(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     """Every figure in colour, while it is drawn."""
     seen: list[Figure] = []
-    original = figures.colour_drawing
+    original = figures_embedded.colour_drawing
 
     @contextmanager
     def drawing(path: Path, inches: tuple[float, float]) -> Iterator[Figure]:
@@ -343,13 +352,13 @@ def coloured(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
             seen.append(figure)
             yield figure
 
-    monkeypatch.setattr(figures, "colour_drawing", drawing)
+    monkeypatch.setattr(figures_embedded, "colour_drawing", drawing)
     return seen
 
 
 def test_evolution_draws_every_pattern_in_its_colour(coloured: list[Figure], tmp_path: Path) -> None:
     places, is_single = np.arange(8.0).reshape(4, 2), np.array([True, False, True, True])
-    figures.evolution(tmp_path / "e.png", {"epoch 1": places, "epoch 9": -places}, is_single, ("x", "y"))
+    figures_embedded.evolution(tmp_path / "e.png", {"epoch 1": places, "epoch 9": -places}, is_single, ("x", "y"))
     assert [axes.get_title(loc="left") for axes in coloured[0].axes] == ["epoch 1", "epoch 9"]
     dots = coloured[0].axes[0].collections[0]
     found = {tuple(place): to_hex(color) for place, color in zip(dots.get_offsets(), dots.get_facecolor(), strict=True)}
@@ -359,9 +368,28 @@ def test_evolution_draws_every_pattern_in_its_colour(coloured: list[Figure], tmp
 def test_the_map_has_a_colour_a_family_and_a_marker_a_structure(coloured: list[Figure], tmp_path: Path) -> None:
     structure = np.array(["ball", "ring", "rod", "cage"])
     families = {"round": ["ball", "ring"], "long": ["rod"]}
-    figures.embedding_map(tmp_path / "m.png", np.eye(4)[:, :2], np.array([1, 2, 1, 3]), structure, families)
+    figures_embedded.embedding_map(tmp_path / "m.png", np.eye(4)[:, :2], np.array([1, 2, 1, 3]), structure, families)
     legend = [text.get_text() for text in coloured[0].legends[0].get_texts()]
     assert legend == ["round", "ball", "ring", "long", "rod", "all others"]
-    styles = figures._family_styles(families)
+    styles = figures_embedded._family_styles(families)
     assert styles["ball"]["color"] == styles["ring"]["color"] != styles["rod"]["color"]
-    assert styles["ball"]["marker"] != styles["ring"]["marker"]
+
+
+def test_no_two_structures_of_the_map_look_alike() -> None:
+    """Those of no family have nothing in common: a colour each; a marker each for all, as long as there are."""
+    families = {"spikes": ["open", "closed"], contents.NO_FAMILY: ["globule", "ring", "shell"]}
+    styles = figures_embedded._family_styles(families)
+    assert len({style["marker"] for style in styles.values()}) == 5
+    assert len({style["color"] for style in styles.values()}) == 4
+    assert styles["open"]["color"] == styles["closed"]["color"]
+
+
+def test_a_single_epoch_is_not_counted(coloured: list[Figure], run: tuple[RunFiles, RunConfig]) -> None:
+    files, config = run
+    folder = twin_folder(files, illustrate.first_training(config, "ours"))
+    for epochs, titles in ((1, ["after training"]), (3, ["epoch 1 of 3", "epoch 2 of 3", "epoch 3 of 3"])):
+        embeddings = np.random.default_rng(0).normal(size=(epochs, 30, 8)).astype(np.float32)
+        np.savez(folder / "evolution.npz", embeddings=embeddings, is_single=np.arange(30) % 2 == 0)
+        files.figure("").mkdir(exist_ok=True)
+        illustrate._draw_evolution(files, config, "ours")
+        assert [axes.get_title(loc="left") for axes in coloured[-1].axes] == titles

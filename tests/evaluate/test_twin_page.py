@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from evaluate.published import POSTER
 from evaluate.run_files import RunFiles
 from evaluate.twin.contents import figure_names
 from evaluate.twin.page import beaten, build_page, headline, spread
@@ -183,7 +184,35 @@ def test_collapsed_trainings_are_counted_once() -> None:
     table = twin_table(row(seed=2, accuracy=0.5, collapsed=1), row(seed=2, condition="clear", collapsed=1))
     found = headline(table, structures_table(), twin_config())
     assert found is not None
-    assert (found.collapsed, found.told.n) == (1, 3)
+    assert (found.told.collapsed, found.told.n) == (1, 3)
+
+
+def test_a_collapsed_training_is_told_beside_what_it_answered(tmp_path: Path) -> None:
+    """Not beside what others of the same network answered, which may be the best of all."""
+    table = twin_table()
+    table.loc[(table["encoder"] == "ours") & (table["fold"] == "all") & (table["seed"] == 1), "collapsed"] = 1
+    source = built(tmp_path, table)
+    unseen = {cells[0]: cells[1:] for cells in table_rows(source, "Accuracy on unseen structures")}
+    assert unseen["ours"] == ["80.0", "92.0\u202f±\u202f2.8 collapsed: 1 of 2 seeds"]
+    rows = {cells[0]: cells[1:] for cells in table_rows(source, "The poster’s measure and others")}
+    assert rows["ours"] == ["99.0", "–", "97.0", "–", "–"]
+
+
+def test_a_run_without_families_says_which_key_to_add(tmp_path: Path, page: Page) -> None:
+    config = twin_config(tmp_path, grid=None, ours=None)
+    assert config.twins is not None
+    bare = config.model_copy(update={"twins": config.twins.model_copy(update={"families": {}})})
+    built(tmp_path, twin_table(), grid=None, ours=None)
+    build_page(RunFiles(config.folder), bare, tmp_path / "page.html")
+    assert (
+        "To hold some out, name them together in the config: twins.families"
+        in Page((tmp_path / "page.html").read_text()).text
+    )
+    assert "twins.families" not in page.text
+
+
+def test_the_poster_is_cited_where_its_measure_is(page: Page) -> None:
+    assert f"The poster ({POSTER}) counts triplets" in page.text
 
 
 def test_a_section_that_would_be_empty_is_not_there(source: str, tmp_path: Path) -> None:

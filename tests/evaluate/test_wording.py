@@ -2,7 +2,18 @@
 
 import pytest
 
-from evaluate.wording import duration, enumerated, exact_percent, hundredths, mean_and_deviation, number, percent, points, size, spoken
+from evaluate.wording import (
+    duration,
+    enumerated,
+    exact_percent,
+    hundredths,
+    mean_and_deviation,
+    number,
+    percent,
+    points,
+    size,
+    spoken,
+)
 
 
 @pytest.mark.parametrize(
