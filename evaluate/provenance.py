@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from evaluate.circumstances import circumstances
 from evaluate.config import RunConfig
 from evaluate.cost import read_jobs
 from evaluate.run_files import RunFiles
 from simulate.files import read_json
 from simulate.phantoms import RANDOM
-from simulate.provenance import circumstances, json_digest, source_digest, versions
+from simulate.provenance import json_digest, source_digest, versions
 
 SIMULATED = tuple(
     f"simulate.stages.{stage}"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from evaluate.settings import model_differences, recipe_differences, settings, shift
+from evaluate.settings import compared, model_differences, recipe_differences, settings, shift
 from simulate.config import PlanConfig
 from simulate.experiment import DatasetConfig
 from train.config import ModelConfig
@@ -98,6 +98,16 @@ def test_recipes_differ_key_by_key() -> None:
         *("epochs: 5 instead of 20", "initialisation: he instead of torch", "fresh: yes instead of no"),
     ]
     assert recipe_differences(Recipe(), Recipe()) == []
+
+
+def test_recipes_are_a_table_of_what_any_of_them_changes() -> None:
+    table = compared([Recipe(epochs=5), Recipe(fresh=True)], Recipe())
+    assert {key: (row.values, row.reference) for key, row in table.different.items()} == {
+        "epochs": (["5", "20"], "20"),
+        "fresh": (["no", "yes"], "no"),
+    }
+    assert "learning rate" in table.same
+    assert not set(table.same) & set(table.different)
 
 
 def test_models_differ_in_network_and_recipe() -> None:

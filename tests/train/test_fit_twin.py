@@ -10,7 +10,7 @@ from train import descent as descent_module
 from train import fit_twin as fit_twin_module
 from train.checkpoint import load_encoder, load_model
 from train.embeddings import embed_frames
-from train.fit_twin import alike, fit_twin, nearest_centroid
+from train.fit_twin import alike, fit_twin, nearest_centroid, tells_nothing_apart
 from train.recipe import TwinRecipe
 
 CPU = torch.device("cpu")
@@ -110,8 +110,25 @@ def test_an_encoder_that_tells_nothing_apart_is_called_collapsed(toy, tmp_path, 
     with np.load(tmp_path / "evolution.npz") as evolution:
         is_single = torch.from_numpy(evolution["is_single"])
         answer = nearest_centroid(torch.from_numpy(evolution["embeddings"][0]), is_single)
-    at_chance = bool((answer == is_single).sum() <= is_single.sum().clamp(min=len(is_single) - is_single.sum()))
-    assert history[0].embedding_collapsed == (at_chance or len(answer.unique()) == 1)
+    assert history[0].embedding_collapsed == tells_nothing_apart(answer, is_single)
+
+
+def test_a_threshold_that_keeps_too_many_is_no_collapse():
+    """Of 300 single and 900 multiple hits 290 and 500 right: fewer than always "multiple", and far from chance."""
+    is_single = torch.arange(1200) < 300
+    answer = torch.cat([torch.arange(300) < 290, torch.arange(900) >= 500])
+    assert (answer == is_single).double().mean() < 0.75
+    assert not tells_nothing_apart(answer, is_single)
+    assert tells_nothing_apart(torch.zeros(1200, dtype=torch.bool), is_single)  # always "multiple"
+    assert tells_nothing_apart(~answer, is_single)  # worse than chance
+    assert not tells_nothing_apart(torch.zeros(4, dtype=torch.bool), torch.zeros(4, dtype=torch.bool))
+
+
+def test_a_twentieth_of_answers_by_chance_pass():
+    generator = torch.Generator().manual_seed(0)
+    is_single = torch.arange(1200) < 300
+    passed = sum(not tells_nothing_apart(torch.rand(1200, generator=generator) < 0.5, is_single) for _ in range(2000))
+    assert 0.03 < passed / 2000 < 0.07
 
 
 def test_nearest_centroid_by_a_loop():

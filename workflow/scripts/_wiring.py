@@ -11,10 +11,10 @@ import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from evaluate.circumstances import host_kind
 from evaluate.config import RunConfig, load_config
 from evaluate.run_files import RunFiles
 from simulate.files import write_json
-from simulate.provenance import host_kind
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake as SnakemakeObject

@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING
 
 from _wiring import start
+from evaluate.circumstances import circumstances
 from evaluate.cost import write_cost
 from evaluate.provenance import origin
-from simulate.provenance import circumstances
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
