@@ -7,6 +7,9 @@ from typing import Literal
 
 from evaluate.config import RunConfig
 
+SIDE_BY_SIDE = 2
+"""Datasets that the picture of all classes shows; of more, another one has a row for each."""
+
 OURS = "ours"
 """The model that others are variants of, where a run names one so."""
 
@@ -67,7 +70,7 @@ def main_conditions(config: RunConfig) -> list[str]:
 
 def figure_names(config: RunConfig) -> list[str]:
     """What evaluate/illustrate.py writes into figures/."""
-    names = ["classes.png"]
+    names = ["classes.png", *["datasets.png"] * (len(config.simulation.datasets) > SIDE_BY_SIDE)]
     for name in config.simulation.datasets:
         names += [f"gallery_{name}.png", f"photons_{name}.svg"]
     if radial_condition(config):

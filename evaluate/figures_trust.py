@@ -70,8 +70,8 @@ def reliability(
             axes.set_ylim(100 * low, 101)
             axes.set_aspect("equal")
             axes.grid(color="#e3e7eb", linewidth=0.6)
-            axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-            axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
+            axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 10]))
+            axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 10]))
         panels[1].plot([], [], color=QUIET, linewidth=0.8, label="95 % interval of a bin")
         panels[1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5), handlelength=3, fontsize=8)
 

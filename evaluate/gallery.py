@@ -1,7 +1,7 @@
 """Pictures of patterns: one row per structure, one group of columns per hit multiplicity, conditions side by side."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,37 @@ def gallery(
             kind = "expected photons per pixel" if condition.counted is None else IN_PHOTONS
             bar.set_xlabel(f"{condition.name}: {kind}", size=11)
             bar.tick_params(labelsize=10)
+
+
+def beside_one_another(
+    path: Path, conditions: Mapping[str, Condition], structures: Mapping[str, str], hit_multiplicities: Sequence[int]
+) -> None:
+    """Draw a row of patterns for every condition, each on a logarithmic scale and with a scale bar of its own.
+
+    Parameters
+    ----------
+    conditions : name -> patterns, of which those of the first structure are drawn.
+    structures : name -> that structure.
+    """
+    columns = len(hit_multiplicities)
+    panel = round(WIDTH / (2 * columns))
+    step, label = panel + GAP, 1.5 * LEFT
+    width, height = label + columns * step, TOP / 2 + len(conditions) * step
+    with drawing(path, (width / DPI, height / DPI)) as figure:
+        for row, (name, condition) in enumerate(conditions.items()):
+            y = TOP / 2 + row * step
+            middle = 1 - (y + panel / 2) / height
+            text = "\n".join([*textwrap.wrap(name.replace("_", "_ "), 18), f"({structures[name]})"]).replace("_ ", "_")
+            figure.text((label - 14) / width, middle, text, ha="right", va="center", size=10)
+            for column, multiplicity in enumerate(hit_multiplicities):
+                x = label + column * step
+                if row == 0:
+                    particles = {0: "no particle", 1: "1 particle"}.get(multiplicity, f"{multiplicity} particles")
+                    figure.text((x + panel / 2) / width, 1 - 10 / height, particles, ha="center", va="top", size=11)
+                axes = figure.add_axes((x / width, 1 - (y + panel) / height, panel / width, panel / height))
+                _draw_pattern(axes, condition, (0, column))
+                if column == 0:
+                    _draw_scale_bar(axes, condition.pixel_s)
 
 
 def _scale(condition: Condition) -> float:

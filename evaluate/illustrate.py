@@ -11,8 +11,16 @@ from evaluate import figures, figures_learned, figures_training, figures_trust, 
 from evaluate.calibration import HeadName, Reliability, calibrated, confidence, head_of, reliability_curve
 from evaluate.config import RunConfig
 from evaluate.confusions import class_matrix, confusions
-from evaluate.contents import ALL_IN_FULL, asked_heads, main_conditions, matrices, radial_condition, selects
-from evaluate.gallery import Condition, gallery
+from evaluate.contents import (
+    ALL_IN_FULL,
+    SIDE_BY_SIDE,
+    asked_heads,
+    main_conditions,
+    matrices,
+    radial_condition,
+    selects,
+)
+from evaluate.gallery import Condition, beside_one_another, gallery
 from evaluate.learned import learned
 from evaluate.predictions import read_predictions
 from evaluate.resolution import Resolution
@@ -121,6 +129,10 @@ def _draw_patterns(files: RunFiles, config: RunConfig, datasets: Mapping[str, Da
         )
     structures = {name: dataset.structures for name, dataset in datasets.items()}
     gallery(files.figure("classes.png"), *side_by_side(list(shown.values()), structures), multiplicities)
+    if len(shown) > SIDE_BY_SIDE:
+        first = {name: shown_first(list(structures.values()), structures[name]) for name in shown}
+        rows = {name: example.of([structures[name].index(first[name])]) for name, example in shown.items()}
+        beside_one_another(files.figure("datasets.png"), rows, first, multiplicities)
     if condition := radial_condition(config):
         resolution = resolutions[condition]
         profiles = _radial_profiles(datasets[condition], resolution)
@@ -140,6 +152,11 @@ def side_by_side(
     if not common:
         shown, common = shown[:1], list(structures[shown[0].name])
     return [one.of([structures[one.name].index(name) for name in common]) for one in shown], common
+
+
+def shown_first(of_all: Sequence[Sequence[str]], here: Sequence[str]) -> str:
+    """Of the structures in a dataset, the one that most datasets have; of equals, the first."""
+    return max(here, key=lambda name: sum(name in structures for structures in of_all))
 
 
 def _examples(dataset: Dataset, pixel_s: float) -> Condition:

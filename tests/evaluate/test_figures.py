@@ -13,7 +13,7 @@ from evaluate.canvas import PATTERN_COLORS
 from evaluate.config import RunConfig
 from evaluate.contents import figure_names
 from evaluate.gallery import Condition
-from evaluate.illustrate import side_by_side
+from evaluate.illustrate import shown_first, side_by_side
 from evaluate.run_files import RunFiles
 from tests.evaluate.drawing import watch_drawing
 
@@ -45,7 +45,7 @@ def test_a_finished_run_has_exactly_the_figures_that_are_promised(finished_run: 
     assert set(written) == set(figure_names(config))
     each = ("training", "structures", "counts", "both", "reliability_count", "reliability_particle", "selection")
     assert set(written) == {
-        *("classes.png", "radial.svg", "accuracies.svg", "photon_curve.svg", "transfers_noisy.svg"),
+        *("classes.png", "datasets.png", "radial.svg", "accuracies.svg", "photon_curve.svg", "transfers_noisy.svg"),
         *(f"gallery_{name}.png" for name in ("clean", "noisy", "dim")),
         *(f"photons_{name}.svg" for name in ("clean", "noisy", "dim")),
         *(f"{kind}_{condition}.svg" for kind in each for condition in ("clean", "noisy")),
@@ -105,6 +105,29 @@ def test_each_detector_has_a_scale_bar_of_its_own(drawn: list[Figure], tmp_path:
             start, end = axes.lines[0].get_xdata()
             label = next(text.get_text() for text in axes.texts if "nm⁻¹" in text.get_text())
             assert (end - start) * condition.pixel_s == pytest.approx(float(label.split()[0]))
+
+
+def test_every_dataset_has_a_row_of_its_own_scale(drawn: list[Figure], tmp_path: Path) -> None:
+    clean, noisy = conditions()
+    rows = {"clean": clean, "noisy": noisy.of([1]), "dim_and_far": replace(clean, pixel_s=0.014)}
+    gallery.beside_one_another(tmp_path / "all.png", rows, {"clean": "a", "noisy": "b", "dim_and_far": "a"}, [1, 2])
+    shown = panels(drawn[0])
+    assert len(shown) == 3 * 2
+    images = [axes.get_images()[0].get_array() for axes in shown]
+    for row, condition in enumerate(rows.values()):
+        for column in range(2):
+            np.testing.assert_allclose(images[2 * row + column], np.maximum(condition.patterns[0, column], 1e-30))
+    assert len({axes.get_images()[0].norm.vmax for axes in shown}) == 2  # clean and dim_and_far are as bright
+    texts = [text.get_text() for text in drawn[0].texts]
+    assert texts == ["clean\n(a)", "1 particle", "2 particles", "noisy\n(b)", "dim_and_far\n(a)"]
+    assert [text.get_text() for axes in shown[2:4] for text in axes.texts if "nm" not in text.get_text()] == [
+        *("2,000", "3,000"),
+    ]
+
+
+def test_of_each_dataset_the_structure_is_shown_that_most_have() -> None:
+    structures = ["abc", "bcd", "xy"]
+    assert [shown_first(structures, here) for here in structures] == ["b", "b", "x"]
 
 
 def test_shots_that_hit_nothing_have_a_column(drawn: list[Figure], tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_links_within_the_page_lead_somewhere(page: Page) -> None:
 
 def test_every_image_is_described(page: Page, finished_run: Run) -> None:
     images = [attributes for tag, attributes in page.elements if tag == "img"]
-    assert len(images) == len(figure_names(finished_run[1])) == 25
+    assert len(images) == len(figure_names(finished_run[1])) == 26
     assert all(len(str(attributes["alt"])) > 20 for attributes in images)
 
 
