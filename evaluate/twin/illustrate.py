@@ -32,6 +32,7 @@ from evaluate.twin.contents import (
 from evaluate.twin.controls import CONTROLS, classifiers_of
 from evaluate.twin.embedded import read_embedded, read_known
 from evaluate.twin.protocols import roc_auc
+from evaluate.wording import percent
 from simulate.dataset import Dataset, open_dataset
 from simulate.files import read_arrays
 from train.few_shot import probability
@@ -296,8 +297,8 @@ def _gallery_rows(dataset: Dataset, said: Scored) -> dict[str, list[figures_embe
     wrong = np.flatnonzero(~right)
     surest = wrong[np.argsort(-np.abs(said.scores[wrong]), kind="stable")][:n]
     return {
-        f"Right ({100 * right.mean():.1f} %): drawn at random": _shown(dataset, said, shuffled),
-        f"Wrong ({100 * (~right).mean():.1f} %): the surest first": _shown(dataset, said, surest),
+        f"Right ({percent(right.mean())}): drawn at random": _shown(dataset, said, shuffled),
+        f"Wrong ({percent((~right).mean())}): the surest first": _shown(dataset, said, surest),
     }
 
 
