@@ -71,12 +71,11 @@ def elapsed(jobs: pd.DataFrame) -> float:
     """Seconds in which at least one of the jobs ran; NaN where it is not known of each when it ended."""
     if jobs.empty or jobs["ended"].isna().any():
         return np.nan
+    jobs = jobs.assign(started=jobs["ended"] - jobs["wall_s"]).sort_values("started")
     ended = jobs["ended"].to_numpy(float)
-    order = np.argsort(ended - jobs["wall_s"].to_numpy(float), kind="stable")
-    start, ended = (ended - jobs["wall_s"].to_numpy(float))[order], ended[order]
     # Of each job, what comes after the latest end of those that started before it.
     before = np.append(-np.inf, np.maximum.accumulate(ended)[:-1])
-    return float(np.maximum(0, ended - np.maximum(start, before)).sum())
+    return float(np.maximum(0, ended - np.maximum(jobs["started"], before)).sum())
 
 
 def by_rule(jobs: pd.DataFrame) -> pd.DataFrame:
