@@ -72,8 +72,8 @@ class Atoms:
     @property
     def extent(self) -> float:
         """Largest distance between two atoms [Å]; both lie on the convex hull."""
-        # Brute force below 1,000 atoms, where points may lie in one plane and have no hull.
-        outermost = self.positions if len(self) < 1000 else self.positions[ConvexHull(self.positions).vertices]
+        # Brute force below 1,000 atoms.
+        outermost = self.positions if len(self) < 1000 else _outermost(self.positions)
         return float(pdist(outermost).max(initial=0.0))
 
     @property
@@ -94,3 +94,16 @@ class Atoms:
     def load(cls, path: Path | str) -> Self:
         """Read a file written by `save`."""
         return cls(**read_arrays(path))
+
+
+def _outermost(positions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(k, 3) corners of the convex hull of points (n, 3), which may lie in a plane, on a line or in one place."""
+    away = positions - positions.mean(axis=0)
+    _, lengths, axes = np.linalg.svd(away.T @ away)
+    # Squares: what is a millionth as thick as it is long is flat, and flat hulls are made in the plane.
+    within = away @ axes[lengths > 1e-12 * lengths[0]].T
+    if within.shape[1] == 3:
+        return positions[ConvexHull(positions).vertices]
+    if within.shape[1] == 2:
+        return positions[ConvexHull(within).vertices]
+    return positions[[within[:, 0].argmin(), within[:, 0].argmax()]] if within.shape[1] else positions[:1]

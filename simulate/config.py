@@ -1,6 +1,7 @@
 """The simulation's half of a run's config: typed, with units in the names; unknown keys are refused."""
 
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -27,22 +28,38 @@ NO_STRUCTURE = "none"
 """What a shot without a particle is called in place of a structure's id."""
 
 
+ENTRY = r"(?:[0-9][A-Za-z0-9]{3}|[Pp][Dd][Bb]_[A-Za-z0-9]{8})"
+"""A PDB id, of four characters (1ss8) or extended (pdb_00001ss8)."""
+
+
+def short_entry(pdb_id: str) -> str:
+    """An entry's id in lower case and as short as it goes: 1ss8 is pdb_00001ss8, too."""
+    entry = pdb_id.lower()
+    short = entry.removeprefix("pdb_0000")
+    return short if re.fullmatch(r"[0-9][a-z0-9]{3}", short) else entry
+
+
 class StructureConfig(Strict):
     """One molecule of the run and every choice made when it is read."""
 
     id: Identifier = Field(description="name in files, tables and figures")
     source: Literal["pdb", "file", "phantom"] = "pdb"
-    pdb_id: Annotated[str, Field(pattern=r"^[0-9][A-Za-z0-9]{3}$")] | None = Field(
-        None, description="PDB entry when it is not the id itself"
+    pdb_id: Annotated[str, Field(pattern=f"^{ENTRY}$")] | None = Field(
+        None, description="PDB entry when it is not the id itself: 1ss8 or pdb_00001ss8"
     )
     path: Path | None = Field(None, description="mmCIF or PDB file, plain or .gz (source: file)")
     phantom: str | None = Field(None, description="construction in simulate/phantoms.py (source: phantom)")
     assembly: str = Field("deposited", description="`deposited`: the atoms as stored; else the name of an assembly")
+    models: Literal["first", "all"] = Field(
+        "first", description="of a file with several: the first of alternatives (NMR), or all, copies in a .pdb1 file"
+    )
     altlocs: Literal["first", "highest_occupancy"] = "first"
     waters: bool = False
     hydrogens: bool = False
-    ligands: bool = Field(True, description="keep HETATM groups that are no amino acid, nucleotide or water")
-    hydration_angstrom: NonNegative = Field(0.0, description="thickness of a layer of water, see simulate/hydration.py")
+    ligands: bool = Field(True, description="keep ions and HETATM groups that are no amino acid, nucleotide or water")
+    hydration_angstrom: Annotated[float, Field(ge=0, le=100)] = Field(
+        0.0, description="thickness of a layer of water, see simulate/hydration.py"
+    )
     stand_in_for: str | None = Field(None, description="entry of the paper that this structure replaces")
 
     @model_validator(mode="after")
@@ -55,13 +72,17 @@ class StructureConfig(Strict):
             phantoms.must_be_known(self.phantom)
         if self.source == "pdb" and self.entry is None:
             raise ValueError(f"structure {self.id}: not a PDB id (like 1ss8); set pdb_id, or source: file")
+        if self.models == "all" and self.assembly != "deposited":
+            raise ValueError(
+                f"structure {self.id}: models: all and assembly: {self.assembly} both ask for copies; choose one"
+            )
         return self
 
     @property
     def entry(self) -> str | None:
-        """Lower-case PDB id, for source `pdb`."""
-        candidate = (self.pdb_id or self.id).lower()
-        return candidate if len(candidate) == 4 and candidate[0].isdigit() and candidate.isalnum() else None
+        """Lower-case PDB id, of four characters where it has so few, for source `pdb`."""
+        candidate = self.pdb_id or self.id
+        return short_entry(candidate) if re.fullmatch(ENTRY, candidate) else None
 
 
 def must_be_safe(url: str) -> None:

@@ -28,6 +28,9 @@ Array = NDArray[np.float64]
 
 MODELS = ("ballistic", "random_contact", "surface_contact", "dispersed")
 
+LEAST_RADIUS = 1.0
+"""Of a body, a single atom: a sphere without extent is met by none [Å]."""
+
 BLOCK_EDGE = 18.0
 """Of the cubes into which atoms are sorted [Å]. It decides the time of surface contacts alone, which is least there."""
 
@@ -37,7 +40,7 @@ class Body:
     """A molecule as other particles meet it: the sphere around it, and its atoms in blocks of neighbours."""
 
     radius: float
-    """Largest distance of an atom from the origin of the sample frame [Å]."""
+    """Largest distance of an atom from the origin of the sample frame, at least LEAST_RADIUS [Å]."""
     atoms: Array
     """(n, 3) sample frame, block after block [Å]."""
     blocks: NDArray[np.int64]
@@ -66,7 +69,7 @@ def body_of(positions: Array) -> Body:
     order = np.lexsort((distance, block))
     ends = np.cumsum(sizes)
     return Body(
-        radius=float(np.linalg.norm(positions, axis=1).max()),
+        radius=max(float(np.linalg.norm(positions, axis=1).max()), LEAST_RADIUS),
         atoms=positions[order],
         blocks=np.concatenate([[0], ends]),
         centres=centres,

@@ -1,33 +1,42 @@
 """From a PDB entry, a file or a phantom to centred atoms, every choice explicit."""
 
 import gzip
+import logging
 import re
 import zlib
 from collections import defaultdict
-from itertools import groupby, pairwise
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
 
 import gemmi
 import numpy as np
+from scipy.spatial import cKDTree
 
 from simulate import archive as pdb_archive
 from simulate import phantoms
 from simulate.atoms import Atoms
-from simulate.config import ArchiveConfig, StructureConfig
+from simulate.config import ArchiveConfig, StructureConfig, short_entry
 from simulate.files import atomic_path
 from simulate.form_factors import known_elements
 from simulate.hydration import hydrated
+from simulate.reading import kinds, mmcif, names, pdb_text
+from simulate.reading.assemblies import assembled
 
-FORMATS = {
-    ".cif": gemmi.CoorFormat.Mmcif,
-    ".mmcif": gemmi.CoorFormat.Mmcif,
-    ".pdb": gemmi.CoorFormat.Pdb,
-    ".ent": gemmi.CoorFormat.Pdb,
-}
+log = logging.getLogger(__name__)
 
-_UNREADABLE_COORDINATES = re.compile(rb"^(?:ATOM  |HETATM).{24}(?![-+.\d ]{24}).*$", re.MULTILINE)
+FORMATS: dict[str, kinds.Kind] = {".cif": "mmcif", ".mmcif": "mmcif", ".pdb": "pdb", ".ent": "pdb"}
+"""What a suffix promises; `.pdb1`, `.pdb2`, ... are assemblies in PDB format."""
+
+FARTHEST = 1e5
+"""Of an atom from the origin of its file [Å]: ten micrometres, more than any virus."""
+
+OVERLAP = 1.0
+"""Atoms other than hydrogen that are nearer than this cannot both be there [Å]: the shortest bonds are of 1.1 Å."""
+
 _TAKEN, _REJECTED = "t", "r"
 """Flags of atoms with alternative positions."""
 
@@ -72,8 +81,11 @@ def read_structure(
     waters: bool = False,
     hydrogens: bool = False,
     ligands: bool = True,
+    models: Literal["first", "all"] = "first",
 ) -> Atoms:
-    """Atoms of the first model of an mmCIF or PDB file, where the file puts them.
+    """Atoms of an mmCIF or PDB file, where the file puts them.
+
+    Nothing is passed over in silence: what does not become an atom, or was guessed, is logged as a warning.
 
     Occupancies are as stored, with one exception: where one of several alternative positions is taken, its occupancy
     becomes 1, because in the one molecule that is hit the atom is somewhere, and we said where. Atoms of occupancy 0
@@ -81,28 +93,33 @@ def read_structure(
 
     Parameters
     ----------
-    path :      .cif, .mmcif, .pdb or .ent, plain or with .gz.
+    path :      .cif, .mmcif, .pdb, .ent or .pdb1, plain or with .gz; the content decides which of them it is.
     pdb_id :    what the file must be, if it says what it is.
     assembly :  `deposited` for the atoms as stored, else the name of an assembly in the file.
     altlocs :   `first`: in each residue the alternative with the lowest label; `highest_occupancy`: the one of highest
                 mean occupancy, and of equals the lowest label. An atom without it keeps the next one that it has.
-    waters, hydrogens : keep them.
-    ligands :   keep HETATM groups that are no amino acid, nucleotide or water: cofactors, ions, glycans.
+    waters, hydrogens : keep them; waters by any of the names in simulate/reading/names.py.
+    ligands :   keep ions, and HETATM groups that are no amino acid, nucleotide or water: cofactors, glycans.
+    models :    `first`: of several, which are alternatives, as those of an NMR ensemble; `all`: they are copies that
+                make up an assembly, as in the archive's .pdb1 files.
 
     Raises
     ------
     FileNotFoundError where there is no file.
-    ValueError for a damaged file, another entry than `pdb_id`, an unknown assembly, an element without form factor, or
-    where nothing is left to scatter.
+    ValueError for a damaged file, another entry than `pdb_id`, an unknown assembly, an element without form factor or
+    one that cannot be told, models that lie in each other where all are asked for, or where nothing is left to scatter.
+    It names the file, and in it the line, row or atom.
     """
+    found = _parse(Path(path))
     return _select(
-        _parse(Path(path)),
+        found,
         pdb_id=pdb_id,
         assembly=assembly,
         altlocs=altlocs,
         waters=waters,
         hydrogens=hydrogens,
         ligands=ligands,
+        models=models,
     )
 
 
@@ -157,36 +174,78 @@ def _read(config: StructureConfig, archive: ArchiveConfig) -> tuple[Atoms, dict[
         pdb_id = config.pdb_id
         assert config.path is not None, "StructureConfig requires it"
         path = config.path
-    structure = _parse(path)
+    found = _parse(path)
     choices = config.model_dump(include={"assembly", "altlocs", "waters", "hydrogens", "ligands"})
-    return _select(structure, pdb_id=pdb_id, **choices).centred(), {
+    return _select(found, pdb_id=pdb_id, **choices, models=config.models).centred(), {
         "pdb_id": pdb_id,
         "file": path.name,
         "sha256": pdb_archive.sha256(path),
-        "title": dict(structure.info).get("_struct.title"),
+        "title": dict(found.structure.info).get("_struct.title"),
         **choices,
+        **({"reading": found.remarks} if found.remarks else {}),
     }
 
 
-def _parse(path: Path) -> gemmi.Structure:
-    """The file as gemmi sees it, named by its path for the messages of errors."""
-    suffix = Path(path.name.removesuffix(".gz")).suffix
-    if suffix not in FORMATS:
+@dataclass
+class _File:
+    """A structure file as gemmi sees it once its content was checked."""
+
+    path: Path
+    structure: gemmi.Structure
+    block: gemmi.cif.Block | None
+    """Of an mmCIF file."""
+    remarks: dict[str, Any] = field(default_factory=dict)
+    """What was guessed or left out; of most files nothing."""
+
+    def remark(self, key: str, value: Any, sentence: str) -> None:
+        """Put on record, and say, what the file does not tell of itself."""
+        self.remarks[key] = value
+        log.warning("%s: %s", self.path, sentence)
+
+
+def _parse(path: Path) -> _File:
+    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
+    if suffix not in FORMATS and not re.fullmatch(r"\.pdb\d+", suffix):
         raise ValueError(f"{path}: a structure file ends in {', '.join(FORMATS)}, with or without .gz")
     content = pdb_archive.uncompressed(path)
-    if FORMATS[suffix] is gemmi.CoorFormat.Pdb and (line := _UNREADABLE_COORDINATES.search(content)):
-        # gemmi would read such a coordinate as 0
-        raise ValueError(f"{path}: no coordinates in columns 31-54 of {line[0].decode(errors='replace')!r}")
     try:
-        structure = gemmi.read_structure_string(content, format=FORMATS[suffix])
+        text = kinds.text_of(content)
+        if kinds.kind_of(text, expected=FORMATS.get(suffix, "pdb")) == "mmcif":
+            structure, block, left_out, without_occupancy = mmcif.read(text)
+            found = _File(path, structure, block)
+        else:
+            checked = pdb_text.checked(text)
+            found = _File(path, _parse_pdb(checked), None)
+            left_out, without_occupancy = checked.left_out, checked.without_occupancy
+            if checked.guessed:
+                found.remark(
+                    "elements_guessed",
+                    checked.guessed,
+                    f"no element given for {checked.guessed} atoms: taken from the names of residues and atoms",
+                )
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    if left_out:
+        told = ", ".join(f"{number} {name}" for name, number in left_out.most_common())
+        found.remark("pseudo_atoms_left_out", dict(left_out.most_common()), f"left out what is no atom: {told}")
+    if without_occupancy:
+        found.remark("occupancies_assumed", without_occupancy, "no occupancies given: every atom is taken as there")
+    return found
+
+
+def _parse_pdb(checked: pdb_text.PdbText) -> gemmi.Structure:
+    try:
+        structure = gemmi.read_structure_string(checked.content, format=gemmi.CoorFormat.Pdb)
     except (ValueError, RuntimeError, IndexError) as error:
-        raise ValueError(f"{path} cannot be read as a structure: {error}") from error
-    structure.name = str(path)
+        raise ValueError(f"cannot be read as a structure: {error}") from error
+    found = sum(model.count_atom_sites() for model in structure)
+    if found != checked.n_atoms:
+        raise ValueError(f"{found} atoms read of {checked.n_atoms} records ATOM and HETATM; write the file again")
     return structure
 
 
 def _select(
-    structure: gemmi.Structure,
+    found: _File,
     *,
     pdb_id: str | None,
     assembly: str,
@@ -194,50 +253,117 @@ def _select(
     waters: bool,
     hydrogens: bool,
     ligands: bool,
+    models: str,
 ) -> Atoms:
-    _check_entry(structure, pdb_id)
-    if len(structure) == 0:
-        raise ValueError(f"{structure.name}: the file holds no atoms")
-    _reject_alternatives(structure[0], altlocs)
-    known = known_elements()
+    structure, known = found.structure, known_elements()
     elements, positions, occupancies = [], [], []
-    for chain in _assembly(structure, assembly):
-        for residue in chain:
-            if (residue.is_water() and not waters) or (_is_ligand(residue) and not ligands):
-                continue
-            for atom in residue:
-                if atom.flag == _REJECTED or (atom.is_hydrogen() and not hydrogens):
-                    continue
-                symbol = "H" if atom.element.name == "D" else atom.element.name
-                if symbol not in known:
-                    raise ValueError(
-                        f"{structure.name}: no form factor for element {symbol!r} of atom {atom.name!r} in "
-                        f"{residue.name} {residue.seqid}, chain {chain.name}; name its element in the file or remove it"
-                    )
-                elements.append(symbol)
-                positions.append(atom.pos.tolist())
-                occupancies.append(atom.occ)
-    if not any(occupancies):
-        raise ValueError(f"{structure.name}: no atom with an occupancy above 0 is left after the choices made")
-    return Atoms(np.array(elements), np.array(positions), np.array(occupancies))
+    try:
+        _check_entry(structure, pdb_id)
+        for model in _models(found, models, assembly):
+            _reject_alternatives(model, altlocs)
+            for chain in assembled(structure, model, assembly, found.block):
+                for residue in chain:
+                    if (not waters and _is_water(residue)) or (not ligands and _is_ligand(residue)):
+                        continue
+                    for atom in residue:
+                        if atom.flag == _REJECTED or (atom.is_hydrogen() and not hydrogens):
+                            continue
+                        symbol = "H" if atom.element.name == "D" else atom.element.name
+                        if symbol not in known:
+                            raise ValueError(
+                                f"no form factor for element {symbol!r} of atom {atom.name!r} in {residue.name} "
+                                f"{residue.seqid}, chain {chain.name}; name its element in the file or remove it"
+                            )
+                        elements.append(symbol)
+                        positions.append(atom.pos.tolist())
+                        occupancies.append(atom.occ)
+        if not any(occupancies):
+            raise ValueError("no atom with an occupancy above 0 is left after the choices made")
+        atoms = Atoms(np.array(elements), np.array(positions), np.array(occupancies))
+        _check_places(found, atoms, assembly)
+    except ValueError as error:
+        raise ValueError(f"{found.path}: {error}") from error
+    return atoms
+
+
+def _models(found: _File, choice: str, assembly: str) -> Sequence[gemmi.Model]:
+    """The models that make up the molecule."""
+    models = list(found.structure)
+    if len(models) < 2:
+        return models
+    if choice == "first":
+        sentence = f"read the first of {len(models)} models; where they are copies in an assembly, set models: all"
+        found.remark("models", {"read": 1, "in_file": len(models)}, sentence)
+        return models[:1]
+    if assembly != "deposited":
+        raise ValueError(f"models: all and assembly: {assembly} both ask for copies; choose one of them")
+    first, *others = (
+        np.array([a.pos.tolist() for c in model for r in c for a in r]).reshape(-1, 3) for model in models
+    )
+    for number, other in enumerate(others, start=2):
+        near = cKDTree(first).query(other, distance_upper_bound=OVERLAP)[0] < OVERLAP
+        if near.mean() > 0.1:
+            raise ValueError(
+                f"{near.sum()} of the {len(other)} atoms of model {number} lie within {OVERLAP:g} Å of atoms of model "
+                "1: the models are alternatives of one molecule, not copies beside each other; set models: first"
+            )
+        first = np.concatenate([first, other])
+    found.remark("models", {"read": len(models), "in_file": len(models)}, f"joined {len(models)} models, as asked for")
+    return models
+
+
+def _check_places(found: _File, atoms: Atoms, assembly: str) -> None:
+    """Refuse places where no atoms can be."""
+    positions = atoms.positions
+    if np.abs(positions).max() > FARTHEST:
+        index = int(np.abs(positions).max(axis=1).argmax())
+        raise ValueError(f"an atom ({atoms.elements[index]}) at {positions[index].tolist()} Å; is its place a number?")
+    if (unknown := (np.abs(positions) >= 9999).all(axis=1)).any():
+        raise ValueError(
+            f"{unknown.sum()} atoms at {positions[unknown][0].tolist()} Å, which programs write where a place is not "
+            "known; remove them"
+        )
+    if assembly != "deposited":
+        return  # copies may meet on an axis of symmetry, where the archive gives each its share of the atom or not
+    order = np.lexsort(positions.T)
+    same = (np.diff(positions[order], axis=0) == 0).all(axis=1)
+    crowded = same & (atoms.occupancies[order][:-1] + atoms.occupancies[order][1:] > 1.01)
+    if crowded.any():
+        number, here = int(crowded.sum()), positions[order[:-1][crowded]][0].tolist()
+        sentence = f"{number} atoms lie exactly where another one is, the first at {here} Å"
+        if number > 0.1 * len(atoms):
+            raise ValueError(f"{sentence}; remove them, or say in the file which are alternatives")
+        found.remark("coincident_atoms", number, f"{sentence}: they scatter twice")
+
+
+def _is_water(residue: gemmi.Residue) -> bool:
+    return residue.is_water() or (
+        residue.name.upper() in names.WATERS
+        and {atom.element.name for atom in residue} in ({"O"}, {"O", "H"}, {"O", "D"})
+    )
 
 
 def _check_entry(structure: gemmi.Structure, pdb_id: str | None) -> None:
-    found = dict(structure.info).get("_entry.id", "").lower()
-    if pdb_id is not None and found not in ("", pdb_id.lower(), f"pdb_0000{pdb_id.lower()}"):
-        raise ValueError(f"{structure.name} is entry {found}, expected {pdb_id.lower()}; correct pdb_id or the file")
+    found = short_entry(dict(structure.info).get("_entry.id", ""))
+    if pdb_id is not None and found not in ("", short_entry(pdb_id)):
+        raise ValueError(f"is entry {found}, expected {short_entry(pdb_id)}; correct pdb_id or the file")
 
 
 def _is_ligand(residue: gemmi.Residue) -> bool:
     kind = gemmi.find_tabulated_residue(residue.name)
-    return residue.het_flag == "H" and not (kind.is_amino_acid() or kind.is_nucleic_acid() or residue.is_water())
+    if len(residue) == 1 and names.ion(residue.name, residue[0].name) is not None:
+        return True  # simulation programs write all as ATOM
+    polymer = kind.is_amino_acid() or kind.is_nucleic_acid() or names.is_polymer(residue.name)
+    return residue.het_flag == "H" and not (polymer or _is_water(residue))
 
 
 def _reject_alternatives(model: gemmi.Model, choice: str) -> None:
     """Flag all but one alternative of each atom, and all but one residue where several share a place in the chain."""
     for chain in model:
-        for _, place in groupby(chain, key=lambda residue: residue.seqid):
+        for number, place in groupby(chain, key=lambda residue: residue.seqid):
             labelled = [(residue.name, atom) for residue in place for atom in residue if atom.has_altloc()]
+            if labelled and number.num is None:
+                raise ValueError(f"alternative positions in a residue without a number, chain {chain.name}; number it")
             if labelled:
                 _reject_in_place(labelled, choice)
 
@@ -261,21 +387,3 @@ def _reject_in_place(labelled: list[tuple[str, gemmi.Atom]], choice: str) -> Non
         taken.flag = _TAKEN
         if others or not only_residue:
             taken.occ = 1.0
-
-
-def _assembly(structure: gemmi.Structure, name: str) -> gemmi.Model:
-    if name == "deposited":
-        return structure[0]
-    known = {assembly.name: assembly for assembly in structure.assemblies}
-    if name not in known:
-        raise ValueError(f"{structure.name} has no assembly {name!r}; it has {sorted(known)} and 'deposited'")
-    # REMARK 350 of old PDB files may continue its list of chains on a bare line, which gemmi passes over: 1MNF would
-    # come out with 9 of its 28 chains.
-    remarks = [line[11:].strip() for line in structure.raw_remarks if line.startswith("REMARK 350")]
-    for line, following in pairwise(remarks):
-        if "CHAINS:" in line and line.endswith(",") and "CHAINS:" not in following:
-            raise ValueError(
-                f"{structure.name}: REMARK 350 continues its list of chains in an old way ({following!r}) that would "
-                "lose chains; use assembly 'deposited' or the entry's mmCIF file"
-            )
-    return gemmi.make_assembly(known[name], structure[0], gemmi.HowToNameCopiedChain.Dup)

@@ -22,6 +22,9 @@ from simulate.form_factors import form_factor
 
 Array = NDArray[np.float64]
 
+LEAST_RADIUS = 1.0
+"""Of a particle, a single atom, whose electrons reach about so far [Å]."""
+
 SPLINE_MARGIN = 1
 """Voxels that the quadratic kernel reaches beyond the nearest one."""
 
@@ -52,7 +55,7 @@ class Volume:
     @property
     def oversampling(self) -> float:
         """Voxels per period of the fastest fringe of the particle, 2π / (2 radius h)."""
-        return math.pi / (self.radius * self.spacing)
+        return math.pi / (max(self.radius, LEAST_RADIUS) * self.spacing)
 
     def save(self, path: Path | str) -> None:
         """Write to an .npz file, atomically."""
@@ -121,6 +124,9 @@ def interpolation_error(positions: Array, weights: Array, spacing: float) -> flo
 def choose_grid(positions: Array, weights: Array, q_max: float, accuracy: float, max_grid: int) -> tuple[float, int]:
     """Coarsest grid that keeps `interpolation_error` within the accuracy.
 
+    The estimate knows nothing of the atoms' own extent. For molecules below a nanometre or two that is too little, and
+    whoever hands the volume on must measure it (`stages.volume`).
+
     Parameters
     ----------
     q_max : largest |q| that will be sliced [Å⁻¹].
@@ -133,7 +139,7 @@ def choose_grid(positions: Array, weights: Array, q_max: float, accuracy: float,
     ------
     ValueError if that takes more than `max_grid` voxels along an edge.
     """
-    low, high = 0.0, math.pi / float(np.linalg.norm(positions, axis=1).max())
+    low, high = 0.0, math.pi / max(float(np.linalg.norm(positions, axis=1).max()), LEAST_RADIUS)
     for _ in range(20):
         middle = (low + high) / 2
         low, high = (middle, high) if interpolation_error(positions, weights, middle) <= accuracy else (low, middle)
@@ -161,8 +167,15 @@ def sufficient_volume(
     accuracy: float,
     max_grid: int,
 ) -> Volume:
-    """The volume on the coarsest grid that is accurate enough; see `choose_grid` and `scattering_volume`."""
+    """The volume on the coarsest grid that is accurate enough; see `choose_grid` and `scattering_volume`.
+
+    Raises
+    ------
+    ValueError for atoms that together scatter nothing, or from `choose_grid`.
+    """
     weights = electrons(occupancies, species, coefficients)
+    if not weights.sum() > 0:
+        raise ValueError(f"the occupancies of {len(weights)} atoms sum to {occupancies.sum():g}: nothing scatters")
     spacing, half = choose_grid(positions, weights, q_max, accuracy, max_grid)
     return scattering_volume(
         positions, occupancies, species, coefficients, spacing=spacing, half=half, accuracy=accuracy
