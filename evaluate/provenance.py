@@ -60,7 +60,11 @@ def _gathered(
     return {
         **circumstances(),
         **origin(settings, *sources),
-        "structures": [{key: record.get(key) for key in shown} for record in records],
+        "structures": [
+            # of a file where something was guessed or left out, what: see simulate/structures.py
+            {key: record.get(key) for key in shown} | ({"reading": record["reading"]} if "reading" in record else {})
+            for record in records
+        ],
         "device": sorted({record["device"] for record in trainings.values()}),
         "training_seconds": {name: round(record["seconds"], 1) for name, record in trainings.items()},
         "wall_time_s": round(read_jobs(files.benchmarks)["wall_s"].sum(), 1),

@@ -4,10 +4,11 @@ import gzip
 import hashlib
 import io
 import logging
+import re
 import sys
 import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,13 +16,26 @@ import pooch
 import requests
 from filelock import FileLock
 
-from simulate.config import ArchiveConfig, must_be_safe
+from simulate.config import ArchiveConfig, must_be_safe, short_entry
 from simulate.files import atomic_path, read_json, write_json
 
 log = logging.getLogger(__name__)
 
-SUFFIXES = (".cif.gz", ".cif", ".pdb.gz", ".pdb")
+SUFFIXES = (".cif.gz", ".cif", ".pdb.gz", ".pdb", ".ent.gz", ".ent")
 """Formats by preference: mmCIF is the archive's own and has no limit on atoms or chains."""
+
+ROOTS = (
+    *(
+        f"{above}{kind}/{what}"
+        for above in ("", "structures/", "data/structures/", "pub/pdb/data/structures/")
+        for kind in ("divided", "all")
+        for what in ("mmCIF", "pdb")
+    ),
+    *("mmCIF", "pdb", "entries", "data/entries", "pub/wwpdb/pdb/data/entries", "pub/pdb_versioned/data/entries"),
+    *(f"{above}views/{which}/coordinates/mmcif" for above in ("", "pub/pdb_versioned/") for which in ("latest", "all")),
+)
+"""Folders of the archive's own mirrors that hold entries, from wherever one was begun: the archive of today, that of
+extended ids (pdb_00001ss8) and the versioned one."""
 
 MAX_BYTES = 4 * 10**9
 """Of an entry, uncompressed: several times the largest of the archive. An answer without end would fill the disk."""
@@ -40,7 +54,7 @@ def fetch(pdb_id: str, archive: ArchiveConfig) -> Path:
     FileNotFoundError that lists every place tried and why it failed.
     ValueError where the file is damaged or is not the one on record.
     """
-    entry = pdb_id.lower()
+    entry = short_entry(pdb_id)
     failures: list[str] = []
     path = _find(entry, (*archive.mirrors, archive.cache_dir), failures) or _download(entry, archive, failures)
     if path is None:
@@ -51,7 +65,7 @@ def fetch(pdb_id: str, archive: ArchiveConfig) -> Path:
 
 
 def uncompressed(path: Path) -> bytes:
-    """Content of a plain or gzip (.gz) file.
+    """Content of a plain or gzip file, whatever it is called.
 
     Raises
     ------
@@ -60,15 +74,18 @@ def uncompressed(path: Path) -> bytes:
     if not path.stat().st_size:
         raise ValueError(f"{path} is empty; fetch it again")
     parts, size = [], 0
+    with path.open("rb") as stream:
+        packed = stream.read(2) == b"\x1f\x8b"
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+        with gzip.open(path) if packed or path.suffix.lower() == ".gz" else path.open("rb") as stream:
             while part := stream.read(2**20):
                 parts.append(part)
                 if (size := size + len(part)) > MAX_BYTES:
                     raise ValueError(f"{path} holds more than {MAX_BYTES / 1e6:g} MB: no structure is that large")
         return b"".join(parts)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ValueError(f"{path} is not a complete gzip file ({error}); fetch it again") from error
+        advice = "fetch it again" if packed else "fetch it again, or take .gz off its name"
+        raise ValueError(f"{path} is not a complete gzip file ({error}); {advice}") from error
 
 
 def sha256(path: Path) -> str:
@@ -78,11 +95,39 @@ def sha256(path: Path) -> str:
 
 def _find(entry: str, folders: Iterable[Path], failures: list[str]) -> Path | None:
     for folder in folders:
-        for name in (entry, entry.upper()):
-            for suffix in SUFFIXES:
-                if (path := folder / f"{name}{suffix}").is_file():
-                    return path
+        for place in _places(entry, folder):
+            if (path := _file_in(place, entry)) is not None:
+                return path
         failures.append(f"{folder}: " + ("no such entry" if folder.is_dir() else "no such folder"))
+    return None
+
+
+def _extended(entry: str) -> str:
+    return entry if entry.startswith("pdb_") else f"pdb_0000{entry}"
+
+
+def _places(entry: str, folder: Path) -> Iterator[Path]:
+    """Folders of a mirror that may hold the entry's file: its root, and those named by the two middle characters."""
+    yield folder
+    for root in (folder, *(folder / name for name in ROOTS)):
+        if root.is_dir():
+            for middle in dict.fromkeys((entry[-3:-1], entry[-3:-1].upper())):
+                yield root / middle / _extended(entry)
+                yield root / middle
+            yield root
+
+
+def _file_in(folder: Path, entry: str) -> Path | None:
+    extended = _extended(entry)
+    for stem in dict.fromkeys((entry, entry.upper(), extended, extended.upper(), f"{extended}_xyz", f"pdb{entry}")):
+        for suffix in (*SUFFIXES, *map(str.upper, SUFFIXES)):
+            if (path := folder / f"{stem}{suffix}").is_file():
+                return path
+    if folder.name == extended:  # of several versions the last
+        versions = [path for path in folder.glob(f"{extended}_xyz_v*") if path.name.endswith(SUFFIXES)]
+        return max(
+            versions, key=lambda path: [int(number) for number in re.findall(r"\d+", path.name[16:])], default=None
+        )
     return None
 
 
@@ -153,7 +198,7 @@ def _is_final(error: Exception) -> bool:
 
 def _check_against_lock(entry: str, path: Path, lock_file: Path) -> None:
     # Mirror and cache may hold the same entry in two formats, which have different sums.
-    key = f"{entry}{path.name[len(entry) :].removesuffix('.gz')}"
+    key = f"{entry}{'.cif' if '.cif' in path.name.lower() else '.pdb'}"
     digest = sha256(path)
     lock_file.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{lock_file}.lock"):

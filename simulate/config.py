@@ -16,7 +16,6 @@ from simulate.experiment import (
     DetectorConfig,
     Fraction,
     Identifier,
-    NonNegative,
     Positive,
     Strict,
     resolve,
@@ -104,7 +103,9 @@ def _server(template: str) -> str:
 class ArchiveConfig(Strict):
     """Where PDB entries come from: mirror folders first, then the archives, in order."""
 
-    mirrors: tuple[Path, ...] = Field((), description="folders that hold <id>.cif[.gz] or <id>.pdb[.gz]")
+    mirrors: tuple[Path, ...] = Field(
+        (), description="folders that hold <id>.cif[.gz] or <id>.pdb[.gz], or the wwPDB's own"
+    )
     servers: tuple[Annotated[str, AfterValidator(_server)], ...] = Field(
         ("https://files.rcsb.org/download/{ID}.cif.gz", "https://www.ebi.ac.uk/pdbe/entry-files/download/{id}.cif"),
         description="URL templates; {id} and {ID} are the entry in lower and upper case",
@@ -144,10 +145,10 @@ class SplitConfig(Strict):
 class PlacementConfig(Strict):
     """Lengths of the placement models, simulate/placement.py."""
 
-    contact_distance_angstrom: Positive = Field(
+    contact_distance_angstrom: Annotated[float, Field(gt=0, le=1e4)] = Field(
         4.0, description="surface_contact: between the nearest atoms of two particles that touch"
     )
-    dispersion_radius_um: Positive = Field(
+    dispersion_radius_um: Annotated[float, Field(gt=0, le=1e4)] = Field(
         0.5, description="dispersed: particles lie evenly in a cylinder along the beam, this long from its middle"
     )
 

@@ -15,7 +15,10 @@ Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_le
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
+OnDetector = Annotated[float, Field(ge=-1e8, le=1e8)]
+"""A place on a plane of detectors [µm], up to a hundred metres from its middle."""
+Photons = Annotated[float, Field(ge=0, le=1e12)]
+"""In one pixel: what any detector could stand, many times over."""
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Share = Annotated[float, Field(gt=0, le=1)]
 
@@ -36,8 +39,8 @@ class FluenceJitterConfig(Strict):
         description="`normal`: the poster's N(1, sigma), anything at or below zero becomes `floor`; `loguniform`: "
         "every order of magnitude as often, the nominal pulse being the brightest",
     )
-    sigma: Positive = 0.9
-    floor: Positive = 0.1
+    sigma: Annotated[float, Field(gt=0, le=10)] = 0.9
+    floor: Annotated[float, Field(gt=0, le=10)] = 0.1
     decades: Annotated[float, Field(gt=0, le=12)] = Field(
         4.0, description="loguniform: the factor is 10^U(-decades, 0), of mean (1 - 10^-decades)/(decades ln 10)"
     )
@@ -54,14 +57,14 @@ class BeamConfig(Strict):
         0.5, description="uniform focus: of the disc; Gaussian: where it falls to 1/e²"
     )
     focus_profile: Literal["uniform", "gaussian"] = "uniform"
-    injection_radius_um: Positive | None = Field(
+    injection_radius_um: Annotated[float, Field(gt=0, le=1e4)] | None = Field(
         None, description="Gaussian focus: hits lie evenly in a disc of this radius about its axis; default: the focus"
     )
     fluence_jitter: FluenceJitterConfig = FluenceJitterConfig()
-    centre_offset_um: tuple[Finite, Finite] = Field(
+    centre_offset_um: tuple[OnDetector, OnDetector] = Field(
         (0.0, 0.0), description="where the beam meets the detector on the mean, x and y from the middle of the image"
     )
-    centre_jitter_um: NonNegative = Field(
+    centre_jitter_um: Annotated[float, Field(ge=0, le=1e6)] = Field(
         0.0, description="standard deviation of where the beam meets the detector, along x and along y"
     )
 
@@ -102,24 +105,26 @@ class DetectorConfig(Strict):
 class BackgroundConfig(Strict):
     """Photons that come from no particle, at the nominal fluence; they follow the pulse's own."""
 
-    flat_photons: NonNegative = Field(0.0, description="mean per image pixel, everywhere")
-    radial_photons: NonNegative = Field(0.0, description="mean per image pixel at the beam, falling as exp(-r/radius)")
-    radial_radius_pixels: Positive = 32.0
+    flat_photons: Photons = Field(0.0, description="mean per image pixel, everywhere")
+    radial_photons: Photons = Field(0.0, description="mean per image pixel at the beam, falling as exp(-r/radius)")
+    radial_radius_pixels: Annotated[float, Field(ge=1e-3, le=1e6)] = 32.0
 
 
 class ReadoutConfig(Strict):
     """What the detector makes of the photons. All is applied when a pattern is read; the store holds photons."""
 
-    read_noise_photons: NonNegative = Field(0.0, description="standard deviation of Gaussian noise per pixel")
+    read_noise_photons: Photons = Field(0.0, description="standard deviation of Gaussian noise per pixel")
     gain_spread: Annotated[float, Field(ge=0, lt=0.5)] = Field(
         0.0, description="relative standard deviation of the pixels' gains about 1: a fixed pattern"
     )
     saturation_photons: Annotated[int, Field(ge=1, le=65534)] | None = Field(
         None, description="a pixel counts no further"
     )
-    adu_per_photon: Positive | None = Field(None, description="rounds the reading to whole ADUs")
+    adu_per_photon: Annotated[float, Field(ge=1e-6, le=1e6)] | None = Field(
+        None, description="rounds the reading to whole ADUs"
+    )
     hot_fraction: Fraction = Field(0.0, description="of the pixels, which read `hot_photons` more than they should")
-    hot_photons: NonNegative = 10.0
+    hot_photons: Photons = 10.0
     dead_fraction: Fraction = Field(0.0, description="of the pixels, which read nothing and are in no mask")
     seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="of the fixed patterns: gains, hot, dead")
 
@@ -164,7 +169,9 @@ def share_of(n_patterns: int, share: float) -> int:
 class DatasetConfig(Strict):
     """One way of shooting and recording the plan."""
 
-    photons_per_pulse: Positive
+    photons_per_pulse: Annotated[float, Field(gt=0, le=1e20)] = Field(
+        description="in the whole focus; the brightest lasers reach 1e13, noise-free patterns are often asked of 1e14"
+    )
     record: Literal["expected", "photons"] = Field(
         description="`expected`: noise-free mean per pixel (float32); `photons`: Poisson counts (uint16)"
     )

@@ -4,17 +4,12 @@ import gzip
 import logging
 import re
 import zlib
-from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from pathlib import Path
-from statistics import fmean
 from typing import Any, Literal
 
 import gemmi
 import numpy as np
-from scipy.spatial import cKDTree
 
 from simulate import archive as pdb_archive
 from simulate import phantoms
@@ -23,7 +18,7 @@ from simulate.config import ArchiveConfig, StructureConfig, short_entry
 from simulate.files import atomic_path
 from simulate.form_factors import known_elements
 from simulate.hydration import hydrated
-from simulate.reading import kinds, mmcif, names, pdb_text
+from simulate.reading import alternatives, kinds, mmcif, models, names, pdb_text
 from simulate.reading.assemblies import assembled
 
 log = logging.getLogger(__name__)
@@ -33,12 +28,6 @@ FORMATS: dict[str, kinds.Kind] = {".cif": "mmcif", ".mmcif": "mmcif", ".pdb": "p
 
 FARTHEST = 1e5
 """Of an atom from the origin of its file [Å]: ten micrometres, more than any virus."""
-
-OVERLAP = 1.0
-"""Atoms other than hydrogen that are nearer than this cannot both be there [Å]: the shortest bonds are of 1.1 Å."""
-
-_TAKEN, _REJECTED = "t", "r"
-"""Flags of atoms with alternative positions."""
 
 
 def load_atoms(config: StructureConfig, archive: ArchiveConfig) -> tuple[Atoms, dict[str, Any]]:
@@ -119,7 +108,7 @@ def read_structure(
         waters=waters,
         hydrogens=hydrogens,
         ligands=ligands,
-        models=models,
+        which_models=models,
     )
 
 
@@ -176,7 +165,7 @@ def _read(config: StructureConfig, archive: ArchiveConfig) -> tuple[Atoms, dict[
         path = config.path
     found = _parse(path)
     choices = config.model_dump(include={"assembly", "altlocs", "waters", "hydrogens", "ligands"})
-    return _select(found, pdb_id=pdb_id, **choices, models=config.models).centred(), {
+    return _select(found, pdb_id=pdb_id, **choices, which_models=config.models).centred(), {
         "pdb_id": pdb_id,
         "file": path.name,
         "sha256": pdb_archive.sha256(path),
@@ -234,6 +223,9 @@ def _parse(path: Path) -> _File:
 
 
 def _parse_pdb(checked: pdb_text.PdbText) -> gemmi.Structure:
+    if not checked.n_atoms and not checked.left_out:
+        start = checked.content.lstrip()[:40].split(b"\n")[0].decode(errors="replace")
+        raise ValueError(f"no atom with an occupancy above 0, nor any record ATOM or HETATM; it begins with {start!r}")
     try:
         structure = gemmi.read_structure_string(checked.content, format=gemmi.CoorFormat.Pdb)
     except (ValueError, RuntimeError, IndexError) as error:
@@ -253,20 +245,20 @@ def _select(
     waters: bool,
     hydrogens: bool,
     ligands: bool,
-    models: str,
+    which_models: str,
 ) -> Atoms:
     structure, known = found.structure, known_elements()
     elements, positions, occupancies = [], [], []
     try:
         _check_entry(structure, pdb_id)
-        for model in _models(found, models, assembly):
-            _reject_alternatives(model, altlocs)
+        for model in _models(found, which_models, assembly):
+            alternatives.reject(model, altlocs)
             for chain in assembled(structure, model, assembly, found.block):
                 for residue in chain:
                     if (not waters and _is_water(residue)) or (not ligands and _is_ligand(residue)):
                         continue
                     for atom in residue:
-                        if atom.flag == _REJECTED or (atom.is_hydrogen() and not hydrogens):
+                        if atom.flag == alternatives.REJECTED or (atom.is_hydrogen() and not hydrogens):
                             continue
                         symbol = "H" if atom.element.name == "D" else atom.element.name
                         if symbol not in known:
@@ -286,30 +278,12 @@ def _select(
     return atoms
 
 
-def _models(found: _File, choice: str, assembly: str) -> Sequence[gemmi.Model]:
+def _models(found: _File, choice: str, assembly: str) -> list[gemmi.Model]:
     """The models that make up the molecule."""
-    models = list(found.structure)
-    if len(models) < 2:
-        return models
-    if choice == "first":
-        sentence = f"read the first of {len(models)} models; where they are copies in an assembly, set models: all"
-        found.remark("models", {"read": 1, "in_file": len(models)}, sentence)
-        return models[:1]
-    if assembly != "deposited":
-        raise ValueError(f"models: all and assembly: {assembly} both ask for copies; choose one of them")
-    first, *others = (
-        np.array([a.pos.tolist() for c in model for r in c for a in r]).reshape(-1, 3) for model in models
-    )
-    for number, other in enumerate(others, start=2):
-        near = cKDTree(first).query(other, distance_upper_bound=OVERLAP)[0] < OVERLAP
-        if near.mean() > 0.1:
-            raise ValueError(
-                f"{near.sum()} of the {len(other)} atoms of model {number} lie within {OVERLAP:g} Å of atoms of model "
-                "1: the models are alternatives of one molecule, not copies beside each other; set models: first"
-            )
-        first = np.concatenate([first, other])
-    found.remark("models", {"read": len(models), "in_file": len(models)}, f"joined {len(models)} models, as asked for")
-    return models
+    chosen, sentence = models.chosen(found.structure, choice, assembly)
+    if sentence:
+        found.remark("models", {"read": len(chosen), "in_file": len(found.structure)}, sentence)
+    return chosen
 
 
 def _check_places(found: _File, atoms: Atoms, assembly: str) -> None:
@@ -323,7 +297,7 @@ def _check_places(found: _File, atoms: Atoms, assembly: str) -> None:
             f"{unknown.sum()} atoms at {positions[unknown][0].tolist()} Å, which programs write where a place is not "
             "known; remove them"
         )
-    if assembly != "deposited":
+    if assembly != "deposited" or found.remarks.get("models", {}).get("read", 1) > 1:
         return  # copies may meet on an axis of symmetry, where the archive gives each its share of the atom or not
     order = np.lexsort(positions.T)
     same = (np.diff(positions[order], axis=0) == 0).all(axis=1)
@@ -355,35 +329,3 @@ def _is_ligand(residue: gemmi.Residue) -> bool:
         return True  # simulation programs write all as ATOM
     polymer = kind.is_amino_acid() or kind.is_nucleic_acid() or names.is_polymer(residue.name)
     return residue.het_flag == "H" and not (polymer or _is_water(residue))
-
-
-def _reject_alternatives(model: gemmi.Model, choice: str) -> None:
-    """Flag all but one alternative of each atom, and all but one residue where several share a place in the chain."""
-    for chain in model:
-        for number, place in groupby(chain, key=lambda residue: residue.seqid):
-            labelled = [(residue.name, atom) for residue in place for atom in residue if atom.has_altloc()]
-            if labelled and number.num is None:
-                raise ValueError(f"alternative positions in a residue without a number, chain {chain.name}; number it")
-            if labelled:
-                _reject_in_place(labelled, choice)
-
-
-def _reject_in_place(labelled: list[tuple[str, gemmi.Atom]], choice: str) -> None:
-    occupancies = defaultdict(list)
-    for _, atom in labelled:
-        occupancies[atom.altloc].append(atom.occ)
-    order = sorted(occupancies)
-    if choice == "highest_occupancy":
-        order.sort(key=lambda label: -fmean(occupancies[label]))
-    labelled.sort(key=lambda pair: order.index(pair[1].altloc))
-    residue_taken = labelled[0][0]
-    alternatives = defaultdict(list)
-    for residue_name, atom in labelled:
-        atom.flag = _REJECTED
-        if residue_name == residue_taken:
-            alternatives[atom.name].append(atom)
-    only_residue = all(residue_name == residue_taken for residue_name, _ in labelled)
-    for taken, *others in alternatives.values():
-        taken.flag = _TAKEN
-        if others or not only_residue:
-            taken.occ = 1.0

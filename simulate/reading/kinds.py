@@ -25,9 +25,8 @@ _SIGNATURES = {
     b"%!PS": "a PostScript document",
 }
 
-_PDB_RECORD = re.compile(
-    rb"^[ \t]*(?:ATOM|HETATM|HEADER|TITLE|COMPND|CRYST1|REMARK|MODEL|SEQRES|ORIGX|SCALE|END\b)", re.M | re.I
-)
+_ATOM = re.compile(rb"^[ \t]*(?:ATOM|HETATM)", re.M | re.I)
+_PDB_RECORD = re.compile(rb"^(?:HEADER|TITLE |COMPND|CRYST1|REMARK|MODEL |SEQRES|ORIGX|SCALE|END\b)", re.M)
 _DATA_BLOCK = re.compile(rb"(?:\s*(?:#[^\n]*)?\n)*\s*data_", re.I)
 
 
@@ -75,7 +74,7 @@ def kind_of(text: bytes, *, expected: Kind) -> Kind:
         _is("binary, of no kind that is known here")
     if _DATA_BLOCK.match(text):
         return "mmcif"
-    if _PDB_RECORD.search(text):
+    if _ATOM.search(text):
         return "pdb"
     if re.search(rb"V[23]000\s*$", start, re.M):
         _is("a MOL or SDF file")
@@ -83,7 +82,7 @@ def kind_of(text: bytes, *, expected: Kind) -> Kind:
         _is("an XYZ file")
     if re.match(rb"[^\n]*\n\s*\d+\s*\n(?:[ \d]{5}[^\n]{10}[ \d]{5})", text[:4096]):
         _is("a GROMACS .gro file; write PDB or mmCIF, as with gmx editconf")
-    return expected
+    return "pdb" if _PDB_RECORD.search(text) else expected
 
 
 def without_atoms(block_names: list[str], tags: set[str]) -> str:

@@ -7,6 +7,9 @@ import numpy as np
 
 from simulate.reading import kinds, names
 
+_CORE_TAGS = ("_atom_site_fract_x", "_atom_site_label")
+"""Of small-molecule crystallography, whose dictionary has no dots."""
+
 
 def read(text: bytes) -> tuple[gemmi.Structure, gemmi.cif.Block, Counter[str], int]:
     """The structure of the one block that has atoms, and that block.
@@ -48,12 +51,9 @@ def read(text: bytes) -> tuple[gemmi.Structure, gemmi.cif.Block, Counter[str], i
 
 
 def _categories(document: gemmi.cif.Document) -> set[str]:
-    tags: set[str] = set()
-    for block in document:
-        for item in block:
-            tag = item.pair[0] if item.pair else (item.loop.tags[0] if item.loop else "")
-            tags.add(tag.split(".")[0] + "." if "." in tag else tag)
-    return tags
+    """`_refln.` and the like; of tags without a dot the tag itself."""
+    tags = {tag for block in document for tag in block.get_mmcif_category_names()}
+    return tags | {tag for block in document for tag in _CORE_TAGS if len(block.find_values(tag))}
 
 
 def _numbers(values: list[str]) -> np.ndarray:
@@ -112,7 +112,7 @@ def _check_names(block: gemmi.cif.Block) -> set[tuple[str, str]]:
             raise ValueError(f"{atom} of {residue} is no atom but a bead of a coarse-grained model, which has none")
         told = names.element(residue, atom)
         if told is not None and names.contradicts(symbol, told):
-            raise ValueError(f"{atom} of {residue} is {symbol} in _atom_site.type_symbol, but must be {told}")
+            raise ValueError(f"{atom} of {residue} is {symbol!r} in _atom_site.type_symbol, but must be {told!r}")
     return beside
 
 

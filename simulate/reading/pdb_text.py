@@ -26,7 +26,7 @@ _PLAIN = re.compile(
     rb"(?:[ \d]([CNOPH]|S(?=[DG] ))[\w\"'* ]{2}|(H)[^ ]{3})"  # the name, and the element as it has it
     rb"[ A-C](?!DUM)[A-Z\d]{3} [\w ][ \w-]{4}[ A-Z] {3}"
     rb"(?= {0,3}-?\d+\.)[- \d]{4}\.\d{3}(?= {0,3}-?\d+\.)[- \d]{4}\.\d{3}(?= {0,3}-?\d+\.)[- \d]{4}\.\d{3}"
-    rb"  (?:0\.\d\d|1\.00)[ \d.-]{6}.{10} (?:\1|\2)(?:  |\d[+-]|)? *$"
+    rb"  (?:0\.\d\d|1\.00)[ \d-]{3}\.\d\d.{10} (?:\1|\2)(?:  |\d[+-]|)? *$"
 )
 """An ordinary line: nine in ten of the archive's. All others are looked at more closely."""
 
@@ -189,6 +189,8 @@ class _Line:
             self.text = f"{self.text[:54]}  1.00{self.text[60:]}"
             return False
         glued = self.text[53] != " " and given[0] != " " and "." not in given
+        # A number that goes on behind its columns, as the charge of a PQR file does; a wide B-factor is one by itself.
+        glued |= given[-1] != " " and self.text[60] != " " and not _COORDINATE.fullmatch(self.text[60:66])
         if glued or not _OCCUPANCY.fullmatch(given) or float(given) > 1:
             self.refuse(
                 f"occupancy {given.strip()!r} in columns 55-60, expected a number from 0 to 1; correct the file"

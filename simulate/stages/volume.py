@@ -75,7 +75,9 @@ def _accurate(core: Core, reach: float, config: VolumeConfig, name: str) -> tupl
                 f"volume of {name}: intensity error {error:.2e} against the sum over atoms on a grid of {made.n}³ "
                 f"voxels, more than the {config.accuracy:.2e} asked for; {advice}"
             )
-        log.info("volume of %s: intensity error %.2e on %d³ voxels; refining to %d³", name, error, made.n, 2 * finer + 1)
+        log.info(
+            "volume of %s: intensity error %.2e on %d³ voxels; refining to %d³", name, error, made.n, 2 * finer + 1
+        )
         spacing = reach / (finer - volume.SPLINE_MARGIN)
         made = volume.scattering_volume(*core, spacing=spacing, half=finer, accuracy=config.accuracy)
         error = measured_error(made, core, reach)
