@@ -14,7 +14,7 @@ import pytest
 
 from simulate import archive
 from simulate.archive import fetch, sha256
-from simulate.config import ArchiveConfig
+from simulate.config import ArchiveConfig, StructureConfig
 
 ENTRY = b"data_1AON\n_entry.id 1AON\n"
 GOOD = gzip.compress(ENTRY)
@@ -111,6 +111,72 @@ def test_mirror_is_used_without_a_download(tmp_path: Path, server: Server, name:
     assert fetch("1AON", config) == mirror / name
     assert not server.requests
     assert json.loads(config.lock_file.read_text()).keys() == {f"1aon.{'cif' if 'cif' in name else 'pdb'}"}
+
+
+@pytest.mark.parametrize("pdb_id", ["1aon", "1AON", "pdb_00001aon", "PDB_00001AON"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "ao/1aon.cif.gz",
+        "ao/pdb1aon.ent.gz",
+        "AO/1AON.CIF.GZ",
+        "pdb1aon.ent",
+        "1AON.PDB",
+        "pdb_00001aon.cif.gz",
+        "pdb_00001aon_xyz.cif.gz",
+        "divided/mmCIF/ao/1aon.cif.gz",
+        "data/structures/divided/pdb/ao/pdb1aon.ent.gz",
+        "data/structures/all/mmCIF/1aon.cif.gz",
+        "pub/pdb/data/structures/divided/mmCIF/ao/1aon.cif.gz",
+        "ao/pdb_00001aon/pdb_00001aon_xyz.cif.gz",
+        "data/entries/ao/pdb_00001aon/pdb_00001aon.cif.gz",
+        "views/latest/coordinates/mmcif/ao/pdb_00001aon/pdb_00001aon_xyz.cif.gz",
+    ],
+)
+def test_mirrors_of_the_archive_are_used_as_they_are(tmp_path: Path, place: str, pdb_id: str) -> None:
+    path = tmp_path / "mirror" / place
+    path.parent.mkdir(parents=True)
+    path.write_bytes(GOOD if place.lower().endswith(".gz") else ENTRY)
+    # Beside it, what is of another entry or holds no atoms.
+    for other in ("1aonn.cif.gz", "2aon.cif.gz", "pdb_00001aon-sf.cif.gz", "r1aonsf.ent.gz", "1aon-assembly1.cif.gz"):
+        (path.parent / other).write_bytes(b"not this")
+    config = configure(tmp_path, mirrors=(tmp_path / "mirror",))
+    assert fetch(pdb_id, config) == path
+    assert list(json.loads(config.lock_file.read_text())) == [f"1aon.{'cif' if 'cif' in place.lower() else 'pdb'}"]
+
+
+def test_of_the_versions_of_an_entry_the_last_is_read(tmp_path: Path) -> None:
+    folder = tmp_path / "mirror" / "data" / "entries" / "ao" / "pdb_00001aon"
+    folder.mkdir(parents=True)
+    for version in ("1-0", "1-10", "2-0", "10-2", "9-11"):
+        (folder / f"pdb_00001aon_xyz_v{version}.cif.gz").write_bytes(GOOD)
+    (folder / "pdb_00001aon_xyz_v11-0.xml.gz").write_bytes(GOOD)
+    assert fetch("1aon", configure(tmp_path, mirrors=(tmp_path / "mirror",))).name == "pdb_00001aon_xyz_v10-2.cif.gz"
+
+
+def test_entries_that_have_only_an_extended_id(tmp_path: Path) -> None:
+    path = tmp_path / "mirror" / "xy" / "pdb_1000axyz" / "pdb_1000axyz.cif.gz"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(GOOD)
+    config = configure(tmp_path, mirrors=(tmp_path / "mirror",))
+    assert fetch("PDB_1000AXYZ", config) == path
+    assert list(json.loads(config.lock_file.read_text())) == ["pdb_1000axyz.cif"]
+
+
+def test_ids_of_both_lengths_are_one_entry() -> None:
+    assert StructureConfig(id="pdb_00001ss8").entry == StructureConfig(id="groel", pdb_id="1SS8").entry == "1ss8"
+    assert StructureConfig(id="groel", pdb_id="pdb_1000axyz").entry == "pdb_1000axyz"
+    for bad in ("groel", "pdb_0001ss8", "pdb_00001ss8x"):
+        with pytest.raises(ValueError, match="not a PDB id"):
+            StructureConfig(id=bad)
+
+
+def test_content_tells_whether_a_file_is_packed(tmp_path: Path) -> None:
+    (tmp_path / "packed.cif").write_bytes(GOOD)
+    assert archive.uncompressed(tmp_path / "packed.cif") == ENTRY
+    (tmp_path / "plain.cif.GZ").write_bytes(ENTRY)
+    with pytest.raises(ValueError, match=r"plain\.cif\.GZ is not a complete gzip file .* or take \.gz off its name"):
+        archive.uncompressed(tmp_path / "plain.cif.GZ")
 
 
 def test_mirrors_come_before_the_cache_and_mmcif_before_pdb(tmp_path: Path) -> None:

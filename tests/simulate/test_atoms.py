@@ -48,6 +48,19 @@ def test_extent_of_one_atom_and_of_a_line() -> None:
     assert atoms_of(["C", "N", "O"], [(0, 0, 0), (1, 1, 1), (3, 3, 3)]).extent == pytest.approx(3 * np.sqrt(3))
 
 
+@pytest.mark.parametrize("count", [30, 3000])
+@pytest.mark.parametrize("dimensions", [0, 1, 2])
+def test_extent_of_many_atoms_in_a_plane_on_a_line_or_in_one_place(count: int, dimensions: int) -> None:
+    rng = np.random.default_rng(3)
+    turn = np.linalg.qr(rng.standard_normal((3, 3)))[0]
+    flat = rng.standard_normal((count, dimensions)) * 40 @ turn[:dimensions] + [5, 6, 7]
+    atoms = Atoms(np.full(count, "C"), flat, np.ones(count))
+    assert atoms.extent == pytest.approx(pdist(flat).max(), rel=1e-12, abs=1e-12)
+    lattice = np.stack(np.meshgrid(*[np.arange(11.0)] * 3), axis=-1).reshape(-1, 3)[:, : max(1, dimensions)]
+    atoms = Atoms(np.full(1331, "C"), np.pad(lattice, ((0, 0), (0, 3 - lattice.shape[1]))), np.ones(1331))
+    assert atoms.extent == pytest.approx(10 * np.sqrt(lattice.shape[1]))
+
+
 def test_file_keeps_everything(carbon_and_zinc: Atoms, tmp_path: Path) -> None:
     carbon_and_zinc.save(tmp_path / "atoms.npz")
     loaded = Atoms.load(tmp_path / "atoms.npz")

@@ -1,8 +1,10 @@
 """Datasets and their bases: what holds where two of them say something."""
 
 import copy
+from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 
@@ -193,3 +195,42 @@ def test_null_forgets_a_section_but_is_a_value_elsewhere() -> None:
     assert overlaid(below, {"readout": None, "detector": {"mask_file": None}}) == {"detector": {"mask_file": None}}
     quiet = resolve({"a": {"base": "lcls-amo", "record": "expected", "readout": None}}, {})["a"]
     assert DatasetConfig.model_validate(quiet).readout == ReadoutConfig()
+
+
+@pytest.mark.parametrize(
+    "beyond",
+    [
+        {"photons_per_pulse": 1e45},
+        {"photons_per_pulse": float("inf")},
+        {"background": {"flat_photons": 1e300}},
+        {"background": {"radial_photons": 1e39}},
+        {"background": {"radial_radius_pixels": 1e-310}},
+        {"readout": {"read_noise_photons": 1e300}},
+        {"readout": {"hot_photons": 1e39}},
+        {"readout": {"adu_per_photon": 1e300}},
+        {"readout": {"adu_per_photon": 1e-300}},
+        {"beam": {"fluence_jitter": {"model": "lognormal", "sigma": 1e200}}},
+        {"beam": {"fluence_jitter": {"model": "normal", "floor": 1e200}}},
+        {"beam": {"focus_profile": "gaussian", "injection_radius_um": 1e200}},
+        {"beam": {"centre_offset_um": (1e300, 0)}},
+        {"beam": {"centre_jitter_um": 1e300}},
+    ],
+)
+def test_numbers_beyond_all_experiments_are_refused_by_name(beyond: dict[str, Any]) -> None:
+    name = list(flat_names(beyond))[-1]
+    with pytest.raises(ValidationError, match=rf"(?s){name}.*(less|greater) than or equal to|{name}.*finite"):
+        DatasetConfig.model_validate({"photons_per_pulse": 1e12, "record": "photons", **beyond})
+
+
+def flat_names(values: dict[str, Any]) -> Iterator[str]:
+    for name, value in values.items():
+        yield name
+        if isinstance(value, dict):
+            yield from flat_names(value)
+
+
+def test_the_brightest_pulse_allowed_has_a_finite_fluence() -> None:
+    beam = {"focus_radius_um": 0.01, "focus_profile": "gaussian"}
+    dataset = DatasetConfig.model_validate({"photons_per_pulse": 1e20, "record": "expected", "beam": beam})
+    # r_e² F² of a capsid of 10⁸ electrons, straight ahead and into one steradian, in single precision
+    assert dataset.peak_fluence * 8e-22 * 1e16 < 1e-10 * np.finfo(np.float32).max

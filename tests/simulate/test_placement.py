@@ -311,3 +311,15 @@ def test_refused() -> None:
             body_of(positions)
     with pytest.raises(KeyError, match="stacked"):
         place("stacked", 1, 2, [ball(1.0)])
+
+
+@pytest.mark.parametrize("model", placement.MODELS)
+def test_single_atoms_lie_beside_each_other(model: str) -> None:
+    body, rows = body_of(np.zeros((1, 3))), 40
+    streams = np.arange(1, rows + 1).astype(np.uint64)
+    turns = np.tile([1.0, 0, 0, 0], (4 * rows, 1))
+    start, species = 4 * np.arange(rows + 1), np.zeros(4 * rows, np.int64)
+    positions = placement.place(model, streams, start, species, turns, {"atom": body}, PlacementConfig())
+    assert np.isfinite(positions).all()
+    for row in positions.reshape(rows, 4, 3):
+        assert pdist(row).min() >= 2 * body.radius * (1 - 1e-9)
