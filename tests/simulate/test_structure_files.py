@@ -87,17 +87,18 @@ OPERATORS = {
 
 def assemblies(**expressions: tuple[str, str]) -> str:
     """mmCIF of assemblies `a...`: (oper_expression, asym_id_list)."""
-    text = "loop_\n_pdbx_struct_assembly.id\n_pdbx_struct_assembly.details\n"
-    text += "".join(f"{name} 'icosahedral pentamer'\n" for name in expressions)
+    told = ("id", "details", "method_details", "oligomeric_details", "oligomeric_count")
+    text = "loop_\n" + "".join(f"_pdbx_struct_assembly.{tag}\n" for tag in told)
+    text += "".join(f"{name} 'icosahedral pentamer' ? pentameric 5\n" for name in expressions)
     text += "loop_\n" + "".join(
         f"_pdbx_struct_assembly_gen.{tag}\n" for tag in ("assembly_id", "oper_expression", "asym_id_list")
     )
     text += "".join(f"{name} '{expression}' {chains}\n" for name, (expression, chains) in expressions.items())
-    tags = ["id", *(f"{m}[{i}]{j}" for i in (1, 2, 3) for m, j in [("matrix", f"[{k}]") for k in (1, 2, 3)])]
+    tags = ["id", "type", *(f"{m}[{i}]{j}" for i in (1, 2, 3) for m, j in [("matrix", f"[{k}]") for k in (1, 2, 3)])]
     tags += [f"vector[{i}]" for i in (1, 2, 3)]
     text += "loop_\n" + "".join(f"_pdbx_struct_oper_list.{tag}\n" for tag in tags)
     for name, (matrix, vector) in OPERATORS.items():
-        text += f"{name} {' '.join(str(value) for value in [*np.ravel(matrix), *vector])}\n"
+        text += f"{name} ? {' '.join(str(value) for value in [*np.ravel(matrix), *vector])}\n"
     return text
 
 
@@ -119,10 +120,10 @@ def test_products_of_operators_apply_the_last_one_first(tmp_path: Path) -> None:
     assert read_structure(path, assembly="b").positions.tolist() == [moved("P", second).tolist()]
 
 
-@pytest.mark.parametrize("expression", ["1", "1,2", "(1-3)", "(1,3)", "(1-2,P)", "(P)(1-3)", "(X0)(1,P)"])
+@pytest.mark.parametrize("expression", ["1", "1,2", "(1-3)", "(1,3)", "(1-2,P)", "(P)", "X0"])
 def test_operators_agree_with_gemmi_where_it_reads_them(tmp_path: Path, expression: str) -> None:
     text = assemblies(**{"1": (expression, "A,B")})
-    # gemmi reads assemblies of a few kinds only, which does not include parts of icosahedra.
+    # gemmi passes over parts of icosahedra, and over the second factor of a product.
     path = cif(
         tmp_path, row(), row("4", chain="B"), after=text.replace("icosahedral pentamer", "author_defined_assembly")
     )
