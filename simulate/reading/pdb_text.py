@@ -125,8 +125,8 @@ class _Columns:
 
 
 def _begins_early(line: bytes) -> bool:
-    text = line.decode("latin-1").upper()
-    if text[15:16] != " " or text[12] not in _ONE_LETTER:
+    text = line.decode("latin-1").upper().ljust(WIDTH)
+    if text[15] != " " or text[12] not in _ONE_LETTER:
         return False
     name = text[12:16].strip()
     return not name[1:2].isalpha() or len(names.element(text[17:20].strip(), name) or "  ") == 1

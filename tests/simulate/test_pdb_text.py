@@ -74,6 +74,8 @@ def test_coordinates_within_their_columns_are_read(
         ("ATOM      1", "ATOM 100000"),
         (N, "ATOM 1 N ALA A 1 1.000 2.000 3.000 1.00 20.00 N\n"),
         ("ATOM", " ATOM"),
+        (N, "ATOM      1  N\n"),
+        (N, "ATOM\n"),
         ("1  N   ALA", "1\tN   ALA"),
     ],
 )
@@ -176,6 +178,8 @@ def test_chlorophyll_is_no_chloride(tmp_path: Path) -> None:
 def test_columns_tell_the_element_of_a_ligand_unless_all_names_begin_in_column_13(tmp_path: Path) -> None:
     assert elements(tmp_path, (" C1", "LIG"), (" CA", "LIG"), ("CL", "LIG"), ("FE", "LIG")) == ["C", "C", "Cl", "Fe"]
     assert elements(tmp_path, ("C1", "LIG"), ("O2'", "LIG"), ("HN11", "LIG")) == ["C", "O", "H"]
+    with pytest.raises(ValueError, match="line 3: "):  # however short the lines behind it are
+        read_structure(written(tmp_path, lines((" C1", "LIG"), (" CA", "LIG")) + "ATOM\n"))
     for atoms in ([("C1", "LIG"), ("CA", "LIG")], [("N", "ALA"), ("NA", "HEM")], [(" C1", "LIG"), (" CL", "LIG")]):
         with pytest.raises(ValueError, match=f"line 2: no element in columns 77-78, and {atoms[1][0].strip()} of"):
             elements(tmp_path, *atoms)
