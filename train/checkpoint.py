@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from simulate.files import DAMAGED, atomic_path
+from train.domain import Domain
 from train.history import Epoch, Row, TwinEpoch
 from train.models.encoder import encoder
 from train.models.registry import build, training_digest
@@ -76,6 +77,8 @@ class TrainedEncoder(NamedTuple):
     description: TwinDescription
     epoch: TwinEpoch
     """the epoch its weights are from, and how they did on the validation split"""
+    domain: Domain | None = None
+    """what it was trained on; None where its file is from before this was kept"""
 
 
 class TrainedModel(NamedTuple):
@@ -86,6 +89,8 @@ class TrainedModel(NamedTuple):
     description: Description
     epoch: Epoch
     """the epoch its weights are from, and how they did on the validation split"""
+    domain: Domain | None = None
+    """what it was trained on; None where its file is from before this was kept"""
 
 
 def describe(name: str, dataset: "Dataset", recipe: Recipe, seed: int) -> Description:
@@ -130,9 +135,12 @@ def twin(description: TwinDescription, device: torch.device) -> nn.Module:
     return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def save_model(path: Path, description: Described, epoch: Row, weights: dict[str, torch.Tensor]) -> None:
-    """Write a trained network."""
-    save(path, {"description": asdict(description), "epoch": asdict(epoch), "weights": weights})
+def save_model(
+    path: Path, description: Described, epoch: Row, weights: dict[str, torch.Tensor], domain: Domain | None = None
+) -> None:
+    """Write a trained network, and what it was trained on if that is known."""
+    contents = {"description": asdict(description), "epoch": asdict(epoch), "weights": weights}
+    save(path, contents | ({} if domain is None else {"domain": asdict(domain)}))
 
 
 def load_model(path: Path, device: torch.device) -> TrainedModel:
@@ -156,9 +164,10 @@ def _loaded(path: Path, device: torch.device, described: Any, recipe: Any, row: 
         epoch = row(**saved["epoch"])
         model = build(description, device)
         model.load_state_dict(saved["weights"])
-    except (KeyError, TypeError, RuntimeError) as error:
+        domain = Domain.of_saved(saved["domain"]) if "domain" in saved else None
+    except (AttributeError, KeyError, TypeError, RuntimeError) as error:
         raise ValueError(f"{path} does not hold a model of this version ({error}); train it again") from error
-    return model.eval(), description, epoch
+    return model.eval(), description, epoch, domain
 
 
 def save(path: Path, contents: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from simulate.files import write_json
 from train.checkpoint import Described, load, save, save_model
 from train.data import Batches, Patterns, epoch_seed
 from train.device import describe_device, emulates_bfloat16, flush_denormals, held_on, keep_memory
+from train.domain import Domain
 from train.history import AnyRow, Row, kept_epoch, write_history
 from train.initialise import initialise
 from train.inputs import network_input
@@ -43,6 +44,8 @@ class Task(Generic[AnyRow]):
     """columns of the history, from the validation split"""
     row: type[AnyRow]
     """of the history"""
+    domain: Callable[[], Domain]
+    """what is learned from, measured once it is learned"""
     watch: Callable[[nn.Module], Tensor] | None = None
     """what is kept of every epoch, to be looked at"""
     finish: Callable[[list[Tensor]], None] | None = None
@@ -183,7 +186,7 @@ def descend(
     if not is_first():
         return history
     kept = kept_epoch(history, recipe.keep)
-    save_model(folder / "model.pt", description, kept, kept_weights)
+    save_model(folder / "model.pt", description, kept, kept_weights, task.domain())
     write_history(folder / "history.csv", history)
     write_json(
         folder / "training.json",

@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from train.checkpoint import TrainedEncoder
+from train.checkpoint import TrainedEncoder, TrainedModel
 from train.data import Batches
 from train.inputs import network_input
 
@@ -27,10 +27,10 @@ def embed_frames(trained: TrainedEncoder, frames: NDArray, batch_size: int = 256
     return torch.cat(parts).numpy()
 
 
-def must_fit(trained: TrainedEncoder, image_shape: tuple[int, ...]) -> None:
+def must_fit(trained: TrainedEncoder | TrainedModel, image_shape: tuple[int, ...]) -> None:
     """ValueError unless images have the shape that the network was trained on."""
     if tuple(image_shape) != tuple(trained.description.image_shape):
         raise ValueError(
             f"images of {tuple(image_shape)} pixels, but {trained.description.model} was trained on "
-            f"{tuple(trained.description.image_shape)}; bin or pad them to that"
+            f"{tuple(trained.description.image_shape)}; bin or pad them to that size (docs/selecting.md)"
         )

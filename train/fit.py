@@ -1,6 +1,7 @@
 """Training a network with two answers: how many particles, and which."""
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from train.checkpoint import describe, network
 from train.data import Batches, Patterns
 from train.descent import Task, descend, prepare, training_batches
 from train.device import held_on
+from train.domain import domain_of
 from train.history import Epoch, History
 from train.losses import multi_output_loss
 from train.models.heads import Logits
@@ -61,5 +63,5 @@ def fit(
         return asdict(validate(model, validation, recipe, device))
 
     batches = training_batches(dataset, recipe, seed, device, source)
-    record = {"n_validation": validation.n_patterns}
-    return descend(model, Task(loss, judge, Epoch), description, batches, device, folder, record)
+    task = Task(loss, judge, Epoch, partial(domain_of, dataset, recipe))
+    return descend(model, task, description, batches, device, folder, {"n_validation": validation.n_patterns})

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,6 +15,7 @@ from simulate.files import sha256, write_arrays
 from train.checkpoint import describe_twin, load_encoder, twin
 from train.data import Batches, Patterns
 from train.descent import Task, descend, prepare, training_batches
+from train.domain import domain_of
 from train.embeddings import embed_batches
 from train.history import TwinEpoch, TwinHistory
 from train.models.encoder import Embedding
@@ -106,7 +108,8 @@ def fit_twin(
         encoder = load_encoder(folder / "model.pt", device).model
         _write_known(folder / "known.npz", embed_batches(encoder, known, recipe.input, device), dataset, known)
 
-    task = Task(loss, judge, TwinEpoch, watch=lambda _: watched[0].cpu(), finish=finish)
+    domain = partial(domain_of, dataset, recipe, seen)
+    task = Task(loss, judge, TwinEpoch, domain, watch=lambda _: watched[0].cpu(), finish=finish)
     return descend(model, task, description, batches, device, folder, {"n_validation": validation.n_patterns})
 
 

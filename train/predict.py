@@ -9,6 +9,7 @@ from torch import nn
 
 from train.checkpoint import TrainedModel
 from train.data import Batches
+from train.embeddings import must_fit
 from train.inputs import network_input
 from train.models.heads import Logits
 
@@ -38,4 +39,17 @@ def predict(
     batches = Batches(dataset, rows, batch_size, memory_gb)
     logits = infer(trained.model, batches, trained.description.recipe.input, device)
     count, particle = (head.softmax(1).cpu().numpy() for head in logits)
+    return count, particle
+
+
+@torch.inference_mode()
+def answer_frames(
+    trained: TrainedModel, frames: NDArray, batch_size: int = 256
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The same for frames (n, ny, nx), photons as the detector reads them; ValueError for another size."""
+    must_fit(trained, frames.shape[1:])
+    device, transform = next(trained.model.parameters()).device, trained.description.recipe.input
+    starts = range(0, len(frames), batch_size)
+    logits = [trained.model(network_input(frames[at : at + batch_size], transform, device)) for at in starts]
+    count, particle = (torch.cat(head).softmax(1).cpu().numpy() for head in zip(*logits, strict=True))
     return count, particle

@@ -14,6 +14,7 @@ from simulate.formats.cxi import write_cxi
 from simulate.formats.emc import write_emc
 from simulate.formats.patterns import Instrument, Patterns
 from train.checkpoint import TwinDescription, load_encoder, save_model
+from train.domain import Setup, measure, summarised
 from train.embed import embed_frames, left_out, main
 from train.few_shot import Known, adapt, between_means, by_mixture, learn, probability
 from train.history import TwinEpoch
@@ -46,8 +47,9 @@ def model_file(tmp_path_factory):
     names = {"dataset": "toy", "dataset_digest": "abc", "source": "def"}
     description = TwinDescription(model="late3", recipe=recipe, seed=0, **described, **names)
     epoch = TwinEpoch(**dict.fromkeys(TwinEpoch.__dataclass_fields__, 1))
-    save_model(folder / "model.pt", description, epoch, weights)
     frames, is_single = made_up(60, seed=1)
+    domain = summarised(measure(frames), measure(made_up(60, seed=5)[0]), recipe, Setup(photon_energy_eV=4600))
+    save_model(folder / "model.pt", description, epoch, weights, domain)
     embeddings = embed_frames(load_encoder(folder / "model.pt", CPU), frames)
     known = {"embeddings": embeddings, "is_single": is_single, "model": sha256(folder / "model.pt")}
     write_arrays(folder / "known.npz", known)
@@ -87,7 +89,10 @@ def test_every_frame_gets_a_row(model_file, frames_file, tmp_path, capsys):
     assert [row["single"] == "1" for row in rows] == is_single.tolist()
     assert [float(row["p_single"]) > 0.5 for row in rows] == is_single.tolist()
     assert {row["labelled"] for row in rows} == {"0"}
-    assert "frames.csv: 24 frames, 12 called single (50.0%)" in capsys.readouterr().out
+    assert {row["in_domain"] for row in rows} == {"1"}
+    captured = capsys.readouterr()
+    assert "frames.csv: 24 frames, 12 called single (50.0%)" in captured.out
+    assert captured.err == ""
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["frames.csv"]
 
 
@@ -246,12 +251,27 @@ def test_labels_may_come_from_a_spreadsheet(model_file, frames_file, tmp_path):
     assert [int(row["frame"]) for row in rows if row["labelled"] == "1"] == [3, 4]
 
 
+@pytest.mark.parametrize("true, false", [("True", "False"), ("1.0", "0.0"), (" TRUE ", " 0.0")])
+def test_labels_may_come_from_pandas(true, false, model_file, frames_file, tmp_path):
+    """Booleans, floats in columns that had gaps, spaces about anything."""
+    text = f"frame , single\n3.0,{false}\n 4.000 ,{true}\n5,{false}\n"
+    rows = ask(model_file, frames_file, tmp_path / "a.csv", "--labels", written(tmp_path, text))
+    plain = written(tmp_path, "frame,single\n3,0\n4,1\n5,0\n")
+    assert rows == ask(model_file, frames_file, tmp_path / "b.csv", "--labels", plain)
+    assert [int(row["frame"]) for row in rows if row["labelled"] == "1"] == [3, 4, 5]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("frame,single\n3,1\n24,0\n", r"line 3: there is no frame '24', expected a whole number from 0 to 23"),
         ("frame,single\n-1,1\n", "no frame '-1'"),
         ("frame,single\n1.5,1\n", "no frame '1.5'"),
+        ("frame,single\n3.0,1\n3.5,0\n", "line 3: there is no frame '3.5'"),
+        ("frame,single\n24.0,1\n", "no frame '24.0'"),
+        ("frame,single\n.0,1\n", "no frame '.0'"),
+        ("frame,single\n3,1.5\n", "the answer of frame 3 is '1.5'"),
+        ("frame,single\n3,1\n3.0,0\n", "line 3: frame 3 is labelled twice"),
         ("frame,single\n,1\n", "no frame ''"),
         ("frame,single\n3,1\n4,0\n3,1\n", "line 4: frame 3 is labelled twice"),
         ("frame,single\n3,perhaps\n", "line 2: the answer of frame 3 is 'perhaps', expected one of 1, yes, single"),

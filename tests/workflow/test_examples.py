@@ -13,7 +13,7 @@ from evaluate.run_files import RunFiles
 from evaluate.twin.contents import twin_folder
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ("simulate.export", "simulate.dataset", "train.embed", "train.export", "evaluate.estimate")
+COMMANDS = ("simulate.export", "simulate.dataset", "train.classify", "train.embed", "train.export", "evaluate.estimate")
 
 
 def made_by_the_demo() -> set[str]:
