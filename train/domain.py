@@ -199,12 +199,16 @@ def measure(frames: NDArray) -> Measured:
 
 
 def _weights(ny: int, nx: int) -> NDArray[np.float32]:
-    """(ny nx, 6 + rings): x and y of each pixel from the middle [pixels], and which quadrant and ring it is in."""
+    """(ny nx, 12 + rings): of each quadrant 1, x and y of its pixels from the middle [pixels]; and each ring's pixels.
+
+    Opposite quadrants are the first and the last, and the two between.
+    """
     y, x = np.meshgrid(*(np.arange(n) - (n - 1) / 2 for n in (ny, nx)), indexing="ij")
+    quadrants = [below & right for below in (y < 0, y >= 0) for right in (x < 0, x >= 0)]
     ring = np.minimum(np.hypot(x, y) * 2 * N_RINGS / min(ny, nx), N_RINGS).astype(int)
-    quadrants = [(sideways * x > 0) & (upwards * y > 0) for sideways in (-1, 1) for upwards in (-1, 1)]
-    rings = [ring == number for number in range(N_RINGS + 1)]
-    return np.stack([x, y, *quadrants, *rings], -1).reshape(ny * nx, -1).astype(np.float32)
+    columns = [quadrant * values for quadrant in quadrants for values in (np.ones_like(x), x, y)]
+    columns += [ring == number for number in range(N_RINGS + 1)]
+    return np.stack(columns, -1).reshape(ny * nx, -1).astype(np.float32)
 
 
 def _measured(frames: NDArray, weights: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -217,8 +221,9 @@ def _measured(frames: NDArray, weights: NDArray[np.float32]) -> tuple[NDArray[np
         noise = _mean_square(checkers)
         variance = _mean_square(pixels - pixels.mean(1, keepdims=True))
         sums = (np.maximum(pixels, 0) @ weights).astype(np.float64)
-        moments, quadrants, rings = np.split(sums, (2, 6), axis=1)
+        quadrants, rings = sums[:, :12].reshape(-1, 4, 3), sums[:, 12:]
         photons = rings.sum(1)
+        x, y = _middles(quadrants).T
         features = {
             "photons": pixels.sum(1, dtype=np.float64),
             "lowest": pixels.min(1),
@@ -229,11 +234,22 @@ def _measured(frames: NDArray, weights: NDArray[np.float32]) -> tuple[NDArray[np
             "whole": (pixels == np.rint(pixels)).mean(1),
             "noise": _over(noise * pixels.shape[1], photons),
             "grain": _over(noise, variance),
-            "x": _over(moments[:, 0], photons),
-            "y": _over(moments[:, 1], photons),
-            "quadrant": _over(quadrants.min(1), photons),
+            "x": x,
+            "y": y,
+            "quadrant": _over(quadrants[..., 0].min(1), photons),
         }
         return np.stack([features[name] for name in _PLAIN], 1), np.sqrt(_over(rings, photons[:, None]))
+
+
+def _middles(quadrants: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, 2) x and y of the middle of the photons, of the sums of 1, x and y over the quadrants (n, 4, 3).
+
+    A quadrant without photons is taken to show what the opposite one does: where the beam is can then be told of frames
+    that parts of the detector are missing from.
+    """
+    mirrored = quadrants[:, ::-1] * (1, -1, -1)
+    photons, *moments = np.where(quadrants[..., :1] > 0, quadrants, mirrored).sum(1).T
+    return np.stack([_over(moment, photons) for moment in moments], -1)
 
 
 def _mean_square(values: NDArray) -> NDArray[np.float64]:

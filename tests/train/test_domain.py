@@ -160,13 +160,13 @@ def test_features_by_a_loop_over_pixels():
     measured = measure(frames)
     for n, frame in enumerate(frames.astype(float)):
         photons, x, y, rings, checkers = 0.0, 0.0, 0.0, np.zeros(9), []
-        quadrants = dict.fromkeys([(a, b) for a in (-1, 0, 1) for b in (-1, 1)], 0.0)
+        quadrants = dict.fromkeys([(a, b) for a in (False, True) for b in (False, True)], 0.0)
         for row in range(7):
             for column in range(10):
                 value = max(frame[row, column], 0)
                 across, down = column - 4.5, row - 3
                 photons, x, y = photons + value, x + value * across, y + value * down
-                quadrants[np.sign(down), np.sign(across)] += value
+                quadrants[down < 0, across < 0] += value
                 rings[min(int(8 * np.hypot(across, down) / 3.5), 8)] += value
         for row in (0, 2, 4):
             for column in range(0, 10, 2):
@@ -184,12 +184,24 @@ def test_features_by_a_loop_over_pixels():
             "grain": np.mean(checkers) / frame.var(),
             "x": x / photons,
             "y": y / photons,
-            "quadrant": min(value for (down, _), value in quadrants.items() if down) / photons,
+            "quadrant": min(quadrants.values()) / photons,
         }
         assert set(expected) == set(measured.features) == set(FEATURES) - {"profile"}
         for name, value in expected.items():
             assert measured.features[name][n] == pytest.approx(value, rel=1e-5, abs=1e-6), name
         np.testing.assert_allclose(measured.roots[n], np.sqrt(rings / photons), rtol=1e-5)
+
+
+def test_the_middle_is_found_where_quadrants_are_missing():
+    """What is left is mirrored: where opposite quadrants are both there, a shift still shows; halves show none."""
+    frames = expected(30, 1)
+    for part in ((slice(64), slice(64)), (slice(None), slice(64)), (slice(64),), (slice(64), slice(64, None))):
+        for pixels in (0, 6):
+            shifted = np.roll(frames, pixels, axis=2)
+            whole, left = measure(shifted).features, measure(without(shifted, *part)).features
+            assert np.abs(left["x"]).max() <= np.abs(whole["x"]).max() + 0.5
+            if part in ((slice(64), slice(64)), (slice(64), slice(64, None))) and pixels:
+                assert left["x"].min() > 1
 
 
 def test_noise_tells_photons_from_adus():
@@ -232,6 +244,7 @@ def test_missing_parts_are_known_to_who_learned_with_them(tmp_path):
         domain = domain_of(dataset, Recipe(input="photons", missing=missing))
         assert judged(domain, half)[0] == pytest.approx(share, abs=0.05)
         assert judged(domain, expected(50, 8))[0] > 0.95
+        assert judged(domain, np.roll(expected(50, 8), 6, axis=2))[0] == 0
         assert (domain.missing, domain.n_train, domain.n_validation) == (missing, 168, 24)
         assert domain == domain_of(dataset, Recipe(input="photons", missing=missing))  # the same parts every time
 

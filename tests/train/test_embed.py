@@ -251,7 +251,7 @@ def test_labels_may_come_from_a_spreadsheet(model_file, frames_file, tmp_path):
     assert [int(row["frame"]) for row in rows if row["labelled"] == "1"] == [3, 4]
 
 
-@pytest.mark.parametrize("true, false", [("True", "False"), ("1.0", "0.0"), (" TRUE ", " 0.0")])
+@pytest.mark.parametrize(("true", "false"), [("True", "False"), ("1.0", "0.0"), (" TRUE ", " 0.0")])
 def test_labels_may_come_from_pandas(true, false, model_file, frames_file, tmp_path):
     """Booleans, floats in columns that had gaps, spaces about anything."""
     text = f"frame , single\n3.0,{false}\n 4.000 ,{true}\n5,{false}\n"

@@ -24,6 +24,7 @@ TRAINING = (
     "train.fit_twin",
     "train.few_shot",
     "train.embed",
+    "train.classify",
 )
 
 

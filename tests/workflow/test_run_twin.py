@@ -44,10 +44,14 @@ def test_nothing_held_out_is_known(twinned) -> None:
 
 
 def test_its_encoder_judges_a_file_of_frames(twinned, tmp_path, capsys) -> None:
-    """What docs/selecting.md does: the same embeddings, so the same answers as the tables were made from."""
+    """What docs/selecting.md does. It never saw noise, so of noisy frames it answers only when it is forced."""
     model = twinned.results / "twins" / "mixed" / "azimuthal" / "none" / "d8-m0.5" / "seed0" / "model.pt"
     out = tmp_path / "frames.csv"
-    assert main([str(model), str(twinned.results / "datasets" / "dim"), "-o", str(out)]) == 0
+    arguments = [str(model), str(twinned.results / "datasets" / "dim"), "-o", str(out)]
+    assert main(arguments) == 2
+    assert "far from what azimuthal was trained on (mixed): " in capsys.readouterr().err
+    assert main([*arguments, "--force"]) == 0
     answers = pd.read_csv(out)
+    assert (answers["in_domain"] == 0).all()
     assert len(answers) == len(open_dataset(twinned.results / "datasets" / "dim"))
     assert answers["p_single"].between(0, 1).all()
