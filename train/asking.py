@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from simulate.files import atomic_path, must_be_free
 from simulate.formats.masks import MASK_HELP, MASK_MEANS
 from train.checkpoint import TrainedEncoder, TrainedModel
-from train.domain import FEATURES, Domain, Range, Setup, measure
+from train.domain import Domain, Range, Setup
+from train.features import FEATURES, measure
 from train.frames import Frames
 from train.progress import progress
 

@@ -11,7 +11,7 @@ of the training split.
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from simulate.beam import wavelength
 from train.data import Batches
+from train.features import FEATURES, N_RINGS, Feature, Measured, measure
 from train.missing import without_parts
 from train.recipe import Descent
 
@@ -29,14 +30,8 @@ if TYPE_CHECKING:
 MEASURED = 4000
 """Patterns of the training split, and as many of the validation split, that a domain is made from, at most."""
 
-TOGETHER = 64
-"""Frames measured at once: 4 MB of 128 x 128 pixels, which stay in the cache."""
-
 MEMORY_GB = 0.1
 """Patterns held at once while they are measured [1e9 bytes]: the training still holds its own."""
-
-N_RINGS = 8
-"""Of equal width, from the middle to the nearest edge of the image; a last one is what lies beyond."""
 
 TAIL = 0.001
 """Share of the training patterns below, and above, what is called their range."""
@@ -46,47 +41,16 @@ MARGIN, FAR = 0.25, 2.0
 far outside beyond it by that many such ways."""
 
 PASS = 0.995
-"""Share of the validation patterns whose radial profile is as near to the training's as a frame's is to be..."""
+"""Share of the validation patterns whose distance from the training's is at most what a frame's is to be..."""
 
-PROFILE_MARGIN, PROFILE_FAR = 1.25, 3.0
-"""... times this; and times that, it is far."""
+DISTANCE_MARGIN, DISTANCE_FAR = 1.25, 3.0
+"""... times this; and that many times farther it is far."""
+
+TOGETHER = N_RINGS + 2, N_RINGS + 4
+"""Numbers that are compared together: rings and grain; also photons and highest pixel, where the scale is seen"""
 
 RIDGE = 1e-5
-"""Added to the variance of a ring's root share of the photons: one that does not vary among the training patterns."""
-
-
-@dataclass(frozen=True)
-class Feature:
-    """One number of a frame."""
-
-    label: str
-    floor: float
-    """least way from the median to an end of the range, where patterns hardly vary: a factor for what is a scale"""
-    is_scale: bool = False
-    """positive, and compared by factors"""
-    scales: bool = False
-    """changes where every pixel is multiplied: a network whose input is standardised does not see it"""
-
-
-FEATURES = {
-    "photons": Feature("photons per frame", 1.1, is_scale=True, scales=True),
-    "lowest": Feature("lowest pixel", 0.5, scales=True),
-    "highest": Feature("highest pixel", 1.1, is_scale=True, scales=True),
-    "depth": Feature("lowest pixel over the highest", 0.1),
-    "negative": Feature("share of pixels below 0", 0.1),
-    "zero": Feature("share of pixels that are 0", 0.1),
-    "whole": Feature("share of pixels that are whole numbers", 0.1, scales=True),
-    "noise": Feature("variance of noise over photons", 1.5, is_scale=True, scales=True),
-    "grain": Feature("share of the variance between neighbouring pixels", 1.5, is_scale=True),
-    "x": Feature("middle of the photons along x [pixels]", 2.0),
-    "y": Feature("middle of the photons along y [pixels]", 2.0),
-    "quadrant": Feature("emptiest quadrant's share of the photons", 0.05),
-    "profile": Feature("distance of the radial profile", 0.0),
-}
-"""What is compared, by names. Noise shows in the checkerboard of 2 x 2 pixels, where an oversampled pattern has next to
-nothing: of counted photons its variance is their number, of ADUs it is as many times their sum as a photon has ADUs."""
-
-_PLAIN = [name for name in FEATURES if name != "profile"]
+"""Added to variances: of a ring whose share of the photons is the same in all training patterns."""
 
 
 @dataclass(frozen=True)
@@ -137,23 +101,14 @@ class Setup:
         )
 
 
-class Measured(NamedTuple):
-    """What n frames are like."""
-
-    features: dict[str, NDArray[np.float64]]
-    """(n,) each, by the names of `FEATURES`; not yet the profile's distance, which is from some training's"""
-    roots: NDArray[np.float64]
-    """(n, rings) root of each ring's share of the photons"""
-
-
 @dataclass(frozen=True)
 class Domain:
     """What a network was trained on."""
 
     ranges: Mapping[str, Range]
     """of those `FEATURES` that the network can see"""
-    profile: tuple[float, ...]
-    """mean over the training patterns of the root of each ring's share of the photons"""
+    mean: tuple[float, ...]
+    """over the training patterns, of what is compared together"""
     precision: tuple[tuple[float, ...], ...]
     """inverse of their covariance"""
     setup: Setup
@@ -168,14 +123,14 @@ class Domain:
     def of_saved(cls, saved: Mapping[str, Any]) -> Self:
         """From `dataclasses.asdict`; TypeError, KeyError where it is no domain of this version."""
         ranges = {name: Range(**range_) for name, range_ in saved["ranges"].items()}
-        if unknown := [*set(ranges) - set(FEATURES), *(["profile"] if len(saved["profile"]) != N_RINGS + 1 else [])]:
-            raise KeyError(*unknown)
+        if not 0 < len(ranges) == len(set(ranges) & set(FEATURES)) or len(saved["mean"]) not in TOGETHER:
+            raise KeyError("domain")
         return cls(**{**saved, "ranges": ranges, "setup": Setup(**saved["setup"])})
 
     def compared(self, measured: Measured) -> dict[str, NDArray[np.float64]]:
         """Of frames as they were measured the features (n,) that are compared."""
-        distances = _distances(measured.roots, np.array(self.profile), np.array(self.precision))
-        features = measured.features | {"profile": distances}
+        distances = _distances(measured.together, np.array(self.mean), np.array(self.precision))
+        features = measured.features | {"together": distances}
         return {name: features[name] for name in self.ranges}
 
     def inside(self, compared: Mapping[str, NDArray]) -> NDArray[np.bool_]:
@@ -187,86 +142,11 @@ class Domain:
         return np.all([self.ranges[name].near(values) for name, values in compared.items()], axis=0)
 
 
-def measure(frames: NDArray) -> Measured:
-    """What frames (n, ny, nx) are like.
-
-    Shares and middles are of pixels above 0: in a frame of hardly any photon read noise adds up to about nothing.
-    """
-    weights = _weights(frames.shape[1], frames.shape[2])
-    parts = [_measured(frames[at : at + TOGETHER], weights) for at in range(0, len(frames), TOGETHER)]
-    features, roots = (np.concatenate(some) for some in zip(*parts, strict=True))
-    return Measured(dict(zip(_PLAIN, features.T, strict=True)), roots)
-
-
-def _weights(ny: int, nx: int) -> NDArray[np.float32]:
-    """(ny nx, 12 + rings): of each quadrant 1, x and y of its pixels from the middle [pixels]; and each ring's pixels.
-
-    Opposite quadrants are the first and the last, and the two between.
-    """
-    y, x = np.meshgrid(*(np.arange(n) - (n - 1) / 2 for n in (ny, nx)), indexing="ij")
-    quadrants = [below & right for below in (y < 0, y >= 0) for right in (x < 0, x >= 0)]
-    ring = np.minimum(np.hypot(x, y) * 2 * N_RINGS / min(ny, nx), N_RINGS).astype(int)
-    columns = [quadrant * values for quadrant in quadrants for values in (np.ones_like(x), x, y)]
-    columns += [ring == number for number in range(N_RINGS + 1)]
-    return np.stack(columns, -1).reshape(ny * nx, -1).astype(np.float32)
-
-
-def _measured(frames: NDArray, weights: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(n, features) in the order of `_PLAIN`, and (n, rings)."""
-    frames = frames.astype(np.float32, copy=False)
-    pixels, (ny, nx) = frames.reshape(len(frames), -1), frames.shape[1:]
-    with np.errstate(over="ignore", invalid="ignore"):  # what is too bright for float32 is inside of nothing
-        blocks = frames[:, : ny // 2 * 2, : nx // 2 * 2].reshape(-1, ny // 2, 2, nx // 2, 2)
-        checkers = (blocks[:, :, 0, :, 0] - blocks[:, :, 0, :, 1] - blocks[:, :, 1, :, 0] + blocks[:, :, 1, :, 1]) / 2
-        noise = _mean_square(checkers)
-        variance = _mean_square(pixels - pixels.mean(1, keepdims=True))
-        sums = (np.maximum(pixels, 0) @ weights).astype(np.float64)
-        quadrants, rings = sums[:, :12].reshape(-1, 4, 3), sums[:, 12:]
-        photons = rings.sum(1)
-        x, y = _middles(quadrants).T
-        features = {
-            "photons": pixels.sum(1, dtype=np.float64),
-            "lowest": pixels.min(1),
-            "highest": pixels.max(1),
-            "depth": _over(pixels.min(1), pixels.max(1)),
-            "negative": (pixels < 0).mean(1),
-            "zero": (pixels == 0).mean(1),
-            "whole": (pixels == np.rint(pixels)).mean(1),
-            "noise": _over(noise * pixels.shape[1], photons),
-            "grain": _over(noise, variance),
-            "x": x,
-            "y": y,
-            "quadrant": _over(quadrants[..., 0].min(1), photons),
-        }
-        return np.stack([features[name] for name in _PLAIN], 1), np.sqrt(_over(rings, photons[:, None]))
-
-
-def _middles(quadrants: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n, 2) x and y of the middle of the photons, of the sums of 1, x and y over the quadrants (n, 4, 3).
-
-    A quadrant without photons is taken to show what the opposite one does: where the beam is can then be told of frames
-    that parts of the detector are missing from.
-    """
-    mirrored = quadrants[:, ::-1] * (1, -1, -1)
-    photons, *moments = np.where(quadrants[..., :1] > 0, quadrants, mirrored).sum(1).T
-    return np.stack([_over(moment, photons) for moment in moments], -1)
-
-
-def _mean_square(values: NDArray) -> NDArray[np.float64]:
-    """(n,) of values (n, ...)."""
-    flat = values.reshape(len(values), -1)
-    return np.einsum("np,np->n", flat, flat).astype(np.float64) / flat.shape[1]
-
-
-def _over(part: NDArray, whole: NDArray) -> NDArray[np.float64]:
-    """part / whole; 0 where the whole is nothing."""
-    return np.divide(part, whole, out=np.zeros(part.shape), where=np.broadcast_to(whole > 0, part.shape))
-
-
-def _distances(roots: NDArray, profile: NDArray, precision: NDArray) -> NDArray[np.float64]:
-    """(n,) Mahalanobis distances of root shares (n, rings) from their mean over the training patterns."""
-    away = roots - profile
-    return np.sqrt(np.einsum("ni,ij,nj->n", away, precision, away))
+def _distances(together: NDArray, mean: NDArray, precision: NDArray) -> NDArray[np.float64]:
+    """(n,) Mahalanobis distances of what is compared together (n, k) from its mean over the training patterns."""
+    with np.errstate(invalid="ignore"):
+        away = together[:, : len(mean)] - mean
+        return np.sqrt(np.einsum("ni,ij,nj->n", away, precision, away))
 
 
 def domain_of(dataset: "Dataset", recipe: Descent, structures: Collection[int] | None = None) -> Domain:
@@ -283,7 +163,7 @@ def domain_of(dataset: "Dataset", recipe: Descent, structures: Collection[int] |
         batches = Batches(dataset, rows, 256, MEMORY_GB, structures=structures)
         parts = [measure(_with_parts_missing(some.images, recipe.missing)) for some in batches.epoch()]
         features = {name: np.concatenate([part.features[name] for part in parts]) for name in parts[0].features}
-        return Measured(features, np.concatenate([part.roots for part in parts]))
+        return Measured(features, np.concatenate([part.together for part in parts]))
 
     with torch.random.fork_rng([]):  # of missing parts
         torch.manual_seed(0)
@@ -305,27 +185,26 @@ def _setup_of(dataset: "Dataset") -> Setup:
 
 def summarised(train: Measured, validation: Measured, recipe: Descent, setup: Setup) -> Domain:
     """The domain of a network that is trained by a recipe, from its training and validation patterns as measured."""
-    profile = train.roots.mean(0)
-    covariance = np.cov(train.roots.T) if len(train.roots) > 1 else np.zeros((len(profile),) * 2)
-    precision = np.linalg.inv(covariance + RIDGE * np.eye(len(profile)))
-    distances = _distances(validation.roots, profile, precision)
-    passed = float(np.quantile(distances, PASS))
+    sees_scale = recipe.input != "standardise"
+    together = train.together[:, : TOGETHER[sees_scale]]
+    mean, covariance = together.mean(0), np.cov(together.T, bias=True)
+    precision = np.linalg.inv(covariance + RIDGE * np.eye(len(mean)))
+    distances = _distances(validation.together, mean, precision)
     ranges = {
         name: _range(values, FEATURES[name])
         for name, values in train.features.items()
-        if recipe.input != "standardise" or not FEATURES[name].scales
+        if sees_scale or not FEATURES[name].scales
     }
-    ranges["profile"] = Range(
-        float(np.median(distances)), 0.0, PROFILE_MARGIN * passed, 0.0, PROFILE_FAR * PROFILE_MARGIN * passed
-    )
+    most = DISTANCE_MARGIN * float(np.quantile(distances, PASS))
+    ranges["together"] = Range(float(np.median(distances)), 0.0, most, 0.0, DISTANCE_FAR * most)
     domain = Domain(
         ranges,
-        tuple(profile.tolist()),
+        tuple(mean.tolist()),
         tuple(tuple(row) for row in precision.tolist()),
         setup,
         recipe.missing,
-        len(train.roots),
-        len(validation.roots),
+        len(together),
+        len(distances),
         1.0,
     )
     return replace(domain, validation_inside=float(domain.inside(domain.compared(validation)).mean()))

@@ -13,7 +13,8 @@ from train import asking
 from train.asking import Asked, differing, unlike
 from train.checkpoint import Description, TrainedModel, load_model, network, save, save_model
 from train.classify import main
-from train.domain import Range, Setup, measure, summarised
+from train.domain import Range, Setup, summarised
+from train.features import measure
 from train.frames import open_frames
 from train.history import Epoch
 from train.recipe import Recipe

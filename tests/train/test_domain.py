@@ -12,7 +12,8 @@ from simulate.dataset import open_dataset
 from simulate.formats.patterns import Instrument
 from simulate.geometry import square_detector
 from speckle import counted, expected, read
-from train.domain import FEATURES, Domain, Range, Setup, domain_of, measure, summarised
+from train.domain import Domain, Range, Setup, domain_of, summarised
+from train.features import FEATURES, measure
 from train.recipe import Recipe
 
 KINDS = {"expected": expected, "counted": counted, "read": read}
@@ -186,10 +187,11 @@ def test_features_by_a_loop_over_pixels():
             "y": y / photons,
             "quadrant": min(quadrants.values()) / photons,
         }
-        assert set(expected) == set(measured.features) == set(FEATURES) - {"profile"}
+        assert set(expected) == set(measured.features) == set(FEATURES) - {"together"}
         for name, value in expected.items():
             assert measured.features[name][n] == pytest.approx(value, rel=1e-5, abs=1e-6), name
-        np.testing.assert_allclose(measured.roots[n], np.sqrt(rings / photons), rtol=1e-5)
+        logs = np.log([expected["grain"], max(expected["photons"], 1), expected["highest"]])
+        np.testing.assert_allclose(measured.together[n], [*np.sqrt(rings / photons), *logs], rtol=1e-5)
 
 
 def test_the_middle_is_found_where_quadrants_are_missing():
@@ -231,8 +233,8 @@ def test_ranges_are_wider_than_the_training_by_a_quarter_and_twice():
     x = domain.ranges["x"]
     assert x.high == pytest.approx(high + 0.25 * max(high - typical, 2))
     assert x.far_low == pytest.approx(low - 2 * max(typical - low, 2))
-    profile = domain.ranges["profile"]
-    assert profile.far_high == pytest.approx(3 * profile.high)
+    together = domain.ranges["together"]
+    assert together.far_high == pytest.approx(3 * together.high)
     assert x.inside(np.array([0.0, np.nan, np.inf, 100.0])).tolist() == [True, False, False, False]
 
 
@@ -273,7 +275,7 @@ def test_it_is_saved_as_plain_numbers_and_comes_back(domains):
     with pytest.raises(KeyError):
         Domain.of_saved(saved | {"ranges": saved["ranges"] | {"colour": asdict(Range(0, 0, 0, 0, 0))}})
     with pytest.raises(KeyError):
-        Domain.of_saved(saved | {"profile": (1.0, 2.0)})
+        Domain.of_saved(saved | {"mean": (1.0, 2.0)})
 
 
 def test_the_step_of_q_is_the_geometrys(tmp_path):

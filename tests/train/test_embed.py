@@ -14,8 +14,9 @@ from simulate.formats.cxi import write_cxi
 from simulate.formats.emc import write_emc
 from simulate.formats.patterns import Instrument, Patterns
 from train.checkpoint import TwinDescription, load_encoder, save_model
-from train.domain import Setup, measure, summarised
+from train.domain import Setup, summarised
 from train.embed import embed_frames, left_out, main
+from train.features import measure
 from train.few_shot import Known, adapt, between_means, by_mixture, learn, probability
 from train.history import TwinEpoch
 from train.models.encoder import encoder
