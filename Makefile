@@ -49,7 +49,7 @@ format: install ## rewrite all code in its format
 	snakefmt Snakefile workflow/rules
 
 bench: install ## benchmarks, one JSON line each; BENCH=render_1 runs one
-	@for file in bench/$(BENCH).py; do case $$file in bench/setting.py|bench/production.py|bench/slopes.py) continue;; esac; python $$file || exit 1; done
+	@for file in bench/$(BENCH).py; do case $$file in bench/setting.py|bench/production.py|bench/slopes.py|bench/domain.py) continue;; esac; python $$file || exit 1; done
 
 validation: install ## every check of the simulation at full size, minutes; makes docs/validation.md
 	snakemake validation --cores 2 --forcerun validation --quiet rules

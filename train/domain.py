@@ -43,7 +43,7 @@ far outside beyond it by that many such ways."""
 PASS = 0.995
 """Share of the validation patterns whose distance from the training's is at most what a frame's is to be..."""
 
-DISTANCE_MARGIN, DISTANCE_FAR = 1.25, 3.0
+DISTANCE_MARGIN, DISTANCE_FAR = 1.25, 2.0
 """... times this; and that many times farther it is far."""
 
 TOGETHER = N_RINGS + 2, N_RINGS + 4

@@ -234,7 +234,7 @@ def test_ranges_are_wider_than_the_training_by_a_quarter_and_twice():
     assert x.high == pytest.approx(high + 0.25 * max(high - typical, 2))
     assert x.far_low == pytest.approx(low - 2 * max(typical - low, 2))
     together = domain.ranges["together"]
-    assert together.far_high == pytest.approx(3 * together.high)
+    assert together.far_high == pytest.approx(2 * together.high)
     assert x.inside(np.array([0.0, np.nan, np.inf, 100.0])).tolist() == [True, False, False, False]
 
 
