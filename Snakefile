@@ -53,6 +53,7 @@ FILES = RunFiles(RUN.folder)
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/resources.smk"
+include: "workflow/rules/threads.smk"
 include: "workflow/rules/simulate.smk"
 
 

@@ -173,8 +173,8 @@ def make_shards(
 ) -> list[dict[str, Any]]:
     """Make these shards of a dataset, one task a shard, on a Dask cluster of single-threaded processes.
 
-    `workers` are the processes of a local cluster. A worker that dies is replaced and its shard made again; shards that
-    stand are checked and kept.
+    `workers` are the processes of a local cluster; where that is one, it is this process. A worker that dies is
+    replaced and its shard made again; shards that stand are checked and kept.
     """
     shards = list(shards)
     chosen = config.datasets[folder.name]
@@ -189,8 +189,11 @@ def make_shards(
     tasks = [(folder, shard, inputs, config, made_from) for shard in shards]
     markers = []
     bar = tqdm(total=len(tasks), desc=f"{folder.name} shards", unit="shard", disable=None)
-    cluster = start_cluster(config.cluster, workers, len(tasks), folder / "workers")
-    for marker in _on_cluster(_shard_task, tasks, cluster):
+    if config.cluster.kind == "local" and min(workers, len(tasks)) == 1:
+        made: Iterable[dict[str, Any]] = map(_shard_task, tasks)
+    else:
+        made = _on_cluster(_shard_task, tasks, start_cluster(config.cluster, workers, len(tasks), folder / "workers"))
+    for marker in made:
         markers.append(marker)
         bar.update()
         logger.info("%s: %d of %d shards done (shard %d)", folder.name, len(markers), len(tasks), marker["shard"])

@@ -61,6 +61,14 @@ def unique(values: tuple) -> tuple:
 Datasets = Annotated[tuple[Identifier, ...], Field(min_length=1), AfterValidator(unique)]
 Seeds = Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(min_length=1), AfterValidator(unique)]
 ResolvedRecipe = Annotated[Recipe, BeforeValidator(_resolved)]
+Threads = Annotated[
+    int | None,
+    Field(
+        ge=1,
+        description="of a CPU, exactly so many for each training, for weights that are the same to the bit; by default "
+        "a training has its share of the cores and measures how many of them to take",
+    ),
+]
 
 
 class ModelConfig(Strict):
@@ -85,6 +93,7 @@ class TrainingConfig(Strict):
     seeds: Seeds = (0,)
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="`auto`: a GPU where there is one")
     devices: int = Field(1, ge=1, description="GPUs of each training; a CPU trains alone, and comes to the same")
+    threads: Threads = None
     recipe: ResolvedRecipe = Field(default_factory=_default_recipe, description="`base`: one of train/recipes.yaml")
 
     @model_validator(mode="after")

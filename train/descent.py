@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic
 
@@ -25,6 +26,7 @@ from train.optimisers import Together, optimiser_of
 from train.parallel import is_first, learner, normalises_batches, share, whole_batch
 from train.progress import progress
 from train.recipe import Descent, Schedule
+from train.threads import Threads
 
 if TYPE_CHECKING:
     from simulate.dataset import Dataset
@@ -90,13 +92,20 @@ def descend(
     device: torch.device,
     folder: Path,
     record: Mapping[str, Any],
+    measure_threads: bool = True,
 ) -> list[AnyRow]:
     """Train a network, epoch by epoch, by the recipe in its description.
 
     Writes `model.pt`, `history.csv` and `training.json`, with `record` in it, into `folder`. Until then `checkpoint.pt`
-    there holds the state after the latest epoch: a training that was interrupted goes on from it and ends, on a CPU to
-    the bit, as if it had not been. A checkpoint of another description is not continued: training starts again, and the
-    log says so. Several processes that all call this (`train.parallel.spread`) train together; the first one writes.
+    there holds the state after the latest epoch: a training that was interrupted goes on from it and ends, on a CPU of
+    as many threads to the bit, as if it had not been. A checkpoint of another description is not continued: training
+    starts again, and the log says so. Several processes that all call this (`train.parallel.spread`) train together;
+    the first one writes.
+
+    On a CPU, torch's threads are the most that are taken: how many is measured as training goes on, as other programs
+    may want the cores (`train/threads.py`), unless `measure_threads` is False. Sums over another number of threads are
+    rounded in another way, and so are the weights; `threads` in `training.json` are the numbers that steps were taken
+    with.
 
     Where the gradient of the first layer was exactly 0 throughout an epoch, though there was a loss and something is
     collapsed, training ends with that epoch: the network does not look at the patterns, and nothing will make it. So
@@ -128,6 +137,8 @@ def descend(
     history: list[AnyRow] = []
     watched: list[Tensor] = []
     kept_weights: dict[str, Tensor] = {}
+    # Of processes that train together each waits for the others: what one measured would be their rate.
+    threads = Threads(torch.get_num_threads(), measure_threads and device.type == "cpu" and share().n == 1)
     is_dead = False
     checkpoint = folder / "checkpoint.pt"
     if (saved := _saved_state(checkpoint, description)) is not None:
@@ -135,6 +146,7 @@ def descend(
         optimiser.load_state_dict(saved["optimiser"])
         history = [task.row(**row) for row in saved["history"]]
         watched, kept_weights, is_dead = saved["watched"], saved["kept_weights"], saved["is_dead"]
+        threads.used.update(saved.get("threads", []))
     learns = learner(model, device)
     logger.info(
         "%s on %s, seed %d: %d patterns, epochs %d to %d, %s",
@@ -148,7 +160,7 @@ def descend(
             break
         started = time.perf_counter()
         torch.manual_seed(epoch_seed(seed, number, share().rank))  # of dropout, random triplets and missing parts
-        train_loss, gradient = _train_epoch(learns, task, optimiser, batches, number, recipe, device)
+        train_loss, gradient = _train_epoch(learns, task, optimiser, batches, number, recipe, device, threads)
         train_seconds = time.perf_counter() - started
         judged = task.judge(model)
         if not math.isfinite(train_loss + judged["validation_loss"]):
@@ -179,9 +191,10 @@ def descend(
                 "watched": watched,
                 "kept_weights": kept_weights,
                 "is_dead": is_dead,
+                "threads": sorted(threads.used),
             }
             save(checkpoint, state)
-            _report(history[-1], recipe.epochs)
+            _report(history[-1], recipe.epochs, threads.number)
 
     if not is_first():
         return history
@@ -201,6 +214,7 @@ def descend(
             "seconds": sum(row.seconds for row in history),
             "device": describe_device(device),
             "devices": share().n,
+            "threads": sorted(threads.used),
             "torch": torch.__version__,
         },
     )
@@ -218,6 +232,7 @@ def _train_epoch(
     number: int,
     recipe: Descent,
     device: torch.device,
+    threads: Threads,
 ) -> tuple[float, float]:
     """One pass over the training split: the mean loss over its patterns, the largest gradient of the first layer."""
     model.train()
@@ -226,25 +241,45 @@ def _train_epoch(
     first_layer = next(model.parameters())
     n_before, n_steps = (number - 1) * len(batches), recipe.epochs * len(batches)
     shown = progress(batches.epoch(number), f"epoch {number}/{recipe.epochs}", len(batches))
+    threads.start_epoch()
     for step, mine in enumerate(shown, n_before):
         for group in optimiser.param_groups:
             group["lr"] = recipe.learning_rate * rate_factor(recipe.schedule, step, n_steps)
-        images = torch.as_tensor(mine.images, device=device)
-        if recipe.missing:
-            images = without_parts(images, recipe.missing)
-        images = network_input(images, recipe.input, device)  # (B, 1, ny, nx)
-        with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
-            answers = model(images)
-        n_left = batches.n_patterns - (step - n_before) * recipe.batch_size
-        answers, patterns = whole_batch(answers, mine, min(recipe.batch_size, n_left))
-        loss = task.loss(answers, patterns)
+        n = min(recipe.batch_size, batches.n_patterns - (step - n_before) * recipe.batch_size)
+        threads.before_step(n, partial(_try_step, model, task, mine, n, recipe, device))
+        loss = _loss(model, task, mine, n, recipe, device)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        loss_sum += loss.detach() * len(patterns)
+        loss_sum += loss.detach() * n
         if first_layer.grad is not None:
             largest = torch.maximum(largest, first_layer.grad.abs().amax())
+    threads.end_epoch()
     return loss_sum.item() / batches.n_patterns, largest.item()
+
+
+def _loss(model: nn.Module, task: Task, mine: Patterns, n: int, recipe: Descent, device: torch.device) -> Tensor:
+    """Of a batch of `n` patterns, of which `mine` are this process's."""
+    images = torch.as_tensor(mine.images, device=device)
+    if recipe.missing:
+        images = without_parts(images, recipe.missing)
+    images = network_input(images, recipe.input, device)  # (B, 1, ny, nx)
+    with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+        answers = model(images)
+    return task.loss(*whole_batch(answers, mine, n))
+
+
+def _try_step(model: nn.Module, task: Task, mine: Patterns, n: int, recipe: Descent, device: torch.device) -> None:
+    """The arithmetic of a step on a CPU, for its time alone: weights, statistics and random numbers stay as they were.
+
+    The next step clears the gradients of whatever else the loss may have reached.
+    """
+    kept = [buffer.clone() for buffer in model.buffers()]  # batch normalisation's
+    with torch.random.fork_rng(devices=[]):
+        _loss(model, task, mine, n, recipe, device).backward()
+    for buffer, was in zip(model.buffers(), kept, strict=True):
+        buffer.copy_(was)
+    model.zero_grad()
 
 
 def rate_factor(schedule: Schedule, step: int, n_steps: int) -> float:
@@ -270,11 +305,11 @@ def _saved_state(checkpoint: Path, description: Described) -> dict[str, Any] | N
     return saved
 
 
-def _report(row: Row, n_epochs: int) -> None:
+def _report(row: Row, n_epochs: int, n_threads: int) -> None:
     logger.info(
-        "epoch %d/%d: loss %.4f, validation %.4f; accuracy %.1f %%; %.0f images/s, %.1f s",
+        "epoch %d/%d: loss %.4f, validation %.4f; accuracy %.1f %%; %.0f images/s, threads: %d, %.1f s",
         *(row.epoch, n_epochs, row.train_loss, row.validation_loss, 100 * row.validation_accuracy),
-        *(row.images_per_s, row.seconds),
+        *(row.images_per_s, n_threads, row.seconds),
     )
     if row.collapsed:
         logger.warning("epoch %d: no better than the majority class: %s", row.epoch, ", ".join(row.collapsed))

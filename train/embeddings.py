@@ -6,25 +6,33 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from train.checkpoint import TrainedEncoder, TrainedModel
-from train.data import Batches
+from train.data import Batches, Patterns
 from train.inputs import network_input
+from train.threads import answered_together, side_by_side
 
 
 @torch.inference_mode()
 def embed_batches(model: nn.Module, batches: Batches, transform: str, device: torch.device) -> Tensor:
     """Embeddings (N, d) on the device, in the order of the batches; leaves the model in evaluation mode."""
     model.eval()
-    return torch.cat([model(network_input(patterns.images, transform, device)) for patterns in batches.epoch()])
+
+    def embed(patterns: Patterns) -> Tensor:
+        return model(network_input(patterns.images, transform, device))
+
+    return torch.cat(list(side_by_side(embed, batches.epoch(), device)))
 
 
 @torch.inference_mode()
-def embed_frames(trained: TrainedEncoder, frames: NDArray, batch_size: int = 256) -> NDArray[np.float32]:
+def embed_frames(trained: TrainedEncoder, frames: NDArray) -> NDArray[np.float32]:
     """Embeddings (n, d) of frames (n, ny, nx), photons as the detector reads them; ValueError for another size."""
     must_fit(trained, frames.shape[1:])
     device, transform = next(trained.model.parameters()).device, trained.description.recipe.input
-    starts = range(0, len(frames), batch_size)
-    parts = [trained.model(network_input(frames[at : at + batch_size], transform, device)).cpu() for at in starts]
-    return torch.cat(parts).numpy()
+    n = answered_together(device)
+
+    def embed(start: int) -> Tensor:
+        return trained.model(network_input(frames[start : start + n], transform, device)).cpu()
+
+    return torch.cat(list(side_by_side(embed, range(0, len(frames), n), device))).numpy()
 
 
 def must_fit(trained: TrainedEncoder | TrainedModel, image_shape: tuple[int, ...]) -> None:

@@ -32,6 +32,7 @@ def fit(
     device: torch.device,
     folder: Path,
     source: "Source | None" = None,
+    measure_threads: bool = True,
 ) -> History:
     """Train network `name` on the training split of `dataset`, and judge it on the validation split every epoch.
 
@@ -41,6 +42,7 @@ def fit(
     Parameters
     ----------
     source : of the patterns to train on, where the recipe asks for fresh ones.
+    measure_threads : False takes as many as torch has, all the time.
 
     Raises
     ------
@@ -63,5 +65,6 @@ def fit(
         return asdict(validate(model, validation, recipe, device))
 
     batches = training_batches(dataset, recipe, seed, device, source)
+    record = {"n_validation": validation.n_patterns}
     task = Task(loss, judge, Epoch, partial(domain_of, dataset, recipe))
-    return descend(model, task, description, batches, device, folder, {"n_validation": validation.n_patterns})
+    return descend(model, task, description, batches, device, folder, record, measure_threads)

@@ -20,6 +20,7 @@ from train.embeddings import embed_batches
 from train.history import TwinEpoch, TwinHistory
 from train.models.encoder import Embedding
 from train.recipe import Alike, TwinRecipe
+from train.threads import answered_together
 from train.triplets import MININGS, distances, proxy_loss, triplet_loss
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def fit_twin(
     folder: Path,
     held_out: Collection[str] = (),
     source: "Source | None" = None,
+    measure_threads: bool = True,
 ) -> TwinHistory:
     """Train network `name` as an encoder on the training split of `dataset`, without the structures held out.
 
@@ -57,6 +59,7 @@ def fit_twin(
     ----------
     held_out : ids of structures whose patterns are neither learned from nor validated on.
     source :   of the patterns to train on, where the recipe asks for fresh ones.
+    measure_threads : False takes as many as torch has, all the time.
 
     Raises
     ------
@@ -104,13 +107,14 @@ def fit_twin(
         write_arrays(folder / "evolution.npz", arrays)
         train = dataset.splits["train"]
         rows = slice(train.start, min(train.start + KNOWN, train.stop))
-        known = Batches(dataset, rows, 256, recipe.memory_gb, structures=seen)
+        known = Batches(dataset, rows, answered_together(device), recipe.memory_gb, structures=seen)
         encoder = load_encoder(folder / "model.pt", device).model
         _write_known(folder / "known.npz", embed_batches(encoder, known, recipe.input, device), dataset, known)
 
     domain = partial(domain_of, dataset, recipe, seen)
+    record = {"n_validation": validation.n_patterns}
     task = Task(loss, judge, TwinEpoch, domain, watch=lambda _: watched[0].cpu(), finish=finish)
-    return descend(model, task, description, batches, device, folder, {"n_validation": validation.n_patterns})
+    return descend(model, task, description, batches, device, folder, record, measure_threads)
 
 
 def _write_known(path: Path, embeddings: Tensor, dataset: "Dataset", batches: Batches) -> None:

@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from train.checkpoint import TrainedModel
-from train.data import Batches
+from train.data import Batches, Patterns
 from train.embeddings import must_fit
 from train.inputs import network_input
 from train.models.heads import Logits
+from train.threads import answered_together, side_by_side
 
 if TYPE_CHECKING:
     from simulate.dataset import Dataset
@@ -21,22 +22,26 @@ if TYPE_CHECKING:
 def infer(model: nn.Module, batches: Batches, transform: str, device: torch.device) -> Logits:
     """Logits (N, classes) on the device, in the order of the batches; leaves the model in evaluation mode."""
     model.eval()
-    answers = [model(network_input(patterns.images, transform, device)) for patterns in batches.epoch()]
+
+    def answer(patterns: Patterns) -> Logits:
+        return model(network_input(patterns.images, transform, device))
+
+    answers = list(side_by_side(answer, batches.epoch(), device))
     return Logits(*(torch.cat(head) for head in zip(*answers, strict=True)))
 
 
 def predict(
-    trained: TrainedModel, dataset: "Dataset", rows: slice, batch_size: int = 256, memory_gb: float = 1.0
+    trained: TrainedModel, dataset: "Dataset", rows: slice, batch_size: int | None = None, memory_gb: float = 1.0
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Probabilities of each hit multiplicity (n, n_multiplicities) and structure (n, n_structures) for these rows.
 
-    The same to the bit whenever it is asked on one machine. Patterns are read in whole shards, as many at once
-    as `memory_gb` holds, or two.
+    The same to the bit whenever it is asked on one machine, by however many threads. Patterns are read in whole
+    shards, as many at once as `memory_gb` holds, or two.
     ValueError if the dataset's classes or images are not those the network was trained on.
     """
     trained.description.must_fit(dataset)
     device = next(trained.model.parameters()).device
-    batches = Batches(dataset, rows, batch_size, memory_gb)
+    batches = Batches(dataset, rows, batch_size or answered_together(device), memory_gb)
     logits = infer(trained.model, batches, trained.description.recipe.input, device)
     count, particle = (head.softmax(1).cpu().numpy() for head in logits)
     return count, particle

@@ -8,7 +8,7 @@ import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from simulate.config import Identifier, Strict
-from train.config import Datasets, Network, Seeds, based, completed, unique
+from train.config import Datasets, Network, Seeds, Threads, based, completed, unique
 from train.recipe import TwinRecipe
 
 RECIPES = Path(__file__).parent / "twin_recipes.yaml"
@@ -98,6 +98,7 @@ class TwinsConfig(Strict):
     )
     folds: Folds = (NONE,)
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: Threads = None
     recipe: ResolvedTwinRecipe = Field(default_factory=_default_recipe, description="`base`: train/twin_recipes.yaml")
 
     @model_validator(mode="before")

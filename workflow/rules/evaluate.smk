@@ -13,7 +13,7 @@ rule predict:
         benchmark_of("predict/{trained_on}/{asked_about}/{model}-seed{seed}")
     conda:
         "../envs/singlehit.yaml"
-    threads: 8
+    threads: network_threads(RUN.training, len(PREDICTIONS + TRANSFERS), most=8)
     resources:
         mem_mb=growing(answering_mb),
         runtime=growing(30),

@@ -18,7 +18,7 @@ rule limit_of_dataset:
         benchmark_of("limit_of_dataset/{dataset}")
     conda:
         "../envs/singlehit.yaml"
-    threads: 16
+    threads: shared_cores(len(LIMITS.datasets) if LIMITS else 1, most=16)
     resources:
         mem_mb=growing(4000),
         runtime=growing(240),

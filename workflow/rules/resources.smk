@@ -76,9 +76,10 @@ def labels_mb(wildcards, input, threads):
 
 def workers_of(wildcards):
     """A shard is one process's: more of them would wait. Workers that are SLURM jobs of their own take no thread here."""
-    return (
-        1 if SIMULATION.cluster.kind == "slurm" else min(16, len(shards_of(wildcards)))
-    )
+    if SIMULATION.cluster.kind == "slurm":
+        return 1
+    jobs = sum(len(jobs_of(name)) for name in SIMULATION.datasets)
+    return shared_cores(jobs, most=min(16, len(shards_of(wildcards))))
 
 
 def shards_mb(wildcards, input, threads):
@@ -131,4 +132,9 @@ def training_mb(wildcards, input, threads):
 
 
 def training_minutes(wildcards, input, threads):
+    return descent_minutes(wildcards.dataset, MODELS_TRAINED[wildcards.model].recipe)
+
+
+def training_priority(wildcards):
+    """What takes longest goes first: at the end no core waits for it."""
     return descent_minutes(wildcards.dataset, MODELS_TRAINED[wildcards.model].recipe)

@@ -13,9 +13,10 @@ rule train:
         log_of("train/{dataset}/{model}-seed{seed}"),
     benchmark:
         benchmark_of("train/{dataset}/{model}-seed{seed}")
+    priority: training_priority
     conda:
         "../envs/singlehit.yaml"
-    threads: 16
+    threads: training_threads(RUN.training)
     resources:
         mem_mb=growing(training_mb),
         runtime=growing(training_minutes),

@@ -15,9 +15,10 @@ rule train_twin:
         log_of("train_twin/{dataset}/{encoder}-{fold}-{shape}-seed{seed}"),
     benchmark:
         benchmark_of("train_twin/{dataset}/{encoder}-{fold}-{shape}-seed{seed}")
+    priority: twin_priority
     conda:
         "../envs/singlehit.yaml"
-    threads: 16
+    threads: training_threads(TWINS)
     resources:
         mem_mb=growing(twin_mb),
         runtime=growing(twin_minutes),
@@ -69,7 +70,7 @@ rule embed:
         benchmark_of("embed/{dataset}/{learner}-{fold}-{shape}-seed{seed}")
     conda:
         "../envs/singlehit.yaml"
-    threads: 8
+    threads: network_threads(TWINS, len(EMBEDDINGS), most=8)
     resources:
         mem_mb=growing(4000),
         runtime=growing(30),

@@ -67,3 +67,8 @@ def twin_mb(wildcards, input, threads):
 
 def twin_minutes(wildcards, input, threads):
     return descent_minutes(wildcards.dataset, TWINS.encoders[wildcards.encoder].recipe)
+
+
+def twin_priority(wildcards):
+    """What takes longest goes first: at the end no core waits for it."""
+    return descent_minutes(wildcards.dataset, TWINS.encoders[wildcards.encoder].recipe)

@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
 from evaluate.circumstances import host_kind
 from evaluate.config import RunConfig, load_config
 from evaluate.run_files import RunFiles
@@ -41,15 +43,29 @@ def start(snakemake: "SnakemakeObject") -> tuple[RunConfig, RunFiles]:
     run = load_config(snakemake.config)
     files = RunFiles(run.folder)
     atexit.register(_say_what_it_took, files.usage(log), snakemake.resources.get("gpu", 0))
-    # Numba takes every core unless told before it starts, and then torch, which has the same OpenMP, does too: two jobs
-    # of one thread each on two cores would train at half of their speed, waiting for each other.
+    # Libraries take every core unless told before they are loaded, and numba brings torch, which has the same OpenMP,
+    # to as many: two jobs of one thread each on two cores would train at half of their speed, waiting for each other.
     n_threads = min(snakemake.threads, os.cpu_count() or 1)
+    threadpool_limits(n_threads)  # of those that are loaded
+    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(n_threads))
     if numba := sys.modules.get("numba"):
         # It has read the environment: if that changed now, the first function to be compiled would be an error.
         numba.set_num_threads(min(n_threads, numba.config.NUMBA_NUM_THREADS))
     else:
         os.environ["NUMBA_NUM_THREADS"] = str(n_threads)
     return run, files
+
+
+def measures_threads(asked: int | None, given: int) -> bool:
+    """Whether a training measures how many of the threads that its job was given it takes: not where the config asks
+    for so many; a warning says where it cannot have them."""
+    if asked is not None and given < asked:
+        logging.warning(
+            "the config asks for trainings of %d threads, but this job has %d: its weights are not to the bit those of "
+            "one that has them; raise --cores",
+            *(asked, given),
+        )
+    return asked is None
 
 
 def rendered_from(snakemake: "SnakemakeObject", run: RunConfig) -> "Inputs":

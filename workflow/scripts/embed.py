@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 run, files = start(snakemake)
-torch.set_num_threads(snakemake.threads)  # more than the job was given would wait for each other at every operation
+torch.set_num_threads(snakemake.threads)  # so many batches are at work side by side
 wildcards = snakemake.wildcards
 if wildcards.learner in TWIN_CONTROLS:
     from evaluate.twin.controls import CONTROLS

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 run, files = start(snakemake)
 output = Path(snakemake.output[0])
-torch.set_num_threads(snakemake.threads)  # more than the job was given would wait for each other at every operation
+torch.set_num_threads(snakemake.threads)  # so many batches are at work side by side
 wildcards = snakemake.wildcards
 if wildcards.model in run.evaluation.ensembles:
     write_predictions(averaged([read_predictions(path, split=None) for path in snakemake.input.learned]), output)

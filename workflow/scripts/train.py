@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from _wiring import rendered_from, start
+from _wiring import measures_threads, rendered_from, start
 from simulate.dataset import open_dataset
 from train.device import choose_device
 from train.fit import fit
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # Processes that train together import this file; only the job itself is to run it.
 if __name__ == "__main__":
     run, files = start(snakemake)
-    torch.set_num_threads(snakemake.threads)  # more than the job was given would wait for each other at every operation
+    torch.set_num_threads(snakemake.threads)  # the most that the training may take
     wildcards = snakemake.wildcards
     model = run.trained.models[wildcards.model]
     source = None
@@ -32,5 +32,5 @@ if __name__ == "__main__":
         *(fit, model.network),
         open_dataset(files.dataset(wildcards.dataset)),
         *(model.recipe, int(wildcards.seed), device),
-        *(Path(snakemake.output.model).parent, source),
+        *(Path(snakemake.output.model).parent, source, measures_threads(run.trained.threads, snakemake.threads)),
     )

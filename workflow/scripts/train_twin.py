@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from _wiring import rendered_from, start
+from _wiring import measures_threads, rendered_from, start
 from simulate.dataset import open_dataset
 from train.device import choose_device
 from train.fit_twin import fit_twin
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 run, files = start(snakemake)
-torch.set_num_threads(snakemake.threads)  # more than the job was given would wait for each other at every operation
+torch.set_num_threads(snakemake.threads)  # the most that the training may take
 wildcards = snakemake.wildcards
 encoder = run.twinned.encoders[wildcards.encoder]
 dim, margin = next(cell for cell in encoder.grid if shape(*cell) == wildcards.shape)
@@ -35,4 +35,5 @@ fit_twin(
     # A family may have members that this dataset does not show.
     [structure for structure in run.twinned.held_out(wildcards.fold) if structure in dataset.structures],
     source,
+    measures_threads(run.twinned.threads, snakemake.threads),
 )
