@@ -190,7 +190,7 @@ def make_shards(
     markers = []
     bar = tqdm(total=len(tasks), desc=f"{folder.name} shards", unit="shard", disable=None)
     if config.cluster.kind == "local" and min(workers, len(tasks)) == 1:
-        made: Iterable[dict[str, Any]] = map(_shard_task, tasks)
+        made: Iterable[dict[str, Any]] = (make_shard(*task) for task in tasks)
     else:
         made = _on_cluster(_shard_task, tasks, start_cluster(config.cluster, workers, len(tasks), folder / "workers"))
     for marker in made:

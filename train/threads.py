@@ -31,8 +31,11 @@ CHANGE = 1.3
 WINDOW_S, TRIAL_S, AGAIN_S = 5.0, 0.4, 60.0
 """Over how long a rate is taken, how long each number is tried, and how long a choice holds, whatever the rate is."""
 
-SHARE = 0.02
-"""of the time that measuring may take, but for the first"""
+SHARE, SHARE_OF_CHANGE = 0.02, 0.1
+"""of the time that measuring may take; where the rate changed"""
+
+BATCHES = 16
+"""at work side by side, at most: each has activations of its own"""
 
 
 def candidates(most: int) -> list[int]:
@@ -77,7 +80,7 @@ class Threads:
         """every number of threads that a step was taken with"""
         self._set_number = set_number
         self._clock = clock
-        self._again_at = self._last = -float("inf")
+        self._again_at = self._not_before = self._last = -float("inf")
         self._images_of_step, self._images, self._seconds = 0, 0, 0.0  # of the window so far
         self._rate: float | None = None  # of the first window after the choice
 
@@ -107,7 +110,7 @@ class Threads:
         self._last = now
         if now >= self._again_at:
             return True
-        if self._seconds < WINDOW_S:
+        if self._seconds < WINDOW_S or now < self._not_before:
             return False
         rate, before = self._images / self._seconds, self._rate
         self._images, self._seconds = 0, 0.0
@@ -122,8 +125,10 @@ class Threads:
         rates: dict[int, float] = {}
         for n in candidates(self.most):
             self._set_number(n)
-            trial()  # starts the threads
-            rates[n] = n_images / self._seconds_of(trial)
+            seconds = self._seconds_of(trial, 0.0)  # starts the threads, and lets libraries get ready for them
+            if seconds < TRIAL_S or n_images / seconds > 0.5 * max(rates.values(), default=0.0):
+                seconds = self._seconds_of(trial, TRIAL_S)
+            rates[n] = n_images / seconds
             if rates[n] < 0.5 * max(rates.values()):
                 break  # more would wait longer still
         before, self.number = self.number, choose(rates, self.number)
@@ -135,13 +140,14 @@ class Threads:
             ", ".join(f"{rate:.0f} with {n}" for n, rate in rates.items()),
         )
         self._last = self._clock()
+        self._not_before = self._last + (self._last - started) / SHARE_OF_CHANGE
         self._again_at = self._last + max(AGAIN_S, (self._last - started) / SHARE)
         self._images, self._seconds, self._rate = 0, 0.0, None
 
-    def _seconds_of(self, trial: Callable[[], object]) -> float:
-        """Mean over as many as fit in the time for trials, at least one."""
+    def _seconds_of(self, trial: Callable[[], object], at_least: float) -> float:
+        """Mean over as many as take so long together, one or more."""
         started, n = self._clock(), 0
-        while (taken := self._clock() - started) < TRIAL_S or n == 0:
+        while (taken := self._clock() - started) < at_least or n == 0:
             trial()
             n += 1
         return taken / n
@@ -153,15 +159,16 @@ def answered_together(device: torch.device) -> int:
 
 
 def side_by_side(function: Callable[[T], R], items: Iterable[T], device: torch.device) -> Iterator[R]:
-    """function(item) of each, in their order; on a CPU as many at once as torch has threads, each by a single one.
+    """function(item) of each, in their order; on a CPU as many at once as torch has threads, a single one for each.
 
     To the bit what one thread makes of them, however many there are, and none waits for another: where a core is taken
     by another process, its item takes longer and the others go on. Gradients are not kept.
     """
-    n = torch.get_num_threads()
-    if n == 1 or device.type != "cpu":
+    before = torch.get_num_threads()
+    if before == 1 or device.type != "cpu":
         yield from map(function, items)
         return
+    n = min(before, BATCHES)
 
     @torch.inference_mode()
     def alone(item: T) -> R:
@@ -178,4 +185,4 @@ def side_by_side(function: Callable[[T], R], items: Iterable[T], device: torch.d
             while coming:
                 yield coming.popleft().result()
     finally:
-        torch.set_num_threads(n)
+        torch.set_num_threads(before)
