@@ -2,8 +2,10 @@
 
 The other programs are busy loops, as many as there are cores. The rate is of steps of `polar` in batches of 64, ours
 with the number of threads that `train.threads` measures to be best; the competitor takes as many as there are cores,
-taking turns with ours in one run, quiet and beside the loops. `demo_...` are a run of config/demo.yaml, quiet and then
-beside the loops: with a fifth of its patterns and of the epochs of its longest training, or whole, as it is:
+taking turns with ours in one run, quiet and beside the loops. `answers...` are the rates at which the same network
+answers batches of 64, ours side by side with a thread each, the competitor one after the other. `demo_...` are a run of
+config/demo.yaml, quiet and then beside the loops: with a fifth of its patterns and a third of the epochs of its longest
+training, or whole, as it is:
 
     python bench/shared_machine.py          # minutes
     python bench/shared_machine.py whole    # a quarter of an hour
@@ -23,15 +25,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import yaml
+from torch import nn
 
 from setting import report
 from train.checkpoint import Description, network
 from train.device import choose_device, flush_denormals, keep_memory
+from train.inputs import network_input
 from train.models.registry import input_for
 from train.recipe import Recipe
-from train.threads import Threads
+from train.threads import Threads, side_by_side
 from train_models import training_step
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -75,12 +80,35 @@ def rates(step: Callable[[], None]) -> dict[str, float]:
     return {which: images[which] / taken[which] for which in images} | {"threads": threads.number}
 
 
+@torch.inference_mode()
+def answering(model: nn.Module, transform: str) -> dict[str, float]:
+    """Images answered per second, ours and with all threads at one batch."""
+    model.eval()
+    device = torch.device("cpu")
+    counts = np.random.default_rng(0).poisson(0.05, (BATCH, 128, 128)).astype(np.uint16)
+
+    def answer(_: int) -> torch.Tensor:
+        return model(network_input(counts, transform, device)).count
+
+    batches = range(4 * CORES)
+    ways = {"ours": lambda: list(side_by_side(answer, batches, device)), "all_threads": lambda: [*map(answer, batches)]}
+    images, taken = dict.fromkeys(ways, 0), dict.fromkeys(ways, 0.0)
+    torch.set_num_threads(CORES)
+    for _ in range(ROUNDS):
+        for which, way in ways.items():
+            begun = time.perf_counter()
+            way()
+            taken[which] += time.perf_counter() - begun
+            images[which] += BATCH * len(batches)
+    return {which: images[which] / taken[which] for which in ways}
+
+
 def demo(folder: Path, whole: bool) -> dict[str, float]:
     """Seconds and CPU-minutes of the demo in a new folder."""
     config: dict[str, Any] = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())
     if not whole:
         config["simulation"]["plan"]["patterns_per_class"] //= 5
-        config["training"]["models"]["late10"]["recipe"]["epochs"] //= 5
+        config["training"]["models"]["late10"]["recipe"]["epochs"] //= 3
     folder.mkdir()
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
@@ -108,14 +136,17 @@ if __name__ == "__main__":
     description = Description(
         "polar", tuple(f"s{i}" for i in range(11)), (1, 2, 3, 4), (128, 128), Recipe(), 0, "benchmark", "", ""
     )
-    step = training_step(network(description, device), input_for("polar"), BATCH, torch.float32, device)
+    model, transform = network(description, device), input_for("polar")
+    step = training_step(model, transform, BATCH, torch.float32, device)
+    answerer = network(description, device)
     found: dict[str, dict[str, float]] = {}
+    answers: dict[str, dict[str, float]] = {}
     demos: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as name:
-        found["quiet"] = rates(step)
+        found["quiet"], answers["quiet"] = rates(step), answering(answerer, transform)
         demos["quiet"] = demo(Path(name) / "quiet", whole)
         with beside_busy_loops():
-            found["busy"] = rates(step)
+            found["busy"], answers["busy"] = rates(step), answering(answerer, transform)
             demos["busy"] = demo(Path(name) / "busy", whole)
     report(
         "shared_machine",
@@ -131,6 +162,10 @@ if __name__ == "__main__":
         quiet=found["quiet"]["ours"],
         quiet_competitor=found["quiet"]["all_threads"],
         quiet_threads=found["quiet"]["threads"],
+        answers=answers["busy"]["ours"],
+        answers_competitor=answers["busy"]["all_threads"],
+        answers_quiet=answers["quiet"]["ours"],
+        answers_quiet_competitor=answers["quiet"]["all_threads"],
         demo="whole" if whole else "a fifth",
         **{f"demo_{when}_{what}": value for when, one in demos.items() for what, value in one.items()},
         demo_ratio=demos["busy"]["s"] / demos["quiet"]["s"],
