@@ -1,6 +1,7 @@
 """Where shards are rendered: in processes of this job, or in SLURM jobs of their own."""
 
 import logging
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,8 @@ def start_cluster(
     security = Security.temporary()
     if config.kind == "slurm":
         return _slurm_cluster(config, n_tasks, log_folder, security)
+    # Dask says one, but hands on what it finds said.
+    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     return LocalCluster(
         n_workers=min(processes, n_tasks),
         threads_per_worker=1,

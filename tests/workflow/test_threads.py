@@ -8,9 +8,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from distributed import Client
 
 from evaluate.config import load_config
 from running import ROOT, TWINS
+from simulate.cluster import start_cluster
+from simulate.config import LocalClusterConfig
 
 RULES = ROOT / "workflow" / "rules"
 
@@ -113,3 +116,12 @@ def test_no_library_takes_more_threads_than_the_job_has(workflow) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "1"
     assert done.stderr.count("asks for trainings of 2 threads, but this job has 1") == 1
+
+
+def test_workers_have_a_thread_each_however_many_the_job_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dask would hand on what the environment says."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.setenv(name, "2")
+    with start_cluster(LocalClusterConfig(kind="local"), 2, 2, tmp_path) as cluster, Client(cluster) as client:
+        for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+            assert list(client.run(os.getenv, name).values()) == ["1", "1"]
