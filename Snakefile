@@ -27,6 +27,7 @@ from simulate.placement import MODELS
 from simulate.provenance import source_digest
 from simulate.phantoms import RANDOM as RANDOM_NAME
 from simulate.reach import reach_of
+from train.gpu import has_gpu
 from train.models import registry
 
 # A config given on the command line stands alone: Snakemake would merge it into config.yaml, key by key.

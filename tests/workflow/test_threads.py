@@ -23,11 +23,10 @@ def threads_of(config: Any, cores: int | None, nodes: int | None = None, gpu: bo
     shared = {
         "RUN": config,
         "TRAININGS": config.training.trainings,
-        "Path": Path,
+        "has_gpu": lambda: gpu,
         "workflow": SimpleNamespace(is_main_process=True, nodes=nodes, resource_settings=SimpleNamespace(cores=cores)),
     }
     exec((RULES / "threads.smk").read_text(), shared)
-    shared["HAS_GPU"] = gpu
     return shared
 
 

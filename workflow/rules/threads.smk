@@ -3,9 +3,6 @@
 IS_LOCAL = workflow.is_main_process and workflow.nodes is None
 """Whether jobs share this machine; their number (--jobs) must be given where they go to a cluster."""
 
-HAS_GPU = any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/kfd"))
-"""Whether a GPU is here, NVIDIA's or AMD's; torch, which would say so too, takes seconds to import."""
-
 N_TRAININGS = len(TRAININGS) + (len(RUN.twins.trainings) if RUN.twins else 0)
 
 
@@ -23,7 +20,7 @@ def shared_cores(jobs, most):
 
 def network_threads(section, jobs, most):
     """Threads of each of so many jobs that run networks of this section of the config; on a GPU they take turns."""
-    if HAS_GPU and section and section.device != "cpu":
+    if has_gpu() and section and section.device != "cpu":
         return most
     return shared_cores(jobs, most)
 
