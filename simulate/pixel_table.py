@@ -21,6 +21,18 @@ from simulate.pixels import MaskBeside
 NOWHERE = -1
 """Target of a pixel that adds to no image pixel."""
 
+COMPILED = {
+    "bool": np.uint16,
+    "uint8": np.uint16,
+    "uint16": np.uint16,
+    "int8": np.int32,
+    "int16": np.int32,
+    "int32": np.int32,
+    "float16": np.float32,
+    "float32": np.float32,
+}
+"""Types of values that `fold` is compiled for; all others are summed as float64."""
+
 PER_PIXEL = ("dark", "adu_per_photon", "threshold")
 
 
@@ -138,29 +150,27 @@ def fold(frames: NDArray, table: PixelTable, bad: NDArray[np.bool_] | None = Non
     ------
     ValueError for frames of another shape.
     """
-    from simulate.pixel_table_numba import add_up, count_up
+    from simulate.pixel_table_numba import add_up
 
     if frames.shape[1:] != table.frame_shape:
         raise ValueError(f"frames of {frames.shape[1:]} pixels, but the table is of {table.frame_shape}")
-    flat = np.ascontiguousarray(frames.reshape(len(frames), -1), _native(frames.dtype))
-    if bad is not None:
-        bad = np.broadcast_to(bad, frames.shape).reshape(flat.shape)
-    images = np.empty((len(frames), table.n_pixels**2), np.float32)
-    dark, adu, threshold = (None if (each := getattr(table, name)) is None else each.ravel() for name in PER_PIXEL)
-    starts, stops, targets = table.runs
-    if dark is None and adu is None and threshold is None:
-        add_up(flat, bad, starts, stops, targets, images)
-    else:
-        dark = np.zeros(flat.shape[1], np.float32) if dark is None else dark
-        adu = np.ones(flat.shape[1], np.float32) if adu is None else adu
-        count_up(flat, bad, dark, adu, threshold, starts, stops, targets, (stops - starts).max(), images)
+    n = len(frames)
+    flat = np.ascontiguousarray(frames.reshape(n, -1), COMPILED.get(frames.dtype.name, np.float64))
+    bad = np.zeros((n, 0), bool) if bad is None else np.broadcast_to(bad, frames.shape).reshape(flat.shape)
+    images = np.empty((n, table.n_pixels**2), np.float32)
+    add_up(flat, np.ascontiguousarray(bad), *_per_pixel(table), *table.runs, images)
     return images.reshape(-1, table.n_pixels, table.n_pixels)
 
 
-def _native(dtype: np.dtype) -> np.dtype:
-    """What compiled loops can read."""
-    unknown = {"bool": np.uint8, "float16": np.float32}
-    return np.dtype(unknown.get(dtype.name, dtype.newbyteorder("=")))
+def _per_pixel(table: PixelTable) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Dark, ADU per photon and threshold of each pixel; empty where they are not to be applied."""
+    none = np.zeros(0, np.float32)
+    threshold = none if table.threshold is None else table.threshold.ravel()
+    if table.dark is None and table.adu_per_photon is None and table.threshold is None:
+        return none, none, none
+    dark = np.zeros(table.target.size, np.float32) if table.dark is None else table.dark.ravel()
+    adu = np.ones(table.target.size, np.float32) if table.adu_per_photon is None else table.adu_per_photon.ravel()
+    return dark, adu, threshold
 
 
 def q_step(seen: Instrument | Geometry) -> float:

@@ -9,61 +9,54 @@ AT_ONCE = 4096
 """Pixels that become photons together, before they are summed: a loop of its own, which the compiler vectorises."""
 
 
-@njit(parallel=True, error_model="numpy", cache=True)
-def add_up(frames, bad, starts, stops, targets, images):
-    """Sums, in float64, of frames (n, p) into images (n, q), by runs of pixels starts to stops (r,) of one target.
-
-    bad : (n, p), or None.
-    """
-    for i in prange(frames.shape[0]):
-        frame = frames[i]
-        image = np.zeros(images.shape[1])
-        for run in range(starts.shape[0]):
-            total = 0.0
-            for j in range(starts[run], stops[run]):
-                if bad is not None and bad[i, j]:
-                    continue
-                total += np.float64(frame[j])
-            image[targets[run]] += total
-        images[i] = image
-
-
 @njit(error_model="numpy", cache=True)
-def _subtract_and_divide(values, dark, adu_per_photon, photons):
+def _to_photons(values, dark, adu_per_photon, photons):
     for j in range(photons.shape[0]):
         photons[j] = (f32(values[j]) - dark[j]) / adu_per_photon[j]
 
 
 @njit(error_model="numpy", cache=True)
-def _discriminate(threshold, photons):
+def _to_counts(threshold, photons):
     for j in range(photons.shape[0]):
         count = np.floor(photons[j] + (f32(1) - threshold[j]))
         photons[j] = f32(0) if count < f32(0) else count  # what is no number stays none
 
 
-@njit(parallel=True, error_model="numpy", cache=True)
-def count_up(frames, bad, dark, adu_per_photon, threshold, starts, stops, targets, longest, images):
-    """The same of photons, which dark, adu_per_photon and threshold, each (p,), make of the values in float32.
+@njit(inline="always")
+def _sum(values, bad, start, stop, first):
+    """Of values (...), of which the first is that of pixel `first`, of pixels start to stop; bad (p,) or empty."""
+    total = 0.0
+    if bad.shape[0] == 0:
+        for j in range(start, stop):
+            total += np.float64(values[j - first])
+    else:
+        for j in range(start, stop):
+            total += 0.0 if bad[j] else np.float64(values[j - first])
+    return total
 
-    threshold : or None. longest : of the runs.
+
+@njit(parallel=True, error_model="numpy", cache=True)
+def add_up(frames, bad, dark, adu_per_photon, threshold, starts, stops, targets, images):
+    """Sums, in float64, of frames (n, p) into images (n, q), by runs of pixels starts to stops (r,) of one target.
+
+    What is not to be applied is empty: bad (n, p); dark and adu_per_photon (p,), by which float32 photons are made of
+    the values; threshold (p,), by which they are counted.
     """
+    longest = (stops - starts).max()
     for i in prange(frames.shape[0]):
-        frame = frames[i]
-        image = np.zeros(images.shape[1])
-        held = np.empty(max(AT_ONCE, longest), f32)
+        frame, left_out, sums = frames[i], bad[i], np.zeros(images.shape[1])
+        photons = np.empty(max(AT_ONCE, longest), f32)
         begin = end = 0
         for run in range(starts.shape[0]):
-            if stops[run] > end:
-                begin = starts[run]
-                end = min(begin + held.shape[0], frame.shape[0])
-                photons = held[: end - begin]
-                _subtract_and_divide(frame[begin:end], dark[begin:end], adu_per_photon[begin:end], photons)
-                if threshold is not None:
-                    _discriminate(threshold[begin:end], photons)
-            total = 0.0
-            for j in range(starts[run], stops[run]):
-                if bad is not None and bad[i, j]:
-                    continue
-                total += np.float64(held[j - begin])
-            image[targets[run]] += total
-        images[i] = image
+            start, stop, target = starts[run], stops[run], targets[run]
+            if dark.shape[0] == 0:
+                sums[target] += _sum(frame, left_out, start, stop, 0)
+                continue
+            if stop > end:
+                begin, end = start, min(start + photons.shape[0], frame.shape[0])
+                some = photons[: end - begin]
+                _to_photons(frame[begin:end], dark[begin:end], adu_per_photon[begin:end], some)
+                if threshold.shape[0] > 0:
+                    _to_counts(threshold[begin:end], some)
+            sums[target] += _sum(photons, left_out, start, stop, begin)
+        images[i] = sums

@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 
 from simulate.files import atomic_path, must_be_free
 from simulate.formats.masks import MASK_HELP, MASK_MEANS
+from simulate.pixel_table import load
 from train.checkpoint import TrainedEncoder, TrainedModel
 from train.domain import Domain, Range, Setup
 from train.features import FEATURES, measure
-from train.frames import Frames
+from train.folding import open_folded
+from train.frames import Frames, open_frames
 from train.progress import progress
 
 LOOKED_AT = 8, 32
@@ -174,12 +176,22 @@ def arguments_of(prog: str, description: str, model: str, example: str) -> argpa
         "--dataset", metavar="NAME", help="of the frames in the file (default: CXI's and skopi's places)"
     )
     parser.add_argument("--mask-means", choices=tuple(MASK_MEANS), help=MASK_HELP)
+    parser.add_argument(
+        "--pixels", type=Path, metavar="FILE.npz", help="table of simulate.tabulate, for frames of another detector"
+    )
     parser.add_argument("-o", "--output", type=Path, required=True, help="CSV file to write")
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
     parser.add_argument(
         "--force", action="store_true", help="answer, too, where frames are far from what the network was trained on"
     )
     return parser
+
+
+def frames_of(arguments: argparse.Namespace) -> Frames:
+    """The frames that were asked about, folded where a table of pixels is given."""
+    if arguments.pixels is None:
+        return open_frames(arguments.frames, arguments.dataset, arguments.mask_means)
+    return open_folded(arguments.frames, load(arguments.pixels), arguments.dataset, arguments.mask_means)
 
 
 def status(run: Callable[[argparse.Namespace], None], arguments: argparse.Namespace) -> int:

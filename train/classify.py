@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from train.asking import Asked, arguments_of, cells, must_be_writable, status, warn, write_rows
+from train.asking import Asked, arguments_of, cells, frames_of, must_be_writable, status, warn, write_rows
 from train.checkpoint import Description, TrainedModel, load_model
 from train.device import choose_device
 from train.embeddings import must_fit
-from train.frames import Frames, open_frames
 from train.predict import answer_frames
 
 NO_STRUCTURE = "none"
@@ -63,9 +62,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    must_be_writable([arguments.output], [arguments.model, arguments.frames], overwrite=arguments.overwrite)
+    inputs = [path for path in (arguments.model, arguments.frames, arguments.pixels) if path is not None]
+    must_be_writable([arguments.output], inputs, overwrite=arguments.overwrite)
     trained = load_model(arguments.model, choose_device())
-    frames: Frames = open_frames(arguments.frames, arguments.dataset, arguments.mask_means)
+    frames = frames_of(arguments)
     must_fit(trained, frames.shape[1:])
     asked = Asked(trained, frames)
     warn(asked.look(force=arguments.force))

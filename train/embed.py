@@ -16,12 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulate.files import read_arrays, sha256, write_arrays
-from train.asking import Asked, arguments_of, cells, must_be_writable, status, warn, write_rows
+from train.asking import Asked, arguments_of, cells, frames_of, must_be_writable, status, warn, write_rows
 from train.checkpoint import TrainedEncoder, load_encoder
 from train.device import choose_device
 from train.embeddings import embed_frames, must_fit
 from train.few_shot import IN_A_CLOUD, Known, Logistic, adapt, between_means, by_mixture, learn, probability
-from train.frames import open_frames
 from train.labels import Labels, read_labels
 
 KNOWN = "known.npz"
@@ -142,7 +141,7 @@ def _run(arguments: argparse.Namespace) -> None:
     if arguments.embeddings is not None and arguments.embeddings.suffix != ".npz":
         raise ValueError(f"--embeddings is {arguments.embeddings}, expected a name that ends in .npz")
     outputs = [path for path in (arguments.output, arguments.embeddings) if path is not None]
-    inputs = [arguments.model, arguments.model.parent / KNOWN, arguments.frames, arguments.labels]
+    inputs = [arguments.model, arguments.model.parent / KNOWN, arguments.frames, arguments.labels, arguments.pixels]
     inputs = [path for path in inputs if path is not None]
     must_be_writable(outputs, inputs, overwrite=arguments.overwrite)
     if arguments.one_sample and arguments.single_share is not None:
@@ -152,7 +151,7 @@ def _run(arguments: argparse.Namespace) -> None:
     trained = load_encoder(arguments.model, choose_device())
     known = read_known(arguments.model, trained.description.recipe.embedding_dim)
     learned, unlabelled = learn(known), between_means(known)
-    frames = open_frames(arguments.frames, arguments.dataset, arguments.mask_means)
+    frames = frames_of(arguments)
     must_fit(trained, frames.shape[1:])
     labels = Labels(np.zeros(0, np.int64), np.zeros(0, bool))
     if arguments.labels is not None:
