@@ -12,11 +12,8 @@ from evaluate.limit_scope import check_supported
 from simulate.config import Identifier, SimulationConfig, Strict
 from simulate.experiment import DatasetConfig, share_of
 from train.config import ModelConfig, TrainingConfig, unique
-from train.models.registry import MODELS
+from train.models.registry import unfit
 from train.twin_config import EncoderConfig, TwinsConfig
-
-IMAGE_PIXELS = {name: 128 for name in MODELS if name not in ("resnet18", "vgg16")}
-"""Networks that take images of one size only, and that size [pixels along an edge]."""
 
 WITHOUT_COMMON_FEATURES = ("early",)
 """Networks that cannot embed: each head has features of its own."""
@@ -152,9 +149,9 @@ class RunConfig(Strict):
                     yield f"{section}.{name}: a baseline is called that; choose another name"
                 for dataset, config in self._known(model.datasets).items():
                     n_pixels = config.detector.n_pixels
-                    if (needed := IMAGE_PIXELS.get(model.network, n_pixels)) != n_pixels:
+                    if takes := unfit(model.network, n_pixels):
                         yield (
-                            f"{section}.{name}: {model.network!r} takes images of {needed} x {needed} pixels, "
+                            f"{section}.{name}: {model.network!r} takes {takes}, "
                             f"but simulation.datasets.{dataset}.detector.n_pixels is {n_pixels}"
                         )
 

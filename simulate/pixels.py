@@ -25,7 +25,8 @@ class MaskBeside:
         """Where a mask says not to use a pixel."""
         if mask.dtype.kind not in "iub":
             raise ValueError(f"mask {self.name} holds {mask.dtype} values, expected whole numbers, whose bits count")
-        return ((mask & self.good_bits) != self.good_bits) | ((mask & self.bad_bits) != 0)
+        bits = mask.astype(np.int64)
+        return ((bits & self.good_bits) != self.good_bits) | ((bits & self.bad_bits) != 0)
 
 
 @dataclass(frozen=True)

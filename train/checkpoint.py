@@ -123,7 +123,8 @@ def _described(name: str, dataset: "Dataset", seed: int, trained_by: str) -> dic
 
 def network(description: Description, device: torch.device) -> nn.Module:
     """The described network with random weights. Channels last: convolutions on a CPU run a third faster."""
-    model = build(description.model, len(description.structures), len(description.hit_multiplicities))
+    n_structures, n_multiplicities = len(description.structures), len(description.hit_multiplicities)
+    model = build(description.model, n_structures, n_multiplicities, description.image_shape[0])
     return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
@@ -131,7 +132,8 @@ def twin(description: TwinDescription, device: torch.device) -> nn.Module:
     """The described twin network with random weights."""
     recipe = description.recipe
     n_proxies = len(description.hit_multiplicities) if recipe.proxy_weight else 0
-    model = encoder(description.model, recipe.embedding_dim, recipe.distance, n_proxies)
+    n_pixels = description.image_shape[0]
+    model = encoder(description.model, recipe.embedding_dim, recipe.distance, n_proxies, n_pixels)
     return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 

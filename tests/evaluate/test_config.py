@@ -9,8 +9,8 @@ import torch
 import yaml
 
 from evaluate.baselines import registry
-from evaluate.config import BASELINES, IMAGE_PIXELS, EvaluationConfig, RunConfig, load_config, read_config
-from train.models.registry import build
+from evaluate.config import BASELINES, EvaluationConfig, RunConfig, load_config, read_config
+from train.models.registry import MODELS, build
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = sorted(path for path in [*(ROOT / "config").glob("*.yaml"), ROOT / "config.yaml"] if path.exists())
@@ -338,9 +338,26 @@ def test_values_do_not_change_after_validation(mapping: dict[str, Any]) -> None:
         config.run = "other"
 
 
-@pytest.mark.parametrize("model", sorted(IMAGE_PIXELS))
+@pytest.mark.parametrize("model", sorted(set(MODELS) - {"resnet18", "vgg16"}))
 def test_networks_take_the_size_that_is_asked_for_and_no_other(model: str) -> None:
-    network, size = build(model, n_structures=2, n_multiplicities=2).eval(), IMAGE_PIXELS[model]
-    network(torch.zeros(1, 1, size, size))
-    with pytest.raises(ValueError, match=str(size)):
-        network(torch.zeros(1, 1, size // 2, size // 2))
+    network = build(model, n_structures=2, n_multiplicities=2).eval()
+    network(torch.zeros(1, 1, 128, 128))
+    with pytest.raises(ValueError, match="128"):
+        network(torch.zeros(1, 1, 64, 64))
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_config_asks_no_network_for_images_that_it_cannot_be_built_for(mapping: dict[str, Any], model: str) -> None:
+    """Of 256 pixels and 80: those that have no layers for them are refused by both."""
+    for n_pixels in (256, 80):
+        set_at(mapping, "simulation.datasets.clean.detector", {"n_pixels": n_pixels})
+        set_at(mapping, "training", {"datasets": ["clean"], "seeds": [0], "models": {"one": {"network": model}}})
+        set_at(mapping, "evaluation", {})
+        try:
+            build(model, 2, 2, n_pixels)
+        except ValueError as error:
+            takes = str(error).partition("takes ")[2].partition(",")[0]
+            with pytest.raises(ValueError, match=rf"training\.models\.one: '{model}' takes {takes}"):
+                load_config(mapping)
+        else:
+            load_config(mapping)

@@ -65,6 +65,8 @@ def model_file(tmp_path: Path) -> Path:
         ("azimuthal", 128),
         ("polar", 128),
         ("folded", 128),
+        ("azimuthal", 256),
+        ("folded", 256),
     ],
 )
 def test_a_file_answers_photons_as_the_network_does(name, size):

@@ -45,6 +45,9 @@ PARAMETERS = {
     "late10": 164_967,
     "late18": 204_167,
     "early": 298_631,
+    "azimuthal": 102_927,
+    "polar": 342_543,
+    "folded": 432_987,
     # as published for ImageNet, less two input channels of three in the first convolution, with our heads
     "resnet18": 11_689_512 - 2 * 64 * 7 * 7 - (512 * 1000 + 1000) + HEADS[0],
     "vgg16": 138_357_544 - 2 * 64 * 3 * 3 - DENSE + HEADS[1],
@@ -113,6 +116,62 @@ def test_another_image_size_is_an_error(name, shape):
 def test_standard_networks_take_any_size(name):
     with torch.inference_mode():
         assert build(name, 2, 3)(torch.zeros(1, 1, 64, 96)).count.shape == (1, 3)
+
+
+@pytest.mark.parametrize(("name", "n_pixels"), [("azimuthal", 256), ("polar", 256), ("folded", 256), ("folded", 96)])
+def test_our_networks_are_built_for_other_images(name, n_pixels):
+    """One step of training lowers the loss; images of another size are refused."""
+    torch.manual_seed(0)
+    model = build(name, 3, 2, n_pixels).train()
+    for layer in model.modules():
+        if isinstance(layer, nn.Dropout):
+            layer.p = 0.0
+    images, labels = torch.poisson(3 * torch.rand(4, 1, n_pixels, n_pixels)), (torch.arange(4) % 2, torch.arange(4) % 3)
+    before = multi_output_loss(model(images), *labels)
+    before.backward()
+    slope = sum(p.grad.square().sum() for p in model.parameters()).item()
+    torch.optim.SGD(model.parameters(), lr=0.01 * before.item() / slope).step()
+    assert multi_output_loss(model(images), *labels) < before
+    with pytest.raises(ValueError, match=f"takes \\(B, 1, {n_pixels}, {n_pixels}\\)"):
+        model(torch.zeros(1, 1, 128, 128))
+
+
+@pytest.mark.parametrize("name", ["polar", "folded"])
+def test_a_larger_image_has_the_same_inner_rings(name):
+    """What is convolved first: of an image within a larger one, the rings that both have."""
+    torch.manual_seed(0)
+    small, large = build(name, 2, 2).eval(), build(name, 2, 2, 256).eval()
+    images = torch.poisson(3 * torch.rand(2, 1, 256, 256))
+    seen = []
+    for model in (small, large):
+        getattr(model, "ring_norm" if name == "polar" else "norm").register_forward_pre_hook(
+            lambda _, arguments: seen.append(arguments[0])
+        )
+    with torch.inference_mode():
+        small(images[:, :, 64:192, 64:192])
+        large(images)
+    n_rings = seen[0].shape[2]
+    assert seen[1].shape[2] == (n_rings if name == "polar" else n_rings + 32)
+    torch.testing.assert_close(
+        seen[1][:, :, : n_rings - 1], seen[0][:, :, : n_rings - 1]
+    )  # the last one meets the edge
+
+
+@pytest.mark.parametrize(("name", "n_pixels"), [("late10", 256), ("folded", 112), ("polar", 129), ("vgg16", 16)])
+def test_images_that_a_network_has_no_layers_for_are_refused(name, n_pixels):
+    with pytest.raises(ValueError, match=rf"network '{name}' takes images of .*, not of {n_pixels} x {n_pixels}"):
+        build(name, 2, 2, n_pixels)
+
+
+SUMS = {"azimuthal": 307.31372401330736, "polar": 3218.6209514120555, "folded": 3544.4256966650005}
+"""Of all weights and statistics, from seed 0, before these networks were built for images of other sizes too"""
+
+
+@pytest.mark.parametrize("name", SUMS)
+def test_weights_for_128_pixels_are_drawn_as_they_were(name):
+    torch.manual_seed(0)
+    total = sum(values.double().sum().item() for values in build(name, 11, 4).state_dict().values())
+    assert total == pytest.approx(SUMS[name], rel=1e-12)
 
 
 def convolve(images, weight, bias, stride):

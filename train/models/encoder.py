@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from train.models.heads import Heads
-from train.models.registry import build
+from train.models.registry import IMAGE_PIXELS, build
 from train.recipe import Distance
 
 
@@ -25,13 +25,15 @@ class Embedding(nn.Module):
         return normalize(embeddings) if self.normalised else embeddings
 
 
-def encoder(name: str, embedding_dim: int, distance: Distance, n_proxies: int = 0) -> nn.Module:
-    """A new network with random weights: (B, 1, ny, nx) float32 images -> (B, embedding_dim) float32.
+def encoder(
+    name: str, embedding_dim: int, distance: Distance, n_proxies: int = 0, n_pixels: int = IMAGE_PIXELS
+) -> nn.Module:
+    """A new network with random weights: (B, 1, n_pixels, n_pixels) float32 images -> (B, embedding_dim) float32.
 
     Of length 1 for `squared_l2`, as SpeckleNN has it. KeyError lists the known networks; ValueError for one whose heads
-    share no features.
+    share no features, or for images that it cannot be built for.
     """
-    network = build(name, 1, 1)
+    network = build(name, 1, 1, n_pixels)
     if not hasattr(network, "heads"):
         raise ValueError(f"network {name!r} cannot embed: its heads share no features; choose another, as late10")
     heads = cast(Heads, network.heads)

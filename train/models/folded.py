@@ -35,12 +35,9 @@ from train.models.polar import (
 )
 from train.models.rings import RingMoments, polar_places, reach
 
-HALF = IMAGE_SIZE // 4
-"""Pixels of 2 x 2 from the middle to the edge"""
-
 
 class Folded(nn.Module):
-    """Residual convolutions on 48 rings x 64 angles; for images of 128 x 128 photons, as they are read.
+    """Residual convolutions on all rings x 64 angles, 48 rings of 128 x 128 photons, as they are read.
 
     The defaults are `folded`; train/models/ablated.py has others.
     """
@@ -52,9 +49,10 @@ class Folded(nn.Module):
         self,
         n_structures: int,
         n_multiplicities: int,
+        n_pixels: int = IMAGE_SIZE,
         *,
         adds_opposite: bool = True,
-        n_outer: int = HALF - N_RINGS // 2,
+        n_outer: int | None = None,
         steps: Sequence[float] = STEPS,
         norm: Callable[[int, int], nn.Module] = MapNorm,
         width: int = WIDTH,
@@ -64,10 +62,13 @@ class Folded(nn.Module):
     ):
         super().__init__()
         self.adds_opposite, self.steps = adds_opposite, tuple(steps)
-        n_maps, n_rings, first = len(steps) + 1, N_RINGS + n_outer, N_RINGS // 2
-        self.moments = RingMoments(IMAGE_SIZE)
+        self.n_pixels = n_pixels
+        half, first = n_pixels // 4, N_RINGS // 2  # pixels of 2 x 2: to the edge, and to where the outer rings begin
+        n_outer = half - first if n_outer is None else n_outer
+        n_maps, n_rings = len(steps) + 1, N_RINGS + n_outer
+        self.moments = RingMoments(n_pixels)
         self.register_buffer("inner", polar_places(range(N_RINGS), N_ANGLES, reach(N_RINGS)), persistent=False)
-        self.register_buffer("outer", polar_places(range(first, first + n_outer), N_ANGLES, HALF), persistent=False)
+        self.register_buffer("outer", polar_places(range(first, first + n_outer), N_ANGLES, half), persistent=False)
         self.norm = norm(n_maps, n_rings)
         self.layers = stages(n_maps, width, kernel, Around, block)
         n_last = (width << N_HALVINGS - 1) * (n_rings >> N_HALVINGS)
@@ -75,11 +76,11 @@ class Folded(nn.Module):
         self.heads = Heads(N_HIDDEN, n_structures, n_multiplicities)
 
     def forward(self, images: Tensor) -> Logits:
-        """Answers to images (B, 1, 128, 128) float32; ValueError for any other size."""
-        must_fit(images)
-        edge = IMAGE_SIZE // 2 - reach(N_RINGS)
+        """Answers to images (B, 1, n_pixels, n_pixels) float32; ValueError for any other size."""
+        must_fit(images, self.n_pixels)
+        edge = self.n_pixels // 2 - reach(N_RINGS)
         pixels = counted(images, self.steps)
-        middle = pixels[:, :, edge : IMAGE_SIZE - edge, edge : IMAGE_SIZE - edge]
+        middle = pixels[:, :, edge : self.n_pixels - edge, edge : self.n_pixels - edge]
         n = images.shape[0]  # len() would be a constant of an exported network
         around = grid_sample(middle, self.inner.expand(n, -1, -1, -1), align_corners=False)
         if len(self.outer):
@@ -99,6 +100,6 @@ def by_twos(maps: Tensor) -> Tensor:
     return (rows[..., ::2] + rows[..., 1::2]) / 4
 
 
-def folded(n_structures: int, n_multiplicities: int) -> Folded:
+def folded(n_structures: int, n_multiplicities: int, n_pixels: int = IMAGE_SIZE) -> Folded:
     """Our network."""
-    return Folded(n_structures, n_multiplicities)
+    return Folded(n_structures, n_multiplicities, n_pixels)

@@ -1,4 +1,4 @@
-"""What networks share: images of one size, and the two answers of every network, how many particles and which."""
+"""What networks share: the size of most images, and two answers, how many particles and which."""
 
 from typing import NamedTuple
 
@@ -28,10 +28,10 @@ class Heads(nn.Module):
         return Logits(self.count(features), self.particle(features))
 
 
-def must_fit(images: Tensor) -> None:
-    """ValueError unless these are (B, 1, 128, 128)."""
-    if images.shape[1:] != (1, IMAGE_SIZE, IMAGE_SIZE):
+def must_fit(images: Tensor, n_pixels: int = IMAGE_SIZE) -> None:
+    """ValueError unless these are (B, 1, n_pixels, n_pixels)."""
+    if images.shape[1:] != (1, n_pixels, n_pixels):
         raise ValueError(
-            f"images of shape {tuple(images.shape)}: this network takes (B, 1, {IMAGE_SIZE}, {IMAGE_SIZE}); "
-            f"simulate with detector.n_pixels: {IMAGE_SIZE}"
+            f"images of shape {tuple(images.shape)}: this network takes (B, 1, {n_pixels}, {n_pixels}); "
+            f"simulate with detector.n_pixels: {n_pixels}"
         )

@@ -9,7 +9,7 @@ it does not. Three more things that the poster's networks lack:
 - Each ring of each map is normalised by itself (`RingNorm`), since photons fall by five orders of magnitude from the
   innermost to the outermost.
 - The inner 32 rings, which hold nearly all photons and every fringe, are convolved; of all 64 the mean and variance
-  are added at the end, with the fluence in them.
+  are added at the end, with the fluence in them. A larger image has more of those; its inner rings stay as they are.
 """
 
 from collections.abc import Callable, Sequence
@@ -160,14 +160,15 @@ def over_angles(maps: Tensor) -> list[Tensor]:
 
 
 class Polar(nn.Module):
-    """Residual convolutions on 32 rings x 128 angles; for images of 128 x 128 photons, as they are read."""
+    """Residual convolutions on the inner 32 rings x 128 angles of images of photons, as they are read."""
 
     places: Tensor
 
-    def __init__(self, n_structures: int, n_multiplicities: int):
+    def __init__(self, n_structures: int, n_multiplicities: int, n_pixels: int = IMAGE_SIZE):
         super().__init__()
+        self.n_pixels = n_pixels
         n_maps = len(STEPS) + 1
-        self.moments = RingMoments(IMAGE_SIZE)
+        self.moments = RingMoments(n_pixels)
         self.register_buffer("places", polar_places(range(N_RINGS), N_ANGLES, reach(N_RINGS)), persistent=False)
         self.ring_norm = RingNorm(n_maps, N_RINGS)
         self.layers = stages(n_maps, WIDTH, 3, Around, Residual)
@@ -176,10 +177,10 @@ class Polar(nn.Module):
         self.heads = Heads(N_HIDDEN, n_structures, n_multiplicities)
 
     def forward(self, images: Tensor) -> Logits:
-        """Answers to images (B, 1, 128, 128) float32; ValueError for any other size."""
-        must_fit(images)
-        edge = IMAGE_SIZE // 2 - reach(N_RINGS)
-        middle = images[:, :, edge : IMAGE_SIZE - edge, edge : IMAGE_SIZE - edge]
+        """Answers to images (B, 1, n_pixels, n_pixels) float32; ValueError for any other size."""
+        must_fit(images, self.n_pixels)
+        edge = self.n_pixels // 2 - reach(N_RINGS)
+        middle = images[:, :, edge : self.n_pixels - edge, edge : self.n_pixels - edge]
         places = self.places.expand(images.shape[0], -1, -1, -1)  # len() would be a constant of an exported network
         rings = self.ring_norm(grid_sample(counted(middle), places, align_corners=False))  # (B, maps, rings, angles)
         maps = self.layers(rings.contiguous(memory_format=torch.channels_last)).float()  # (B, C, rings / 8, angles / 8)
@@ -187,6 +188,6 @@ class Polar(nn.Module):
         return self.heads(self.dense(torch.cat(features, 1)))
 
 
-def polar(n_structures: int, n_multiplicities: int) -> Polar:
+def polar(n_structures: int, n_multiplicities: int, n_pixels: int = IMAGE_SIZE) -> Polar:
     """The network of twins; `folded` is better still."""
-    return Polar(n_structures, n_multiplicities)
+    return Polar(n_structures, n_multiplicities, n_pixels)

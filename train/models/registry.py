@@ -40,19 +40,47 @@ Imported when built: every reader of a config needs the names, and torch takes s
 """
 
 
+IMAGE_PIXELS = 128
+"""Along an edge of the images that a network takes, unless it takes others."""
+
+OTHER_PIXELS: Mapping[str, tuple[int, int]] = {
+    "resnet18": (1, 1),
+    "vgg16": (32, 1),
+    "azimuthal": (2, 1),
+    "polar": (66, 2),
+    "folded": (96, 32),
+}
+"""Networks that take other square images: from so many pixels along an edge on, in steps of so many."""
+
+BUILT_FOR_PIXELS = ("azimuthal", "polar", "folded")
+"""Those of them that have other layers for other images."""
+
+
+def unfit(name: str, n_pixels: int) -> str | None:
+    """What images a network takes, where those of n_pixels x n_pixels are none of them."""
+    least, step = OTHER_PIXELS.get(name, (IMAGE_PIXELS, 0))
+    if n_pixels == least or (step and n_pixels > least and (n_pixels - least) % step == 0):
+        return None
+    others = f" or more, in steps of {step}" if step else ""
+    return f"images of {least} x {least} pixels{others}"
+
+
 def input_for(name: str) -> "Input":
     """The input transform that a network is made for: photons as they are read, or the poster's standardised images."""
     return "photons" if MODELS[name] in ("azimuthal", "polar", "folded", "ablated") else "standardise"
 
 
-def build(name: str, n_structures: int, n_multiplicities: int) -> "nn.Module":
-    """A new network with random weights: (B, 1, ny, nx) float32 images -> Logits.
+def build(name: str, n_structures: int, n_multiplicities: int, n_pixels: int = IMAGE_PIXELS) -> "nn.Module":
+    """A new network with random weights: (B, 1, n_pixels, n_pixels) float32 images -> Logits.
 
-    KeyError lists the known names.
+    KeyError lists the known names; ValueError for images that the network cannot be built for.
     """
     if name not in MODELS:
         raise KeyError(f"no network is called {name!r}; known: {', '.join(MODELS)}")
-    return getattr(import_module(_module(name)), name)(n_structures, n_multiplicities)
+    if takes := unfit(name, n_pixels):
+        raise ValueError(f"network {name!r} takes {takes}, not of {n_pixels} x {n_pixels}")
+    size = (n_pixels,) if name in BUILT_FOR_PIXELS else ()
+    return getattr(import_module(_module(name)), name)(n_structures, n_multiplicities, *size)
 
 
 def training_digest(name: str, trained_by: str) -> str:
