@@ -155,6 +155,11 @@ def load_encoder(path: Path, device: torch.device) -> TrainedEncoder:
     return TrainedEncoder(*_loaded(path, device, TwinDescription, TwinRecipe, TwinEpoch, twin))
 
 
+def holds_twin(path: Path) -> bool:
+    """Whether a model.pt is a twin network's. FileNotFoundError; ValueError for a damaged file."""
+    return "embedding_dim" in load(path).get("description", {}).get("recipe", {})
+
+
 def _loaded(path: Path, device: torch.device, described: Any, recipe: Any, row: Any, build: Any) -> tuple:
     saved = load(path)
     kinds = "a network that names structure and number of particles", "a twin network"

@@ -1,18 +1,21 @@
-"""A trained network as one ONNX file that needs nothing of ours: photons in, probabilities out.
+"""A trained network as one ONNX file that needs nothing of ours: photons in, probabilities or embeddings out.
 
 python -m train.export results/demo/models/noise_free/ours/seed0/model.pt ours.onnx
 
 Input `frames` (B, ny, nx) float32, photons as the detector reads them; the network's input transform is in the file.
 Outputs `count` (B, n_multiplicities) and `particle` (B, n_structures): probabilities, in the order of the metadata.
+Of a twin network `embedding` (B, d) and `p_single` (B,), what `train.embed` answers without labels; the training
+patterns that it answers by (`known.npz`) are in the metadata.
 """
 
 import argparse
+import base64
 import copy
 import io
 import json
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,18 +26,27 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from simulate.files import atomic_path, must_be_free
-from train.checkpoint import Description, TrainedModel, load_model
+from train.checkpoint import Described, TrainedEncoder, TrainedModel, holds_twin, load_encoder, load_model
+from train.embed import read_known
+from train.embeddings import must_fit
+from train.few_shot import Known, between_means
 from train.inputs import INPUTS
 
 OPSET = 17
 """of ONNX; read by every onnxruntime since 1.12 (2022)"""
-OUTPUTS = ("count", "particle")
 LEAST_PROBABILITY = 1e-30
 """below it probabilities are not told apart"""
 
 
+Outputs = tuple[Tensor, Tensor] | list[NDArray]
+
+
 class Answer(nn.Module):
     """From photons to probabilities: what `train.predict` does with a batch."""
+
+    outputs = "count", "particle"
+    leeway = 10.0
+    """by which another order of sums may err more than torch's"""
 
     def __init__(self, model: nn.Module, transform: str):
         super().__init__()
@@ -45,6 +57,41 @@ class Answer(nn.Module):
         """(B, ny, nx) -> (B, n_multiplicities), (B, n_structures)."""
         logits = self.model(self.transform(frames[:, None]))
         return logits.count.softmax(1), logits.particle.softmax(1)
+
+    @staticmethod
+    def compared(outputs: Outputs) -> list[NDArray[np.float64]]:
+        """What has to agree: logarithms, in which a network that is sure of itself still shows its weights."""
+        return [answer_logs(outputs)]
+
+
+class TwinAnswer(nn.Module):
+    """From photons to embeddings and the probability of a single hit: `train.embed` without labels."""
+
+    outputs = "embedding", "p_single"
+    centre: Tensor
+    coefficients: Tensor
+
+    def __init__(self, model: nn.Module, transform: str, known: Known):
+        super().__init__()
+        self.model = model
+        self.transform = INPUTS[transform]
+        # onnxruntime adds up one term after the other and errs as the root of their number; torch adds in blocks.
+        longest = max(layer.in_features for layer in model.modules() if isinstance(layer, nn.Linear))
+        self.leeway = max(Answer.leeway, longest**0.5)
+        logistic = between_means(known)
+        self.register_buffer("centre", torch.from_numpy(logistic.centre))
+        self.register_buffer("coefficients", torch.from_numpy(logistic.coefficients / np.append(logistic.scale, 1.0)))
+
+    def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, ny, nx) -> (B, d), (B,)."""
+        embedding = self.model(self.transform(frames[:, None]))
+        scores = (embedding.double() - self.centre) @ self.coefficients[:-1] + self.coefficients[-1]
+        return embedding, scores.sigmoid().float()
+
+    @staticmethod
+    def compared(outputs: Outputs) -> list[NDArray[np.float64]]:
+        """What has to agree: embeddings, and probabilities."""
+        return [np.asarray(output, np.float64) for output in outputs]
 
 
 def export(trained: TrainedModel, frames: NDArray[np.float32]) -> bytes:
@@ -59,8 +106,24 @@ def export(trained: TrainedModel, frames: NDArray[np.float32]) -> bytes:
     return contents
 
 
-def to_onnx(answer: Answer, description: Description) -> bytes:
-    """The contents of an ONNX file, with the description as metadata; unchecked.
+def export_twin(trained: TrainedEncoder, known: Known, frames: NDArray[np.float32]) -> bytes:
+    """The same of a twin network, with the training patterns that single and multiple hits are told apart by."""
+    answer = TwinAnswer(trained.model, trained.description.recipe.input, known).eval().cpu()
+    embeddings = np.ascontiguousarray(known.embeddings, "<f4")
+    contents = to_onnx(
+        answer,
+        trained.description,
+        {
+            "known_embeddings": base64.b64encode(embeddings.tobytes()).decode(),
+            "known_is_single": "".join(str(int(single)) for single in known.is_single),
+        },
+    )
+    must_agree(contents, answer, frames)
+    return contents
+
+
+def to_onnx(answer: Answer | TwinAnswer, description: Described, more: Mapping[str, str] | None = None) -> bytes:
+    """The contents of an ONNX file, with the description, and more, as metadata; unchecked.
 
     By torch's older exporter, which traces: the newer one needs another library and takes ten times as long, and no
     network here has branches that a trace would miss.
@@ -80,11 +143,11 @@ def to_onnx(answer: Answer, description: Description) -> bytes:
             dynamo=False,
             opset_version=OPSET,
             input_names=["frames"],
-            output_names=list(OUTPUTS),
-            dynamic_axes={name: {0: "batch"} for name in ("frames", *OUTPUTS)},
+            output_names=list(answer.outputs),
+            dynamic_axes={name: {0: "batch"} for name in ("frames", *answer.outputs)},
         )
     model = onnx.load_from_string(contents.getvalue())
-    onnx.helper.set_model_props(model, metadata(description))
+    onnx.helper.set_model_props(model, metadata(description) | dict(more or {}))
     serialised = model.SerializeToString()
     onnx.checker.check_model(serialised, full_check=True)
     return serialised
@@ -116,7 +179,7 @@ def adaptive_shares(n: int, n_shares: int) -> Tensor:
     return inside / inside.sum(1, keepdim=True)
 
 
-def metadata(description: Description) -> dict[str, str]:
+def metadata(description: Described) -> dict[str, str]:
     """What the file says of itself; what is no text is JSON."""
     return {
         key: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -124,12 +187,11 @@ def metadata(description: Description) -> dict[str, str]:
     }
 
 
-def must_agree(contents: bytes, answer: Answer, frames: NDArray[np.float32]) -> None:
+def must_agree(contents: bytes, answer: Answer | TwinAnswer, frames: NDArray[np.float32]) -> None:
     """ValueError unless onnxruntime's answers to the frames are torch's, together and one alone.
 
-    Compared are logarithms of probabilities, in which a network that is sure of itself still shows its weights. Both
-    libraries add the same float32 terms in orders of their own, so both err alike against torch in float64; ten times
-    torch's error (at least an ulp of the largest number) leaves room for the worse order.
+    Both libraries add the same float32 terms in orders of their own, so both err alike against torch in float64;
+    `leeway` times torch's error (at least an ulp of the largest number) leaves room for the worse order.
     """
     import onnxruntime
 
@@ -137,20 +199,21 @@ def must_agree(contents: bytes, answer: Answer, frames: NDArray[np.float32]) -> 
     options.intra_op_num_threads = torch.get_num_threads()
     session = onnxruntime.InferenceSession(contents, options, providers=["CPUExecutionProvider"])
     with torch.inference_mode():
-        exact = answer_logs(copy.deepcopy(answer).double()(torch.from_numpy(frames).double()))
-        ours = answer_logs(answer(torch.from_numpy(frames)))
-    rounding = max(np.abs(ours - exact).max(), np.finfo(np.float32).eps * np.abs(exact).max())
+        exact = answer.compared(copy.deepcopy(answer).double()(torch.from_numpy(frames).double()))
+        ours = answer.compared(answer(torch.from_numpy(frames)))
     for n in (len(frames), 1):
-        theirs = answer_logs(session.run(list(OUTPUTS), {"frames": frames[:n]}))
-        if not (error := np.abs(theirs - exact[:n]).max()) <= 10 * rounding:  # not a number is no agreement either
-            raise ValueError(
-                f"onnxruntime {onnxruntime.__version__} and torch {torch.__version__} disagree: logarithms of "
-                f"probabilities differ by {error:.2g}, and rounding explains {10 * rounding:.2g}; nothing was written. "
-                "Check the versions against constraints.txt"
-            )
+        theirs = answer.compared(session.run(list(answer.outputs), {"frames": frames[:n]}))
+        for true, torchs, found in zip(exact, ours, theirs, strict=True):
+            allowed = answer.leeway * max(np.abs(torchs - true).max(), np.finfo(np.float32).eps * np.abs(true).max())
+            if not (error := np.abs(found - true[:n]).max()) <= allowed:  # not a number is no agreement either
+                raise ValueError(
+                    f"onnxruntime {onnxruntime.__version__} and torch {torch.__version__} disagree: answers differ by "
+                    f"{error:.2g}, and rounding explains {allowed:.2g}; nothing was written. Check the versions "
+                    "against constraints.txt"
+                )
 
 
-def answer_logs(probabilities: tuple[Tensor, Tensor] | list[NDArray]) -> NDArray[np.float64]:
+def answer_logs(probabilities: Outputs) -> NDArray[np.float64]:
     """(n, n_multiplicities + n_structures) natural logarithms."""
     both = np.concatenate([np.asarray(head, np.float64) for head in probabilities], axis=1)
     return np.log(np.maximum(both, LEAST_PROBABILITY))
@@ -171,7 +234,8 @@ def main(argv: list[str] | None = None) -> int:
     """Command line: export a model."""
     parser = argparse.ArgumentParser(
         prog="python -m train.export",
-        description="Write a trained network, from photons to probabilities, as ONNX.",
+        description="Write a trained network, from photons to probabilities, as ONNX; of a twin network, to embeddings "
+        "and the probability of a single hit, with the known patterns beside the model.",
         epilog="example: python -m train.export results/demo/models/noise_free/ours/seed0/model.pt ours.onnx",
     )
     parser.add_argument("model", type=Path, help="a model.pt")
@@ -183,9 +247,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         must_be_free([arguments.output], overwrite=arguments.overwrite)
-        trained = load_model(arguments.model, torch.device("cpu"))
-        frames = _frames(arguments.dataset, trained.description)
-        contents = export(trained, frames)
+        contents, n_frames = _exported(arguments.model, arguments.dataset)
         with atomic_path(arguments.output) as temporary:
             temporary.write_bytes(contents)
     except ModuleNotFoundError as error:
@@ -194,19 +256,29 @@ def main(argv: list[str] | None = None) -> int:
     except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: a damaged dataset, or what ONNX has not
         print(error, file=sys.stderr)
         return 2
-    print(f"{arguments.output}: {len(contents) / 1e6:.1f} MB, agrees with torch on {len(frames)} frames")
+    print(f"{arguments.output}: {len(contents) / 1e6:.1f} MB, agrees with torch on {n_frames} frames")
     return 0
 
 
-def _frames(folder: Path | None, description: Description, n: int = 256) -> NDArray[np.float32]:
+def _exported(path: Path, folder: Path | None, n: int = 256) -> tuple[bytes, int]:
+    """The contents of a file for a model, and on how many frames it was checked."""
+    cpu = torch.device("cpu")
+    trained = load_encoder(path, cpu) if holds_twin(path) else load_model(path, cpu)
     if folder is None:
-        return trial_frames(description.image_shape)
-    from simulate.dataset import open_dataset
+        frames = trial_frames(trained.description.image_shape)
+    else:
+        from simulate.dataset import open_dataset
 
-    dataset = open_dataset(folder)
-    description.must_fit(dataset)
-    test = dataset.splits["test"]
-    return dataset.read(slice(test.start, min(test.stop, test.start + n))).astype(np.float32)
+        dataset = open_dataset(folder)
+        if isinstance(trained, TrainedModel):
+            trained.description.must_fit(dataset)
+        else:
+            must_fit(trained, dataset.shape[1:])
+        test = dataset.splits["test"]
+        frames = dataset.read(slice(test.start, min(test.stop, test.start + n))).astype(np.float32)
+    if isinstance(trained, TrainedModel):
+        return export(trained, frames), len(frames)
+    return export_twin(trained, read_known(path, trained.description.recipe.embedding_dim), frames), len(frames)
 
 
 if __name__ == "__main__":

@@ -140,8 +140,8 @@ def _bad(
     from simulate.formats.hdf5 import read_rows
     from simulate.formats.masks import bad_pixels, means_by_place
 
-    said = said or means_by_place(name, mask.attrs) or "bad"
-    means = partial(bad_pixels, means=said) if beside is None else beside.unusable
+    meaning: MaskMeans = said or means_by_place(name, mask.attrs) or "bad"
+    means = partial(bad_pixels, means=meaning) if beside is None else beside.unusable
     if mask.shape == shape:
         return lambda rows: means(read_rows(path, name, rows))
     if mask.shape != shape[1:]:

@@ -1,5 +1,6 @@
 """Networks as ONNX files: what onnxruntime answers, what the file says of itself, and what is refused."""
 
+import base64
 import json
 import sys
 from pathlib import Path
@@ -11,12 +12,24 @@ import pytest
 import torch
 from torch import nn
 
-from train import export
-from train.checkpoint import Description, TrainedModel, network, save_model
-from train.history import Epoch
+from simulate.files import sha256, write_arrays
+from train import embed, export
+from train.checkpoint import (
+    Description,
+    TrainedEncoder,
+    TrainedModel,
+    TwinDescription,
+    load_encoder,
+    network,
+    save_model,
+    twin,
+)
+from train.embeddings import embed_frames
+from train.few_shot import Known
+from train.history import Epoch, TwinEpoch
 from train.inputs import network_input
 from train.models.registry import input_for
-from train.recipe import Recipe
+from train.recipe import Recipe, TwinRecipe
 
 CPU = torch.device("cpu")
 
@@ -208,3 +221,96 @@ def test_it_is_checked_on_a_dataset_that_is_given(toy, tmp_path, capsys):
     save_model(tmp_path / "model.pt", description, model.epoch, network(description, CPU).state_dict())
     assert export.main([str(tmp_path / "model.pt"), str(tmp_path / "a.onnx"), "--dataset", str(toy.folder)]) == 0
     assert "on 32 frames" in capsys.readouterr().out  # the test split of the toy
+
+
+def twin_file(folder: Path, name: str, **recipe: object) -> Path:
+    """A twin network of random weights, and beside it known patterns whose answer it shows: which half is bright."""
+    recipe = TwinRecipe(**{"input": input_for(name), "embedding_dim": 4} | recipe)
+    shown = {"structures": ("a",), "hit_multiplicities": (1, 2), "image_shape": (128, 128), "held_out": ()}
+    description = TwinDescription(
+        model=name, recipe=recipe, seed=0, dataset="toy", dataset_digest="abc", source="def", **shown
+    )
+    torch.manual_seed(0)
+    model = twin(description, CPU).eval()
+    epoch = TwinEpoch(**dict.fromkeys(TwinEpoch.__dataclass_fields__, 1))
+    path = folder / "model.pt"
+    save_model(path, description, epoch, model.state_dict())
+    embeddings = embed_frames(TrainedEncoder(model, description, epoch), halves(40)[0])
+    write_arrays(folder / "known.npz", {"embeddings": embeddings, "is_single": halves(40)[1], "model": sha256(path)})
+    return path
+
+
+def halves(n: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Frames (n, 128, 128) float32, every second one a single hit: bright on the left, or else less so and right."""
+    generator, is_single = np.random.default_rng(seed), np.arange(n) % 2 == 0
+    frames = generator.poisson(0.5, (n, 128, 128)).astype(np.float32)
+    for frame, single in zip(frames, is_single, strict=True):
+        frame[:, :64] += generator.poisson(1.5 if single else 1.0, (128, 64))
+        frame[:, 64:] += generator.poisson(1.0 if single else 1.4, (128, 64))
+    return frames, is_single
+
+
+@pytest.mark.parametrize(
+    ("name", "recipe"), [("late3", {}), ("polar", {"distance": "squared_l2"}), ("specklenn", {"embedding_dim": 16})]
+)
+def test_a_twins_file_answers_as_the_command_without_labels(tmp_path, capsys, name, recipe):
+    """Sums of up to 53,824 terms, of which float32 loses the root, 232, in units of its last digit; probabilities by what
+    that moves scores, of coefficients up to 20."""
+    path = twin_file(tmp_path, name, **recipe)
+    assert export.main([str(path), str(tmp_path / "twin.onnx")]) == 0
+    assert "agrees with torch on 8 frames" in capsys.readouterr().out
+    frames = halves(9, seed=2)[0]
+    np.save(tmp_path / "frames.npy", frames)
+    answers = ["-o", str(tmp_path / "frames.csv"), "--embeddings", str(tmp_path / "asked.npz")]
+    assert embed.main([str(path), str(tmp_path / "frames.npy"), *answers]) == 0
+    asked = np.load(tmp_path / "asked.npz")
+    session = onnxruntime.InferenceSession(str(tmp_path / "twin.onnx"))
+    for n in (9, 1):
+        embedding, p_single = session.run(["embedding", "p_single"], {"frames": frames[:n]})
+        assert (embedding.dtype, p_single.dtype, p_single.shape) == (np.float32, np.float32, (n,))
+        largest = np.abs(asked["embeddings"]).max()
+        np.testing.assert_allclose(embedding, asked["embeddings"][:n], rtol=0, atol=232 * 1.2e-7 * largest)
+        np.testing.assert_allclose(p_single, asked["p_single"][:n], rtol=0, atol=20 * 232 * 1.2e-7)
+    assert np.ptp(asked["p_single"]) > 0.2  # or any answer would do
+
+
+def test_a_twins_file_holds_the_patterns_that_it_answers_by(tmp_path):
+    path = twin_file(tmp_path, "late3")
+    assert export.main([str(path), str(tmp_path / "twin.onnx")]) == 0
+    said = {entry.key: entry.value for entry in onnx.load(tmp_path / "twin.onnx").metadata_props}
+    known = np.load(tmp_path / "known.npz")
+    is_single = np.array([*said["known_is_single"]]) == "1"
+    embeddings = np.frombuffer(base64.b64decode(said["known_embeddings"]), "<f4").reshape(len(is_single), -1)
+    assert np.array_equal(is_single, known["is_single"])
+    assert np.array_equal(embeddings, known["embeddings"])
+    assert json.loads(said["recipe"])["embedding_dim"] == 4
+    assert (said["model"], json.loads(said["held_out"])) == ("late3", [])
+
+
+def test_other_weights_and_other_known_patterns_are_found_out(tmp_path):
+    path = twin_file(tmp_path, "late3")
+    trained, known = load_encoder(path, CPU), embed.read_known(path, 4)
+    answer = export.TwinAnswer(trained.model, "standardise", known).eval()
+    contents, frames = export.to_onnx(answer, trained.description), halves(8)[0]
+    export.must_agree(contents, answer, frames)
+    turned = export.TwinAnswer(trained.model, "standardise", Known(known.embeddings, ~known.is_single)).eval()
+    with pytest.raises(ValueError, match="disagree"):
+        export.must_agree(contents, turned, frames)
+    with torch.no_grad():
+        trained.model.heads.linear.weight *= 1.0001
+    with pytest.raises(ValueError, match="disagree"):
+        export.must_agree(contents, answer, frames)
+
+
+def test_a_twin_without_its_known_patterns_is_not_exported(tmp_path, capsys):
+    path = twin_file(tmp_path, "late3")
+    (tmp_path / "known.npz").unlink()
+    assert export.main([str(path), str(tmp_path / "twin.onnx")]) == 2
+    assert "known.npz, the training patterns that single and multiple hits are told apart by" in capsys.readouterr().err
+    assert not (tmp_path / "twin.onnx").exists()
+
+
+def test_a_twin_is_checked_on_a_dataset_that_is_given(toy, tmp_path, capsys):
+    path = twin_file(tmp_path, "late3")
+    assert export.main([str(path), str(tmp_path / "twin.onnx"), "--dataset", str(toy.folder)]) == 0
+    assert "on 32 frames" in capsys.readouterr().out
