@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulate.geometry import Geometry
-from simulate.panels import NATIVE_PIXEL_UM, panels
 
 Array = NDArray[np.float64]
 
@@ -89,6 +88,8 @@ def of_panels(model: str, distance_mm: float, photon_energy_eV: float | None = N
 
     Panels smaller than the largest lie in the first of its rows and columns.
     """
+    from simulate.panels import NATIVE_PIXEL_UM, panels  # which need the configs' packages, a loaded table does not
+
     layout = panels(model)
     shape = len(layout), max(panel.n_slow for panel in layout), max(panel.n_fast for panel in layout)
     x, y = np.full(shape, np.nan), np.full(shape, np.nan)

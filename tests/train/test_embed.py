@@ -13,6 +13,8 @@ from simulate.files import sha256, write_arrays
 from simulate.formats.cxi import write_cxi
 from simulate.formats.emc import write_emc
 from simulate.formats.patterns import Instrument, Patterns
+from simulate.pixels import Pixels
+from simulate.tabulate import tabulate
 from train.checkpoint import TwinDescription, load_encoder, save_model
 from train.domain import Setup, summarised
 from train.embed import embed_frames, left_out, main
@@ -118,6 +120,31 @@ def test_probabilities_are_those_of_the_classifier_on_the_embeddings(model_file,
     adapted = adapt(learned, Known(embeddings[[0, 1, 5]], np.array([False, True, True])))
     expected = probability(adapted.scores(embeddings))
     np.testing.assert_allclose([float(row["p_single"]) for row in with_labels], expected, rtol=1e-4)
+
+
+def test_frames_of_another_detector_are_folded_into_those_that_the_network_knows(model_file, tmp_path, capsys):
+    """Each pixel cut in four, of which three get no photon: the answers are those to the frames as they were."""
+    frames, _ = made_up(N, seed=2)
+    np.save(tmp_path / "known.npy", frames)
+    larger = np.zeros((N, 256, 256), np.uint16)
+    larger[:, ::2, 1::2] = frames
+    panels = np.stack([larger[:, :128], larger[:, 128:]], axis=1)
+    np.save(tmp_path / "panels.npy", panels)
+    y, x = (along - 127.5 for along in np.mgrid[:256, :256].astype(float))
+    x, y = (np.stack([along[:128], along[128:]]) for along in (x, y))
+    table = tabulate(Pixels(x, y, np.ones(x.shape, bool), 300.0, 323.0, 4600.0), 128, 2)
+    table.save(tmp_path / "pixels.npz")
+    expected = ask(model_file, tmp_path / "known.npy", tmp_path / "a.csv")
+    pixels = "--pixels", str(tmp_path / "pixels.npz")
+    assert ask(model_file, tmp_path / "panels.npy", tmp_path / "b.csv", *pixels) == expected
+    assert main([str(model_file), str(tmp_path / "known.npy"), *pixels, "-o", str(tmp_path / "c.csv")]) == 2
+    assert "holds frames of (128, 128) pixels, but the table of pixels is of (2, 128, 256)" in capsys.readouterr().err
+    assert main([str(model_file), str(tmp_path / "panels.npy"), *pixels, "-o", pixels[1], "--overwrite"]) == 2
+    assert "is read from" in capsys.readouterr().err
+    tabulate(Pixels(x, y, np.ones(x.shape, bool), 300.0, 323.0, 4600.0), 64, 4).save(tmp_path / "small.npz")
+    small = "--pixels", str(tmp_path / "small.npz"), "-o", str(tmp_path / "c.csv")
+    assert main([str(model_file), str(tmp_path / "panels.npy"), *small]) == 2
+    assert "images of (64, 64) pixels" in capsys.readouterr().err
 
 
 def test_one_sample_is_told_by_how_its_frames_lie(model_file, frames_file, tmp_path, capsys):

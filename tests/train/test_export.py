@@ -254,8 +254,8 @@ def halves(n: int, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
     ("name", "recipe"), [("late3", {}), ("polar", {"distance": "squared_l2"}), ("specklenn", {"embedding_dim": 16})]
 )
 def test_a_twins_file_answers_as_the_command_without_labels(tmp_path, capsys, name, recipe):
-    """Sums of up to 53,824 terms, of which float32 loses the root, 232, in units of its last digit; probabilities by what
-    that moves scores, of coefficients up to 20."""
+    """Sums of up to 53,824 terms, of which float32 loses the root, 232, in units of its last digit; probabilities by
+    what that moves scores, of coefficients up to 20."""
     path = twin_file(tmp_path, name, **recipe)
     assert export.main([str(path), str(tmp_path / "twin.onnx")]) == 0
     assert "agrees with torch on 8 frames" in capsys.readouterr().out

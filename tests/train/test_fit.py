@@ -5,9 +5,12 @@ import itertools
 import logging
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
+from datasets import make_dataset
+from simulate.dataset import open_dataset
 from simulate.files import read_json
 from train import descent as descent_module
 from train.augment import augment
@@ -58,6 +61,25 @@ def test_an_easy_dataset_is_learned(toy, tmp_path, device):
     assert not record["is_dead"]
     assert record["kept"]["validation_accuracy"] == 1.0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["history.csv", "model.pt", "training.json"]
+
+
+@pytest.mark.parametrize("network", ["azimuthal", "folded"])
+def test_images_of_256_pixels_are_learned_and_asked_about(tmp_path, network):
+    """Which half is bright: the network is built for the dataset's images, and again for its file."""
+    generator = np.random.default_rng(0)
+    bright = np.arange(40) % 2 == 0
+    images = generator.poisson(np.where(bright, 3.0, 0.5)[:, None, None], (40, 256, 256)).astype(np.uint16)
+    dataset = open_dataset(make_dataset(tmp_path / "large", images, ["a"] * 40, 1 + bright.astype(int)))
+    recipe = replace(RECIPE, input="photons", epochs=2, batch_size=8)
+    history = fit(network, dataset, recipe, 0, CPU, tmp_path / "model")
+    assert len(history) == 2
+    trained = load_model(tmp_path / "model" / "model.pt", CPU)
+    assert trained.description.image_shape == (256, 256)
+    with torch.inference_mode():
+        answer = trained.model(torch.from_numpy(images[:4].astype(np.float32))[:, None])
+    assert answer.count.shape == (4, 2)
+    with pytest.raises(ValueError, match=r"takes images of 128 x 128 pixels, not of 256 x 256"):
+        fit("late10", dataset, recipe, 0, CPU, tmp_path / "late10")
 
 
 @both_ways
