@@ -20,7 +20,8 @@ from simulate.pixel_table import NOWHERE, PER_PIXEL, PixelTable, counted, q_step
 from simulate.pixels import Pixels, assembled, of_geometry, of_panels
 
 DIFFERS, TOO_FAR = 0.03, 0.2
-"""Relative difference of a pixel's step in q from that of a training, beyond which it is told, and refused."""
+"""Relative difference of a pixel's step in q from that of a training, beyond which it is told, and refused; the first
+is also that of the live share of the image."""
 
 
 def tabulate(
@@ -207,11 +208,15 @@ def _run(arguments: argparse.Namespace) -> str:
                 "(docs/selecting.md), or give --force"
             )
         if abs(off) > DIFFERS:
-            print(
-                f"warning: steps in q differ by {off:+.1%}: particles look that much larger or smaller", file=sys.stderr
-            )
+            _warn(f"steps in q differ by {off:+.1%}: particles look that much larger or smaller")
+        if abs(table.live.mean() - like.live.mean()) > DIFFERS:
+            _warn("more or less of the image is masked than in training")
     table.save(arguments.output)
     return "\n".join(said)
+
+
+def _warn(text: str) -> None:
+    print(f"warning: {text}", file=sys.stderr)
 
 
 def _pixels(arguments: argparse.Namespace) -> Pixels:

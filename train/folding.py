@@ -79,7 +79,7 @@ def folded(frames: Frames | Stack, table: PixelTable) -> Frames:
     if tuple(frames.shape[1:]) != table.frame_shape:
         raise ValueError(
             f"{frames.source} holds frames of {tuple(frames.shape[1:])} pixels, but the table of pixels is of "
-            f"{table.frame_shape} ; make one for these (this one: {table.made_from or 'made without a command'})"
+            f"{table.frame_shape}; make one for these (this one: {table.made_from or 'made without a command'})"
         )
     instrument, at_once = table.instrument, max(1, BYTES_AT_ONCE // (4 * table.target.size))
 

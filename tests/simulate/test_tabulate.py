@@ -95,8 +95,17 @@ def test_a_dataset_of_ours_and_panels_need_no_more_than_a_binning(trained_on, tm
 def test_a_scale_that_differs_is_told(trained_on, tmp_path, capsys, distance, status, message) -> None:
     """At 108 mm 3 x 3 pixels come next: 0.75 · 130/108."""
     assert make(tmp_path, *assembled(distance=distance), "--like", trained_on) == status
-    assert capsys.readouterr().err.startswith(message)
+    said = capsys.readouterr().err
+    assert said.startswith(message)
+    assert bool(said) == bool(message)
     assert (tmp_path / "pixels.npz").exists()
+
+
+def test_an_image_that_is_masked_elsewhere_is_told(trained_on, tmp_path, capsys) -> None:
+    assert make(tmp_path, *assembled(centre=(100, 127.5)), "--like", trained_on) == 0
+    said = capsys.readouterr()
+    assert said.err == "warning: more or less of the image is masked than in training\n"
+    assert "live: 89.1% of the image, of the training's 100.0%" in said.out
 
 
 def test_a_scale_that_is_another_is_refused_unless_it_is_forced(trained_on, tmp_path, capsys) -> None:
