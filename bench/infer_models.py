@@ -16,7 +16,7 @@ import torch
 from setting import report
 from train.checkpoint import Description, network
 from train.device import choose_device, describe_device, flush_denormals
-from train.export import OUTPUTS, Answer, to_onnx
+from train.export import Answer, to_onnx
 from train.inputs import network_input
 from train.models.registry import MODELS, input_for
 from train.recipe import Recipe
@@ -57,7 +57,10 @@ def ways(name: str) -> Iterator[tuple[str, Answerer]]:
         options.intra_op_num_threads = n
         options.add_session_config_entry("session.set_denormal_as_zero", "1")
         session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-        yield f"onnx_{threads}", lambda frames, run=session.run: run(OUTPUTS, {"frames": frames.astype(np.float32)})
+        yield (
+            f"onnx_{threads}",
+            lambda frames, run=session.run: run(list(Answer.outputs), {"frames": frames.astype(np.float32)}),
+        )
     if device.type == "cuda":
         model.to(device)
         yield "torch_gpu", lambda frames: by_torch(frames, device)

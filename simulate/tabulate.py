@@ -195,10 +195,11 @@ def _run(arguments: argparse.Namespace) -> str:
     table = tabulate(pixels, n_pixels, binning, **values, made_from=_told(arguments))
     said = [_described(arguments.output, table, pixels)]
     if like is not None:
-        off, edge = disagreement(table, like), like.shape[0] / 2 * q_step(like)
+        off = disagreement(table, like)
+        theirs, ours = like.shape[0] / 2 * q_step(like), n_pixels / 2 * q_step(table.instrument)
         said.append(
-            f"a pixel's step in q is {1 + off:.3f} times that of {arguments.like}, so the edge of its image, "
-            f"{edge:.4g} Å⁻¹, is {edge * (1 + off):.4g} here"
+            f"a pixel's step in q is {1 + off:.3f} times that of {arguments.like}, whose image ends at {theirs:.4g} "
+            f"Å⁻¹ and this one at {ours:.4g}"
         )
         said.append(f"live: {table.live.mean():.1%} of the image, of the training's {like.live.mean():.1%}")
         if abs(off) > TOO_FAR and not arguments.force:

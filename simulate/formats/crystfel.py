@@ -68,8 +68,8 @@ def read_geom(
 
     Raises
     ------
-    FileNotFoundError of the file or of a mask file that it names; ValueError that names the line or the panel, for
-    what is not understood, missing or contradictory, and where neither file nor caller says the distance.
+    FileNotFoundError; ValueError that names the line or the panel, for what is not understood, missing or
+    contradictory, and where neither file nor caller says the distance.
     """
     text = Path(path).read_text(encoding="utf-8", errors="replace")
     try:
@@ -77,7 +77,7 @@ def read_geom(
         energy = _energy(whole) if photon_energy_eV is None else photon_energy_eV
         made = {name: _panel(name, values, whole, energy, distance_mm) for name, values in panels.items()}
         for name, values in bad.items():
-            _mark_bad(name, values, made, panels)
+            _mark_bad(name, values, made)
         return _together(list(made.values()), energy, shape, _mask_of(panels))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
@@ -121,7 +121,7 @@ def _panel(
         raise ValueError(f"panel {name} has no {', '.join(missing)}")
     first_fs, last_fs, first_ss, last_ss = (_whole(f"{name}/{key}", values[key]) for key in BAD_FS_SS)
     n_ss, n_fs = last_ss + 1 - first_ss, last_fs + 1 - first_fs
-    if min(first_fs, first_ss) < 0 or min(n_ss, n_fs) < 1:
+    if min(n_ss, n_fs) < 1:
         raise ValueError(f"panel {name} is of fs {first_fs} to {last_fs} and ss {first_ss} to {last_ss}")
     corner_x, corner_y, res = (_number(f"{name}/{key}", values[key]) for key in ("corner_x", "corner_y", "res"))
     if res <= 0:
@@ -174,7 +174,7 @@ def _gain(values: Values, photon_energy_eV: float | None) -> float | None:
     return None
 
 
-def _mark_bad(name: str, values: Values, panels: Mapping[str, _Panel], said: Mapping[str, Values]) -> None:
+def _mark_bad(name: str, values: Values, panels: Mapping[str, _Panel]) -> None:
     """Take a bad region from the usable pixels: in x and y by their centres, in fs and ss by their numbers."""
     bounds = set(values) - {"panel"}
     if bounds not in (set(BAD_XY), set(BAD_FS_SS)):
@@ -285,10 +285,9 @@ def _number(key: str, value: str) -> float:
 
 
 def _whole(key: str, value: str) -> int:
-    try:
-        return int(value, 0) if value.lower().startswith("0x") else int(value)
-    except ValueError:
-        raise ValueError(f"{key} is {value!r}, expected a whole number") from None
+    if not re.fullmatch(r"\d+|0[xX][0-9a-fA-F]+", value, re.ASCII):
+        raise ValueError(f"{key} is {value!r}, expected a whole number, 0 or more")
+    return int(value, 16 if value[:2] in ("0x", "0X") else 10)
 
 
 def _vector(key: str, value: str) -> tuple[float, float, float]:
