@@ -3,11 +3,13 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 AUDIT := $(VENV)/audit
+MUTATION := $(VENV)/mutation
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 BENCH ?= *
+MODULE ?=
 
-.PHONY: help install demo test test-browser test-slurm test-faults audit lint format bench validation clean
+.PHONY: help install demo test test-browser test-slurm test-faults mutants audit lint format bench validation clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -35,6 +37,16 @@ test-slurm: install ## the workflow on a SLURM of one node, started for it; root
 
 test-faults: install ## real runs that are killed, damaged and starved: see docs/reliability.md
 	pytest -m faults
+
+mutants: install $(MUTATION)/bin/mutmut ## changes modules and counts what tests notice, hours; MODULE=evaluate/metrics.py takes one
+	$(MUTATION)/bin/python tests/mutants.py --mutmut $(CURDIR)/$(MUTATION)/bin/mutmut $(MODULE)
+
+# Its own packages are kept out of the exact versions; those of the project are found behind them.
+$(MUTATION)/bin/mutmut: $(VENV)/installed
+	$(BIN)/python -m venv $(MUTATION)
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > \
+		"$$($(MUTATION)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/project.pth"
+	$(MUTATION)/bin/pip install --disable-pip-version-check --quiet mutmut==3.8.1
 
 lint: install ## formats, lints and types
 	ruff check
