@@ -64,7 +64,7 @@ CONFIG = """
 [tool.mutmut]
 source_paths = ["simulate", "train", "evaluate"]
 only_mutate = ["{module}"]
-also_copy = ["bench", "config", "config.yaml", "constraints.txt", "docs", "Makefile", "README.md", "Snakefile", "workflow"]
+also_copy = ["bench", "config", "config.yaml", "docs", "Makefile", "README.md", "Snakefile", "workflow"]
 pytest_add_cli_args = ["-p", "no:cacheprovider"]
 pytest_add_cli_args_test_selection = [{tests}]
 # What is logged decides no number.

@@ -37,18 +37,22 @@ class Protocol(NamedTuple, Generic[World]):
     poison: Callable[[World], World]
     """the same world, what may not be seen being poison"""
     leaks: Mapping[str, Callable[[World], World]]
-    """worlds that say of it that it may be seen, by what they say"""
+    """a world -> one that says of it that it may be seen; by what they say"""
 
 
 class Leak(AssertionError):
     """What was learned hangs on what may not be seen."""
 
 
-def must_not_see(protocol: Protocol[World], world: World, folder: Path) -> None:
-    """Leak where the protocol does not come to the same, or to no end, once what it may not see is poison."""
-    honest = protocol.learn(world, _empty(folder / "honest"))
+def must_not_see(protocol: Protocol[World], world: World, folder: Path, leak: str | None = None) -> None:
+    """Leak where the protocol does not come to the same, or to no end, once what it may not see is poison.
+
+    With the name of one of its leaks, in the world that says that it may be seen.
+    """
+    told = protocol.leaks[leak] if leak else lambda world: world
+    honest = protocol.learn(told(world), _empty(folder / "honest"))
     try:
-        poisoned = protocol.learn(protocol.poison(world), _empty(folder / "poisoned"))
+        poisoned = protocol.learn(told(protocol.poison(world)), _empty(folder / "poisoned"))
     except Exception as error:
         raise Leak(f"{protocol.name} uses what it may not see: {error}") from error
     assert honest
@@ -173,11 +177,10 @@ def spoil_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
     return spoiled
 
 
-def validating(some: pd.DataFrame | Embedded) -> pd.DataFrame | Embedded:
-    """Predictions, or embeddings, that say of test patterns that they validate."""
-    if isinstance(some, Embedded):
-        return some._replace(split=np.where(some.split == "test", "validation", some.split))
-    return some.assign(split=some["split"].replace("test", "validation"))
+def validating(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Predictions that say of nearly all test patterns that they validate."""
+    most = (predictions["split"] == "test") & (np.arange(len(predictions)) < len(predictions) - 20)
+    return predictions.assign(split=predictions["split"].where(~most, "validation"))
 
 
 def turned(some: Embedded, split: str = "test") -> Embedded:

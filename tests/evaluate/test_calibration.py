@@ -41,6 +41,12 @@ def test_ece_by_hand() -> None:
     np.testing.assert_allclose(curve, ([0.55, 0.95], [0.5, 1.0], [2, 2]))
 
 
+def test_ece_is_a_mean_over_patterns_not_over_bins() -> None:
+    """Three equal confidences of 1/2, right once, share a bin: it weighs three times as much as that of the fourth."""
+    confidence, right = [0.5, 0.5, 0.5, 1.0], [True, False, False, True]
+    assert calibration.expected_calibration_error(confidence, right, n_bins=2) == pytest.approx(3 / 4 * (1 / 2 - 1 / 3))
+
+
 @pytest.mark.parametrize(("n", "n_bins"), [(15, 15), (100, 15), (7, 15), (1, 15), (64, 4)])
 def test_bins_hold_equally_many_of_different_confidences(n: int, n_bins: int) -> None:
     rng = np.random.default_rng(n)
@@ -99,6 +105,47 @@ def test_likelihood_and_probabilities_at_a_temperature_by_hand() -> None:
     np.testing.assert_allclose(calibration.tempered(head.probabilities, 0.5), [[1 / 17, 16 / 17], [0.5, 0.5]])
 
 
+def test_probabilities_are_scaled_in_double_precision_and_as_they_are_by_default() -> None:
+    single = np.array([[0.2, 0.8]], np.float32)
+    found = calibration.log_likelihoods(single)
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found, np.log(single.astype(float) / single.astype(float).sum()), rtol=1e-12)
+
+
+@pytest.mark.parametrize("temperature", [0.07, 2.0, 15.0])
+def test_a_temperature_within_the_range_is_found_without_a_warning(
+    temperature: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Three answers of four are right, and odds are 3 to 1 where they were raised to the power of the temperature."""
+    sure = 1 / (1 + 3.0**-temperature)
+    head = Head(np.tile([sure, 1 - sure], (4, 1)), np.array([0, 0, 0, 1]))
+    with caplog.at_level(logging.WARNING):
+        assert calibration.best_temperature(head) == pytest.approx(temperature, rel=1e-4)
+    assert not caplog.text
+
+
+def test_a_head_that_is_always_wrong_is_scaled_to_the_other_end(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        found = calibration.best_temperature(Head(np.tile([0.6, 0.4], (5, 1)), np.ones(5, int)))
+    assert found == pytest.approx(calibration.TEMPERATURES[1], rel=1e-3)
+    assert "an end of the range" in caplog.text
+
+
+def test_each_head_has_a_temperature_of_its_own() -> None:
+    predictions = table(3000, over=1)
+    power = {"p_hit_multiplicity": 3.0, "p_structure": 0.5}
+    for prefix, over in power.items():
+        columns = [column for column in predictions if column.startswith(prefix)]
+        raised = predictions[columns] ** over
+        predictions[columns] = raised.div(raised.sum(axis=1), axis=0)
+    found = calibration.calibrate(predictions).set_index("head")["temperature"]
+    np.testing.assert_allclose(found[["count", "particle", "single"]], [3, 0.5, 3], rtol=0.3)
+    scaled = calibration.calibrated(predictions)
+    for name in ("count", "particle"):
+        before, after = (calibration.head_of(of, name).probabilities for of in (predictions, scaled))
+        np.testing.assert_allclose(after, calibration.tempered(before, found[name]))
+
+
 def test_the_only_answer_there_is_has_no_temperature() -> None:
     assert calibration.best_temperature(Head(np.ones((5, 1)), np.zeros(5, int))) == 1
 
@@ -114,7 +161,9 @@ def test_a_head_without_mistakes_is_scaled_to_an_end_and_said_so(caplog: pytest.
     with caplog.at_level(logging.WARNING):
         assert calibration.best_temperature(sure) == pytest.approx(calibration.TEMPERATURES[0], rel=1e-3)
     assert "an end of the range" in caplog.text
-    with pytest.raises(ValueError, match="no validation pattern"):
+    with pytest.raises(
+        ValueError, match=r"^no validation pattern to fit a temperature to; raise plan\.patterns_per_class$"
+    ):
         calibration.best_temperature(Head(np.empty((0, 2)), np.empty(0, int)))
 
 
@@ -136,6 +185,8 @@ def test_heads_are_the_columns_of_the_table() -> None:
     np.testing.assert_array_equal(particle.truth, [0, 1])
     np.testing.assert_allclose(single.probabilities, [[0.2, 0.8], [0.3, 0.7], [0.5, 0.5]])
     np.testing.assert_array_equal(single.truth, [1, 1, 0])
+    singly = answers.astype({column: np.float32 for column in answers if column.startswith("p_")})
+    assert calibration.head_of(singly, "count").probabilities.dtype == np.float64
     with pytest.raises(ValueError, match="no single hit"):
         calibration.head_of(answers.drop(columns="p_hit_multiplicity_1"), "single")
 

@@ -39,6 +39,14 @@ def test_accuracies_need_one_prediction_each() -> None:
         metrics.accuracies(labels("a1 a2"), labels("a1"))
     with pytest.raises(ValueError, match="0 predictions of 0 patterns"):
         metrics.accuracies(labels(""), labels(""))
+    assert metrics.accuracies(labels("a1"), labels("a1")) == metrics.Accuracies(1, 1, 1, 1)
+    with pytest.raises(ValueError, match="shorter"):
+        metrics.answers(labels("a1 a2")._replace(hit_multiplicity=np.array([1])))
+
+
+def test_labels_of_structures_may_be_numbers() -> None:
+    some = Labels(np.array([3, 4]), np.array([1, 0]), np.array([True, False]))
+    assert metrics.named(some).tolist() == [3, "none"]
 
 
 def test_majority_of_the_training_split_is_applied_to_the_test_split() -> None:
@@ -81,6 +89,7 @@ def test_majority_with_shots_that_hit_nothing() -> None:
     )
 
 
+@pytest.mark.filterwarnings("error")
 def test_no_structure_is_no_particle_accuracy() -> None:
     assert np.isnan(metrics.accuracies(labels("n0 n0"), labels("a0 a1")).particle_accuracy)
 
@@ -94,6 +103,7 @@ def test_confusion_against_a_double_loop() -> None:
         for j, answered in enumerate(known):
             assert matrix[i, j] == sum(t == true and a == answered for t, a in zip(truth, answer, strict=True))
     assert matrix.sum() == 200
+    assert matrix.dtype == np.int64
 
 
 @pytest.mark.parametrize("stranger", ["aardvark", "mouse", "zebra"])
@@ -102,10 +112,11 @@ def test_confusion_names_a_label_that_it_does_not_know(stranger: str) -> None:
         metrics.confusion(np.array(["ball", stranger]), np.array(["ball", "ball"]), ["spike", "ball"])
 
 
+@pytest.mark.filterwarnings("error")
 def test_recall_and_precision_by_hand() -> None:
-    matrix = np.array([[3, 1, 0], [2, 2, 0], [0, 0, 0]])
-    np.testing.assert_allclose(metrics.recall(matrix), [3 / 4, 2 / 4, np.nan])
-    np.testing.assert_allclose(metrics.precision(matrix), [3 / 5, 2 / 3, np.nan])
+    matrix = np.array([[3, 1, 0, 0], [2, 2, 0, 0], [0, 0, 0, 0], [0, 0, 0, 1]])
+    np.testing.assert_allclose(metrics.recall(matrix), [3 / 4, 2 / 4, np.nan, 1])
+    np.testing.assert_allclose(metrics.precision(matrix), [3 / 5, 2 / 3, np.nan, 1])
 
 
 @pytest.mark.parametrize(("right", "n"), [(0, 10), (10, 10), (7, 10), (8800 * 2 // 3, 8800), (1, 1)])
@@ -113,6 +124,13 @@ def test_wilson_interval_against_scipy(right: int, n: int) -> None:
     expected = binomtest(right, n).proportion_ci(confidence_level=0.95, method="wilson")
     # 1e-6: Z_95 is given to seven digits.
     np.testing.assert_allclose(metrics.wilson_interval(right / n, n), (expected.low, expected.high), atol=1e-6)
+
+
+def test_wilson_interval_stays_within_zero_and_one() -> None:
+    """Rounded, it would end beyond 1 for every third n."""
+    ends = [metrics.wilson_interval(accuracy, n) for n in range(1, 100) for accuracy in (0.0, 1.0)]
+    assert min(low for low, _ in ends) == 0
+    assert max(high for _, high in ends) == 1
 
 
 @pytest.mark.parametrize(("accuracy", "n"), [(0.5, 0), (1.1, 10), (-0.1, 10), (float("nan"), 10)])

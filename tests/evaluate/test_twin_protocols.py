@@ -65,6 +65,31 @@ def test_few_labels_of_a_structure_correct_what_was_learned_elsewhere():
     assert all(a.n_test == 200 and a.majority_accuracy == 0.75 for a in answers)
 
 
+def test_labels_are_those_of_the_pool_by_hand():
+    """In the pool a single hit lies at 0 and a double one at 10; of those asked about three single hits at 9, 8 and 1,
+    and a double one at 2. By the pool's labels the one at 1 is right; by their own, others would be.
+
+    Scores by distance are (10 - x)² - x² = 100 - 20 x: -80, -60 and 80 of the single hits and 60 of the double one, so
+    one of three pairs is in the right order. By the vote of the one nearest neighbour that pair is a tie.
+    """
+
+    def placed(places: list[float], numbers: list[int]) -> Embedded:
+        n = len(places)
+        along = np.array(places, np.float32)[:, None]
+        return Embedded(along, np.full(n, "c"), np.array(numbers), np.full(n, "any"), np.ones(n))
+
+    elsewhere = learn(placed([-1, 1, 2, 3], [1, 1, 2, 2]).known)
+    pool, about = placed([0, 10], [1, 2]), placed([9, 8, 1, 2], [1, 1, 1, 2])
+    answers = list(protocols.few_shot(elsewhere, pool, about, (1,), draws=3, seed=0))
+    areas = {"nearest": 1 / 3, "centroid": 1 / 3, "neighbours": 1 / 6}
+    assert {answer.classifier for answer in answers} == {*areas, "adapted"}
+    for answer in answers:
+        assert (answer.n_test, answer.majority_accuracy, answer.labels) == (4, 0.75, 1)
+        if answer.classifier in areas:
+            assert (answer.accuracy, answer.draw_deviation) == (0.25, 0)
+            assert answer.roc_auc == pytest.approx(areas[answer.classifier])
+
+
 def test_unlabelled_patterns_are_judged_structure_by_structure_on_the_test_split_alone():
     """Each number of particles 8 from the next; both new structures lie astray, in opposite ways."""
 

@@ -327,6 +327,20 @@ def test_changed_file_is_refused_with_both_sums(tmp_path: Path, server: Server) 
     assert json.loads(config.lock_file.read_text())["1aon.cif"]["sha256"] == old
 
 
+@pytest.mark.parametrize("place", [0, 1, 31, 63])
+def test_every_digit_of_the_sum_on_record_counts(tmp_path: Path, place: int) -> None:
+    """sha256 of `HEADER` as `printf HEADER | sha256sum` has it, and the same with one digit changed."""
+    digest = "f7e99605443cbff450a31db39851467247f233aa8fe1e0f8546f9e1fee9faf2f"
+    config = configure(tmp_path, mirrors=(tmp_path,))
+    (tmp_path / "1aon.pdb").write_bytes(b"HEADER")
+    config.lock_file.write_text(json.dumps({"1aon.pdb": {"sha256": digest, "file": "1aon.pdb"}}))
+    fetch("1aon", config)
+    changed = digest[:place] + ("0" if digest[place] != "0" else "1") + digest[place + 1 :]
+    config.lock_file.write_text(json.dumps({"1aon.pdb": {"sha256": changed, "file": "1aon.pdb"}}))
+    with pytest.raises(ValueError, match=f"has sha256 {digest}, but .* has {changed} on record for 1aon.pdb"):
+        fetch("1aon", config)
+
+
 def test_compression_does_not_change_the_sum(tmp_path: Path, server: Server) -> None:
     server.answers[FIRST] = [(200, gzip.compress(ENTRY, compresslevel=1, mtime=12345))]
     config = configure(tmp_path, *two_servers(server), mirrors=(tmp_path / "mirror",))

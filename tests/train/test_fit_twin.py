@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from simulate.files import read_json
 from train import descent as descent_module
 from train import fit_twin as fit_twin_module
 from train.checkpoint import load_encoder, load_model
@@ -55,6 +56,25 @@ def test_what_is_left_is_what_the_encoder_says(toy, tmp_path):
     with np.load(tmp_path / "evolution.npz") as evolution:
         assert evolution["embeddings"].shape == (4, kept.sum(), 3)
         np.testing.assert_allclose(evolution["embeddings"][-1], embed_frames(trained, toy.read(rows))[kept], atol=1e-6)
+
+
+def test_nothing_is_learned_from_what_is_held_out(toy, tmp_path, monkeypatch):
+    """Of 112 training patterns, every second one shows the structure held out; the other 56 are seen in each epoch."""
+    seen = []
+
+    def watched(images, *rest):
+        seen.append(torch.as_tensor(images))
+        return network_input(images, *rest)
+
+    network_input = descent_module.network_input
+    monkeypatch.setattr(descent_module, "network_input", watched)
+    fit_twin("late3", toy, replace(RECIPE, epochs=1), 0, CPU, tmp_path, held_out=["left"])
+    rows = toy.splits["train"]
+    expected = toy.read(rows)[toy.structure[rows] == toy.structures.index("right")]
+    assert read_json(tmp_path / "training.json")["n_train"] == len(expected) == 56
+    order = np.argsort(expected.sum((1, 2)))
+    found = torch.cat(seen).numpy()
+    np.testing.assert_array_equal(found[np.argsort(found.sum((1, 2)))], expected[order])
 
 
 def test_embeddings_of_unit_length_are_for_squared_l2_alone(toy, tmp_path):
