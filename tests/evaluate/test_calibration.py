@@ -45,6 +45,9 @@ def test_ece_is_a_mean_over_patterns_not_over_bins() -> None:
     """Three equal confidences of 1/2, right once, share a bin: it weighs three times as much as that of the fourth."""
     confidence, right = [0.5, 0.5, 0.5, 1.0], [True, False, False, True]
     assert calibration.expected_calibration_error(confidence, right, n_bins=2) == pytest.approx(3 / 4 * (1 / 2 - 1 / 3))
+    # As columns of a table may hold them, which numpy adds up no bins of.
+    of_objects = np.array(confidence, object), np.array(right, object)
+    assert calibration.expected_calibration_error(*of_objects, n_bins=2) == pytest.approx(1 / 8)
 
 
 @pytest.mark.parametrize(("n", "n_bins"), [(15, 15), (100, 15), (7, 15), (1, 15), (64, 4)])
