@@ -327,6 +327,15 @@ def test_changed_file_is_refused_with_both_sums(tmp_path: Path, server: Server) 
     assert json.loads(config.lock_file.read_text())["1aon.cif"]["sha256"] == old
 
 
+def test_the_lock_file_may_lie_in_folders_that_are_to_be_made(tmp_path: Path) -> None:
+    config = configure(tmp_path, mirrors=(tmp_path,)).model_copy(
+        update={"lock_file": tmp_path / "a" / "b" / "lock.json"}
+    )
+    (tmp_path / "1aon.pdb").write_bytes(b"HEADER")
+    fetch("1aon", config)
+    assert list(json.loads(config.lock_file.read_text())) == ["1aon.pdb"]
+
+
 @pytest.mark.parametrize("place", [0, 1, 31, 63])
 def test_every_digit_of_the_sum_on_record_counts(tmp_path: Path, place: int) -> None:
     """sha256 of `HEADER` as `printf HEADER | sha256sum` has it, and the same with one digit changed."""
