@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -140,7 +140,7 @@ def _bad(
     from simulate.formats.hdf5 import read_rows
     from simulate.formats.masks import bad_pixels, means_by_place
 
-    meaning: MaskMeans = said or means_by_place(name, mask.attrs) or "bad"
+    meaning = cast(MaskMeans, said or means_by_place(name, mask.attrs) or "bad")
     means = partial(bad_pixels, means=meaning) if beside is None else beside.unusable
     if mask.shape == shape:
         return lambda rows: means(read_rows(path, name, rows))
