@@ -7,9 +7,9 @@ import math
 import sys
 from pathlib import Path
 
-import snakemake.exceptions
-
-from evaluate.config import BASELINES, load_config, read_config
+from evaluate import preflight
+from evaluate.config import BASELINES, listed, load_config
+from evaluate.config_files import read_config
 from evaluate.contents import figure_names, judged, table_names, transfers
 from evaluate.run_files import RunFiles
 from evaluate.twin.contents import (
@@ -32,6 +32,10 @@ from train.models import registry
 
 # A config given on the command line stands alone: Snakemake would merge it into config.yaml, key by key.
 if not workflow.overwrite_configfiles:
+    try:
+        read_config(f"{workflow.basedir}/config.yaml")  # says where it is no YAML
+    except ValueError as error:
+        sys.exit(str(error))
 
     configfile: f"{workflow.basedir}/config.yaml"
 
@@ -46,9 +50,11 @@ try:
         # Of two keys of one name Snakemake takes the last.
         for file in workflow.configfiles:
             read_config(file)
-    RUN = load_config(config)
+    RUN = load_config(config, workflow.configfiles)
+    if workflow.is_main_process and (problems := preflight.problems(RUN)):
+        raise ValueError(listed(problems, workflow.configfiles))
 except ValueError as error:
-    raise snakemake.exceptions.WorkflowError(str(error)) from None
+    sys.exit(str(error))  # a WorkflowError would tell where in this file it was raised
 FILES = RunFiles(RUN.folder)
 
 

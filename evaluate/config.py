@@ -1,16 +1,18 @@
 """The typed config of a whole run; what it alone can tell to be wrong is said before work starts."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-import yaml
-from pydantic import AfterValidator, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
+from evaluate.config_files import Places
+from evaluate.config_files import read_config as read_config
+from evaluate.config_problems import validated
 from evaluate.limit_scope import check_supported
 from simulate.config import Identifier, SimulationConfig, Strict
-from simulate.experiment import DatasetConfig, share_of
+from simulate.experiment import DatasetConfig, refuse, share_of
+from simulate.names import did_you_mean
 from train.config import ModelConfig, TrainingConfig, unique
 from train.models.registry import unfit
 from train.twin_config import EncoderConfig, TwinsConfig
@@ -31,13 +33,15 @@ TWIN_CONTROLS = ("total_intensity", "pixels", "spectral_clustering")
 
 def _control(name: str) -> str:
     if name not in TWIN_CONTROLS:
-        raise ValueError(f"no control is called {name!r}; known: {', '.join(TWIN_CONTROLS)}")
+        meant = did_you_mean(name, TWIN_CONTROLS)
+        raise ValueError(f"no control is called {name!r}; known: {', '.join(TWIN_CONTROLS)}{meant}")
     return name
 
 
 def _baseline(name: str) -> str:
     if name not in BASELINES:
-        raise ValueError(f"no baseline is called {name!r}; known: {', '.join(BASELINES)}")
+        meant = did_you_mean(name, BASELINES)
+        raise ValueError(f"no baseline is called {name!r}; known: {', '.join(BASELINES)}{meant}")
     return name
 
 
@@ -98,9 +102,8 @@ class RunConfig(Strict):
     evaluation: EvaluationConfig = EvaluationConfig()
 
     @model_validator(mode="after")
-    def _sections_fit_together(self) -> Self:
-        if self.training is None and self.twins is None:
-            raise ValueError("nothing is trained: give the run a section `training`, or `twins`, or both")
+    def _sections_fit_together(self, info: ValidationInfo) -> Self:
+        self._adapt_defaults()
         checks = (
             self._unknown_datasets,
             self._unfit_models,
@@ -110,15 +113,29 @@ class RunConfig(Strict):
             self._unfit_limits,
             self._unfit_twins,
         )
-        if problems := [problem for check in checks for problem in check()]:
-            raise ValueError("\n".join(problems))
+        refuse((problem for check in checks for problem in check()), info)
         return self
+
+    def _adapt_defaults(self) -> None:
+        """What was not said is no more than there are patterns for."""
+        evaluation, changed = self.evaluation, dict[str, Any]()
+        if self.twins and "labels" not in evaluation.twins.model_fields_set:
+            fewest = min((self._fewest_labelled(name) for name in self._asked_twins()), default=1)
+            labels = tuple(n for n in evaluation.twins.labels if n <= fewest) or evaluation.twins.labels[:1]
+            changed["twins"] = evaluation.twins.model_copy(update={"labels": labels})
+        if (limits := evaluation.limits) and "patterns_per_structure" not in limits.model_fields_set:
+            fewest = min(map(self._single_hits, self._known(limits.datasets)), default=1)
+            n = min(limits.patterns_per_structure, max(fewest, 1))
+            changed["limits"] = limits.model_copy(update={"patterns_per_structure": n})
+        if changed:
+            self.__dict__["evaluation"] = evaluation.model_copy(update=changed)  # still being made, if frozen
 
     def _unknown_datasets(self) -> Iterator[str]:
         for key, names in self._datasets_named():
             for name in names:
-                if name not in self.simulation.datasets:
-                    yield f"{key}: {name!r} is not one of simulation.datasets {list(self.simulation.datasets)}"
+                if name not in (known := self.simulation.datasets):
+                    meant = did_you_mean(name, known)
+                    yield f"{key}: {name!r} is not one of simulation.datasets {list(known)}{meant}"
 
     def _datasets_named(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Every key that names datasets, and these."""
@@ -162,7 +179,7 @@ class RunConfig(Strict):
             if name in (*models, *BASELINES, MAJORITY):
                 yield f"{key}: a model or a baseline is called that; choose another name"
             if unknown := [member for member in members if member not in models]:
-                yield f"{key}: {unknown} are none of training.models {list(models)}"
+                yield f"{key}: {unknown} are none of training.models {list(models)}{did_you_mean(unknown[0], models)}"
             elif not any(len(self.members(dataset).get(name, ())) > 1 for dataset in self.trained.conditions):
                 yield f"{key}: no dataset has two trainings of {list(members)} and all of them; add seeds or models"
 
@@ -171,7 +188,8 @@ class RunConfig(Strict):
             key = f"evaluation.transfers.{trained_on}"
             conditions = self.training.conditions if self.training else []
             if trained_on not in conditions:
-                yield f"{key}: nothing is trained on {trained_on!r}, only on {conditions}"
+                only = f"only on {conditions}" if conditions else "as there is no section `training`"
+                yield f"{key}: nothing is trained on {trained_on!r}, {only}{did_you_mean(trained_on, conditions)}"
             if trained_on in others:
                 yield f"{key}: what was trained on {trained_on!r} is asked about it anyway; remove it here"
             for own in self._known([trained_on]):
@@ -187,6 +205,8 @@ class RunConfig(Strict):
                 yield f"{key}: {other!r} has images of {found} x {found} pixels, expected {learned} x {learned}"
 
     def _unfit_curve(self) -> Iterator[str]:
+        if self.evaluation.photon_curve and self.training is None:
+            yield "evaluation.photon_curve: of networks; give the run a section `training`, or remove it"
         experiments = {
             name: config.model_dump(exclude={"photons_per_pulse"})
             for name, config in self._known(self.evaluation.photon_curve).items()
@@ -202,6 +222,8 @@ class RunConfig(Strict):
     def _unfit_limits(self) -> Iterator[str]:
         if (limits := self.evaluation.limits) is None:
             return
+        if self.training is None:
+            yield "evaluation.limits: shown beside networks; give the run a section `training`, or remove it"
         plan = self.simulation.plan
         if 1 not in plan.hit_multiplicities:
             yield f"evaluation.limits: of single hits, but plan.hit_multiplicities is {list(plan.hit_multiplicities)}"
@@ -210,8 +232,7 @@ class RunConfig(Strict):
                 check_supported(config, name)
             except ValueError as error:
                 yield f"evaluation.limits: {error}"
-            single = share_of(plan.split_sizes["test"], config.select.shares.get(1, 1.0))
-            if single < limits.patterns_per_structure:
+            if (single := self._single_hits(name)) < limits.patterns_per_structure:
                 yield (
                     f"evaluation.limits.patterns_per_structure is {limits.patterns_per_structure}, but {name!r} has "
                     f"{single} single hits of each structure in its test split; lower it or simulate more"
@@ -223,7 +244,8 @@ class RunConfig(Strict):
         there = [structure.id for structure in self.simulation.structures]
         for family, members in twins.families.items():
             if unknown := [name for name in members if name not in there]:
-                yield f"twins.families.{family}: {unknown} are not among simulation.structures {there[:30]}"
+                meant = did_you_mean(unknown[0], there)
+                yield f"twins.families.{family}: {unknown} are not among simulation.structures {there[:30]}{meant}"
         plan = self.simulation.plan
         if 1 not in plan.hit_multiplicities or len(plan.hit_multiplicities) < 2 or 0 in plan.hit_multiplicities:
             yield (
@@ -238,16 +260,29 @@ class RunConfig(Strict):
                 for fold in encoder.folds:
                     if set(self.simulation.selected(dataset)) <= set(twins.held_out(fold)):
                         yield f"twins.encoders.{name}: fold {fold!r} holds out every structure of {dataset!r}"
-        trained_on = (dataset for encoder in twins.encoders.values() for dataset in encoder.datasets)
-        for dataset in self._known(self.evaluation.twins.asked_about or tuple(dict.fromkeys(trained_on))):
-            shares = self.simulation.datasets[dataset].select.shares
-            sizes = {m: share_of(plan.split_sizes["validation"], shares.get(m, 1.0)) for m in plan.hit_multiplicities}
-            fewest = min(sizes.get(1, 0), sum(size for m, size in sizes.items() if m > 1))
-            if fewest < (most := max(self.evaluation.twins.labels)):
+        for dataset in self._asked_twins():
+            if (fewest := self._fewest_labelled(dataset)) < (most := max(self.evaluation.twins.labels)):
                 yield (
                     f"evaluation.twins.labels asks for {most} labelled patterns, but {dataset!r} has {fewest} of each "
                     "structure in its validation split; lower it or raise plan.patterns_per_class"
                 )
+
+    def _single_hits(self, dataset: str) -> int:
+        """Of each structure, in the test split."""
+        share = self.simulation.datasets[dataset].select.shares.get(1, 1.0)
+        return share_of(self.simulation.plan.split_sizes["test"], share)
+
+    def _asked_twins(self) -> dict[str, DatasetConfig]:
+        """Datasets in which labels of new structures are given."""
+        encoders = self.twins.encoders.values() if self.twins else ()
+        trained_on = (dataset for encoder in encoders for dataset in encoder.datasets)
+        return self._known(self.evaluation.twins.asked_about or tuple(dict.fromkeys(trained_on)))
+
+    def _fewest_labelled(self, dataset: str) -> int:
+        """Patterns of each structure in the validation split, of single or of multiple hits, whatever is fewer."""
+        plan, shares = self.simulation.plan, self.simulation.datasets[dataset].select.shares
+        sizes = {m: share_of(plan.split_sizes["validation"], shares.get(m, 1.0)) for m in plan.hit_multiplicities}
+        return min(sizes.get(1, 0), sum(size for m, size in sizes.items() if m > 1))
 
     def others_of(self, learner: str) -> tuple[str, ...]:
         """Datasets that an encoder, or a control, is asked about beside its own; a grid about none."""
@@ -291,72 +326,24 @@ def _named(networks: TrainingConfig | TwinsConfig) -> Mapping[str, ModelConfig |
     return networks.models if isinstance(networks, TrainingConfig) else networks.encoders
 
 
-class _EveryKeyOnce(yaml.SafeLoader):
-    """Reads YAML, as `yaml.safe_load` does, in which a key that is there twice is an error and not the last one."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        marks: dict[str, yaml.Mark] = {}
-        for key, _ in node.value:
-            if (first := marks.setdefault(str(key.value), key.start_mark)) is not key.start_mark:
-                raise ValueError(
-                    f"line {key.start_mark.line + 1}: {key.value} is there already, in line {first.line + 1}; "
-                    "keep one of them, or rename it"
-                )
-        return super().construct_mapping(node, deep)
-
-
-def read_config(path: Path | str) -> dict[str, Any]:
-    """The mapping in a YAML file, for `load_config`. OSError; ValueError where it is none or has a key twice."""
-    try:
-        mapping = _EveryKeyOnce(Path(path).read_text(encoding="utf-8")).get_single_data()
-    except (yaml.YAMLError, ValueError) as error:
-        raise ValueError(f"{path} is no config: {error}") from error
-    if not isinstance(mapping, dict):
-        raise ValueError(
-            f"{path} is no config: expected keys (run, title, simulation, ...), found {_shortened(mapping)}"
-        )
-    return mapping
-
-
-def load_config(mapping: Mapping[str, Any]) -> RunConfig:
+def load_config(mapping: Mapping[str, Any], files: Iterable[Path | str] = ()) -> RunConfig:
     """The config in a mapping, as read from YAML.
+
+    Parameters
+    ----------
+    files : that it was read from, a later one over an earlier one: where in them a problem is will be said.
 
     Raises
     ------
     ValueError with a line for every problem: its dotted key, the value found and what was expected.
     """
-    try:
-        return RunConfig.model_validate(dict(mapping))
-    except ValidationError as error:
-        problems = [problem for details in error.errors(include_url=False) for problem in _problems(details)]
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        raise ValueError("\n  ".join([f"{count} in the config:", *problems])) from error
+    config, problems = validated(mapping, RunConfig)
+    if config is None:
+        raise ValueError(listed(problems, files))
+    return config
 
 
-def _problems(details: ErrorDetails) -> list[str]:
-    key = ".".join(str(part) for part in details["loc"] if part != "[key]")
-    message, value = details["msg"].removeprefix("Value error, "), details["input"]
-    match details["type"]:
-        case "missing":
-            return [f"{key} is missing"]
-        case "extra_forbidden" | "unexpected_keyword_argument":
-            return [f"{key} is not a known key (found {_shortened(value)}); correct or remove it"]
-        case "too_short" if len(value) >= details["ctx"]["min_length"]:
-            return []  # its items were refused one by one, and are listed
-        case "value_error" if not isinstance(value, str | int | float):
-            # Of a whole section: the message names key and value. Of the run: one line per problem.
-            return [f"{key}: {line}" if key else line for line in message.splitlines()]
-        case "tuple_type":
-            return [f"{key} = {_shortened(value)}: should be a list, such as [{_shortened(value)}]"]
-        case "dict_type" | "model_type" | "dataclass_type":
-            return [f"{key} = {_shortened(value)}: should be keys with values, such as {{key: value}}"]
-        case "string_type":
-            return [f'{key} = {_shortened(value)}: should be text; write "{value}" if that is its name']
-        case _:
-            expectation = message.replace("Input should", "should")
-            return [f"{key} = {_shortened(value)}: {expectation[:1].lower()}{expectation[1:]}"]
-
-
-def _shortened(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+def listed(problems: Sequence[str], files: Iterable[Path | str]) -> str:
+    """Problems that each begin with a dotted key, a line each, with where in the files of the config it stands."""
+    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    return "\n  ".join([f"{count} in the config:", *Places(files).told(problems)])

@@ -131,7 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     chosen = parser.parse_args(arguments)
     try:
-        config = load_config(read_config(chosen.config))
+        config = load_config(read_config(chosen.config), [chosen.config])
         known = pd.concat([measured(folder) for folder in chosen.sources], ignore_index=True)
     except (OSError, ValueError) as error:
         print(error, file=sys.stderr)

@@ -2,12 +2,12 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from simulate import phantoms
 from simulate.experiment import (
@@ -18,6 +18,7 @@ from simulate.experiment import (
     Identifier,
     Positive,
     Strict,
+    refuse,
     resolve,
     share_of,
     valid_defaults,
@@ -38,6 +39,11 @@ def short_entry(pdb_id: str) -> str:
     return short if re.fullmatch(r"[0-9][a-z0-9]{3}", short) else entry
 
 
+def _phantom(name: str) -> str:
+    phantoms.must_be_known(name)
+    return name
+
+
 class StructureConfig(Strict):
     """One molecule of the run and every choice made when it is read."""
 
@@ -47,7 +53,9 @@ class StructureConfig(Strict):
         None, description="PDB entry when it is not the id itself: 1ss8 or pdb_00001ss8"
     )
     path: Path | None = Field(None, description="mmCIF or PDB file, plain or .gz (source: file)")
-    phantom: str | None = Field(None, description="construction in simulate/phantoms.py (source: phantom)")
+    phantom: Annotated[str, AfterValidator(_phantom)] | None = Field(
+        None, description="construction in simulate/phantoms.py (source: phantom)"
+    )
     assembly: str = Field("deposited", description="`deposited`: the atoms as stored; else the name of an assembly")
     models: Literal["first", "all"] = Field(
         "first", description="of a file with several: the first of alternatives (NMR), or all, copies in a .pdb1 file"
@@ -67,8 +75,6 @@ class StructureConfig(Strict):
             raise ValueError(f"structure {self.id}: source 'file' needs a path")
         if self.source == "phantom" and self.phantom is None:
             raise ValueError(f"structure {self.id}: source 'phantom' needs the name of a phantom")
-        if self.source == "phantom" and self.phantom is not None:
-            phantoms.must_be_known(self.phantom)
         if self.source == "pdb" and self.entry is None:
             raise ValueError(f"structure {self.id}: not a PDB id (like 1ss8); set pdb_id, or source: file")
         if self.models == "all" and self.assembly != "deposited":
@@ -272,56 +278,62 @@ class SimulationConfig(Strict):
 
     @model_validator(mode="before")
     @classmethod
-    def _datasets_have_their_base(cls, values: Any) -> Any:
+    def _datasets_have_their_base(cls, values: Any, info: ValidationInfo) -> Any:
         if isinstance(values, dict) and isinstance(values.get("datasets"), dict):
-            return {**values, "datasets": resolve(values["datasets"], valid_defaults(values))}
+            datasets, problems = resolve(values["datasets"], valid_defaults(values))
+            refuse(problems, info)
+            return {**values, "datasets": datasets}
         return values
 
     @model_validator(mode="after")
-    def _parts_fit_together(self) -> Self:
-        ids = [structure.id.lower() for structure in self.structures]
-        if duplicates := sorted({i for i in ids if ids.count(i) > 1}):
-            raise ValueError(f"structure ids {duplicates} appear more than once (case does not tell them apart)")
-        if NO_STRUCTURE in ids:
-            raise ValueError(f"structure id {NO_STRUCTURE!r} is what shots without a particle are called; take another")
-        by_skopi = [name for name, dataset in self.datasets.items() if dataset.engine == "skopi"]
-        if by_skopi and self.plan.mixed_fraction > 0:
-            raise ValueError(
-                f"datasets {by_skopi} have engine: skopi, which knows no mixed species; "
-                f"set plan.mixed_fraction = {self.plan.mixed_fraction:g} to 0 or use engine: fast"
-            )
-        for name, dataset in self.datasets.items():
-            self._check_shares(name, dataset.select.shares)
-            self._check_structures(name)
+    def _parts_fit_together(self, info: ValidationInfo) -> Self:
+        refuse(self._misfits(), info)
         return self
 
-    def _check_structures(self, dataset: str) -> None:
-        """ValueError where a dataset would hold no structure, or some whose partners in mixed shots it leaves out."""
+    def _misfits(self) -> Iterator[str]:
+        ids = [structure.id.lower() for structure in self.structures]
+        if duplicates := sorted({i for i in ids if ids.count(i) > 1}):
+            yield f"simulation.structures: ids {duplicates} appear more than once (case does not tell them apart)"
+        if NO_STRUCTURE in ids:
+            yield (
+                f"simulation.structures: structure id {NO_STRUCTURE!r} is what shots without a particle are called; "
+                "take another"
+            )
+        by_skopi = [name for name, dataset in self.datasets.items() if dataset.engine == "skopi"]
+        if by_skopi and self.plan.mixed_fraction > 0:
+            yield (
+                f"simulation.plan.mixed_fraction is {self.plan.mixed_fraction:g}, but datasets {by_skopi} have "
+                "engine: skopi, which knows no mixed species; set it to 0 or use engine: fast"
+            )
+        for name, dataset in self.datasets.items():
+            key = f"simulation.datasets.{name}.select"
+            yield from self._wrong_shares(f"{key}.shares", dataset.select.shares)
+            yield from self._wrong_structures(f"{key}.structures", name)
+
+    def _wrong_structures(self, key: str, dataset: str) -> Iterator[str]:
+        """That a dataset would hold no structure, or some whose partners in mixed shots it leaves out."""
         which, selected = self.datasets[dataset].select.structures, self.selected(dataset)
         if not selected:
-            raise ValueError(
-                f"dataset {dataset}: select.structures: {which}, but the run has none; add some or remove it"
-            )
-        if len(selected) < len(self.structures) and self.plan.mixed_fraction > 0:
-            raise ValueError(
-                f"dataset {dataset}: select.structures: {which} leaves out structures that plan.mixed_fraction = "
+            yield f"{key}: {which}, but the run has none; add some or remove it"
+        elif len(selected) < len(self.structures) and self.plan.mixed_fraction > 0:
+            yield (
+                f"{key}: {which} leaves out structures that plan.mixed_fraction = "
                 f"{self.plan.mixed_fraction:g} puts beside others; set one of them back to its default"
             )
 
-    def _check_shares(self, dataset: str, shares: Mapping[int, float]) -> None:
-        """ValueError where a share is of no class of the plan, or leaves a class without a pattern in some split."""
+    def _wrong_shares(self, key: str, shares: Mapping[int, float]) -> Iterator[str]:
+        """Where a share is of no class of the plan, or leaves a class without a pattern in some split."""
         if unknown := [m for m in shares if m not in self.plan.hit_multiplicities]:
-            raise ValueError(
-                f"dataset {dataset}: select.shares of hit multiplicities {unknown}, which are not among the plan's "
+            yield (
+                f"{key}: of hit multiplicities {unknown}, which are not among the plan's "
                 f"{list(self.plan.hit_multiplicities)}"
             )
         for multiplicity, share in shares.items():
-            for split, size in self.plan.split_sizes.items():
-                if not share_of(size, share):
-                    raise ValueError(
-                        f"dataset {dataset}: select.shares {multiplicity}: {share:g} leaves the classes of hit "
-                        f"multiplicity {multiplicity} no {split} pattern of {size}; raise it or patterns_per_class"
-                    )
+            if empty := [split for split, size in self.plan.split_sizes.items() if not share_of(size, share)]:
+                yield (
+                    f"{key}.{multiplicity}: {share:g} leaves the classes of hit multiplicity {multiplicity} no "
+                    f"{empty[0]} pattern of {self.plan.split_sizes[empty[0]]}; raise it or patterns_per_class"
+                )
 
     def selected(self, dataset: str) -> tuple[str, ...]:
         """Ids of the structures whose patterns a dataset holds, in the order of the config."""

@@ -1,14 +1,15 @@
 """The config of one way to shoot and record: beam, detector, background, readout. Presets are named examples of it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
 from simulate.beam import peak_fluence
+from simulate.names import did_you_mean
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)]
 """Part of file names and Snakemake wildcards, so nothing that could leave the run's folder."""
@@ -29,6 +30,17 @@ class Strict(BaseModel):
     """A config section: unknown keys are errors, values do not change after validation."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def refuse(problems: Iterable[str], info: ValidationInfo) -> None:
+    """ValueError with a line for every problem, each beginning with its dotted key.
+
+    Where the context of a validation is a list, they join it instead, to be told with all that is wrong elsewhere.
+    """
+    if isinstance(info.context, list):
+        info.context.extend(problems)
+    elif lines := list(problems):
+        raise ValueError("\n".join(lines))
 
 
 class FluenceJitterConfig(Strict):
@@ -233,7 +245,7 @@ def presets() -> dict[str, dict[str, Any]]:
     return yaml.safe_load(PRESETS.read_text(encoding="utf-8"))
 
 
-def resolve(datasets: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+def resolve(datasets: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """Every dataset with its `base` filled in: a preset or another dataset of the run, whose values its own override.
 
     Parameters
@@ -241,35 +253,37 @@ def resolve(datasets: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[st
     datasets : as in the config: name -> mapping, perhaps with `base`.
     defaults : what holds where neither a dataset nor its base says otherwise: the run's own `beam` and `detector`.
 
-    Raises
-    ------
-    ValueError where a base is unknown or datasets are each other's base.
+    Returns
+    -------
+    The datasets, and a problem for each base that is unknown, and for datasets that are each other's; such a dataset is
+    left without one, that the rest of such a dataset can be looked at.
     """
-    known = presets()
+    known, problems = presets(), dict[frozenset[str], str]()
 
     def merged(name: str, chain: tuple[str, ...]) -> Any:
-        if name in chain:
-            raise ValueError(f"datasets {' -> '.join((*chain, name))} are based on each other")
         own = datasets[name]
         if not isinstance(own, Mapping):
             return own  # pydantic says what is wrong with it
-        base = own.get("base")
+        base, chain = own.get("base"), (*chain, name)
+        below: Any = {"photons_per_pulse": 1.0, "record": "photons"}
+        key = f"simulation.datasets.{name}.base"
         if base is None:
-            below: Any = defaults
+            below = defaults
+        elif base in chain[:-1]:
+            circle = f"datasets {' -> '.join((*chain, base))} are based on each other"
+            problems.setdefault(frozenset(chain[chain.index(base) :]), f"{key}: {circle}")
         elif base != name and base in list(datasets):
-            below = merged(base, (*chain, name))
+            below = merged(base, chain)
         elif base in list(known):
             below = overlaid(defaults, known[base])
         else:
-            raise ValueError(
-                f"dataset {name}: base {base!r} is neither a dataset of the run {list(datasets)} "
-                f"nor a preset {list(known)}"
-            )
+            there = f"neither a dataset of the run {list(datasets)} nor a preset {list(known)}"
+            problems[frozenset([name])] = f"{key}: {base!r} is {there}{did_you_mean(base, [*datasets, *known])}"
         if not isinstance(below, Mapping):
             return below
         return overlaid(below, {key: value for key, value in own.items() if key != "base"})
 
-    return {name: merged(name, ()) for name in datasets}
+    return {name: merged(name, ()) for name in datasets}, list(problems.values())
 
 
 def overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from simulate.atoms import Atoms
+from simulate.names import did_you_mean
 
 Array = NDArray[np.float64]
 
@@ -106,7 +107,8 @@ def named(name: str) -> Phantom:
 def must_be_known(name: str) -> None:
     """ValueError that lists the known phantoms where this is none of them."""
     if name not in PHANTOMS and not RANDOM.fullmatch(name):
-        raise ValueError(f"no phantom {name!r}; known: {', '.join(sorted(PHANTOMS))} and random-<n>")
+        meant = did_you_mean(name, PHANTOMS)
+        raise ValueError(f"no phantom {name!r}; known: {', '.join(sorted(PHANTOMS))} and random-<n>{meant}")
 
 
 def build(name: str) -> Atoms:

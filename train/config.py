@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, Valida
 
 from simulate.config import Identifier, Strict
 from simulate.experiment import overlaid
+from simulate.names import did_you_mean
 from train.models.registry import MODELS
 from train.recipe import Recipe
 
@@ -28,7 +29,7 @@ def based(recipe: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]) -> 
         if base in chain:
             raise ValueError(f"recipes {' -> '.join([*chain, base])} are based on each other")
         if base not in list(known):
-            raise ValueError(f"base {base!r} is none of the named recipes {list(known)}")
+            raise ValueError(f"base {base!r} is none of the named recipes {list(known)}{did_you_mean(base, known)}")
         chain.append(base)
         values = overlaid(known[base], values)
     return values
@@ -44,7 +45,7 @@ def _default_recipe() -> Recipe:
 
 def _network(name: str) -> str:
     if name not in MODELS:
-        raise ValueError(f"no network is called {name!r}; known: {', '.join(MODELS)}")
+        raise ValueError(f"no network is called {name!r}; known: {', '.join(MODELS)}{did_you_mean(name, MODELS)}")
     return name
 
 

@@ -8,6 +8,7 @@ import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from simulate.config import Identifier, Strict
+from simulate.names import did_you_mean
 from train.config import Datasets, Network, Seeds, Threads, based, completed, unique
 from train.recipe import TwinRecipe
 
@@ -125,7 +126,9 @@ class TwinsConfig(Strict):
             )
         for name, encoder in self.encoders.items():
             if unknown := [fold for fold in encoder.folds if fold not in (NONE, *self.families)]:
-                raise ValueError(f"encoders.{name}.folds: {unknown} are none of {[NONE, *self.families]}")
+                there = [NONE, *self.families]
+                meant = did_you_mean(unknown[0], there)
+                raise ValueError(f"encoders.{name}.folds: {unknown} are none of {there}{meant}")
         return self
 
     @property

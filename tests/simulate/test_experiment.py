@@ -146,10 +146,10 @@ def test_skopi_takes_no_mixed_species() -> None:
 @pytest.mark.parametrize(
     ("share", "message"),
     [
-        ({5: 0.5}, r"dataset mine: select\.shares of hit multiplicities \[5\], .*plan's \[1, 2, 3, 4\]"),
+        ({5: 0.5}, r"simulation\.datasets\.mine\.select\.shares: of hit multiplicities \[5\], .*plan's \[1, 2, 3, 4\]"),
         (
             {2: 0.04},
-            r"dataset mine: select\.shares 2: 0\.04 leaves the classes of hit multiplicity 2 no validation",
+            r"datasets\.mine\.select\.shares\.2: 0\.04 leaves the classes of hit multiplicity 2 no validation",
         ),
     ],
 )
@@ -193,7 +193,7 @@ def test_overlaid_by_hand() -> None:
 def test_null_forgets_a_section_but_is_a_value_elsewhere() -> None:
     below = {"readout": {"seed": 3, "saturation_photons": 100}, "detector": {"mask_file": "a.npy"}}
     assert overlaid(below, {"readout": None, "detector": {"mask_file": None}}) == {"detector": {"mask_file": None}}
-    quiet = resolve({"a": {"base": "lcls-amo", "record": "expected", "readout": None}}, {})["a"]
+    quiet = resolve({"a": {"base": "lcls-amo", "record": "expected", "readout": None}}, {})[0]["a"]
     assert DatasetConfig.model_validate(quiet).readout == ReadoutConfig()
 
 

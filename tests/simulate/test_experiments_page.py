@@ -64,7 +64,7 @@ def test_presets_are_what_they_are_and_nothing_is_left_out() -> None:
     known = dict(defaults(DatasetConfig))
     for column, name in enumerate(names, start=1):
         told = {row[0].strip("`"): row[column] for row in rows}
-        resolved = resolve({name: {"base": name}}, {})[name]
+        resolved = resolve({name: {"base": name}}, {})[0][name]
         assert flat(DatasetConfig.model_validate(resolved).model_dump()) == known | told
 
 

@@ -100,7 +100,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a detector behind the sample": ({"simulation__detector__distance_mm": -323}, "simulation.detector.distance_mm"),
     "a base that nobody named": (
         {"simulation__datasets__noisy__base": "foggy"},
-        "dataset noisy: base 'foggy' is neither a dataset of the run",
+        "simulation.datasets.noisy.base: 'foggy' is neither a dataset of the run",
     ),
     "a name that leaves the folder": ({"run": "../../etc"}, "run = '../../etc'"),
     "a phantom that nobody built": (
@@ -129,7 +129,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
             "simulation__structures": [{"id": "1abc"}],
             "simulation__datasets__noisy__select": {"structures": "phantoms"},
         },
-        "dataset noisy: select.structures: phantoms, but the run has none",
+        "simulation.datasets.noisy.select.structures: phantoms, but the run has none",
     ),
     "no such dataset": (
         {"training__datasets": ["dark"], "evaluation": {}},
