@@ -9,58 +9,78 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 BENCH ?= *
 MODULE ?=
 
-.PHONY: help install demo test test-browser test-slurm test-faults mutants audit lint format bench validation clean
+SHELL := bash
+.SHELLFLAGS := -o pipefail -c
+
+define INSTALL
+	@case "$(CURDIR)" in *[[:space:]]*) \
+		echo "$(CURDIR) has a space in it, and Snakemake cannot start jobs from such a path: clone to one without" >&2; exit 1;; \
+	esac
+	@echo "Installing into $(VENV): Snakemake, PyTorch, numba and all else. About 2 GB, one to two minutes."
+	$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --disable-pip-version-check --progress-bar off --constraint constraints.txt \
+		--editable ".[$(EXTRAS)]" | $(BIN)/python workflow/installing.py
+endef
+
+.PHONY: help install dev demo test test-browser test-slurm test-faults mutants audit lint format bench validation clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
-install: $(VENV)/installed ## the virtual environment, with exact versions
+install: $(VENV)/installed ## the virtual environment, with exact versions: what users need
 
+$(VENV)/installed: EXTRAS := onnx,cluster
 $(VENV)/installed: pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable ".[dev]"
-	touch $@
+	$(INSTALL)
+	@touch $@
+
+dev: $(VENV)/installed-dev ## the same with what tests, linters and benchmarks need
+
+$(VENV)/installed-dev: EXTRAS := dev
+$(VENV)/installed-dev: pyproject.toml constraints.txt
+	$(INSTALL)
+	@touch $(VENV)/installed $@
 
 demo: install ## the whole pipeline on phantoms, a few minutes; prints where the report is
 	snakemake --configfile config/demo.yaml --cores all --quiet rules
 	@echo "The report: $(CURDIR)/results/demo/report.html"
 
-test: install ## the test suite, files shared by at most four processes
+test: dev ## the test suite, files shared by at most four processes
 	pytest -m "not browser and not slurm and not faults" --numprocesses logical --maxprocesses 4 \
 		--dist loadfile --no-loadscope-reorder
 
-test-browser: install ## the report page in headless Chromium
+test-browser: dev ## the report page in headless Chromium
 	pytest -m browser
 
-test-slurm: install ## the workflow on a SLURM of one node, started for it; root, a quarter of an hour
+test-slurm: dev ## the workflow on a SLURM of one node, started for it; root, a quarter of an hour
 	pytest -m slurm
 
-test-faults: install ## real runs that are killed, damaged and starved: see docs/reliability.md
+test-faults: dev ## real runs that are killed, damaged and starved: see docs/reliability.md
 	pytest -m faults
 
-mutants: install $(MUTATION)/bin/mutmut ## changes modules and counts what tests notice, hours; MODULE=evaluate/metrics.py takes one
+mutants: dev $(MUTATION)/bin/mutmut ## changes modules and counts what tests notice, hours; MODULE=evaluate/metrics.py takes one
 	$(MUTATION)/bin/python tests/mutants.py --mutmut $(CURDIR)/$(MUTATION)/bin/mutmut $(MODULE)
 
 # Its own packages are kept out of the exact versions; those of the project are found behind them.
-$(MUTATION)/bin/mutmut: $(VENV)/installed
+$(MUTATION)/bin/mutmut: $(VENV)/installed-dev
 	$(BIN)/python -m venv $(MUTATION)
 	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > \
 		"$$($(MUTATION)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/project.pth"
 	$(MUTATION)/bin/pip install --disable-pip-version-check --quiet mutmut==3.8.1
 
-lint: install ## formats, lints and types
+lint: dev ## formats, lints and types
 	ruff check
 	ruff format --check
 	mypy
 	snakefmt --check Snakefile workflow/rules
 	snakemake --lint --configfile config/demo.yaml
 
-format: install ## rewrite all code in its format
+format: dev ## rewrite all code in its format
 	ruff check --fix
 	ruff format
 	snakefmt Snakefile workflow/rules
 
-bench: install ## benchmarks, one JSON line each; BENCH=render_1 runs one
+bench: dev ## benchmarks, one JSON line each; BENCH=render_1 runs one
 	@for file in bench/$(BENCH).py; do case $$file in bench/setting.py|bench/production.py|bench/slopes.py|bench/domain.py) continue;; esac; python $$file || exit 1; done
 
 validation: install ## every check of the simulation at full size, minutes; makes docs/validation.md

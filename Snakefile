@@ -10,7 +10,7 @@ from pathlib import Path
 from evaluate import preflight
 from evaluate.config import BASELINES, listed, load_config
 from evaluate.config_files import read_config
-from evaluate.contents import figure_names, judged, table_names, transfers
+from evaluate.contents import figure_names, has_report, judged, table_names, transfers
 from evaluate.run_files import RunFiles
 from evaluate.twin.contents import (
     TABLES as TWIN_TABLES,
@@ -71,6 +71,11 @@ if RUN.training:
     include: "workflow/rules/evaluate.smk"
 
 
+if has_report(RUN):
+
+    include: "workflow/rules/report.smk"
+
+
 if RUN.twins:
 
     include: "workflow/rules/twin_common.smk"
@@ -110,7 +115,7 @@ onstart:
 rule all:
     default_target: True
     input:
-        [FILES.report, *map(FILES.table, TABLES)] if RUN.training else [],
+        [FILES.report, *map(FILES.table, TABLES)] if has_report(RUN) else [],
         [FILES.twin_report, *map(FILES.table, TWIN_TABLES)] if RUN.twins else [],
         FILES.cost_page,
         # Finished files do not ask for what they were made from: named here, a damaged dataset is made again.

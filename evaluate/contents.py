@@ -26,6 +26,11 @@ DRAWN_HEADS: tuple[Literal["count"], Literal["particle"]] = ("count", "particle"
 """Whose confidence is drawn."""
 
 
+def has_report(config: RunConfig) -> bool:
+    """Whether a run has the page about its patterns and its networks: one of twin networks alone has its own page."""
+    return config.training is not None or config.twins is None
+
+
 def judged(config: RunConfig) -> list[tuple[str, str, int]]:
     """Dataset, model and seed of all that answers: networks, ensembles and then baselines, dataset by dataset."""
     if config.training is None:
@@ -55,14 +60,17 @@ def transfers(config: RunConfig) -> list[tuple[str, str, int, str]]:
 
 
 def table_names(config: RunConfig) -> list[str]:
-    """The tables of a run, by name."""
+    """The tables of a run, by name; of what is simulated alone there is none."""
+    if config.training is None:
+        return []
     names = [name for name in TABLES if name != "generalisation" or transfers(config)]
     return [*names, "limit"] if config.evaluation.limits else names
 
 
 def main_conditions(config: RunConfig) -> list[str]:
     """The datasets trained on; of many, without the levels of the photon curve, which has its own figure."""
-    conditions, levels = config.trained.conditions, config.evaluation.photon_curve
+    conditions = config.training.conditions if config.training else []
+    levels = config.evaluation.photon_curve
     if len(conditions) <= ALL_IN_FULL:
         return conditions
     return [name for name in conditions if name not in levels] or conditions
@@ -75,6 +83,8 @@ def figure_names(config: RunConfig) -> list[str]:
         names += [f"gallery_{name}.png", f"photons_{name}.svg"]
     if radial_condition(config):
         names.append("radial.svg")
+    if config.training is None:
+        return names
     names.append("accuracies.svg")
     for condition in main_conditions(config):
         names += [f"reliability_{head}_{condition}.svg" for head in asked_heads(config, condition)]

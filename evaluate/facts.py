@@ -11,6 +11,7 @@ from evaluate.contents import main_conditions
 from evaluate.cost import read_jobs
 from evaluate.learned import Learned, learned
 from evaluate.photon_curve import photons_per_single_hit
+from evaluate.provenance import gather_simulated
 from evaluate.run_files import RunFiles
 from evaluate.settings import settings, shift
 from evaluate.trust import Trust, trust
@@ -107,14 +108,15 @@ class Facts:
     trust: list[Trust]
     """of the main conditions"""
     provenance: dict[str, Any]
-    """of tables/cnn.csv"""
+    """of tables/cnn.csv; of what is simulated alone, of the patterns"""
     jobs: list[Job]
 
 
 def collect(files: RunFiles, config: RunConfig) -> Facts:
     """Everything a report says; FileNotFoundError names what the run lacks."""
     datasets = {name: open_dataset(files.dataset(name)) for name in config.simulation.datasets}
-    provenance = read_json(files.table("cnn").with_suffix(".json"))
+    trained = config.training is not None
+    provenance = read_json(files.table("cnn").with_suffix(".json")) if trained else gather_simulated(files, config)
     found = learned(files, config, datasets)
     return Facts(
         structures=[_structure(files, s.id, config, datasets) for s in config.simulation.structures],

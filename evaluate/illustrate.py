@@ -43,6 +43,8 @@ def draw_figures(files: RunFiles, config: RunConfig) -> None:
     """Draw every figure of `contents.figure_names`; FileNotFoundError where the run is not that far."""
     datasets = {name: open_dataset(files.dataset(name)) for name in config.simulation.datasets}
     _draw_patterns(files, config, datasets)
+    if config.training is None:
+        return
     found = learned(files, config, datasets)
     main = [found.result(condition) for condition in main_conditions(config)]
     figures_learned.accuracies(files.figure("accuracies.svg"), main)

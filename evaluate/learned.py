@@ -28,7 +28,9 @@ class Learned:
 
 
 def learned(files: RunFiles, config: RunConfig, datasets: Mapping[str, Dataset]) -> Learned:
-    """What a finished run learned from its datasets; FileNotFoundError names what the run lacks."""
+    """What a finished run learned from its datasets, if anything; FileNotFoundError names what the run lacks."""
+    if config.training is None:
+        return Learned([], {}, None, [])
     limits = read_limits(files, config)
     results, transfers = read_results(files, config, datasets, limits), read_transfers(files, config)
     return Learned(

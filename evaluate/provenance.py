@@ -38,6 +38,11 @@ def gather_twins(files: RunFiles, config: RunConfig) -> dict[str, Any]:
     return _gathered(files, config, trainings, ("evaluate.twin.tables", "train.fit_twin", *SIMULATED))
 
 
+def gather_simulated(files: RunFiles, config: RunConfig) -> dict[str, Any]:
+    """The same of the patterns of a run that trains nothing."""
+    return _gathered(files, config, {}, SIMULATED)
+
+
 def origin(settings: Mapping[str, Any], *sources: str) -> dict[str, Any]:
     """What any result comes from, JSON-able: these modules, settings and the versions of libraries."""
     return {

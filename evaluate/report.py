@@ -48,7 +48,7 @@ def build_report(run_folder: Path, config: RunConfig, output: Path) -> None:
     files = RunFiles(run_folder)
     images = {name: data_uri(files.figure(name)) for name in figure_names(config)}
     facts = collect(files, config)
-    models = config.trained.models
+    models = config.training.models if config.training else {}
     datasets, plan = config.simulation.datasets, config.simulation.plan
     write_page(
         Path(__file__).parent / "report.html.j2",

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from evaluate.config import BASELINES, RunConfig
-from evaluate.contents import figure_names, judged, transfers
+from evaluate.contents import figure_names, has_report, judged, transfers
 from evaluate.twin.contents import asked_about, controls
 from evaluate.twin.contents import figure_names as twin_figure_names
 from simulate.experiment import share_of
@@ -45,6 +45,9 @@ def jobs(config: RunConfig) -> Iterator[Job]:
     yield from _of_datasets(config)
     if config.training:
         yield from _of_networks(config)
+    if has_report(config):
+        yield Job("figures", "figures", "", len(figure_names(config)))
+        yield Job("report", "report", "", len(config.simulation.datasets))
     if config.twins:
         yield from _of_twins(config)
 
@@ -55,7 +58,7 @@ def _of_structures(config: RunConfig) -> Iterator[Job]:
     random = [name for name in names if RANDOM.fullmatch(name)]
     used: dict[str, set[str]] = {}  # reach -> structures; of skopi's engine, which has its own, the report shows ours
     for name, dataset in simulation.datasets.items():
-        if dataset.engine != "skopi" or config.training:
+        if dataset.engine != "skopi" or has_report(config):
             used.setdefault(reach_of(dataset), set()).update(simulation.selected(name))
     for name in names:
         if name not in random:
@@ -131,8 +134,6 @@ def _of_networks(config: RunConfig) -> Iterator[Job]:
         kind = trained.models[name].network if name in trained.models else name
         yield Job("predict", f"predict/{trained_on}/{asked}/{name}-seed{seed}", kind, n + learned)
     yield Job("tables", "tables", "", len(asked_of))
-    yield Job("figures", "figures", "", len(figure_names(config)))
-    yield Job("report", "report", "", len(config.simulation.datasets))
     if limits := config.evaluation.limits:
         for name in limits.datasets:
             hits = len(config.simulation.selected(name)) * limits.patterns_per_structure

@@ -160,12 +160,13 @@ def _selected_plan(
 
 
 def make_shard(folder: Path, shard: int, inputs: Inputs, config: SimulationConfig, made_from: str) -> dict[str, Any]:
-    """Render and write one whole shard, unless it stands already, made from the same; returns its marker."""
+    """Render and write one whole shard, unless it stands already, made from the same; its marker, and `kept`."""
     layout = Layout.load(folder)
     if integrity.shard_problem(folder, layout, shard, made_from) is None:
-        return read_json(store.shard_marker(folder, shard))
+        return {**read_json(store.shard_marker(folder, shard)), "kept": True}
     rows = _rows(inputs.plan, config, folder.name, layout.rows(shard))
-    return store.write_shard(folder, layout, shard, images(rows, inputs, config, folder.name), made_from)
+    images_of = images(rows, inputs, config, folder.name)
+    return {**store.write_shard(folder, layout, shard, images_of, made_from), "kept": False}
 
 
 def make_shards(
@@ -196,8 +197,11 @@ def make_shards(
     for marker in made:
         markers.append(marker)
         bar.update()
-        logger.info("%s: %d of %d shards done (shard %d)", folder.name, len(markers), len(tasks), marker["shard"])
+        how = "kept as it stood" if marker["kept"] else "rendered"
+        logger.info("%s: shard %d %s, %d of %d done", folder.name, marker["shard"], how, len(markers), len(tasks))
     bar.close()
+    kept = sum(marker["kept"] for marker in markers)
+    logger.info("%s: kept %d of %d shards, rendered %d", folder.name, kept, len(markers), len(markers) - kept)
     return sorted(markers, key=lambda marker: marker["shard"])
 
 

@@ -251,7 +251,7 @@ def main(argv: list[str] | None = None) -> int:
         with atomic_path(arguments.output) as temporary:
             temporary.write_bytes(contents)
     except ModuleNotFoundError as error:
-        print(f"{error}: pip install 'singlehit[onnx]'", file=sys.stderr)
+        print(f"{error}: `make install` has it", file=sys.stderr)
         return 2
     except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: a damaged dataset, or what ONNX has not
         print(error, file=sys.stderr)

@@ -119,7 +119,7 @@ def test_the_good_one_is(tmp_path: Path) -> None:
             "base: poster",
             "base: postr",
             "line 12: simulation.datasets.noisy.base: 'postr' is neither a dataset of the run "
-            "['clean', 'noisy', 'dim'] nor a preset ['clean', 'poster', 'lcls-amo', 'euxfel-spb']; did you mean 'poster",
+            "['clean', 'noisy', 'dim'] nor a preset ['clean', 'poster', 'lcls-amo', 'euxfel-spb']; did you mean 'poste",
         ),
         (
             "base: noisy",
@@ -222,10 +222,8 @@ def test_of_several_files_the_one_that_has_the_last_word_is_named(refused) -> No
 
 def test_merged_keys_are_found_where_they_were_written(refused) -> None:
     lines = refused({"{base: plain}": "{base: plain, epochs: 0}", "epochs: 3": "batch_size: 8"})
-    assert lines == [
-        f"0.yaml, line 17: training.{section}recipe.epochs is 0, expected at least 1"
-        for section in ("", "models.late10.")
-    ]
+    keys = ("training.models.late10.recipe", "training.recipe")
+    assert sorted(lines) == [f"0.yaml, line 17: {key}.epochs is 0, expected at least 1" for key in keys]
 
 
 def test_an_estimate_names_the_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -37,7 +37,7 @@ def as_estimated(configfile: Path) -> dict[str, int]:
     return {**counted(load_config(yaml.safe_load(configfile.read_text()))), "cost": 1, "all": 1}
 
 
-@pytest.mark.parametrize(("name", "structures"), [("demo", 6), ("standins", 11)])
+@pytest.mark.parametrize(("name", "structures"), [("demo", 6), ("standins", 11), ("simulate", 3)])
 def test_shipped_configs_have_a_dag(workflow, name: str, structures: int) -> None:
     jobs = workflow.planned(configfile=ROOT / "config" / f"{name}.yaml")
     assert jobs["structure"] == structures
@@ -111,7 +111,14 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"simulation__datasets__noise_free__detector": {"n_pixels": 64}},
         "takes images of 128 x 128 pixels, but simulation.datasets.noise_free.detector.n_pixels is 64",
     ),
-    "nothing to train": ({"training": None, "evaluation": {}}, "nothing is trained: give the run a section"),
+    "a limit that is not shown": (
+        {"training": None, "evaluation": {"limits": {"datasets": ["noisy"]}}},
+        "evaluation.limits: shown beside networks; give the run a section `training`",
+    ),
+    "a photon curve of nothing": (
+        {"training": None, "evaluation": {"photon_curve": ["noisy"]}},
+        "evaluation.photon_curve: of networks; give the run a section `training`",
+    ),
     "a family of strangers": (
         {"twins": {"encoders": {"late10": {}}, "datasets": ["noisy"], "families": {"rods": ["stick"]}}},
         "twins.families.rods: ['stick'] are not among simulation.structures ['globule', 'wishbone']",
@@ -121,7 +128,10 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         "twins.encoders.early: 'early' has no features that both heads share",
     ),
     "more labels than patterns": (
-        {"twins": {"encoders": {"late10": {}}, "datasets": ["noisy"]}},
+        {
+            "twins": {"encoders": {"late10": {}}, "datasets": ["noisy"]},
+            "evaluation__twins__labels": [20],
+        },
         "evaluation.twins.labels asks for 20 labelled patterns, but 'noisy' has 4",
     ),
     "phantoms that are not there": (

@@ -1,6 +1,7 @@
 """The whole pipeline on two phantoms, for real: outputs, nothing done twice, damage and interruption."""
 
 import json
+import re
 import shutil
 import time
 from pathlib import Path
@@ -177,6 +178,9 @@ def test_another_readout_does_not_render_again(copied) -> None:
     opened = dataset.open_dataset(folder)
     assert opened.card["config"]["readout"]["read_noise_photons"] == opened.readout.read_noise_photons == 2.0
     assert integrity.verify(folder) == []
+    log = (copied.results / "logs" / "dataset_shards" / "noisy-0.log").read_text()
+    assert "noisy: kept 5 of 5 shards, rendered 0" in log
+    assert "rendered," not in log
 
 
 def test_shots_that_hit_nothing_go_all_the_way(workflow) -> None:
@@ -211,6 +215,33 @@ def test_shots_that_hit_nothing_go_all_the_way(workflow) -> None:
     history = pd.read_csv(results / "models" / "noisy" / "late10" / "seed0" / "history.csv")
     assert history.notna().all(axis=None)
     assert "background alone" in (results / "report.html").read_text()
+
+
+def test_a_run_that_trains_nothing_simulates_and_reports(workflow) -> None:
+    """What skopi's users want: datasets, and a page of what was simulated."""
+    config = workflow.configure(simulation__plan__patterns_per_class=20, simulation__storage__shards_per_job=40)
+    del config["training"], config["evaluation"]
+    workflow.write(config)
+    done = workflow.snakemake(*ONE_THREAD)
+    assert done.returncode == 0, done.stderr
+    results = workflow.results
+    for name in ("noise_free", "noisy"):
+        assert integrity.verify(results / "datasets" / name) == []
+    assert len(dataset.open_dataset(results / "datasets" / "noisy")) == 80
+    assert not (results / "tables").exists()
+    page = (results / "report.html").read_text()
+    for title in ("The patterns", "What was simulated", "How to read this", "Datasets", "Provenance"):
+        assert f"<h2>{title}</h2>" in page
+    for word in ("learned", "network", "Majority", "accuracy"):
+        assert word not in page.partition("<main>")[2].partition('<section id="provenance">')[0], word
+    assert page.count("data:image/") == 6  # classes, radial profiles; a gallery and photons of each dataset
+    for target in re.findall(r'href="#([^"]+)"', page):
+        assert f'id="{target}"' in page
+    assert (results / "cost.html").exists()
+    assert set(read_jobs(results / "benchmarks")["job"]) == {job.name for job in work.jobs(load_config(config))} | {
+        "cost"
+    }
+    assert not workflow.planned()
 
 
 def test_a_corrupt_shard_is_named_and_made_again_alone(copied) -> None:

@@ -3,7 +3,7 @@
 
 rule cost:
     input:
-        [FILES.report] if RUN.training else [],
+        [FILES.report] if has_report(RUN) else [],
         [FILES.twin_report] if RUN.twins else [],
         template=workflow.source_path("../../evaluate/cost.html.j2"),
         style=workflow.source_path("../../evaluate/style.css.j2"),

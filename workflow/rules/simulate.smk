@@ -202,7 +202,7 @@ rule dataset_shards:
         settings=dataset_settings,
         source=source_digest("simulate.stages.dataset_shards"),
     message:
-        "dataset {wildcards.dataset}: job {wildcards.job} renders its shards"
+        "dataset {wildcards.dataset}, job {wildcards.job}: shards that do not stand yet, rendered"
     script:
         "../scripts/dataset_shards.py"
 

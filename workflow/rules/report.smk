@@ -1,0 +1,79 @@
+# Figures and the report.
+
+
+rule figures:
+    input:
+        cards=expand(FILES.card("{dataset}"), dataset=SIMULATION.datasets),
+        histories=[FILES.history(*training) for training in TRAININGS],
+        trainings=[FILES.training_record(*training) for training in TRAININGS],
+        predictions=PREDICTIONS + TRANSFERS,
+        geometries=expand(FILES.geometry("{dataset}"), dataset=SIMULATION.datasets),
+        tables=[FILES.table(name) for name in TABLES],
+    output:
+        [
+            report(
+                FILES.figure(name),
+                category="Figures",
+                caption="../report/figure.rst",
+                labels={"figure": name},
+            )
+            for name in figure_names(RUN)
+        ],
+    log:
+        log_of("figures"),
+    benchmark:
+        benchmark_of("figures")
+    conda:
+        "../envs/singlehit.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(30),
+    params:
+        source=source_digest("evaluate.illustrate"),
+    message:
+        "figures of the patterns and of what was learned"
+    script:
+        "../scripts/figures.py"
+
+
+rule report:
+    input:
+        tables=[FILES.table(name) for name in TABLES],
+        provenance=[FILES.table("cnn").with_suffix(".json")] if RUN.training else [],
+        figures=[FILES.figure(name) for name in figure_names(RUN)],
+        histories=[FILES.history(*training) for training in TRAININGS],
+        trainings=[FILES.training_record(*training) for training in TRAININGS],
+        predictions=PREDICTIONS + TRANSFERS,
+        structures=files_of(STRUCTURES, FILES.structure),
+        volumes=sorted(
+            {path for name in SIMULATION.datasets for path in volumes_of(name)}
+        ),
+        geometries=expand(
+            FILES.geometry_record("{dataset}"), dataset=SIMULATION.datasets
+        ),
+        cards=expand(FILES.card("{dataset}"), dataset=SIMULATION.datasets),
+        template=workflow.source_path("../../evaluate/report.html.j2"),
+        style=workflow.source_path("../../evaluate/style.css.j2"),
+    output:
+        report(
+            FILES.report,
+            category="Report",
+            caption="../report/report.rst",
+            labels={"page": "report"},
+        ),
+    log:
+        log_of("report"),
+    benchmark:
+        benchmark_of("report")
+    conda:
+        "../envs/singlehit.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(10),
+    params:
+        title=RUN.title,
+        source=source_digest("evaluate.report"),
+    message:
+        "the report"
+    script:
+        "../scripts/report.py"
