@@ -7,7 +7,9 @@ import math
 import sys
 from pathlib import Path
 
-from evaluate import preflight
+from snakemake.logging import logger
+
+from evaluate import preflight, progress
 from evaluate.config import BASELINES, listed, load_config
 from evaluate.config_files import read_config
 from evaluate.contents import figure_names, has_report, judged, table_names, transfers
@@ -110,6 +112,21 @@ onstart:
     limiter = workflow.scheduler.job_rate_limiter
     if limiter and (limiter.max_jobs, limiter.timespan) == (100, 1):
         workflow.scheduler.job_rate_limiter = None
+    output = workflow.output_settings
+    if not (output.verbose or output.quiet):
+        jobs = [job for job in workflow.dag.needrun_jobs() if job.benchmark]
+        names = [
+            str(Path(job.benchmark).relative_to(FILES.benchmarks).with_suffix(""))
+            for job in jobs
+        ]
+        cores = 0 if workflow.nodes is not None else workflow.cores
+        progress.tell(logger, RUN, names, FILES.benchmarks, cores, sys.stderr)
+    if said := preflight.downloads(RUN):
+        logger.info(said)
+
+
+onerror:
+    logger.info("What is done stands: the same command goes on from there.")
 
 
 rule all:

@@ -20,7 +20,7 @@ from evaluate.config import RunConfig, load_config, read_config
 from evaluate.cost import read_jobs
 from evaluate.run_files import RunFiles
 from evaluate.work import jobs
-from simulate.files import read_json
+from simulate.files import read_json, write_json
 
 QUANTITIES = {"cpu_s": "work", "gpu_s": "work", "written_bytes": "writing"}
 """What is estimated, and what it grows with."""
@@ -71,6 +71,26 @@ def fitted(work: np.ndarray, cost: np.ndarray, start: float) -> tuple[float, flo
     return float(a), float(b)
 
 
+def lines(known: pd.DataFrame) -> dict[tuple[str, str], list[tuple[float, float]]]:
+    """Rule and kind of jobs that were measured -> a and b of each of QUANTITIES."""
+    starts = known.groupby(known["rule"].isin(WITH_TORCH))[list(QUANTITIES)].min()
+    return {
+        (rule, kind): [
+            fitted(some[by].to_numpy(), some[name].to_numpy(), starts.loc[rule in WITH_TORCH, name])
+            for name, by in QUANTITIES.items()
+        ]
+        for (rule, kind), some in known.groupby(ALIKE)
+    }
+
+
+def write_reference(known: pd.DataFrame, path: Path) -> None:
+    """Write what `evaluate.progress` expects of jobs: rule -> kind -> a and b of their CPU seconds."""
+    reference: dict[str, dict[str, list[float]]] = {}
+    for (rule, kind), costs in lines(known).items():
+        reference.setdefault(rule, {})[kind] = [float(f"{value:.3g}") for value in costs[0]]
+    write_json(path, reference)
+
+
 def estimate(config: RunConfig, known: pd.DataFrame) -> pd.DataFrame:
     """A row for each rule and kind of job: `jobs`, QUANTITIES, and `known`, whether such jobs were measured at all.
 
@@ -78,18 +98,10 @@ def estimate(config: RunConfig, known: pd.DataFrame) -> pd.DataFrame:
     ----------
     known : of one or several runs, as `measured` gives them.
     """
-    starts = known.groupby(known["rule"].isin(WITH_TORCH))[list(QUANTITIES)].min()
-    costs = {
-        (rule, kind): [
-            fitted(some[by].to_numpy(), some[name].to_numpy(), starts.loc[rule in WITH_TORCH, name])
-            for name, by in QUANTITIES.items()
-        ]
-        for (rule, kind), some in known.groupby(ALIKE)
-    }
-    rows = []
+    costs, rows = lines(known), []
     for (rule, kind), some in _worked(config).groupby(ALIKE, sort=False):
-        lines = costs.get((rule, kind), [(np.nan, np.nan)] * len(QUANTITIES))
-        took = [a * len(some) + b * some[by].sum() for (a, b), by in zip(lines, QUANTITIES.values(), strict=True)]
+        line = costs.get((rule, kind), [(np.nan, np.nan)] * len(QUANTITIES))
+        took = [a * len(some) + b * some[by].sum() for (a, b), by in zip(line, QUANTITIES.values(), strict=True)]
         rows.append({"rule": rule, "kind": kind, "jobs": len(some), **dict(zip(QUANTITIES, took, strict=True))})
     table = pd.DataFrame(rows)
     return table.assign(known=table["cpu_s"].notna())
@@ -129,10 +141,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default=[Path("results/demo")],
         help="folders of finished runs (default: results/demo)",
     )
+    parser.add_argument(
+        "--write", type=Path, metavar="FILE", help="write what was measured as evaluate/reference.json has it, instead"
+    )
     chosen = parser.parse_args(arguments)
     try:
         config = load_config(read_config(chosen.config), [chosen.config])
         known = pd.concat([measured(folder) for folder in chosen.sources], ignore_index=True)
+        if chosen.write:
+            write_reference(known, chosen.write)
+            return 0
     except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -122,7 +122,7 @@ def collect(files: RunFiles, config: RunConfig) -> Facts:
         structures=[_structure(files, s.id, config, datasets) for s in config.simulation.structures],
         datasets=[_dataset(files, dataset, config) for dataset in datasets.values()],
         learned=found,
-        trust=trust(files, [found.result(condition) for condition in main_conditions(config)]),
+        trust=trust(files, [found.result(name) for name in main_conditions(config)]) if trained else [],
         provenance={key: value for key, value in provenance.items() if key not in SHOWN_ELSEWHERE},
         jobs=_jobs(files),
     )

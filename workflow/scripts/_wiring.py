@@ -8,11 +8,14 @@ import resource
 import socket
 import sys
 import time
+from functools import partial
 from pathlib import Path
+from types import TracebackType
 from typing import IO, TYPE_CHECKING
 
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+import evaluate
 from evaluate.circumstances import host_kind
 from evaluate.config import RunConfig, load_config
 from evaluate.run_files import RunFiles
@@ -26,18 +29,25 @@ if TYPE_CHECKING:
 CHATTY = ("distributed", "matplotlib", "fontTools")
 """Libraries of which only warnings are of interest."""
 
+FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+ROOT = Path(evaluate.__file__).resolve().parents[1]
+"""Of this project's code, wherever the script of a rule is copied to."""
+
 LOCKS: list[IO[str]] = []
 """Held until the process ends, however it does."""
 
 
 def start(snakemake: "SnakemakeObject") -> tuple[RunConfig, RunFiles]:
     """Set up the log of the job, and be the only one at work on it; the run's config and where its files lie."""
-    handlers = [logging.FileHandler(snakemake.log[0], mode="w"), logging.StreamHandler()]
-    for handler in handlers:
+    to_file, to_terminal = logging.FileHandler(snakemake.log[0], mode="w"), logging.StreamHandler()
+    to_terminal.setLevel(logging.WARNING)
+    to_terminal.setFormatter(_WithoutTrace("%(levelname)s %(message)s"))
+    for handler in (to_file, to_terminal):
         handler.addFilter(_worth_reading)
-    logging.basicConfig(level=logging.INFO, handlers=handlers, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=logging.INFO, handlers=[to_file, to_terminal], format=FORMAT)
     logging.captureWarnings(True)
-    sys.excepthook = lambda kind, error, trace: logging.critical("%s", error, exc_info=(kind, error, trace))
+    sys.excepthook = partial(_say_why_it_failed, Path(snakemake.log[0]))
     log = Path(snakemake.log[0])
     LOCKS.append(_locked(log.with_name(f".{log.stem}.lock")))
     run = load_config(snakemake.config)
@@ -66,6 +76,34 @@ def measures_threads(asked: int | None, given: int) -> bool:
             *(asked, given),
         )
     return asked is None
+
+
+class _WithoutTrace(logging.Formatter):
+    """A traceback is for the log of the job."""
+
+    def formatException(self, ei: object) -> str:
+        return ""
+
+
+def _say_why_it_failed(log: Path, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """What is wrong with files or values in a line; of what nobody thought of, the log has the traceback as well."""
+    if issubclass(kind, KeyboardInterrupt):
+        logging.info("interrupted; the same command goes on where it was")
+    elif is_expected(error, trace):
+        logging.critical("%s", error)
+    else:
+        where = f"{kind.__name__}: {error} (this should not happen: please report it, with {log})"
+        logging.critical(where, exc_info=(kind, error, trace))
+
+
+def is_expected(error: BaseException, trace: TracebackType | None) -> bool:
+    """Whether an error tells of files, of the network, or was raised here, for values that cannot be used."""
+    if isinstance(error, OSError):
+        return True
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    raised_in = Path(trace.tb_frame.f_code.co_filename) if trace else Path()
+    return isinstance(error, ValueError) and raised_in.resolve().is_relative_to(ROOT)
 
 
 def rendered_from(snakemake: "SnakemakeObject", run: RunConfig) -> "Inputs":
@@ -127,4 +165,6 @@ def _say_what_it_took(path: Path, gpus: int) -> None:
 
 
 def _worth_reading(record: logging.LogRecord) -> bool:
+    if record.name == "distributed.nanny" and "still alive" in record.getMessage():
+        return False  # of workers that are being ended, after Ctrl-C
     return record.levelno >= logging.WARNING or record.name.split(".")[0] not in CHATTY
