@@ -42,7 +42,7 @@ $(VENV)/installed-dev: pyproject.toml constraints.txt
 	@touch $(VENV)/installed $@
 
 demo: install ## the whole pipeline on phantoms, a few minutes; prints where the report is
-	snakemake --configfile config/demo.yaml --cores all --quiet rules
+	snakemake --configfile config/demo.yaml --cores all
 	@echo "The report: $(CURDIR)/results/demo/report.html"
 
 test: dev ## the test suite, files shared by at most four processes

@@ -10,8 +10,8 @@ from pathlib import Path
 from snakemake.logging import logger
 
 from evaluate import preflight, progress
-from evaluate.config import BASELINES, listed, load_config
-from evaluate.config_files import read_config
+from evaluate.config import BASELINES, load_config
+from evaluate.config_files import listed, read_config
 from evaluate.contents import figure_names, has_report, judged, table_names, transfers
 from evaluate.run_files import RunFiles
 from evaluate.twin.contents import (
@@ -120,7 +120,11 @@ onstart:
             for job in jobs
         ]
         cores = 0 if workflow.nodes is not None else workflow.cores
-        progress.tell(logger, RUN, names, FILES.benchmarks, cores, sys.stderr)
+        costs = progress.expected_costs(RUN)
+        progress.tell(
+            logger,
+            progress.Progress(names, FILES.benchmarks, costs, cores, sys.stderr),
+        )
     if said := preflight.downloads(RUN):
         logger.info(said)
 

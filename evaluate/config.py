@@ -1,12 +1,12 @@
 """The typed config of a whole run; what it alone can tell to be wrong is said before work starts."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
-from evaluate.config_files import Places
+from evaluate.config_files import listed
 from evaluate.config_files import read_config as read_config
 from evaluate.config_problems import validated
 from evaluate.limit_scope import check_supported
@@ -54,7 +54,9 @@ class LimitsConfig(Strict):
     """How well the structure of a single hit can be told at all, evaluate/limit.py."""
 
     datasets: Annotated[Datasets, Field(min_length=1)]
-    patterns_per_structure: Annotated[int, Field(ge=1)] = 24
+    patterns_per_structure: Annotated[int, Field(ge=1)] = Field(
+        24, description="single hits of the test split; by default no more than there are"
+    )
     orientations: Orientations = Field((625, 1250, 2500), description="of each structure, to average over")
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
 
@@ -67,7 +69,9 @@ class TwinEvaluationConfig(Strict):
     )
     controls: Annotated[tuple[Annotated[str, AfterValidator(_control)], ...], AfterValidator(unique)] = TWIN_CONTROLS
     labels: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1), AfterValidator(unique)] = Field(
-        (1, 5, 10, 20), description="labelled patterns of a new structure, of single and of multiple hits each"
+        (1, 5, 10, 20),
+        description="labelled patterns of a new structure, of single and of multiple hits each; by default those of "
+        "these that every structure has in the validation split",
     )
     draws: Annotated[int, Field(ge=1)] = 10
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
@@ -341,9 +345,3 @@ def load_config(mapping: Mapping[str, Any], files: Iterable[Path | str] = ()) ->
     if config is None:
         raise ValueError(listed(problems, files))
     return config
-
-
-def listed(problems: Sequence[str], files: Iterable[Path | str]) -> str:
-    """Problems that each begin with a dotted key, a line each, with where in the files of the config it stands."""
-    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-    return "\n  ".join([f"{count} in the config:", *Places(files).told(problems)])

@@ -109,6 +109,12 @@ def _entry(node: yaml.Node | None, part: str) -> tuple[yaml.Mark, yaml.Node] | N
     return None
 
 
+def listed(problems: Sequence[str], files: Iterable[Path | str]) -> str:
+    """Problems that each begin with a dotted key, a line each, with where in the files of the config it stands."""
+    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    return "\n  ".join([f"{count} in the config:", *Places(files).told(problems)])
+
+
 def shortened(value: Any) -> str:
     """A value for a message, of at most 80 characters."""
     text = repr(value)

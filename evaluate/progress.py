@@ -29,9 +29,6 @@ CHATTER = ("Select jobs to execute", "Execute ", "Waiting for ", "Exiting becaus
 
 INTERRUPTED = "Terminating processes on user request"
 
-FAILED = ("RuleException", "CalledProcessError")
-"""What Snakemake says of a job that failed, beside its event."""
-
 
 def expected_costs(config: RunConfig) -> dict[str, float]:
     """Name of each job of a run -> CPU seconds that it would take on the machine of the reference."""
@@ -51,7 +48,8 @@ class Progress(logging.Handler):
     ----------
     names : of the jobs to be run, paths of their benchmarks below `benchmarks`, without suffix.
     costs : of jobs, by name [CPU seconds], a guess; they only have to be in proportion.
-    cores : that jobs share; 0 where that is not known, and no time is told.
+    cores : that jobs share; 0 where they are a cluster's: no time is told then, and of a job that failed its log as
+        well, as it said nothing here.
     """
 
     def __init__(
@@ -79,8 +77,10 @@ class Progress(logging.Handler):
                 self._done_s += self._left.pop(name, 0.0)
             case "job_error" if not self._is_interrupted:
                 _, said, _ = self._running.pop(getattr(record, "jobid", -1), ("", "a job", 0.0))
-                logs = ", ".join(getattr(record, "log", None) or ())
-                self._say(f"failed: {said}; log: {logs}")
+                logs = list(getattr(record, "log", None) or ())
+                self._say(f"failed: {said}; log: {', '.join(logs)}")
+                for log in () if self._cores else filter(Path.is_file, map(Path, logs)):
+                    self._say(log.read_text(encoding="utf-8", errors="replace").rstrip())
             case _ if record.getMessage().startswith(INTERRUPTED):
                 self._is_interrupted = True  # and the jobs that Snakemake ends say so, each as a failed one
 
@@ -109,15 +109,14 @@ def lasting(seconds: float) -> str:
 
 def is_other(record: logging.LogRecord) -> bool:
     """Whether a record of Snakemake's says something that `Progress` does not."""
-    if str(getattr(record, "event", "")) in TOLD_HERE or getattr(record, "exception", "") in FAILED:
+    if str(getattr(record, "event", "")) in TOLD_HERE:
         return False
-    return not record.getMessage().startswith(CHATTER)
+    message = record.getMessage()
+    return not message.startswith(CHATTER) and "returned non-zero exit status" not in message
 
 
-def tell(
-    logger: logging.Logger, config: RunConfig, names: Iterable[str], benchmarks: Path, cores: int, stream: TextIO
-) -> None:
+def tell(logger: logging.Logger, progress: Progress) -> None:
     """Tell what the jobs are at in place of the lines that Snakemake has for it."""
     for handler in logger.handlers:
         handler.addFilter(is_other)
-    logger.addHandler(Progress(names, benchmarks, expected_costs(config), cores, stream))
+    logger.addHandler(progress)

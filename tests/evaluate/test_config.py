@@ -46,6 +46,64 @@ def test_shipped_configs_are_valid(path: Path) -> None:
     load_config(read_config(path))
 
 
+@pytest.mark.parametrize("patterns_per_class", [10, 15, 25, 40, 60, 100])
+@pytest.mark.parametrize("multiplicities", [[1, 2], [1, 2, 3, 4], [3, 1]])
+@pytest.mark.parametrize(("n_structures", "datasets"), [(1, ["noisy"]), (2, ["noisy"]), (6, ["clean", "noisy"])])
+def test_what_is_not_said_never_refuses_a_small_run(
+    patterns_per_class: int, multiplicities: list[int], n_structures: int, datasets: list[str]
+) -> None:
+    """With every section there is: what it asks of patterns by default is no more than there are."""
+    demo = read_config(ROOT / "config" / "demo.yaml")
+    structures = demo["simulation"]["structures"][:n_structures]
+    simulation = {
+        "structures": structures,
+        "plan": {"patterns_per_class": patterns_per_class, "hit_multiplicities": multiplicities},
+        "datasets": {name: {"base": {"noisy": "poster"}.get(name, name)} for name in datasets},
+    }
+    families = {"last": [structures[-1]["id"]]} if n_structures > 1 else {}
+    config = load_config(
+        {
+            "run": "small",
+            "title": "Small",
+            "simulation": simulation,
+            "training": {"models": ["late10"], "datasets": datasets},
+            "twins": {"encoders": {"ours": {"network": "polar"}}, "datasets": datasets, "families": families},
+            "evaluation": {"limits": {"datasets": ["noisy"]}, "ensembles": {}, "baselines": list(BASELINES)},
+        }
+    )
+    sizes = config.simulation.plan.split_sizes
+    labels, limits = config.evaluation.twins.labels, config.evaluation.limits
+    assert labels == tuple(n for n in (1, 5, 10, 20) if n <= sizes["validation"])
+    assert limits is not None
+    assert limits.patterns_per_structure == min(24, sizes["test"])
+    assert load_config(config.model_dump(mode="json")) == config
+
+
+def test_what_is_said_is_refused_where_there_is_less(mapping: dict[str, Any]) -> None:
+    set_at(mapping, "simulation.plan.patterns_per_class", 60)
+    set_at(mapping, "twins", {"encoders": {"late10": {}}, "datasets": ["clean"]})
+    assert load_config(mapping).evaluation.twins.labels == (1, 5)
+    set_at(mapping, "evaluation.twins.labels", [1, 5, 10, 20])
+    with pytest.raises(
+        ValueError, match=r"twins.labels asks for 20 labelled patterns, but 'clean' has 6 of each struc"
+    ):
+        load_config(mapping)
+
+
+def test_the_demo_of_sixty_patterns_a_class_is_taken() -> None:
+    demo = read_config(ROOT / "config" / "demo.yaml")
+    set_at(demo, "simulation.plan.patterns_per_class", 60)
+    assert load_config(demo).evaluation.twins.labels == (1, 5)
+
+
+def test_a_run_may_train_nothing_and_then_nothing_is_asked_of_networks(mapping: dict[str, Any]) -> None:
+    del mapping["training"]
+    assert load_config(mapping).training is None
+    set_at(mapping, "evaluation", {"transfers": {"clean": []}})
+    with pytest.raises(ValueError, match=r"nothing is trained on 'clean', as there is no section `training`"):
+        load_config(mapping)
+
+
 def test_there_are_shipped_configs() -> None:
     assert SHIPPED
 

@@ -174,6 +174,7 @@ def test_a_key_that_is_there_twice_is_refused(workflow) -> None:
     done = workflow.snakemake("--dry-run")
     assert done.returncode != 0
     assert "title is there already, in line" in done.stdout + done.stderr
+    assert f"{workflow.folder / 'config.yaml'}, line" in done.stdout + done.stderr
 
 
 def test_python_on_a_path_with_a_space_is_refused(workflow) -> None:
@@ -193,19 +194,54 @@ def test_a_missing_entry_says_where_it_was_looked_for(workflow) -> None:
     )
     done = workflow.snakemake("--until", "structure")
     assert done.returncode != 0
-    assert "1abc" in done.stderr
+    assert "1abc will be downloaded: no folder has them" in done.stderr
+    assert "[1/1, about" in done.stderr
+    assert done.stderr.count("PDB entry 1abc was not found") == 1
     assert "mirror" in done.stderr
     assert "127.0.0.1:9" in done.stderr
+    assert "failed: structure 1abc: find, read, check; log: results/tiny/logs/structure/1abc.log" in done.stderr
+    assert "What is done stands: the same command goes on from there." in done.stderr
+    for clutter in ("Traceback", "CalledProcessError", "Select jobs", "jobid"):
+        assert clutter not in done.stderr
     assert not list(workflow.results.glob("structures/*"))
 
 
-def test_a_detector_that_cannot_sample_the_particle_stops_at_the_layout(workflow) -> None:
+def test_a_detector_that_cannot_sample_a_phantom_is_refused_before_any_job(workflow) -> None:
     workflow.configure(simulation__datasets__noisy__detector={"distance_mm": 20})
     done = workflow.snakemake("--until", "dataset_layout")
     assert done.returncode != 0
-    assert "dataset noisy, structure globule: the particle is" in done.stderr
+    assert "simulation.datasets.noisy.detector: dataset noisy, structure globule: the particle is" in done.stderr
     assert "move the detector back" in done.stderr
-    assert not list(workflow.results.glob("datasets/noisy/layout.json"))
+    assert not workflow.results.exists()
+
+
+def test_a_detector_that_cannot_sample_the_particle_stops_at_the_layout(workflow) -> None:
+    """Where it is not known before its file is read."""
+    atom = "HETATM{:5d}  C   UNK A   1    {:8.3f}   0.000   0.000  1.00 20.00           C\n"
+    (workflow.folder / "long.pdb").write_text(atom.format(1, 0) + atom.format(2, 100) + "END\n")
+    workflow.configure(
+        simulation__structures=[{"id": "long", "source": "file", "path": "long.pdb"}],
+        simulation__datasets__noisy__detector={"distance_mm": 20},
+    )
+    layout = "results/tiny/datasets/noisy/layout.json"
+    done = workflow.snakemake(layout)
+    assert done.returncode != 0
+    assert "dataset noisy, structure long: the particle is" in done.stderr
+    assert "move the detector back" in done.stderr
+    assert not (workflow.folder / layout).exists()
+
+
+def test_every_mistake_of_a_config_names_its_line_and_nothing_else_is_said(workflow) -> None:
+    config = workflow.configure(training__recipe={"epochs": 0}, simulation__datasets__noisy={"base": "postr"})
+    done = workflow.snakemake("--dry-run")
+    assert done.returncode != 0
+    file = workflow.folder / "config.yaml"
+    lines = file.read_text().splitlines()
+    assert config["simulation"]["datasets"]["noisy"] == {"base": "postr"}
+    told = done.stderr[done.stderr.index("2 problems in the config:") :].splitlines()
+    assert len(told) == 3
+    assert f"{file}, line {lines.index('      base: postr') + 1}: simulation.datasets.noisy.base: 'postr'" in told[1]
+    assert f"{file}, line {lines.index('    epochs: 0') + 1}: training.recipe.epochs is 0, expected at le" in told[2]
 
 
 def test_the_default_profile_is_found(workflow) -> None:

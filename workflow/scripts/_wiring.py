@@ -8,6 +8,7 @@ import resource
 import socket
 import sys
 import time
+from copy import copy
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -36,6 +37,14 @@ ROOT = Path(evaluate.__file__).resolve().parents[1]
 
 LOCKS: list[IO[str]] = []
 """Held until the process ends, however it does."""
+
+
+def _say_nothing_of_an_interrupt(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if not issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+
+
+sys.excepthook = _say_nothing_of_an_interrupt
 
 
 def start(snakemake: "SnakemakeObject") -> tuple[RunConfig, RunFiles]:
@@ -81,8 +90,10 @@ def measures_threads(asked: int | None, given: int) -> bool:
 class _WithoutTrace(logging.Formatter):
     """A traceback is for the log of the job."""
 
-    def formatException(self, ei: object) -> str:
-        return ""
+    def format(self, record: logging.LogRecord) -> str:
+        told = copy(record)
+        told.exc_info = told.exc_text = None
+        return super().format(told)
 
 
 def _say_why_it_failed(log: Path, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
