@@ -9,10 +9,10 @@ from pathlib import Path
 
 from snakemake.logging import logger
 
-from evaluate import preflight, progress
 from evaluate.config import BASELINES, load_config
 from evaluate.config_files import listed, read_config
 from evaluate.contents import figure_names, has_report, judged, table_names, transfers
+from evaluate.preflight import downloads, problems_of
 from evaluate.run_files import RunFiles
 from evaluate.twin.contents import (
     TABLES as TWIN_TABLES,
@@ -53,7 +53,7 @@ try:
         for file in workflow.configfiles:
             read_config(file)
     RUN = load_config(config, workflow.configfiles)
-    if workflow.is_main_process and (problems := preflight.problems(RUN)):
+    if workflow.is_main_process and (problems := problems_of(RUN)):
         raise ValueError(listed(problems, workflow.configfiles))
 except ValueError as error:
     sys.exit(str(error))  # a WorkflowError would tell where in this file it was raised
@@ -114,6 +114,8 @@ onstart:
         workflow.scheduler.job_rate_limiter = None
     output = workflow.output_settings
     if not (output.verbose or output.quiet):
+        from evaluate import progress  # what it imports takes seconds
+
         jobs = [job for job in workflow.dag.needrun_jobs() if job.benchmark]
         names = [
             str(Path(job.benchmark).relative_to(FILES.benchmarks).with_suffix(""))
@@ -125,7 +127,7 @@ onstart:
             logger,
             progress.Progress(names, FILES.benchmarks, costs, cores, sys.stderr),
         )
-    if said := preflight.downloads(RUN):
+    if said := downloads(RUN):
         logger.info(said)
 
 

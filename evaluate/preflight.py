@@ -14,7 +14,7 @@ from simulate.config import SimulationConfig
 from simulate.experiment import DatasetConfig
 
 
-def problems(run: RunConfig) -> list[str]:
+def problems_of(run: RunConfig) -> list[str]:
     """A line for every problem, each beginning with a dotted key of the config."""
     return [*_absent(run.simulation), *_too_coarse(run.simulation)]
 

@@ -12,7 +12,6 @@ from simulate.layout import layout_of, shards_by_job
 from simulate.phantoms import RANDOM
 from simulate.plan import SPLITS
 from simulate.reach import reach_of, reach_q
-from train.fit_twin import KNOWN
 from train.recipe import Descent
 
 PATTERN, PARTICLE_PAIR = 3.0, 1.0
@@ -144,6 +143,8 @@ def _of_networks(config: RunConfig) -> Iterator[Job]:
 
 
 def _of_twins(config: RunConfig) -> Iterator[Job]:
+    from train.fit_twin import KNOWN  # torch takes seconds, and Snakemake asks this before a run's first job
+
     twins, embedded = config.twinned, 0
     for training in twins.trainings:
         encoder = twins.encoders[training.encoder]

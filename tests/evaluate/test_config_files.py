@@ -235,7 +235,7 @@ def test_an_estimate_names_the_line(tmp_path: Path, capsys: pytest.CaptureFixtur
 def preflown(**changes: Any) -> list[str]:
     mapping = yaml.safe_load(GOOD)
     mapping["simulation"] |= changes
-    return preflight.problems(load_config(mapping))
+    return preflight.problems_of(load_config(mapping))
 
 
 def test_files_that_are_not_there_are_said_before_any_job(tmp_path: Path) -> None:
@@ -262,7 +262,7 @@ def test_entries_that_no_folder_has_are_said_before_any_job(tmp_path: Path) -> N
     del archive["servers"]
     mapping["simulation"] |= {"structures": structures, "archive": archive}
     config = load_config(mapping)
-    assert not preflight.problems(config)
+    assert not preflight.problems_of(config)
     said = preflight.downloads(config)
     assert said.startswith("1abc, 3abc will be downloaded: no folder has them")
     assert said.endswith(f"archive.mirrors {tmp_path / 'gone'} are not there")
@@ -281,9 +281,9 @@ def test_a_phantom_that_a_detector_cannot_resolve_is_said_before_any_job(n_pixel
     config = load_config(mapping)
     geometry = square_detector(photon_energy_eV=4600, n_pixels=n_pixels, pixel_size_um=600, distance_mm=100)
     assert preflight.largest_q_step(config.simulation.datasets["near"]) == pytest.approx(geometry.q_step, rel=1e-9)
-    assert not preflight.problems(config)
+    assert not preflight.problems_of(config)
     datasets["near"]["detector"]["distance_mm"] = 40
-    (line,) = preflight.problems(load_config(mapping))
+    (line,) = preflight.problems_of(load_config(mapping))
     assert line.startswith(
         "simulation.datasets.near.detector: dataset near, structure ring: the particle is 18.5 nm wide"
     )

@@ -1,8 +1,10 @@
 """The whole pipeline on two phantoms, for real: outputs, nothing done twice, damage and interruption."""
 
 import json
+import os
 import re
 import shutil
+import signal
 import time
 from pathlib import Path
 
@@ -288,3 +290,29 @@ def test_a_run_that_is_killed_goes_on_where_it_was(workflow, finished) -> None:
     assert sums(workflow.results / "datasets") == sums(finished.results / "datasets")
     tables = [pd.read_csv(run.results / "tables" / "cnn.csv") for run in (workflow, finished)]
     pd.testing.assert_frame_equal(*tables)
+
+
+def test_an_interrupt_is_quiet_and_says_how_to_go_on(workflow) -> None:
+    """Ctrl-C goes to snakemake, to its jobs and to their workers, all at once."""
+    workflow.configure(
+        simulation__structures=[{"id": "globule", "source": "phantom", "phantom": "globule"}],
+        simulation__plan={"patterns_per_class": 4000, "hit_multiplicities": [1, 4]},
+        simulation__storage={"patterns_per_shard": 128},
+        evaluation={},
+    )
+    wanted = "results/tiny/datasets/noisy/dataset.json"
+    process = workflow.start(wanted)
+    markers = workflow.results / "datasets" / "noisy" / "shards"
+    deadline = time.monotonic() + 300
+    while not list(markers.glob("[0-9]*.json")):
+        assert process.poll() is None, (workflow.folder / "background.log").read_text()
+        assert time.monotonic() < deadline, "no shard was written in time"
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(timeout=120) != 0
+    said = (workflow.folder / "background.log").read_text()
+    assert "What is done stands: the same command goes on from there." in said
+    for noise in ("Traceback", "KeyboardInterrupt", "CalledProcessError", "failed:", "CRITICAL"):
+        assert noise not in said
+    assert not (workflow.folder / wanted).exists()
+    assert workflow.planned(workflow.folder / wanted) == {"dataset_shards": 1, "dataset": 1}
