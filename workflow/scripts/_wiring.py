@@ -32,8 +32,8 @@ CHATTY = ("distributed", "matplotlib", "fontTools")
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
-ROOT = Path(evaluate.__file__).resolve().parents[1]
-"""Of this project's code, wherever the script of a rule is copied to."""
+PACKAGES = [Path(evaluate.__file__).resolve().parents[1] / name for name in ("simulate", "train", "evaluate")]
+"""Of this project, wherever the script of a rule is copied to; its environment may lie beside them."""
 
 LOCKS: list[IO[str]] = []
 """Held until the process ends, however it does."""
@@ -113,8 +113,8 @@ def is_expected(error: BaseException, trace: TracebackType | None) -> bool:
         return True
     while trace and trace.tb_next:
         trace = trace.tb_next
-    raised_in = Path(trace.tb_frame.f_code.co_filename) if trace else Path()
-    return isinstance(error, ValueError) and raised_in.resolve().is_relative_to(ROOT)
+    raised_in = Path(trace.tb_frame.f_code.co_filename if trace else "").resolve()
+    return isinstance(error, ValueError) and any(map(raised_in.is_relative_to, PACKAGES))
 
 
 def rendered_from(snakemake: "SnakemakeObject", run: RunConfig) -> "Inputs":
