@@ -112,7 +112,7 @@ def is_other(record: logging.LogRecord) -> bool:
     if str(getattr(record, "event", "")) in TOLD_HERE:
         return False
     message = record.getMessage()
-    return not message.startswith(CHATTER) and "returned non-zero exit status" not in message
+    return not message.startswith(CHATTER) and "CalledProcessError in file" not in message
 
 
 def tell(logger: logging.Logger, progress: Progress) -> None:

@@ -2,6 +2,10 @@
 
 import logging
 import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,14 +39,28 @@ def start_cluster(
         return _slurm_cluster(config, n_tasks, log_folder, security)
     # Dask says one, but hands on what it finds said.
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    return LocalCluster(
-        n_workers=min(processes, n_tasks),
-        threads_per_worker=1,
-        processes=True,
-        dashboard_address=None,
-        protocol="tls",
-        security=security,
-    )
+    with _interrupts_are_ours():
+        return LocalCluster(
+            n_workers=min(processes, n_tasks),
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            protocol="tls",
+            security=security,
+        )
+
+
+@contextmanager
+def _interrupts_are_ours() -> Iterator[None]:
+    """Processes started now pass over Ctrl-C, which goes to all at once: who started them ends them, without a word."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _slurm_cluster(config: SlurmClusterConfig, n_tasks: int, log_folder: Path, security: "Security") -> "Cluster":
