@@ -58,8 +58,8 @@ test-slurm: dev ## the workflow on a SLURM of one node, started for it; root, a 
 test-faults: dev ## real runs that are killed, damaged and starved: see docs/reliability.md
 	pytest -m faults
 
-mutants: dev $(MUTATION)/bin/mutmut ## changes modules and counts what tests notice, hours; MODULE=evaluate/metrics.py takes one
-	$(MUTATION)/bin/python tests/mutants.py --mutmut $(CURDIR)/$(MUTATION)/bin/mutmut $(MODULE)
+mutants: dev $(MUTATION)/bin/mutmut ## changes modules and counts what tests notice, hours; MODULE=evaluate/metrics/accuracy.py takes one
+	$(MUTATION)/bin/python tests/support/mutants.py --mutmut $(CURDIR)/$(MUTATION)/bin/mutmut $(MODULE)
 
 # Its own packages are kept out of the exact versions; those of the project are found behind them.
 $(MUTATION)/bin/mutmut: $(VENV)/installed-dev

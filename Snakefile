@@ -9,12 +9,13 @@ from pathlib import Path
 
 from snakemake.logging import logger
 
-from evaluate.config import BASELINES, load_config
-from evaluate.config_files import listed, read_config
-from evaluate.contents import figure_names, has_report, judged, table_names, transfers
-from evaluate.preflight import downloads, problems_of
-from evaluate.run_files import RunFiles
-from evaluate.twin.contents import (
+from evaluate.run.sections import BASELINES
+from evaluate.run.config import load_config
+from evaluate.run.config_files import listed, read_config
+from evaluate.run.outputs import figure_names, has_report, judged, table_names, transfers
+from evaluate.run.preflight import downloads, problems_of
+from evaluate.run.files import RunFiles
+from evaluate.twin.outputs import (
     TABLES as TWIN_TABLES,
     asked_about,
     controls,
@@ -22,14 +23,14 @@ from evaluate.twin.contents import (
     figure_names as twin_figure_names,
     twin_folder,
 )
-from evaluate.validation.contents import FIGURES as VALIDATION_FIGURES
-from simulate.files import sha256
-from simulate.layout import layout_of, shards_by_job
-from simulate.placement import MODELS
-from simulate.provenance import source_digest
-from simulate.phantoms import RANDOM as RANDOM_NAME
-from simulate.reach import reach_of
-from train.gpu import has_gpu
+from validate.contents import FIGURES as VALIDATION_FIGURES
+from frames.files import sha256
+from simulate.render.layout import layout_of, shards_by_job
+from simulate.plan.placement import MODELS
+from frames.provenance import source_digest
+from simulate.molecules.phantoms import RANDOM as RANDOM_NAME
+from simulate.experiment.reach import reach_of
+from train.loop.gpu import has_gpu
 from train.models import registry
 
 # A config given on the command line stands alone: Snakemake would merge it into config.yaml, key by key.
@@ -114,7 +115,7 @@ onstart:
         workflow.scheduler.job_rate_limiter = None
     output = workflow.output_settings
     if not (output.verbose or output.quiet):
-        from evaluate import progress  # what it imports takes seconds
+        from evaluate.cost import progress  # what it imports takes seconds
 
         jobs = [job for job in workflow.dag.needrun_jobs() if job.benchmark]
         names = [

@@ -18,13 +18,13 @@ from setting import (
     report,
     skopi_experiment,
 )
-from simulate import skopi_adapter
-from simulate.atoms import Atoms
+from simulate.diffraction.patterns import expected_photons
+from simulate.diffraction.volume import exact_field, stack
+from simulate.molecules.atoms import Atoms
+from simulate.molecules.structures import read_structure
 from simulate.orientation import random_orientations, rotation_matrices
-from simulate.patterns import expected_photons
-from simulate.shots import Shots
-from simulate.structures import read_structure
-from simulate.volume import exact_field, stack
+from simulate.plan.shots import Shots
+from simulate.skopi import engine
 
 
 def single_hit_error(atoms: Atoms, shots: int = 3) -> float:
@@ -41,7 +41,7 @@ def skopi_error(atoms: Atoms, shots: int = 3) -> float:
     orientations = random_orientations(np.random.default_rng(1), shots)
     experiment = skopi_experiment(atoms, 1)
     origin = np.zeros((1, 3))
-    images = [skopi_adapter.shoot(experiment, np.pi * 0.25, o[None], origin, seed=0)[0] for o in orientations]
+    images = [engine.shoot(experiment, np.pi * 0.25, o[None], origin, seed=0)[0] for o in orientations]
     return max(relative(*pair) for pair in zip(images, exact(atoms, geometry(), orientations, 1.0), strict=True))
 
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from simulate.dataset import open_dataset
-from train.domain import Domain, domain_of
-from train.features import measure
-from train.recipe import Recipe
+from frames.store.dataset import open_dataset
+from train.config.recipe import Recipe
+from train.inference.domain import Domain, domain_of
+from train.inference.features import measure
 
 N = 1000
 RECIPES = {

@@ -12,10 +12,10 @@ os.environ["NUMBA_NUM_THREADS"] = "1"  # a core
 
 import numpy as np
 
+from frames.pixels.table import NOWHERE, PixelTable, fold
 from setting import report
-from simulate.pixel_table import NOWHERE, PixelTable, fold
-from simulate.pixels import of_panels
-from simulate.tabulate import tabulate
+from simulate.experiment.panels import of_panels
+from simulate.experiment.tabulate import tabulate
 
 N_FRAMES, N_REPEATS = 8, 12
 

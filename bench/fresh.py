@@ -11,17 +11,17 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from frames.store.dataset import open_dataset
 from production import molecules, produce
 from setting import report
 from simulate.config import SimulationConfig
-from simulate.dataset import open_dataset
-from simulate.fresh import Source
-from simulate.render import Inputs
-from train.data import Batches
-from train.device import choose_device, describe_device
-from train.fit import fit
-from train.fresh import FreshBatches
-from train.recipe import Recipe
+from simulate.render.fresh import Source
+from simulate.render.images import Inputs
+from train.batches.batches import Batches
+from train.batches.fresh import FreshBatches
+from train.config.recipe import Recipe
+from train.loop.device import choose_device, describe_device
+from train.tasks.classify import fit
 
 PATTERNS_PER_CLASS = 2048
 

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from frames.store.dataset import open_dataset
 from setting import late10_store, rate, report
-from simulate.dataset import open_dataset
-from train.checkpoint import describe, network
-from train.data import Batches
-from train.device import choose_device, describe_device
+from train.batches.batches import Batches
+from train.config.recipe import Recipe
+from train.inference.predict import infer
+from train.loop.checkpoint import describe, network
+from train.loop.device import choose_device, describe_device
 from train.models.registry import build
-from train.predict import infer
-from train.recipe import Recipe
 
 BATCH = 256
 

@@ -1,6 +1,6 @@
 """Frames per second that each network answers, from counts in memory to probabilities, and how long one frame takes.
 
-One line a network. By torch as `train.predict` does, and by onnxruntime from what `train.export` writes; on one core,
+One line a network. By torch as `train.inference.predict` does, and by onnxruntime from what `train.export` writes; on one core,
 on all cores, and on the GPU where there is one. `_1` are frames handed over one by one, with percentiles of their time
 in ms, `_many` large batches. `ours` is the fastest; the competitor is the European XFEL's detector, 3,520 frames/s.
 Weights are random: speed does not hang on them.
@@ -14,12 +14,12 @@ import numpy as np
 import torch
 
 from setting import report
-from train.checkpoint import Description, network
-from train.device import choose_device, describe_device, flush_denormals
+from train.batches.input_transforms import network_input
+from train.config.recipe import Recipe
 from train.export import Answer, to_onnx
-from train.inputs import network_input
+from train.loop.checkpoint import Description, network
+from train.loop.device import choose_device, describe_device, flush_denormals
 from train.models.registry import MODELS, input_for
-from train.recipe import Recipe
 
 SECONDS = 0.6
 """for each way of asking"""

@@ -13,21 +13,21 @@ from typing import Any
 
 import psutil
 
+from frames.files import write_json
 from setting import STRUCTURES
-from simulate import phantoms
-from simulate.atoms import Atoms
 from simulate.config import SimulationConfig
-from simulate.files import write_json
-from simulate.layout import layout_of
-from simulate.reach import reach_of, reach_q
-from simulate.render import Inputs
+from simulate.experiment.reach import reach_of, reach_q
+from simulate.molecules import phantoms
+from simulate.molecules.atoms import Atoms
+from simulate.molecules.structures import read_structure
+from simulate.render.images import Inputs
+from simulate.render.layout import layout_of
 from simulate.stages.dataset import complete_dataset
 from simulate.stages.dataset_layout import make_layout
 from simulate.stages.dataset_shards import make_shards
 from simulate.stages.geometry import make_geometry
 from simulate.stages.plan import make_plan
 from simulate.stages.volume import make_volume
-from simulate.structures import read_structure
 
 ELEVEN = {
     "2bfu": "deposited",

@@ -12,9 +12,9 @@ import numba
 import numpy as np
 
 from setting import field, geometry, molecule, rate, report, some_shots
-from simulate.patterns import ATOM_RADIUS, BANDWIDTH_MARGIN, REFINEMENT_SHARE, expected_photons
-from simulate.refinement import TAPS, refinements
-from simulate.volume import Volume, stack
+from simulate.diffraction.patterns import ATOM_RADIUS, BANDWIDTH_MARGIN, REFINEMENT_SHARE, expected_photons
+from simulate.diffraction.refinement import TAPS, refinements
+from simulate.diffraction.volume import Volume, stack
 
 CHAIN = 32
 

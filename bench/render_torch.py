@@ -14,13 +14,13 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from frames.readout.config import ReadoutConfig
 from setting import field, geometry, molecule, rate, relative, report, some_shots
-from simulate import patterns
-from simulate.detector import sample_photons
-from simulate.detector_torch import record
-from simulate.experiment import ReadoutConfig
-from simulate.shots import Shots
-from simulate.volume import stack
+from simulate.diffraction import patterns
+from simulate.diffraction.volume import stack
+from simulate.experiment.detector_torch import record
+from simulate.experiment.photons import sample_photons
+from simulate.plan.shots import Shots
 
 MULTIPLICITIES = (1, 2, 3, 4)
 

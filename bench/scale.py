@@ -20,14 +20,17 @@ import numba
 import numpy as np
 
 from dataset import skopi_rate
+from frames.store import writer
+from frames.store.layout import Layout
 from production import Production, molecules, produce
 from setting import report
-from simulate import plan, render, store
-from simulate.detector import sample_photons
-from simulate.experiment import DatasetConfig, presets
-from simulate.layout import Layout
-from simulate.patterns import expected_photons
-from simulate.shots import draw
+from simulate.diffraction.patterns import expected_photons
+from simulate.experiment.config import DatasetConfig
+from simulate.experiment.photons import sample_photons
+from simulate.experiment.presets import presets
+from simulate.plan import plan
+from simulate.plan.shots import draw
+from simulate.render import images
 from slopes import slopes
 
 PAPER = 5000
@@ -41,8 +44,8 @@ def parts(folder: Path) -> dict[str, float]:
     numba.set_num_threads(1)
     chosen = DatasetConfig.model_validate(presets()["poster"])
     layout = Layout.load(folder / "made")
-    volumes = render.load_volumes(tuple(folder / f"{name}-f.npz" for name in layout.structures))
-    geometry, whole = render.load_geometry(folder / "geometry.npz"), plan.read(folder / "plan.parquet")
+    volumes = images.load_volumes(tuple(folder / f"{name}-f.npz" for name in layout.structures))
+    geometry, whole = images.load_geometry(folder / "geometry.npz"), plan.read(folder / "plan.parquet")
     seconds = dict.fromkeys(("draw", "render", "sample", "write"), 0.0)
     patterns = 0
     for shard in range(min(SHARDS_TIMED + 1, layout.n_shards)):
@@ -54,7 +57,7 @@ def parts(folder: Path) -> dict[str, float]:
         times.append(time.process_time())
         photons = sample_photons(expected, rows.table["seed"].to_numpy(np.uint64))
         times.append(time.process_time())
-        store.write_shard(folder / "made", layout, shard, photons, "timed")
+        writer.write_shard(folder / "made", layout, shard, photons, "timed")
         times.append(time.process_time())
         if shard > 0:  # the first one warms up
             patterns += len(rows)

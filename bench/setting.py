@@ -14,16 +14,19 @@ from typing import Any
 import gemmi
 import numpy as np
 
-from simulate import phantoms, plan, volume
-from simulate.atoms import Atoms
-from simulate.config import PlanConfig
-from simulate.experiment import DatasetConfig
-from simulate.form_factors import coefficients
-from simulate.geometry import Geometry, square_detector
-from simulate.layout import Layout
-from simulate.placement import body_of
-from simulate.shots import Shots, draw
-from simulate.structures import read_structure
+from frames.geometry import Geometry
+from frames.store.layout import Layout
+from simulate.diffraction import volume
+from simulate.experiment.config import DatasetConfig
+from simulate.experiment.geometry import square_detector
+from simulate.molecules import phantoms
+from simulate.molecules.atoms import Atoms
+from simulate.molecules.form_factors import coefficients
+from simulate.molecules.structures import read_structure
+from simulate.plan import plan
+from simulate.plan.config import PlanConfig
+from simulate.plan.placement import body_of
+from simulate.plan.shots import Shots, draw
 
 DETECTOR = {"n_pixels": 128, "pixel_size_um": 600, "distance_mm": 323}
 PHOTON_ENERGY_EV = 4600.0
@@ -85,8 +88,8 @@ def render(name: str, n_particles: int) -> None:
     Both sample photons; `expected` are ours without that. The error is of the expected photons, against sums over the
     atoms at pixel centres for one particle, and between the two for several.
     """
-    from simulate.detector import sample_photons
-    from simulate.patterns import expected_photons
+    from simulate.diffraction.patterns import expected_photons
+    from simulate.experiment.photons import sample_photons
 
     entry, atoms = molecule()
     detector = geometry()
@@ -140,12 +143,13 @@ def skopi_images(atoms: Atoms, orientations: np.ndarray, positions: np.ndarray, 
 
 def skopi_experiment(atoms: Atoms, n_particles: int) -> Any:
     """skopi's experiment with shots of `n_particles`."""
-    from simulate import skopi_adapter
+    from simulate.skopi import engine
+    from simulate.skopi.detector import make_beam, make_detector
 
-    beam = skopi_adapter.make_beam(PHOTON_ENERGY_EV, 0.5, 1e12)
-    detector = skopi_adapter.make_detector(**DETECTOR, beam=beam)
+    beam = make_beam(PHOTON_ENERGY_EV, 0.5, 1e12)
+    detector = make_detector(**DETECTOR, beam=beam)
     arguments = detector, beam, atomic_numbers(atoms), atoms.positions, atoms.occupancies, (n_particles,)
-    return skopi_adapter.experiments(*arguments)[n_particles]
+    return engine.experiments(*arguments)[n_particles]
 
 
 def _make_skopi(atoms: Atoms, orientations: np.ndarray, positions: np.ndarray) -> None:
@@ -154,12 +158,10 @@ def _make_skopi(atoms: Atoms, orientations: np.ndarray, positions: np.ndarray) -
 
 
 def _time_skopi(_: int) -> tuple[float, np.ndarray]:
-    from simulate import skopi_adapter
+    from simulate.skopi import engine
 
     experiment, orientations, positions = _shots
-    images = [
-        skopi_adapter.shoot(experiment, 1e12, o, p, seed=0)[0] for o, p in zip(orientations, positions, strict=True)
-    ]
+    images = [engine.shoot(experiment, 1e12, o, p, seed=0)[0] for o, p in zip(orientations, positions, strict=True)]
 
     def generate() -> None:
         experiment.set_orientations(orientations.reshape(-1, 4))
@@ -174,8 +176,8 @@ def late10_store(folder: Path) -> Path:
     """A store of 5,120 sparse patterns of 44 classes, most of them for training; what they show does not matter."""
     import pandas as pd
 
-    from simulate import integrity, store
-    from simulate.experiment import ReadoutConfig
+    from frames.readout.config import ReadoutConfig
+    from frames.store import integrity, writer
 
     n, rng = 5120, np.random.default_rng(0)
     readout = ReadoutConfig().model_dump(mode="json")
@@ -188,11 +190,11 @@ def late10_store(folder: Path) -> Path:
             "seed": np.arange(n, dtype=np.uint64),
         }
     )
-    pulses = store.Pulses(np.ones(n), np.full(n, 4600.0), np.zeros((n, 2)), np.ones(n))
-    store.create(folder / "store", layout, plan, pulses, np.ones((128, 128)))
+    pulses = writer.Pulses(np.ones(n), np.full(n, 4600.0), np.zeros((n, 2)), np.ones(n))
+    writer.create(folder / "store", layout, plan, pulses, np.ones((128, 128)))
     for shard in range(layout.n_shards):
         rows = layout.rows(shard)
         images = rng.poisson(0.05, size=(rows.stop - rows.start, 128, 128)).astype(np.uint16)
-        store.write_shard(folder / "store", layout, shard, images, made_from="benchmark")
+        writer.write_shard(folder / "store", layout, shard, images, made_from="benchmark")
     integrity.complete(folder / "store", {})
     return folder / "store"

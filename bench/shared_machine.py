@@ -1,7 +1,7 @@
 """What is left of a training's speed, and of the demo's, where other programs want the cores too.
 
 The other programs are busy loops, as many as there are cores. The rate is of steps of `polar` in batches of 64, ours
-with the number of threads that `train.threads` measures to be best; the competitor takes as many as there are cores,
+with the number of threads that `train.loop.threads` measures to be best; the competitor takes as many as there are cores,
 taking turns with ours in one run, quiet and beside the loops. `answers...` are the rates at which the same network
 answers batches of 64, ours side by side with a thread each, the competitor one after the other. `demo_...` are a run of
 config/demo.yaml, quiet and then beside the loops: with a fifth of its patterns and a third of the epochs of its longest
@@ -31,12 +31,12 @@ import yaml
 from torch import nn
 
 from setting import report
-from train.checkpoint import Description, network
-from train.device import choose_device, flush_denormals, keep_memory
-from train.inputs import network_input
+from train.batches.input_transforms import network_input
+from train.config.recipe import Recipe
+from train.loop.checkpoint import Description, network
+from train.loop.device import choose_device, flush_denormals, keep_memory
+from train.loop.threads import Threads, side_by_side
 from train.models.registry import input_for
-from train.recipe import Recipe
-from train.threads import Threads, side_by_side
 from train_models import training_step
 
 ROOT = Path(__file__).resolve().parents[1]

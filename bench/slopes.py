@@ -20,12 +20,15 @@ import numpy as np
 import yaml
 from scipy.optimize import nnls
 
-from simulate import integrity, plan, store
-from simulate.config import PlanConfig
-from simulate.experiment import DatasetConfig, ReadoutConfig, presets
-from simulate.files import sha256, write_json
-from simulate.layout import Layout
-from simulate.placement import body_of
+from frames.files import sha256, write_json
+from frames.readout.config import ReadoutConfig
+from frames.store import integrity, writer
+from frames.store.layout import Layout
+from simulate.experiment.config import DatasetConfig
+from simulate.experiment.presets import presets
+from simulate.plan import plan
+from simulate.plan.config import PlanConfig
+from simulate.plan.placement import body_of
 from simulate.stages.dataset_layout import pulses as pulses_of
 
 STRUCTURES = tuple(f"s{i}" for i in range(11))
@@ -58,7 +61,7 @@ def lay_out(n: int, folder: Path) -> None:
     """Read the plan, draw the pulses, write the labels."""
     whole = plan.read(folder / "plan.parquet")
     pulses = pulses_of(whole, DatasetConfig.model_validate(presets()["poster"]))
-    store.create(folder / "made", _layout(n), whole.table, pulses, np.ones((128, 128)))
+    writer.create(folder / "made", _layout(n), whole.table, pulses, np.ones((128, 128)))
 
 
 def _layout(n: int) -> Layout:
@@ -70,7 +73,7 @@ def fill(n: int, folder: Path) -> None:
     """Shards of as many bytes as photons take, and their markers."""
     rng, layout = np.random.default_rng(0), _layout(n)
     for shard in range(layout.n_shards):
-        file, rows = store.shard_file(folder / "made", layout, shard), layout.rows(shard)
+        file, rows = writer.shard_file(folder / "made", layout, shard), layout.rows(shard)
         file.parent.mkdir(parents=True)
         file.write_bytes(rng.bytes(STORED * (rows.stop - rows.start)))
         marker = {
@@ -81,7 +84,7 @@ def fill(n: int, folder: Path) -> None:
             "made_from": "slopes",
             "photons_per_pattern": [float(value) for value in rng.integers(0, 999, rows.stop - rows.start)],
         }
-        write_json(store.shard_marker(folder / "made", shard), marker)
+        write_json(writer.shard_marker(folder / "made", shard), marker)
 
 
 def write_card(n: int, folder: Path) -> None:
@@ -91,8 +94,8 @@ def write_card(n: int, folder: Path) -> None:
 
 def open_to_train(n: int, folder: Path) -> None:
     """Labels and the order of the shards; no pattern is read."""
-    from simulate.dataset import open_dataset
-    from train.data import Batches
+    from frames.store.dataset import open_dataset
+    from train.batches.batches import Batches
 
     dataset = open_dataset(folder / "made")
     Batches(dataset, dataset.splits["train"], 128, memory_gb=0.1, seed=0)
@@ -107,7 +110,7 @@ class Made(SimpleNamespace):
 
 def write_answers(n: int, folder: Path) -> None:
     """A network's, about validation and test split."""
-    from evaluate.predictions import predictions_table, write_predictions
+    from evaluate.predictions.predictions import predictions_table, write_predictions
 
     rng, asked = np.random.default_rng(0), slice(7 * n // 10, n)
     dataset = Made(
@@ -124,10 +127,10 @@ def write_answers(n: int, folder: Path) -> None:
 
 def judge(n: int, folder: Path) -> None:
     """What the tables say of one network."""
-    from evaluate.calibration import calibrate
-    from evaluate.predictions import read_predictions
-    from evaluate.selection import operating_points
-    from evaluate.tables import per_class
+    from evaluate.metrics.calibration import calibrate
+    from evaluate.metrics.confusion import per_class
+    from evaluate.metrics.operating_points import operating_points
+    from evaluate.predictions.predictions import read_predictions
 
     predictions = read_predictions(folder / "predictions.parquet", None)
     per_class(predictions[predictions["split"] == "test"])

@@ -1,7 +1,7 @@
 """Training images per second of the 10-layer network against a plain PyTorch DataLoader loop, as in a notebook.
 
 Both train the same network by the same loss and optimiser in batches of 128 on the same patterns in memory, on the GPU
-where there is one. Ours is `train.fit.fit` on a store, in bfloat16 (the recipe's `precision`) and in float32. The
+where there is one. Ours is `train.tasks.classify.fit` on a store, in bfloat16 (the recipe's `precision`) and in float32. The
 competitor is a Dataset of numpy images that standardises each and makes it a tensor, a DataLoader with as many workers
 as suit it best, an Adam step a batch, and `loss.item()` after every one.
 
@@ -18,13 +18,13 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from frames.store.dataset import open_dataset
 from setting import late10_store, report
-from simulate.dataset import open_dataset
-from train.device import choose_device, describe_device
-from train.fit import fit
-from train.losses import multi_output_loss
+from train.config.recipe import Precision, Recipe
+from train.loop.device import choose_device, describe_device
+from train.losses.multi_output import multi_output_loss
 from train.models.registry import build
-from train.recipe import Precision, Recipe
+from train.tasks.classify import fit
 
 EPOCHS = 3
 WORKERS = (0, 2)

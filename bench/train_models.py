@@ -1,7 +1,7 @@
 """Training images per second of every network, and the share of this machine's arithmetic that they reach.
 
 One line a network and precision: input transform, forward, backward and Adam step on counts that lie on the device, as
-`train.data` holds them, in batches of 128 (VGG16: 8). The competitor is the roofline: multiply-adds as
+`train.batches.batches` holds them, in batches of 128 (VGG16: 8). The competitor is the roofline: multiply-adds as
 `torch.utils.flop_counter` counts them in matrix products and convolutions, forward and backward, at the rate of a large
 matrix product of that precision measured here. So the ratio is the share of the peak; what is limited by memory stays
 below 1. On a GPU also compiled, and without channels last.
@@ -16,13 +16,13 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from setting import report
-from train.checkpoint import Description, network
-from train.device import choose_device, describe_device, flush_denormals, keep_memory
-from train.inputs import network_input
-from train.losses import multi_output_loss
+from train.batches.input_transforms import network_input
+from train.config.recipe import Recipe
+from train.loop.checkpoint import Description, network
+from train.loop.device import choose_device, describe_device, flush_denormals, keep_memory
+from train.losses.multi_output import multi_output_loss
 from train.models.heads import Logits
 from train.models.registry import MODELS, input_for
-from train.recipe import Recipe
 
 SECONDS = 1.5
 """for each network and precision"""
@@ -64,7 +64,7 @@ def variants(device: torch.device) -> Iterator[tuple[str, torch.dtype, torch.mem
 def training_step(
     model: nn.Module, transform: str, batch: int, dtype: torch.dtype, device: torch.device
 ) -> Callable[[], None]:
-    """One step on the same counts again and again, as `train.fit` takes it."""
+    """One step on the same counts again and again, as `train.tasks.classify` takes it."""
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-3, weight_decay=1e-3, fused=True)
     counts = torch.as_tensor(np.random.default_rng(0).poisson(0.05, (batch, 128, 128)).astype(np.uint16), device=device)
     particle, count = (torch.arange(batch, device=device) % n for n in N)

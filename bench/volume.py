@@ -8,15 +8,15 @@ os.environ["OMP_NUM_THREADS"] = "1"  # of finufft; skopi's loop has one
 import numpy as np
 
 from setting import core_atoms, geometry, molecule, rate, report
-from simulate.form_factors import coefficients, form_factor
-from simulate.volume import scattering_volume
+from simulate.diffraction.volume import scattering_volume
+from simulate.molecules.form_factors import coefficients, form_factor
 
 N_GRID = 151  # skopi's own
 
 
 def skopi_seconds(positions: np.ndarray, elements: np.ndarray, q_max: float, n_atoms: int) -> float:
     """Time of skopi's compiled loop for all atoms, from two runs on a few: the slope, so set-up does not count."""
-    from simulate import skopi_adapter  # noqa: F401 - opens skopi where there is no CUDA
+    from simulate.skopi import engine  # noqa: F401 - opens skopi where there is no CUDA
 
     from skopi.diffraction import cal  # isort: skip
 

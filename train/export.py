@@ -4,7 +4,7 @@ python -m train.export results/demo/models/noise_free/ours/seed0/model.pt ours.o
 
 Input `frames` (B, ny, nx) float32, photons as the detector reads them; the network's input transform is in the file.
 Outputs `count` (B, n_multiplicities) and `particle` (B, n_structures): probabilities, in the order of the metadata.
-Of a twin network `embedding` (B, d) and `p_single` (B,), what `train.embed` answers without labels; the training
+Of a twin network `embedding` (B, d) and `p_single` (B,), what `screen.select` answers without labels; the training
 patterns that it answers by (`known.npz`) are in the metadata.
 """
 
@@ -25,12 +25,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from simulate.files import atomic_path, must_be_free
-from train.checkpoint import Described, TrainedEncoder, TrainedModel, holds_twin, load_encoder, load_model
-from train.embed import read_known
-from train.embeddings import must_fit
-from train.few_shot import Known, between_means
-from train.inputs import INPUTS
+from frames.files import atomic_path, must_be_free
+from train.batches.input_transforms import INPUTS
+from train.few_shot.classifiers import between_means
+from train.few_shot.support import Known, read_known
+from train.inference.embed import must_fit
+from train.loop.checkpoint import Described, TrainedEncoder, TrainedModel, holds_twin, load_encoder, load_model
 
 OPSET = 17
 """of ONNX; read by every onnxruntime since 1.12 (2022)"""
@@ -42,7 +42,7 @@ Outputs = tuple[Tensor, Tensor] | list[NDArray]
 
 
 class Answer(nn.Module):
-    """From photons to probabilities: what `train.predict` does with a batch."""
+    """From photons to probabilities: what `train.inference.predict` does with a batch."""
 
     outputs = "count", "particle"
     leeway = 10.0
@@ -65,7 +65,7 @@ class Answer(nn.Module):
 
 
 class TwinAnswer(nn.Module):
-    """From photons to embeddings and the probability of a single hit: `train.embed` without labels."""
+    """From photons to embeddings and the probability of a single hit: `screen.select` without labels."""
 
     outputs = "embedding", "p_single"
     centre: Tensor
@@ -267,7 +267,7 @@ def _exported(path: Path, folder: Path | None, n: int = 256) -> tuple[bytes, int
     if folder is None:
         frames = trial_frames(trained.description.image_shape)
     else:
-        from simulate.dataset import open_dataset
+        from frames.store.dataset import open_dataset
 
         dataset = open_dataset(folder)
         if isinstance(trained, TrainedModel):

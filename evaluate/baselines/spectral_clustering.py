@@ -13,11 +13,12 @@ from scipy.sparse import csr_array
 from sklearn.cluster import SpectralClustering
 from sklearn.neighbors import NearestNeighbors
 
-from evaluate.baselines.answers import by_shard, classes, heads, must_be_alike, n_classes
-from evaluate.predictions import Answers
+from evaluate.baselines.joint_classes import classes, heads, must_be_alike, n_classes
+from evaluate.predictions.predictions import Answers
+from frames.store.dataset import by_shard
 
 if TYPE_CHECKING:
-    from simulate.dataset import Dataset
+    from frames.store.dataset import Dataset
 
 logger = logging.getLogger(__name__)
 

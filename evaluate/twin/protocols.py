@@ -19,19 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from evaluate.twin.embedded import Embedded
-from train.few_shot import (
-    Array,
-    Logistic,
-    Scores,
-    adapt,
-    by_centroid,
-    by_mixture,
-    by_nearest,
-    by_neighbours,
-    settled,
-    squared_distances,
-)
+from evaluate.predictions.embeddings import Embedded
+from train.few_shot.classifiers import by_centroid, by_nearest, by_neighbours
+from train.few_shot.logistic import Logistic, adapt
+from train.few_shot.mixture import by_mixture, settled
+from train.few_shot.support import Array, Scores, squared_distances
 
 N_PAIRS = 20_000
 """Of verification and of triplets."""

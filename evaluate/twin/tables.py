@@ -8,17 +8,18 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import pandas as pd
 
-from evaluate.config import RunConfig
-from evaluate.run_files import RunFiles
-from evaluate.tables import write_table
+from evaluate.baselines.feature_controls import classifiers_of
+from evaluate.predictions.embeddings import Embedded, read_embedded, read_known
+from evaluate.run.config import RunConfig
+from evaluate.run.files import RunFiles
+from evaluate.table_files import write_table
 from evaluate.twin import protocols
-from evaluate.twin.contents import ALL_FOLDS, asked_about, controls, embeddings_file, twin_folder
-from evaluate.twin.controls import classifiers_of
-from evaluate.twin.embedded import Embedded, read_embedded, read_known
+from evaluate.twin.outputs import ALL_FOLDS, asked_about, controls, embeddings_file, twin_folder
 from evaluate.twin.protocols import Answer
-from simulate.files import read_json
-from train.few_shot import Logistic, Scores, learn
-from train.twin_config import NONE, TwinTraining
+from frames.files import read_json
+from train.config.twins import NONE, TwinTraining
+from train.few_shot.logistic import Logistic, learn
+from train.few_shot.support import Scores
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ COLUMNS: Mapping[str, str] = {
     "fold": "family held out; none: nothing was; all: mean over all families, each where it was held out",
     "n_train": "patterns learned from in an epoch",
     "protocol": "question asked, see evaluate/twin/protocols.py",
-    "classifier": "what turns embeddings into answers, train/few_shot.py",
+    "classifier": "what turns embeddings into answers, train/few_shot/classifiers.py",
     "labels": "labelled patterns of the structure, of single and of multiple hits each",
     "n_test": "held-out patterns judged on; pairs or triplets where these are judged",
     "n_structures": "structures that these show",

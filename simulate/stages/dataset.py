@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from simulate import integrity
+from frames.files import read_json
+from frames.provenance import versions
+from frames.store import integrity
 from simulate.config import SimulationConfig
-from simulate.files import read_json
-from simulate.provenance import versions
 
 
 def complete_dataset(config: SimulationConfig, folder: Path, geometry_record: Path) -> None:

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import numpy as np
 
-from simulate import plan as plans
-from simulate import store
+from frames.files import read_json
+from frames.geometry import Geometry
+from frames.store import writer
 from simulate.config import SimulationConfig
-from simulate.experiment import DatasetConfig
-from simulate.files import read_json
-from simulate.geometry import Geometry
-from simulate.layout import layout_of
-from simulate.plan import Plan
-from simulate.shots import draw
-from simulate.volume import check_sampling
+from simulate.diffraction.volume import check_sampling
+from simulate.experiment.config import DatasetConfig
+from simulate.plan import plan as plans
+from simulate.plan.plan import Plan
+from simulate.plan.shots import draw
+from simulate.render.layout import layout_of
 
 
 def make_layout(
@@ -35,16 +35,16 @@ def make_layout(
             check_sampling(10 * read_json(record)["radius_nm"], geometry.q_step)
         except ValueError as error:
             raise ValueError(f"dataset {folder.name}, structure {structure}: {error}") from error
-    store.create(folder, layout_of(config, folder.name), plan.table, pulses(plan, dataset), geometry.live)
+    writer.create(folder, layout_of(config, folder.name), plan.table, pulses(plan, dataset), geometry.live)
 
 
-def pulses(plan: Plan, config: DatasetConfig) -> store.Pulses:
+def pulses(plan: Plan, config: DatasetConfig) -> writer.Pulses:
     """What the pulse of every row was, as a dataset's labels have it."""
     shots = draw(plan, config)
     particles = np.diff(shots.start)
     on_axis = shots.pulse_factor * config.peak_fluence
     total = np.bincount(np.repeat(np.arange(len(shots)), particles), shots.fluence, minlength=len(shots))
-    return store.Pulses(
+    return writer.Pulses(
         fluence=np.divide(total, particles, out=on_axis, where=particles > 0),
         photon_energy_eV=shots.photon_energy_eV,
         beam_centre=shots.beam_centre,

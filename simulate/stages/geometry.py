@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from simulate.beam import wavelength
-from simulate.experiment import DatasetConfig
-from simulate.files import DAMAGED, write_json
-from simulate.geometry import beamstop_mask, square_detector
-from simulate.panels import coverage
+from frames.files import DAMAGED, write_json
+from frames.geometry import wavelength
+from simulate.experiment.config import DatasetConfig
+from simulate.experiment.geometry import beamstop_mask, square_detector
+from simulate.experiment.panels import coverage
 
 
 def make_geometry(dataset: DatasetConfig, geometry_file: Path, record_file: Path) -> None:

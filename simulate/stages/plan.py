@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from simulate import plan
-from simulate.atoms import Atoms
 from simulate.config import SimulationConfig
-from simulate.placement import body_of
+from simulate.molecules.atoms import Atoms
+from simulate.plan import plan
+from simulate.plan.placement import body_of
 
 
 def make_plan(config: SimulationConfig, placement: str, atoms_files: Mapping[str, Path], plan_file: Path) -> None:

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from simulate import structures
-from simulate.config import ArchiveConfig, StructureConfig
-from simulate.files import write_json
+from frames.files import write_json
+from simulate.molecules import structures
+from simulate.molecules.config import ArchiveConfig, StructureConfig
 
 
 def make_structure(config: StructureConfig, archive: ArchiveConfig, atoms_file: Path, record_file: Path) -> None:

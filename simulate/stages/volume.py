@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from simulate import volume
-from simulate.atoms import Atoms
-from simulate.config import VolumeConfig
-from simulate.files import write_json
-from simulate.form_factors import coefficients
+from frames.files import write_json
+from simulate.diffraction import volume
+from simulate.diffraction.patterns import field_at
+from simulate.molecules.atoms import Atoms
+from simulate.molecules.config import VolumeConfig
+from simulate.molecules.form_factors import coefficients
 from simulate.orientation import random_orientations, rotation_matrices
-from simulate.patterns import field_at
 
 Array = NDArray[np.float64]
 Core = tuple[Array, Array, NDArray[np.int64], Array]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from on_slurm import CARD, SMALL, WITH_TWINS, OnSlurm, jobs, memory, of, scontrol, wait_for
-from simulate import integrity
+from frames.store import integrity
+from support.on_slurm import CARD, SMALL, WITH_TWINS, OnSlurm, jobs, memory, of, scontrol, wait_for
 
 pytestmark = pytest.mark.slurm
 

@@ -7,20 +7,20 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from datasets import make_dataset
 from evaluate.baselines.registry import BASELINES
-from evaluate.config import RunConfig, load_config
-from evaluate.contents import judged
-from evaluate.illustrate import draw_figures
-from evaluate.predictions import Answers, averaged, predict_splits, read_predictions, write_predictions
-from evaluate.run_files import RunFiles
-from evaluate.tables import write_tables
-from simulate.dataset import Dataset, open_dataset
-from simulate.files import write_json
-from simulate.geometry import Geometry
-from simulate.reach import reach_of
+from evaluate.classification.tables import write_tables
+from evaluate.predictions.predictions import Answers, averaged, predict_splits, read_predictions, write_predictions
+from evaluate.run.config import RunConfig, load_config
+from evaluate.run.files import RunFiles
+from evaluate.run.outputs import judged
+from frames.files import write_json
+from frames.geometry import Geometry
+from frames.store.dataset import Dataset, open_dataset
+from report.classification.draw import draw_figures
+from simulate.experiment.reach import reach_of
 from simulate.stages.dataset import complete_dataset
 from simulate.stages.geometry import make_geometry
+from support.datasets import make_dataset
 
 HOSTILE = '<script>alert("$x_1^2$")</script> & co'
 
@@ -96,7 +96,7 @@ def answers(model: str, seed: int) -> Answers:
 
 
 def records(files: RunFiles, config: RunConfig) -> None:
-    """What is known of the structures, as simulate/structures.py and simulate/stages.py write it."""
+    """What is known of the structures, as simulate/molecules/structures.py and simulate/stages.py write it."""
     size = {"n_atoms": 4266, "mass_kDa": 56.4, "electrons": 28179.0, "radius_nm": 3.6, "extent_nm": 7.0, "rg_nm": 2.2}
     phantom = {"phantom": "globule", "file": None, "sha256": None, "title": "Three lobes", "assembly": None}
     deposited = {"pdb_id": "9xyz", "file": "9xyz.pdb.gz", "sha256": "ab" * 32, "title": HOSTILE, "assembly": "1"}

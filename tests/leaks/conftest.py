@@ -8,19 +8,20 @@ import numpy as np
 import pytest
 import torch
 
-from datasets import make_dataset
-from simulate import render
-from simulate.atoms import Atoms
+from frames.files import write_json
+from frames.store.dataset import Dataset, open_dataset
 from simulate.config import SimulationConfig
-from simulate.dataset import Dataset, open_dataset
-from simulate.files import write_json
-from simulate.layout import layout_of
-from simulate.reach import reach_of, reach_q
+from simulate.experiment.reach import reach_of, reach_q
+from simulate.molecules.atoms import Atoms
+from simulate.render import images as render
+from simulate.render.layout import layout_of
+from simulate.render.shards import make_shard
 from simulate.stages.dataset import complete_dataset
 from simulate.stages.dataset_layout import make_layout
 from simulate.stages.geometry import make_geometry
 from simulate.stages.plan import make_plan
 from simulate.stages.volume import make_volume
+from support.datasets import make_dataset
 
 STRUCTURES = ("left", "middle", "right")
 N_TRAIN, N_VALIDATION, N_TEST = 66, 12, 22
@@ -113,6 +114,6 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Rendered:
     inputs = render.Inputs(folder / "plan.parquet", geometry, volumes, atoms_files)
     make_layout(config, inputs.plan, geometry, records, folder / "noisy")
     for shard in range(layout_of(config, "noisy").n_shards):
-        render.make_shard(folder / "noisy", shard, inputs, config, made_from="test")
+        make_shard(folder / "noisy", shard, inputs, config, made_from="test")
     complete_dataset(config, folder / "noisy", geometry.with_suffix(".json"))
     return Rendered(config, open_dataset(folder / "noisy"), inputs)

@@ -19,21 +19,21 @@ import numpy as np
 import pytest
 import torch
 
+from evaluate.baselines.feature_controls import CONTROLS
 from evaluate.baselines.registry import BASELINES
-from evaluate.limit import particle_limits
-from evaluate.predictions import predict_splits
-from evaluate.twin.controls import CONTROLS
-from evaluate.twin.embedded import read_known
-from poison import LABELS, Leak, Outcome, Protocol, View, in_splits, must_not_see, said, spoil, spoil_splits
-from simulate.dataset import Dataset
-from simulate.files import read_arrays
-from simulate.fresh import Source
+from evaluate.limit.limit import particle_limits
+from evaluate.predictions.embeddings import read_known
+from evaluate.predictions.predictions import predict_splits
+from frames.files import read_arrays
+from frames.store.dataset import Dataset
+from simulate.render.fresh import Source
+from support.poison import LABELS, Leak, Outcome, Protocol, View, in_splits, must_not_see, said, spoil, spoil_splits
 from tests.leaks.conftest import Rendered
-from train.checkpoint import load_encoder, load_model
-from train.fit import fit
-from train.fit_twin import fit_twin
-from train.predict import predict
-from train.recipe import Recipe, TwinRecipe
+from train.config.recipe import Recipe, TwinRecipe
+from train.inference.predict import predict
+from train.loop.checkpoint import load_encoder, load_model
+from train.tasks.classify import fit
+from train.tasks.embed import fit_twin
 
 ROOT = Path(__file__).resolve().parents[2]
 CPU = torch.device("cpu")
@@ -148,7 +148,7 @@ def script(name: str, dataset: Dataset, wildcards: Mapping[str, str], output: Ma
     snakemake = SimpleNamespace(wildcards=SimpleNamespace(**wildcards), output=SimpleNamespace(**output))
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "_wiring", wiring)
-        patch.setattr("simulate.dataset.open_dataset", lambda folder: dataset)
+        patch.setattr("frames.store.dataset.open_dataset", lambda folder: dataset)
         runpy.run_path(str(ROOT / "workflow" / "scripts" / f"{name}.py"), {"snakemake": snakemake})
 
 

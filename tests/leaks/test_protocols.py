@@ -10,19 +10,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluate import calibration
-from evaluate.config import RunConfig, load_config
-from evaluate.predictions import averaged
-from evaluate.run_files import RunFiles
-from evaluate.selection import operating_points
+from evaluate.metrics import calibration
+from evaluate.metrics.operating_points import operating_points
+from evaluate.predictions.embeddings import Embedded, write_embedded, write_known
+from evaluate.predictions.predictions import averaged
+from evaluate.run.config import RunConfig, load_config
+from evaluate.run.files import RunFiles
 from evaluate.twin import protocols, tables
-from evaluate.twin.contents import controls, embeddings_file, twin_folder
-from evaluate.twin.embedded import Embedded, write_embedded, write_known
+from evaluate.twin.outputs import controls, embeddings_file, twin_folder
 from evaluate.twin.protocols import Answer
-from poison import Leak, Outcome, Protocol, must_not_see, spoil_predictions, turned, validating
-from simulate.files import write_json
-from train.few_shot import learn
-from train.twin_config import TwinTraining
+from frames.files import write_json
+from support.poison import Leak, Outcome, Protocol, must_not_see, spoil_predictions, turned, validating
+from train.config.twins import TwinTraining
+from train.few_shot.logistic import learn
 
 
 def predictions(seed: int = 0, n: int = 600) -> pd.DataFrame:

@@ -11,12 +11,13 @@ import pandas as pd
 import pytest
 import torch
 
-from datasets import make_dataset
-from evaluate.predictions import read_predictions, write_predictions
-from simulate import dataset, integrity, store
-from simulate.files import read_arrays, write_arrays
-from simulate.layout import Layout
-from train.checkpoint import load, save
+from evaluate.predictions.predictions import read_predictions, write_predictions
+from frames.files import read_arrays, write_arrays
+from frames.store import dataset, integrity, writer
+from frames.store.layout import Layout
+from frames.store.verify import main
+from support.datasets import make_dataset
+from train.loop.checkpoint import load, save
 
 RNG = np.random.default_rng(0)
 CONTENTS: dict[str, tuple[str, Any, Callable[[Path, Any], None], Callable[[Path], Any]]] = {
@@ -120,7 +121,7 @@ def folder(tmp_path: Path, images: np.ndarray) -> Path:
 
 
 def test_any_flipped_bit_of_a_shard_is_found_and_the_shard_named(folder: Path) -> None:
-    path = store.shard_file(folder, Layout.load(folder), 1)
+    path = writer.shard_file(folder, Layout.load(folder), 1)
     content = path.read_bytes()
     for place in range(0, len(content), 11):
         path.write_bytes(flipped(content, place, place % 8))
@@ -132,18 +133,18 @@ def test_any_flipped_bit_of_a_shard_is_found_and_the_shard_named(folder: Path) -
 
 def test_records_that_are_damaged_are_named(folder: Path, capsys: pytest.CaptureFixture) -> None:
     """Of a shard, of the whole dataset and, without which nothing is known, of the layout."""
-    store.shard_marker(folder, 2).write_text('{"shard": 2,')
+    writer.shard_marker(folder, 2).write_text('{"shard": 2,')
     (problem,) = integrity.verify(folder)
     assert problem.startswith("shard 2 (patterns 32-47")
     assert "its marker is damaged" in problem
-    marker = store.shard_marker(folder, 1)
+    marker = writer.shard_marker(folder, 1)
     for content in ("[]", "{}", marker.read_text().replace("bytes", "bytfs")):
         marker.write_text(content)
         assert "shard 1 (patterns 16-31" in integrity.verify(folder)[0]
     (folder / "dataset.json").write_text("{}")
     assert integrity.verify(folder)[-1].startswith("dataset.json is damaged")
     (folder / "layout.json").write_text("{}")
-    assert dataset.main(["verify", str(folder)]) == 2
+    assert main(["verify", str(folder)]) == 2
     assert "layout.json is damaged" in capsys.readouterr().err
 
 
@@ -159,7 +160,7 @@ def test_a_layout_that_is_not_what_it_was_is_found(folder: Path) -> None:
 @pytest.mark.parametrize("lost", ["structure/c/0", "photons/zarr.json", "zarr.json"])
 def test_labels_are_made_again_and_shards_are_kept(folder: Path, images: np.ndarray, lost: str) -> None:
     """A chunk of labels that is gone reads as zeros: it is found, and the store is given it back."""
-    files = [store.shard_file(folder, Layout.load(folder), shard) for shard in range(4)]
+    files = [writer.shard_file(folder, Layout.load(folder), shard) for shard in range(4)]
     before = [file.stat().st_mtime_ns for file in files]
     (folder / "patterns.zarr" / lost).unlink()
     (problem,) = integrity.verify(folder)
@@ -174,8 +175,8 @@ def test_labels_are_made_again_and_shards_are_kept(folder: Path, images: np.ndar
             "seed": np.arange(1000, 1050, dtype=np.uint64),
         }
     )
-    pulses = store.Pulses(np.full(50, 1e12), np.full(50, 4600.0), np.zeros((50, 2)), np.ones(50))
-    store.create(folder, layout, table, pulses, np.ones(layout.image_shape))
+    pulses = writer.Pulses(np.full(50, 1e12), np.full(50, 4600.0), np.zeros((50, 2)), np.ones(50))
+    writer.create(folder, layout, table, pulses, np.ones(layout.image_shape))
     integrity.complete(folder, {})
     assert integrity.verify(folder) == []
     assert [file.stat().st_mtime_ns for file in files] == before

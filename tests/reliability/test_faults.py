@@ -15,10 +15,11 @@ import numpy as np
 import psutil
 import pytest
 
-from running import ROOT, Workflow
-from simulate import integrity, store
-from simulate.files import read_json, sha256
-from simulate.layout import Layout
+from frames.files import read_json, sha256
+from frames.store import integrity
+from frames.store import writer as store
+from frames.store.layout import Layout
+from support.running import ROOT, Workflow
 
 pytestmark = pytest.mark.faults
 
@@ -228,8 +229,8 @@ def test_a_second_driver_is_turned_away(prepared: Faulty, whole: Faulty) -> None
 
 
 def verify(folder: Path) -> tuple[int, str]:
-    """What `python -m simulate.dataset verify` says."""
-    command = [sys.executable, "-m", "simulate.dataset", "verify", str(folder)]
+    """What `python -m frames.store.dataset verify` says."""
+    command = [sys.executable, "-m", "frames.store.dataset", "verify", str(folder)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
     return done.returncode, done.stdout
 

@@ -11,13 +11,13 @@ import pyarrow as pa
 import pytest
 import torch
 
-from datasets import make_dataset
-from evaluate.canvas import drawing
-from evaluate.tables import write_table as write_csv
-from simulate import integrity, store
-from simulate.files import write_arrays, write_json, write_table
-from simulate.layout import Layout
-from train.checkpoint import load, save
+from evaluate.table_files import write_table as write_csv
+from frames.files import write_arrays, write_json, write_table
+from frames.store import integrity, writer
+from frames.store.layout import Layout
+from report.plot.style import drawing
+from support.datasets import make_dataset
+from train.loop.checkpoint import load, save
 
 LEFT = 20_000
 """Bytes that still fit."""
@@ -84,18 +84,18 @@ def test_a_shard_that_does_not_fit_is_named_and_made_when_there_is_room(disk: Pa
     images = np.random.default_rng(1).integers(0, 60_000, size=(50, 16, 32), dtype=np.uint16)
     folder = make_dataset(disk / "noisy", images, ["a", "b"] * 25, [3, 1] * 25, patterns_per_shard=24)
     layout = Layout.load(folder)
-    file = store.shard_file(folder, layout, 1)
+    file = writer.shard_file(folder, layout, 1)
     before = file.read_bytes()
     assert len(before) > LEFT
     filler = fill(disk)
     with pytest.raises(OSError, match="No space left"):
-        store.write_shard(folder, layout, 1, images[24:48], made_from="test")
+        writer.write_shard(folder, layout, 1, images[24:48], made_from="test")
     assert file.read_bytes() == before
     assert [entry.name for entry in file.parent.iterdir()] == [file.name]
     (problem,) = integrity.verify(folder)
     assert "shard 1 (patterns 24-47" in problem
     assert "never finished" in problem
     filler.unlink()
-    store.write_shard(folder, layout, 1, images[24:48], made_from="test")
+    writer.write_shard(folder, layout, 1, images[24:48], made_from="test")
     assert file.read_bytes() == before
     assert integrity.verify(folder) == []

@@ -17,20 +17,22 @@ import pytest
 import torch
 from pydantic import TypeAdapter
 
-from datasets import make_dataset
-from evaluate.config import load_config
-from evaluate.run_files import RunFiles
-from simulate import archive
-from simulate.config import ArchiveConfig, Identifier, SimulationConfig
-from simulate.dataset import open_dataset
-from simulate.files import atomic_path, read_arrays, read_json, write_json
-from simulate.integrity import DamagedDatasetError
-from simulate.layout import Layout
+from evaluate.run.config import load_config
+from evaluate.run.files import RunFiles
+from frames.files import atomic_path, read_arrays, read_json, write_json
+from frames.frames import open_frames
+from frames.schema import Identifier
+from frames.store.dataset import open_dataset
+from frames.store.integrity import DamagedDatasetError
+from frames.store.layout import Layout
+from frames.store.writer import shard_file
+from simulate.config import SimulationConfig
+from simulate.molecules import pdb_archive
+from simulate.molecules.config import ArchiveConfig
 from simulate.stages.geometry import make_geometry
-from simulate.store import shard_file
-from train.checkpoint import load, load_encoder, load_model
-from train.embed import read_known
-from train.frames import open_frames
+from support.datasets import make_dataset
+from train.few_shot.support import read_known
+from train.loop.checkpoint import load, load_encoder, load_model
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = [
@@ -47,8 +49,8 @@ RULES = [ROOT / "Snakefile", *sorted((ROOT / "workflow" / "rules").glob("*.smk")
 
 PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "jsonpickle"}
 ALLOWED = {
-    ("simulate/files.py", "imports pickle"),  # for the name of an exception
-    ("evaluate/validation/page.py", "calls Environment without autoescape=True"),  # Markdown of our own numbers
+    ("frames/files.py", "imports pickle"),  # for the name of an exception
+    ("validate/page.py", "calls Environment without autoescape=True"),  # Markdown of our own numbers
 }
 RUNS_CODE = {"eval", "exec", "compile", "__import__"}
 RUNS_A_SHELL = {"os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput", "commands.getoutput"}
@@ -389,7 +391,7 @@ def url() -> Iterator[str]:
 
 def fetched_from(server: str, folder: Path) -> Path:
     config = ArchiveConfig(servers=(server,), cache_dir=folder / "cache", lock_file=folder / "lock.json", retries=0)
-    return archive.fetch("1abc", config)
+    return pdb_archive.fetch("1abc", config)
 
 
 def test_a_redirection_is_checked_too(tmp_path: Path, url: str) -> None:
@@ -400,15 +402,15 @@ def test_a_redirection_is_checked_too(tmp_path: Path, url: str) -> None:
 
 def test_an_answer_without_end_is_cut(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert fetched_from(f"{url}/{{id}}.cif", tmp_path / "whole").stat().st_size == 200_000
-    monkeypatch.setattr(archive, "MAX_BYTES", 100_000)
+    monkeypatch.setattr(pdb_archive, "MAX_BYTES", 100_000)
     with pytest.raises(FileNotFoundError, match=r"longer than 0\.1 MB"):
         fetched_from(f"{url}/{{id}}.cif", tmp_path)
     assert not list((tmp_path / "cache").glob("*.cif*"))
 
 
 def test_a_small_file_that_unpacks_to_a_large_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "MAX_BYTES", 10**6)
+    monkeypatch.setattr(pdb_archive, "MAX_BYTES", 10**6)
     (tmp_path / "1abc.cif.gz").write_bytes(gzip.compress(bytes(5 * 10**6)))
     assert (tmp_path / "1abc.cif.gz").stat().st_size < 10**4
     with pytest.raises(ValueError, match="holds more than 1 MB"):
-        archive.uncompressed(tmp_path / "1abc.cif.gz")
+        pdb_archive.uncompressed(tmp_path / "1abc.cif.gz")

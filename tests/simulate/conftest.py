@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from references import Atoms, atoms_of
-from simulate.geometry import Geometry, square_detector
+from frames.geometry import Geometry
+from simulate.experiment.geometry import square_detector
+from support.references import Atoms, atoms_of
 
 
 @pytest.fixture(scope="session")

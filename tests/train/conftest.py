@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from datasets import make_dataset
-from simulate.dataset import Dataset, open_dataset
+from frames.store.dataset import Dataset, open_dataset
+from support.datasets import make_dataset
 
 N_TOY = 160
 

@@ -12,9 +12,14 @@ import pytest
 import torch
 from torch import nn
 
-from simulate.files import sha256, write_arrays
-from train import embed, export
-from train.checkpoint import (
+from frames.files import sha256, write_arrays
+from screen import select
+from train import export
+from train.batches.input_transforms import network_input
+from train.config.recipe import Recipe, TwinRecipe
+from train.few_shot.support import Known, read_known
+from train.inference.embed import embed_frames
+from train.loop.checkpoint import (
     Description,
     TrainedEncoder,
     TrainedModel,
@@ -24,12 +29,8 @@ from train.checkpoint import (
     save_model,
     twin,
 )
-from train.embeddings import embed_frames
-from train.few_shot import Known
-from train.history import Epoch, TwinEpoch
-from train.inputs import network_input
+from train.loop.history import Epoch, TwinEpoch
 from train.models.registry import input_for
-from train.recipe import Recipe, TwinRecipe
 
 CPU = torch.device("cpu")
 
@@ -262,7 +263,7 @@ def test_a_twins_file_answers_as_the_command_without_labels(tmp_path, capsys, na
     frames = halves(9, seed=2)[0]
     np.save(tmp_path / "frames.npy", frames)
     answers = ["-o", str(tmp_path / "frames.csv"), "--embeddings", str(tmp_path / "asked.npz")]
-    assert embed.main([str(path), str(tmp_path / "frames.npy"), *answers]) == 0
+    assert select.main([str(path), str(tmp_path / "frames.npy"), *answers]) == 0
     asked = np.load(tmp_path / "asked.npz")
     session = onnxruntime.InferenceSession(str(tmp_path / "twin.onnx"))
     for n in (9, 1):
@@ -289,7 +290,7 @@ def test_a_twins_file_holds_the_patterns_that_it_answers_by(tmp_path):
 
 def test_other_weights_and_other_known_patterns_are_found_out(tmp_path):
     path = twin_file(tmp_path, "late3")
-    trained, known = load_encoder(path, CPU), embed.read_known(path, 4)
+    trained, known = load_encoder(path, CPU), read_known(path, 4)
     answer = export.TwinAnswer(trained.model, "standardise", known).eval()
     contents, frames = export.to_onnx(answer, trained.description), halves(8)[0]
     export.must_agree(contents, answer, frames)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from running import ONE_THREAD, TWINS, Workflow
+from support.running import ONE_THREAD, TWINS, Workflow
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from evaluate.config import load_config
-from evaluate.work import counted
+from evaluate.cost.work import counted
+from evaluate.run.config import load_config
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -8,12 +8,19 @@ from pathlib import Path
 import pytest
 import yaml
 
-from evaluate.config import load_config
-from evaluate.run_files import RunFiles
-from evaluate.twin.contents import twin_folder
+from evaluate.run.config import load_config
+from evaluate.run.files import RunFiles
+from evaluate.twin.outputs import twin_folder
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ("simulate.export", "simulate.dataset", "train.classify", "train.embed", "train.export", "evaluate.estimate")
+COMMANDS = (
+    "frames.export",
+    "frames.store.dataset",
+    "screen.classify",
+    "screen.select",
+    "train.export",
+    "evaluate.cost.estimate",
+)
 
 
 def made_by_the_demo() -> set[str]:

@@ -15,16 +15,22 @@ MAY_IMPORT = {
     "evaluate": {"evaluate", "train", "simulate"},
 }
 PACKAGES = set(MAY_IMPORT)
-CORE = ("simulate.volume", "simulate.patterns", "simulate.patterns_torch", "simulate.detector", "simulate.geometry")
+CORE = (
+    "simulate.diffraction.volume",
+    "simulate.diffraction.patterns",
+    "simulate.diffraction.patterns_torch",
+    "simulate.experiment.photons",
+    "simulate.experiment.geometry",
+)
 TRAINING = (
-    "train.fit",
-    "train.predict",
-    "train.checkpoint",
+    "train.tasks.classify",
+    "train.inference.predict",
+    "train.loop.checkpoint",
     "train.models.registry",
-    "train.fit_twin",
-    "train.few_shot",
-    "train.embed",
-    "train.classify",
+    "train.tasks.embed",
+    "train.few_shot.classifiers",
+    "screen.select",
+    "screen.classify",
 )
 
 
@@ -61,18 +67,18 @@ def test_skopi_has_one_door() -> None:
         for _, name in imports(file)
         if name.split(".")[0] == "skopi"
     }
-    assert doors == {"simulate/skopi_adapter.py"}
+    assert doors == {"simulate/skopi/engine.py"}
 
 
 def test_snakemake_starts_without_what_takes_long_to_import() -> None:
     """It reads the Snakefile and the config at every start, on a cluster in every job."""
     text = (ROOT / "Snakefile").read_text()
     modules = re.findall(r"^from (\w+\.[\w.]+) import", text, re.MULTILINE)
-    assert "evaluate.config" in modules
+    assert "evaluate.run.config" in modules
     slow = {"torch", "numba", "matplotlib", "pandas", "sklearn", "skopi", "dask", "xarray", "zarr", "onnxruntime"}
     code = f"""
 import sys, yaml, {", ".join(modules)}
-evaluate.config.load_config(yaml.safe_load(open("config.yaml")))
+evaluate.run.config.load_config(yaml.safe_load(open("config.yaml")))
 print(*{slow!r} & set(sys.modules))
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -8,10 +8,10 @@ import pytest
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from evaluate import work
-from evaluate.config import load_config
-from running import ROOT
+from evaluate.cost import work
+from evaluate.run.config import load_config
 from simulate.config import SimulationConfig
+from support.running import ROOT
 
 PROFILE = ROOT / "workflow" / "profiles" / "slurm"
 

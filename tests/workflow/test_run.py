@@ -13,13 +13,13 @@ import pytest
 import yaml
 from distributed.system import MEMORY_LIMIT
 
-from evaluate import work
-from evaluate.config import load_config
-from evaluate.cost import read_jobs
-from running import ONE_THREAD
-from simulate import dataset, integrity, store
-from simulate.files import sha256
-from simulate.layout import Layout
+from evaluate.cost import work
+from evaluate.run.benchmarks import read_jobs
+from evaluate.run.config import load_config
+from frames.files import sha256
+from frames.store import dataset, integrity, writer
+from frames.store.layout import Layout
+from support.running import ONE_THREAD
 
 
 @pytest.fixture
@@ -172,11 +172,11 @@ def test_another_readout_does_not_render_again(copied) -> None:
     """The photons stay as they are on disk, and the card says how they are read now."""
     folder = copied.results / "datasets" / "noisy"
     layout = Layout.load(folder)
-    before = {shard: store.shard_file(folder, layout, shard).stat().st_mtime_ns for shard in range(10)}
+    before = {shard: writer.shard_file(folder, layout, shard).stat().st_mtime_ns for shard in range(10)}
     copied.configure(simulation__datasets__noisy={"base": "poster", "readout": {"read_noise_photons": 2.0}})
     done = copied.snakemake(str((folder / "dataset.json").relative_to(copied.folder)))
     assert done.returncode == 0, done.stderr
-    assert {shard: store.shard_file(folder, layout, shard).stat().st_mtime_ns for shard in range(10)} == before
+    assert {shard: writer.shard_file(folder, layout, shard).stat().st_mtime_ns for shard in range(10)} == before
     opened = dataset.open_dataset(folder)
     assert opened.card["config"]["readout"]["read_noise_photons"] == opened.readout.read_noise_photons == 2.0
     assert integrity.verify(folder) == []
@@ -250,8 +250,8 @@ def test_a_corrupt_shard_is_named_and_made_again_alone(copied) -> None:
     folder = copied.results / "datasets" / "noise_free"
     before = sums(folder)
     layout = Layout.load(folder)
-    broken = store.shard_file(folder, layout, 7)
-    times = {shard: store.shard_file(folder, layout, shard).stat().st_mtime_ns for shard in range(10)}
+    broken = writer.shard_file(folder, layout, 7)
+    times = {shard: writer.shard_file(folder, layout, shard).stat().st_mtime_ns for shard in range(10)}
     broken.write_bytes(broken.read_bytes()[:100])
     (problem,) = integrity.verify(folder)
     assert problem.startswith("shard 7 (patterns 112-127")
@@ -260,7 +260,7 @@ def test_a_corrupt_shard_is_named_and_made_again_alone(copied) -> None:
     done = copied.snakemake(str((folder / "dataset.json").relative_to(copied.folder)))
     assert done.returncode == 0, done.stderr
     assert sums(folder) == before
-    changed = [s for s in range(10) if store.shard_file(folder, layout, s).stat().st_mtime_ns != times[s]]
+    changed = [s for s in range(10) if writer.shard_file(folder, layout, s).stat().st_mtime_ns != times[s]]
     assert changed == [7]
     assert not copied.planned()  # the bytes are what they were: networks and report stand
 

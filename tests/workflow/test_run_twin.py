@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pandas as pd
 
-from evaluate.twin.embedded import read_embedded, read_known
-from simulate.dataset import open_dataset
-from train.embed import main
+from evaluate.predictions.embeddings import read_embedded, read_known
+from frames.store.dataset import open_dataset
+from screen.select import main
 
 
 def test_outputs_are_all_there(twinned) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from distributed import Client
 
-from evaluate.config import load_config
-from running import ROOT, TWINS
-from simulate.cluster import start_cluster
+from evaluate.run.config import load_config
 from simulate.config import LocalClusterConfig
+from simulate.render.cluster import start_cluster
+from support.running import ROOT, TWINS
 
 RULES = ROOT / "workflow" / "rules"
 
@@ -79,7 +79,7 @@ import numpy
 import yaml
 
 sys.path[:0] = {paths}
-from _wiring import measures_threads, start
+from evaluate.run.job import measures_threads, start
 
 with open("config.yaml") as file:
     config = yaml.safe_load(file)

@@ -17,7 +17,7 @@ import yaml
 
 {before}
 sys.path[:0] = {paths}
-from _wiring import start
+from evaluate.run.job import start
 
 with open("config.yaml") as file:
     config = yaml.safe_load(file)
@@ -69,7 +69,7 @@ from types import SimpleNamespace
 import yaml
 
 sys.path[:0] = {paths}
-from _wiring import start
+from evaluate.run.job import start
 
 with open("config.yaml") as file:
     config = yaml.safe_load(file)

@@ -6,13 +6,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from train.config.recipe import Distance
 from train.models.heads import Heads
 from train.models.registry import IMAGE_PIXELS, build
-from train.recipe import Distance
 
 
 class Embedding(nn.Module):
-    """Features (B, n_features) as embeddings (B, d); `proxies` (n_proxies, d) to train by, see train/triplets.py."""
+    """Features (B, n_features) as embeddings (B, d); `proxies` (n_proxies, d) to train by, see train/losses/triplet.py."""
 
     def __init__(self, n_features: int, embedding_dim: int, distance: Distance, n_proxies: int = 0):
         super().__init__()

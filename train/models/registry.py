@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from simulate.provenance import source_digest
+from frames.provenance import source_digest
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from train.recipe import Input
+    from train.config.recipe import Input
 
 MODELS: Mapping[str, str] = {
     "late3": "late",

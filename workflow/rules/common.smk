@@ -122,9 +122,9 @@ def answering_source(wildcards):
     """Digest of the code that answers; a network's own is in what trained it."""
     by_baseline = wildcards.model in BASELINES
     learner = (
-        f"evaluate.baselines.{wildcards.model}" if by_baseline else "train.predict"
+        f"evaluate.baselines.{wildcards.model}" if by_baseline else "train.inference.predict"
     )
-    return source_digest("evaluate.predictions", learner, without=[registry.__name__])
+    return source_digest("evaluate.predictions.predictions", learner, without=[registry.__name__])
 
 
 def source_of(wildcards):

@@ -5,8 +5,8 @@ rule cost:
     input:
         [FILES.report] if has_report(RUN) else [],
         [FILES.twin_report] if RUN.twins else [],
-        template=workflow.source_path("../../evaluate/cost.html.j2"),
-        style=workflow.source_path("../../evaluate/style.css.j2"),
+        template=workflow.source_path("../../report/cost/page.html.j2"),
+        style=workflow.source_path("../../report/style.css.j2"),
     output:
         report(
             FILES.cost,
@@ -29,8 +29,8 @@ rule cost:
     conda:
         "../envs/singlehit.yaml"
     params:
-        source=source_digest("evaluate.cost"),
+        source=source_digest("evaluate.run.benchmarks"),
     message:
         "what the run took"
     script:
-        "../scripts/cost.py"
+        "../scripts/report/cost.py"

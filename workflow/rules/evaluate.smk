@@ -23,7 +23,7 @@ rule predict:
     message:
         "{wildcards.model} of {wildcards.trained_on}, seed {wildcards.seed}: answers about {wildcards.asked_about}"
     script:
-        "../scripts/predict.py"
+        "../scripts/evaluate/predict.py"
 
 
 rule tables:
@@ -58,8 +58,8 @@ rule tables:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        source=source_digest("evaluate.tables"),
+        source=source_digest("evaluate.classification.tables"),
     message:
         "tables of all networks and baselines"
     script:
-        "../scripts/tables.py"
+        "../scripts/evaluate/tables.py"

@@ -24,11 +24,11 @@ rule limit_of_dataset:
         runtime=growing(240),
     params:
         settings=LIMITS and LIMITS.model_dump(mode="json", exclude={"datasets"}),
-        source=source_digest("evaluate.limit"),
+        source=source_digest("evaluate.limit.limit"),
     message:
         "information limit of {wildcards.dataset}"
     script:
-        "../scripts/limit_of_dataset.py"
+        "../scripts/evaluate/limit_of_dataset.py"
 
 
 rule limit:
@@ -57,4 +57,4 @@ rule limit:
     message:
         "table of the information limits"
     script:
-        "../scripts/limit.py"
+        "../scripts/evaluate/limit.py"

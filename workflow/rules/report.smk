@@ -29,11 +29,11 @@ rule figures:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        source=source_digest("evaluate.illustrate"),
+        source=source_digest("report.classification.draw"),
     message:
         "figures of the patterns and of what was learned"
     script:
-        "../scripts/figures.py"
+        "../scripts/report/figures.py"
 
 
 rule report:
@@ -52,8 +52,8 @@ rule report:
             FILES.geometry_record("{dataset}"), dataset=SIMULATION.datasets
         ),
         cards=expand(FILES.card("{dataset}"), dataset=SIMULATION.datasets),
-        template=workflow.source_path("../../evaluate/report.html.j2"),
-        style=workflow.source_path("../../evaluate/style.css.j2"),
+        template=workflow.source_path("../../report/classification/page.html.j2"),
+        style=workflow.source_path("../../report/style.css.j2"),
     output:
         report(
             FILES.report,
@@ -72,8 +72,8 @@ rule report:
         runtime=growing(10),
     params:
         title=RUN.title,
-        source=source_digest("evaluate.report"),
+        source=source_digest("report.classification.page"),
     message:
         "the report"
     script:
-        "../scripts/report.py"
+        "../scripts/report/report.py"

@@ -23,7 +23,7 @@ rule structure:
     message:
         "structure {wildcards.structure}: find, read, check"
     script:
-        "../scripts/structure.py"
+        "../scripts/simulate/structure.py"
 
 
 rule geometry:
@@ -48,7 +48,7 @@ rule geometry:
     message:
         "dataset {wildcards.dataset}: scattering vectors, solid angles, polarisation, live pixels"
     script:
-        "../scripts/geometry.py"
+        "../scripts/simulate/geometry.py"
 
 
 rule volume:
@@ -73,7 +73,7 @@ rule volume:
     message:
         "structure {wildcards.structure}: complex field on a grid out to {wildcards.reach}, its accuracy measured"
     script:
-        "../scripts/volume.py"
+        "../scripts/simulate/volume.py"
 
 
 if RANDOM:
@@ -98,7 +98,7 @@ if RANDOM:
         message:
             "structures of all random phantoms"
         script:
-            "../scripts/random_structures.py"
+            "../scripts/simulate/random_structures.py"
 
     rule random_volumes:
         input:
@@ -121,7 +121,7 @@ if RANDOM:
         message:
             "volumes of all random phantoms out to {wildcards.reach}"
         script:
-            "../scripts/random_volumes.py"
+            "../scripts/simulate/random_volumes.py"
 
 
 rule plan:
@@ -146,7 +146,7 @@ rule plan:
     message:
         "plan, {wildcards.placement}: orientations, positions, seeds and splits of every pattern"
     script:
-        "../scripts/plan.py"
+        "../scripts/simulate/plan.py"
 
 
 rule dataset_layout:
@@ -174,7 +174,7 @@ rule dataset_layout:
     message:
         "dataset {wildcards.dataset}: the empty store and its labels"
     script:
-        "../scripts/dataset_layout.py"
+        "../scripts/simulate/dataset_layout.py"
 
 
 rule dataset_shards:
@@ -204,7 +204,7 @@ rule dataset_shards:
     message:
         "dataset {wildcards.dataset}, job {wildcards.job}: shards that do not stand yet, rendered"
     script:
-        "../scripts/dataset_shards.py"
+        "../scripts/simulate/dataset_shards.py"
 
 
 rule dataset:
@@ -231,4 +231,4 @@ rule dataset:
     message:
         "dataset {wildcards.dataset}: every shard checked, the card written"
     script:
-        "../scripts/dataset.py"
+        "../scripts/simulate/dataset.py"

@@ -24,9 +24,9 @@ rule train:
     params:
         settings=training_settings,
         source=lambda wildcards: registry.training_digest(
-            MODELS_TRAINED[wildcards.model].network, "train.fit"
+            MODELS_TRAINED[wildcards.model].network, "train.tasks.classify"
         ),
     message:
         "train {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     script:
-        "../scripts/train.py"
+        "../scripts/train/train.py"

@@ -26,12 +26,12 @@ rule train_twin:
     params:
         settings=twin_settings,
         source=lambda wildcards: registry.training_digest(
-            TWINS.encoders[wildcards.encoder].network, "train.fit_twin"
+            TWINS.encoders[wildcards.encoder].network, "train.tasks.embed"
         ),
     message:
         "train {wildcards.encoder} on {wildcards.dataset}, {wildcards.fold} held out, {wildcards.shape}, seed {wildcards.seed}"
     script:
-        "../scripts/train_twin.py"
+        "../scripts/train/train_twin.py"
 
 
 rule twin_control:
@@ -49,11 +49,11 @@ rule twin_control:
         mem_mb=growing(4000),
         runtime=growing(30),
     params:
-        source=source_digest("evaluate.twin.controls"),
+        source=source_digest("evaluate.baselines.feature_controls"),
     message:
         "{wildcards.control} of {wildcards.dataset}: features of training patterns"
     script:
-        "../scripts/twin_control.py"
+        "../scripts/evaluate/twin_control.py"
 
 
 rule embed:
@@ -81,7 +81,7 @@ rule embed:
     message:
         "{wildcards.learner} of {wildcards.dataset}, {wildcards.fold} held out, {wildcards.shape}, seed {wildcards.seed}: embeddings"
     script:
-        "../scripts/embed.py"
+        "../scripts/evaluate/embed.py"
 
 
 rule twin_tables:
@@ -117,7 +117,7 @@ rule twin_tables:
     message:
         "tables of all twin networks and controls"
     script:
-        "../scripts/twin_tables.py"
+        "../scripts/evaluate/twin_tables.py"
 
 
 rule twin_figures:
@@ -147,11 +147,11 @@ rule twin_figures:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        source=source_digest("evaluate.twin.illustrate"),
+        source=source_digest("report.twin.draw"),
     message:
         "figures of the twin networks"
     script:
-        "../scripts/twin_figures.py"
+        "../scripts/report/twin_figures.py"
 
 
 rule twin_report:
@@ -159,8 +159,8 @@ rule twin_report:
         tables=[FILES.table(name) for name in TWIN_TABLES],
         figures=[FILES.figure(name) for name in twin_figure_names(RUN)],
         structures=expand(FILES.structure("{structure}"), structure=SINGLE),
-        template=workflow.source_path("../../evaluate/twin/page.html.j2"),
-        style=workflow.source_path("../../evaluate/style.css.j2"),
+        template=workflow.source_path("../../report/twin/page.html.j2"),
+        style=workflow.source_path("../../report/style.css.j2"),
     output:
         report(
             FILES.twin_report,
@@ -179,8 +179,8 @@ rule twin_report:
         runtime=growing(10),
     params:
         title=RUN.title,
-        source=source_digest("evaluate.twin.page"),
+        source=source_digest("report.twin.page"),
     message:
         "the page about twin networks"
     script:
-        "../scripts/twin_report.py"
+        "../scripts/report/twin_report.py"

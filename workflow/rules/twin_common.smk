@@ -56,8 +56,8 @@ def embeds(wildcards):
 def embedding_source(wildcards):
     """Digest of the code that embeds; a network's own is in what trained it."""
     is_control = wildcards.learner in CONTROLS
-    learner = "evaluate.twin.controls" if is_control else "train.embeddings"
-    return source_digest("evaluate.twin.embedded", learner, without=[registry.__name__])
+    learner = "evaluate.baselines.feature_controls" if is_control else "train.inference.embed"
+    return source_digest("evaluate.predictions.embeddings", learner, without=[registry.__name__])
 
 
 def twin_mb(wildcards, input, threads):

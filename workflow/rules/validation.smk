@@ -18,8 +18,8 @@ rule validation:
         mem_mb=growing(6000),
         runtime=growing(30),
     params:
-        source=source_digest("evaluate.validation.page"),
+        source=source_digest("validate.page"),
     message:
         "every check of the simulation, and docs/validation.md"
     script:
-        "../scripts/validation.py"
+        "../scripts/report/validation.py"

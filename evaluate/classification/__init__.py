@@ -1,0 +1,1 @@
+"""Tables of networks that count and name particles."""

@@ -1,0 +1,1 @@
+"""The Bayes-optimal accuracy."""

@@ -1,0 +1,1 @@
+"""Numbers from predictions and labels."""

@@ -1,0 +1,191 @@
+"""Whether probabilities mean what they say: confidence against accuracy, and one number that brings them together.
+
+Guo et al., "On Calibration of Modern Neural Networks", ICML 2017. Temperatures are fitted on the validation rows of a
+table of predictions, everything else is measured on its test rows. Three heads are judged: count and particle, as the
+network has them, and single, "one particle or not", whose probability is the count head's for 1.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import minimize_scalar
+from scipy.special import logsumexp
+
+from evaluate.predictions.predictions import MULTIPLICITY, SINGLE, STRUCTURE
+
+logger = logging.getLogger(__name__)
+
+HeadName = Literal["count", "particle", "single"]
+
+FLOOR = 1e-12
+"""Least probability: an answer that was held impossible and is right costs 28 nats, not infinity."""
+
+TEMPERATURES = 0.05, 20.0
+"""Range of temperatures. A head without a validation error would otherwise be scaled to certainty without end."""
+
+N_BINS = 15
+
+
+class Head(NamedTuple):
+    """What one head answers to n patterns."""
+
+    probabilities: NDArray[np.float64]
+    """(n, k)"""
+    truth: NDArray[np.int64]
+    """(n,) index of the right answer"""
+
+
+class Reliability(NamedTuple):
+    """Confidence and accuracy in bins of confidence, as from `reliability_curve`."""
+
+    confidence: NDArray[np.float64]
+    """(b,) mean in the bin, ascending"""
+    accuracy: NDArray[np.float64]
+    """(b,) fraction right"""
+    n: NDArray[np.int64]
+    """(b,) patterns"""
+
+
+def log_likelihoods(probabilities: ArrayLike, temperature: float = 1.0) -> NDArray[np.float64]:
+    """(n, k) log p of a head at a temperature: log softmax of log(p) / T, p no less than `FLOOR`.
+
+    The softmax's logits are log p up to a constant of each pattern, which the new softmax does not see.
+    """
+    scaled = np.log(np.maximum(np.asarray(probabilities, float), FLOOR)) / temperature
+    return scaled - logsumexp(scaled, axis=1, keepdims=True)
+
+
+def tempered(probabilities: ArrayLike, temperature: float) -> NDArray[np.float64]:
+    """(n, k) probabilities at a temperature: above 1 less certain, below 1 more, and never another first choice."""
+    return np.exp(log_likelihoods(probabilities, temperature))
+
+
+def negative_log_likelihood(head: Head, temperature: float = 1.0) -> float:
+    """Mean over the patterns of −log p of the right answer [nats]."""
+    log_p = log_likelihoods(head.probabilities, temperature)
+    return float(-np.take_along_axis(log_p, head.truth[:, None], axis=1).mean())
+
+
+def best_temperature(head: Head) -> float:
+    """The temperature, within `TEMPERATURES`, of the least negative log-likelihood.
+
+    That is convex in 1/T, so there is one minimum in log T as well. At an end of the range a warning is logged: the
+    head makes no mistake here, or answers worse than at random.
+    """
+    if not len(head.truth):
+        raise ValueError("no validation pattern to fit a temperature to; raise plan.patterns_per_class")
+    if head.probabilities.shape[1] == 1:
+        return 1.0  # sure of the only answer at every temperature
+    found = minimize_scalar(
+        lambda log_temperature: negative_log_likelihood(head, np.exp(log_temperature)),
+        bounds=np.log(TEMPERATURES),
+        method="bounded",
+        options={"xatol": 1e-5},
+    )
+    temperature = float(np.exp(found.x))
+    if not 1.001 * TEMPERATURES[0] < temperature < 0.999 * TEMPERATURES[1]:
+        logger.warning("temperature %.3g is an end of the range %g to %g", temperature, *TEMPERATURES)
+    return temperature
+
+
+def confidence(head: Head) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """(n,) probability of the most probable answer, and (n,) whether it is right."""
+    return head.probabilities.max(axis=1), head.probabilities.argmax(axis=1) == head.truth
+
+
+def reliability_curve(confidence: ArrayLike, right: ArrayLike, n_bins: int = N_BINS) -> Reliability:
+    """Mean confidence and accuracy in bins of equally many patterns.
+
+    Equally many, because most answers of a good network lie in the last of bins that are equally wide. Equal
+    confidences share a bin, so bins may be fewer and unequal, and the order of patterns does not matter.
+    """
+    confidence, right = np.asarray(confidence, float), np.asarray(right, float)
+    rank = np.searchsorted(np.sort(confidence), confidence)
+    _, number, n = np.unique(rank * n_bins // max(1, len(confidence)), return_inverse=True, return_counts=True)
+    return Reliability(np.bincount(number, confidence) / n, np.bincount(number, right) / n, n)
+
+
+def expected_calibration_error(confidence: ArrayLike, right: ArrayLike, n_bins: int = N_BINS) -> float:
+    """Mean over the patterns of |accuracy − confidence| of their bin, see `reliability_curve`.
+
+    Not zero for a calibrated head either: b bins of n patterns, a fraction p right in each, show √(2b p(1−p)/πn) by
+    chance: a percentage point with 15 bins, 8,800 patterns and nine in ten right.
+    """
+    curve = reliability_curve(confidence, right, n_bins)
+    return float(np.average(np.abs(curve.accuracy - curve.confidence), weights=curve.n))
+
+
+def head_of(predictions: pd.DataFrame, name: HeadName) -> Head:
+    """What a head answers to the patterns of a table, of any split; the particle head, to those that show a particle.
+
+    ValueError for the head `single` where single hits are none of the run's.
+    """
+    if name == "particle":
+        predictions = predictions[predictions["hit_multiplicity"] > 0]
+    prefix, column = (STRUCTURE, "structure") if name == "particle" else (MULTIPLICITY, "hit_multiplicity")
+    answers = [answer for answer in predictions.columns if answer.startswith(prefix)]
+    probabilities = predictions[answers].to_numpy(float)
+    labels = pd.Index(answer.removeprefix(prefix) for answer in answers)
+    truth = labels.get_indexer(predictions[column].astype(str))
+    if name != "single":
+        return Head(probabilities, truth)
+    if SINGLE not in answers:
+        raise ValueError(f"hit multiplicities are {list(labels)}: no single hit to tell from others")
+    single = answers.index(SINGLE)
+    return Head(
+        np.stack([probabilities[:, single], np.delete(probabilities, single, axis=1).sum(axis=1)], axis=1),
+        (truth != single).astype(np.int64),
+    )
+
+
+def calibrate(predictions: pd.DataFrame) -> pd.DataFrame:
+    """A row for each head, with the columns of calibration.csv from `head` on; none of `single` where it has no answer.
+
+    Parameters
+    ----------
+    predictions : with validation and test rows, as from `read_predictions(path, split=None)`.
+    """
+    temperatures = _temperatures(predictions)
+    validation, test = (predictions[predictions["split"] == split] for split in ("validation", "test"))
+    scaled = _scaled(test, temperatures)
+    rows = []
+    for name in get_args(HeadName):
+        if name == "single" and SINGLE not in predictions:
+            continue
+        heads = {"before": head_of(test, name), "after": head_of(scaled, name)}
+        rows.append(
+            {
+                "head": name,
+                "n_validation": len(head_of(validation, name).truth),
+                "n_test": len(heads["before"].truth),
+                # A head of its own is not fitted: its probabilities follow from the count head's.
+                "temperature": temperatures["count" if name == "single" else name],
+                **{f"ece_{when}": expected_calibration_error(*confidence(head)) for when, head in heads.items()},
+                **{f"nll_{when}": negative_log_likelihood(head) for when, head in heads.items()},
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def calibrated(predictions: pd.DataFrame) -> pd.DataFrame:
+    """The same table, with the probabilities of both heads at the temperatures fitted on its validation rows."""
+    return _scaled(predictions, _temperatures(predictions))
+
+
+def _temperatures(predictions: pd.DataFrame) -> dict[HeadName, float]:
+    validation = predictions[predictions["split"] == "validation"]
+    names: tuple[HeadName, ...] = ("count", "particle")
+    return {name: best_temperature(head_of(validation, name)) for name in names}
+
+
+def _scaled(predictions: pd.DataFrame, temperatures: Mapping[HeadName, float]) -> pd.DataFrame:
+    result = predictions.copy()
+    for name, temperature in temperatures.items():
+        prefix = STRUCTURE if name == "particle" else MULTIPLICITY
+        answers = [answer for answer in predictions.columns if answer.startswith(prefix)]
+        result[answers] = tempered(predictions[answers], temperature)
+    return result

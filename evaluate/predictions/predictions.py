@@ -1,0 +1,128 @@
+"""Predictions as a tidy table: one row per pattern, truth and answer side by side.
+
+| column | meaning |
+| --- | --- |
+| split | validation or test; another dataset than that trained on is asked about its test split alone |
+| pattern | row of the dataset |
+| structure, hit_multiplicity | what was shot; structure `none` where no particle was hit |
+| predicted_structure, predicted_hit_multiplicity | the most probable answer of each head |
+| p_hit_multiplicity_<n>, p_structure_<id> | all answers of each head |
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from evaluate.predictions.labels import Labels
+from frames.files import read_table, write_table
+from frames.labels import NO_STRUCTURE, SPLITS
+
+if TYPE_CHECKING:
+    from frames.store.dataset import Dataset
+
+MULTIPLICITY, STRUCTURE = "p_hit_multiplicity_", "p_structure_"
+SINGLE = f"{MULTIPLICITY}1"
+
+Split = Literal["train", "validation", "test"]
+
+Answers = Callable[["Dataset", slice], tuple[NDArray[np.floating], NDArray[np.floating]]]
+"""What a network, or a baseline, answers for some rows of a dataset: the probabilities of `predictions_table`."""
+
+
+def predict_splits(answers: Answers, dataset: "Dataset", splits: Sequence[Split]) -> pd.DataFrame:
+    """What is answered for these splits of a dataset; ValueError where the two do not suit each other."""
+    rows = [dataset.splits[split] for split in splits]
+    return pd.concat([predictions_table(dataset, of, *answers(dataset, of)) for of in rows], ignore_index=True)
+
+
+def predictions_table(
+    dataset: "Dataset",
+    rows: slice,
+    count_probabilities: NDArray[np.floating],
+    particle_probabilities: NDArray[np.floating],
+) -> pd.DataFrame:
+    """The table of some rows of a dataset.
+
+    Parameters
+    ----------
+    count_probabilities :    (n, n_multiplicities), in the order of `dataset.hit_multiplicities`.
+    particle_probabilities : (n, n_structures), in the order of `dataset.structures`.
+
+    Raises
+    ------
+    ValueError if there is not one probability per row and class, or one of them is not finite.
+    """
+    patterns = np.arange(len(dataset))[rows]
+    structures, multiplicities = np.array(dataset.structures), np.array(dataset.hit_multiplicities)
+    ends = [dataset.splits[split].stop for split in SPLITS]
+    for probabilities, classes in ((count_probabilities, multiplicities), (particle_probabilities, structures)):
+        if probabilities.shape != (expected := (len(patterns), len(classes))):
+            raise ValueError(f"probabilities of shape {probabilities.shape}, expected {expected} for {dataset.name}")
+        if not np.isfinite(probabilities).all():
+            raise ValueError(f"probabilities for {dataset.name} are not all finite: the training has diverged")
+    return pd.DataFrame(
+        {
+            "split": np.array(SPLITS)[np.searchsorted(ends, patterns, side="right")],
+            "pattern": patterns,
+            # -1 is the last of them.
+            "structure": np.append(structures, NO_STRUCTURE)[dataset.structure[rows]],
+            "hit_multiplicity": dataset.hit_multiplicity[rows],
+            "predicted_structure": structures[particle_probabilities.argmax(axis=1)],
+            "predicted_hit_multiplicity": multiplicities[count_probabilities.argmax(axis=1)],
+            **{f"{MULTIPLICITY}{n}": count_probabilities[:, i] for i, n in enumerate(multiplicities)},
+            **{f"{STRUCTURE}{name}": particle_probabilities[:, i] for i, name in enumerate(structures)},
+        }
+    )
+
+
+def averaged(answers: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """One table of the mean probabilities of several; ValueError unless all are about the same patterns."""
+    first, *others = answers
+    probabilities = {head: [name for name in first if name.startswith(head)] for head in (MULTIPLICITY, STRUCTURE)}
+    columns = [name for names in probabilities.values() for name in names]
+    about = ["split", "pattern", "structure", "hit_multiplicity"]
+    for other in others:
+        if list(other) != list(first) or not other[about].equals(first[about]):
+            raise ValueError("these answers are not about the same patterns; delete the predictions and run again")
+    mean = first.assign(**dict(zip(columns, np.mean([table[columns] for table in answers], axis=0).T, strict=True)))
+    for head, names in probabilities.items():
+        column = head.removeprefix("p_").removesuffix("_")
+        labels = np.array([name.removeprefix(head) for name in names]).astype(first[column].to_numpy().dtype)
+        mean[f"predicted_{column}"] = labels[mean[names].to_numpy().argmax(axis=1)]
+    return mean
+
+
+def truth(predictions: pd.DataFrame) -> Labels:
+    """What was shot."""
+    hit_multiplicity = predictions["hit_multiplicity"].to_numpy()
+    return Labels(predictions["structure"].to_numpy(str), hit_multiplicity, hit_multiplicity == 1)
+
+
+def answer(predictions: pd.DataFrame) -> Labels:
+    """What it was taken for; a single hit where that is more probable than not."""
+    return Labels(
+        predictions["predicted_structure"].to_numpy(str),
+        predictions["predicted_hit_multiplicity"].to_numpy(),
+        predictions[SINGLE].to_numpy() > 0.5 if SINGLE in predictions else np.zeros(len(predictions), bool),
+    )
+
+
+def asked_of(predictions: pd.DataFrame, column: str) -> pd.DataFrame:
+    """The rows of which a question is asked, by its column: which structure, only of those that show one."""
+    return predictions if column == "hit_multiplicity" else predictions[predictions["hit_multiplicity"] > 0]
+
+
+def write_predictions(predictions: pd.DataFrame, path: Path | str) -> None:
+    """Write as Parquet, atomically."""
+    write_table(path, pa.Table.from_pandas(predictions, preserve_index=False))
+
+
+def read_predictions(path: Path | str, split: Split | None = "test") -> pd.DataFrame:
+    """Read a table written by `write_predictions`: the rows of one split, or all."""
+    predictions = read_table(path).to_pandas()
+    return predictions if split is None else predictions[predictions["split"] == split].reset_index(drop=True)

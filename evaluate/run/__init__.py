@@ -1,0 +1,1 @@
+"""The config of a whole run, and where its files lie."""

@@ -1,0 +1,167 @@
+"""Datasets as files that other programs read, and such files as one another. What lies where: docs/formats.md.
+
+python -m frames.export results/demo/datasets/noise_free --format cxi --output frames.cxi --split test
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from frames.files import must_be_free
+from frames.formats.cxi import write_cxi
+from frames.formats.emc import detector_path, write_emc
+from frames.formats.masks import MASK_HELP, MASK_MEANS, MaskMeans
+from frames.formats.open import open_file
+from frames.formats.skopi_h5 import write_skopi
+from frames.formats.stacks import is_zarr
+from frames.geometry import Geometry
+from frames.labels import SPLITS
+from frames.patterns import Instrument, Label, Patterns
+from frames.store.dataset import Dataset, open_dataset
+from frames.store.integrity import DamagedDatasetError
+from frames.store.writer import IMAGES, array
+
+WRITERS: dict[str, Callable[[Patterns, Path | str], None]] = {
+    "cxi": write_cxi,
+    "skopi": write_skopi,
+    "emc": write_emc,
+}
+AS_STORED = {"cxi": False, "skopi": True, "emc": True}
+"""Whether a format takes the stored counts, unless told otherwise; else what the detector reads."""
+
+
+def of_dataset(dataset: Dataset, *, as_stored: bool) -> Patterns:
+    """The patterns of a dataset with all its labels, and `row`, their row in it.
+
+    Parameters
+    ----------
+    as_stored : counts (uint16) or expected photons (float32) as they lie in the store; else as the detector reads them,
+                which are the counts again where the readout is ideal.
+
+    Raises
+    ------
+    FileNotFoundError if the dataset has no geometry.
+    """
+    geometry = dataset.folder / "geometry.npz"
+    if not geometry.exists():
+        raise FileNotFoundError(f"dataset {dataset.folder} has no geometry.npz; run snakemake to make it again")
+    expected, as_stored = dataset.record == "expected", as_stored or not dataset.reads_floats
+    images = IMAGES[dataset.record][0]
+    return Patterns(
+        name=dataset.name,
+        shape=dataset.shape,
+        dtype=array(dataset.group, images).dtype if as_stored else np.float32,
+        quantity="expected" if expected else "photons" if as_stored else "reading",
+        fetch=dataset.read_raw if as_stored else dataset.read,
+        labels=_labels(dataset, images),
+        instrument=Instrument.of(Geometry.load(geometry)),
+        together=dataset.patterns_per_shard,
+    )
+
+
+def _labels(dataset: Dataset, images: str) -> dict[str, Label]:
+    """Every array of the store that has a value for each pattern."""
+    found = {"row": Label(np.arange(len(dataset)), {"long_name": f"row of dataset {dataset.name}"})}
+    for name in sorted(dataset.group.array_keys()):
+        stored = array(dataset.group, name)
+        if name != images and stored.metadata.dimension_names[:1] == ("pattern",):
+            found[name] = Label(np.asarray(stored[:]), dict(stored.attrs))
+    return found
+
+
+def open_patterns(
+    source: Path | str,
+    *,
+    as_stored: bool = True,
+    name: str | None = None,
+    mask_means: MaskMeans | None = None,
+) -> Patterns:
+    """The patterns of a dataset's folder or of a file in any of the formats that `frames.formats.open` knows.
+
+    Parameters
+    ----------
+    name, mask_means : as of `open_file`; not of a dataset.
+
+    Raises
+    ------
+    FileNotFoundError if there is nothing; ValueError if it is none of these; DamagedDatasetError.
+    """
+    source = Path(source)
+    dataset = source.parent if source.name == "patterns.zarr" and name is None else source
+    if dataset.is_dir() and ((dataset / "layout.json").exists() or not is_zarr(dataset)):
+        if name is not None or mask_means is not None:
+            raise ValueError(f"{source} is a dataset of patterns, with a mask of its own; leave their names out")
+        return of_dataset(open_dataset(dataset), as_stored=as_stored)
+    return open_file(source, name, mask_means)
+
+
+def outputs(output: Path, file_format: str) -> list[Path]:
+    """Every file that an export writes."""
+    return [output, detector_path(output)] if file_format == "emc" else [output]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Command line: export a dataset, or convert a file."""
+    parser = argparse.ArgumentParser(
+        prog="python -m frames.export",
+        description="Write a dataset as CXI, skopi's HDF5 or Dragonfly's .emc, or turn one of these into another.",
+        epilog="example: python -m frames.export results/demo/datasets/noise_free --format cxi --output frames.cxi",
+    )
+    parser.add_argument("source", type=Path, help="a folder .../datasets/<name>, or HDF5, CXI, Zarr, .emc, .npy")
+    parser.add_argument("--format", choices=tuple(WRITERS), required=True)
+    parser.add_argument("--output", type=Path, required=True, help="file to write")
+    parser.add_argument("--split", choices=(*SPLITS, "all"), default="all")
+    parser.add_argument("--rows", type=_rows, default=slice(None), metavar="A:B", help="of the split, counted from 0")
+    images = parser.add_mutually_exclusive_group()
+    images.add_argument("--raw", action="store_true", help="photons as stored (default of skopi and emc)")
+    images.add_argument("--read", action="store_true", help="as the detector reads them, with noise (default of cxi)")
+    parser.add_argument(
+        "--dataset", metavar="NAME", help="of the frames in the file (default: CXI's and skopi's places)"
+    )
+    parser.add_argument("--mask-means", choices=tuple(MASK_MEANS), help=MASK_HELP)
+    parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
+    arguments = parser.parse_args(argv)
+    as_stored = arguments.raw or (AS_STORED[arguments.format] and not arguments.read)
+    try:
+        if arguments.read and not arguments.source.is_dir():
+            raise ValueError(f"{arguments.source} does not say how its detector reads; --read is for a dataset")
+        written = outputs(arguments.output, arguments.format)
+        if arguments.format == "emc" and arguments.output.suffix != ".emc":
+            raise ValueError(f"--output is {arguments.output}, expected a name that ends in .emc, by which it is known")
+        must_be_free(written, overwrite=arguments.overwrite)
+        patterns = open_patterns(
+            arguments.source, as_stored=as_stored, name=arguments.dataset, mask_means=arguments.mask_means
+        )
+        if patterns.note:
+            print(patterns.note, file=sys.stderr)
+        if arguments.split != "all":
+            patterns = patterns.split(arguments.split)
+        patterns = patterns.rows(arguments.rows)
+        WRITERS[arguments.format](patterns, arguments.output)
+    except (OSError, ValueError, ModuleNotFoundError, DamagedDatasetError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    n, ny, nx = patterns.shape
+    print(f"{' and '.join(map(str, written))}: {n} patterns of {ny} x {nx} pixels, {patterns.quantity}")
+    if patterns.mask_said:
+        print(patterns.mask_said)
+    return 0
+
+
+def _rows(text: str) -> slice:
+    first, colon, last = text.partition(":")
+    try:
+        chosen = slice(int(first) if first else None, int(last) if last else None)
+    except ValueError:
+        chosen = slice(None)
+        colon = ""
+    if not colon:
+        raise argparse.ArgumentTypeError(f"{text!r} are no rows; expected a:b, like 0:1000")
+    return chosen
+
+
+if __name__ == "__main__":
+    sys.exit(main())

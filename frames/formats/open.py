@@ -1,0 +1,56 @@
+"""The one reader of each format, by what a file is; for screening, embedding and export alike."""
+
+from pathlib import Path
+
+from frames.formats.masks import MaskMeans
+from frames.formats.stacks import DEFAULT_NAMES, read_npy, read_stack, read_zarr
+from frames.patterns import Patterns
+
+HDF5_SUFFIXES = (".h5", ".hdf5", ".cxi", ".hdf", ".nxs")
+
+EXPECTED = "expected HDF5 or CXI (.h5, .hdf5, .cxi), .emc, a Zarr folder, a folder .../datasets/<name>, or .npy"
+
+
+def open_file(path: Path | str, name: str | None = None, mask_means: MaskMeans | None = None) -> Patterns:
+    """The frames of a file, or of a Zarr folder, with what it says of beam, detector and mask; they are read later.
+
+    Parameters
+    ----------
+    name :       of the array in an HDF5 file or a Zarr group; by default the first of `DEFAULT_NAMES` that is there.
+    mask_means : what nonzero means in its masks, instead of what the file says: `bad`, `good`, or bits of `cxi`.
+
+    Raises
+    ------
+    FileNotFoundError    there is no such file or folder.
+    ModuleNotFoundError  what reads its format (h5py, zarr) is not installed.
+    ValueError           it is none of these, is damaged, holds no frames (n, ny, nx) of real numbers, or not all.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file {path}; {EXPECTED}")
+    if path.is_dir():
+        return read_zarr(path, name, mask_means)
+    if path.suffix in (".npy", ".emc") and name is not None:
+        raise ValueError(f"{path} is one array and has no dataset {name!r}; leave the name out")
+    if path.suffix == ".npy":
+        return read_npy(path)
+    if path.suffix == ".emc":
+        from frames.formats.emc import read_emc
+
+        return read_emc(path, mask_means=mask_means)
+    if path.suffix in HDF5_SUFFIXES:
+        return _open_hdf5(path, name, mask_means)
+    raise ValueError(f"{path} is of no known format; {EXPECTED}")
+
+
+def _open_hdf5(path: Path, name: str | None, mask_means: MaskMeans | None) -> Patterns:
+    from frames.formats.cxi import is_cxi, read_cxi
+    from frames.formats.hdf5 import find_frames, open_hdf5
+    from frames.formats.skopi_h5 import QUANTITIES, read_skopi
+
+    with open_hdf5(path) as file:
+        chosen, _ = find_frames(file, DEFAULT_NAMES if name is None else (name.strip("/"),), path)
+        cxi = is_cxi(file, chosen)
+    if cxi:
+        return read_cxi(path, chosen, mask_means)
+    return (read_skopi if chosen in QUANTITIES else read_stack)(path, chosen, mask_means)

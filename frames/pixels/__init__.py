@@ -1,0 +1,1 @@
+"""Frames of any detector as the images that a network takes."""

@@ -1,0 +1,1 @@
+"""What a detector makes of photons: noise, gain, saturation."""

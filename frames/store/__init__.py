@@ -1,0 +1,1 @@
+"""A dataset on disk: whole Zarr shards, labels, a card written last."""

@@ -1,0 +1,34 @@
+"""A dataset checked against the sha256 of every shard."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from frames.store.integrity import repair, verify
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Command line: verify or repair a dataset."""
+    parser = argparse.ArgumentParser(
+        prog="python -m frames.store.dataset",
+        description="Check a dataset against the sha256 of every shard.",
+        epilog="example: python -m frames.store.dataset verify results/demo/datasets/noise_free",
+    )
+    parser.add_argument("action", choices=("verify", "repair"))
+    parser.add_argument("path", type=Path, help="a folder .../datasets/<name>")
+    arguments = parser.parse_args(argv)
+    try:
+        problems = (repair if arguments.action == "repair" else verify)(arguments.path)
+    except (FileNotFoundError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    for problem in problems:
+        print(problem)
+    if not problems:
+        print(f"{arguments.path}: every shard is as written")
+        return 0
+    if arguments.action == "verify":
+        print(f"{arguments.path}: {len(problems)} problem(s)")
+        return 1
+    print(f"all of this is forgotten; `snakemake {arguments.path}/dataset.json --configfile <yours>` makes it again")
+    return 0

@@ -1,0 +1,1 @@
+"""Pages and figures: they read tables and compute nothing."""

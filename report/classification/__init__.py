@@ -1,0 +1,1 @@
+"""The page about networks that count and name particles."""

@@ -1,0 +1,92 @@
+"""Figures of how networks were trained, from histories to files."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from report.plot.style import BLUE, GREEN, INK, ORANGE, QUIET, drawing
+
+ACCURACY_CURVES = (
+    ("validation_count_accuracy", "number of particles", GREEN, "count_accuracy"),
+    ("validation_particle_accuracy", "structure", ORANGE, "particle_accuracy"),
+    ("validation_accuracy", "both", BLUE, "test_accuracy"),
+)
+"""Column of history.csv, its name, its colour, and the question it answers."""
+
+LOSS_CURVES: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("train_loss", "loss, training patterns", {"color": QUIET, "linestyle": (0, (3, 1.5))}),
+    ("validation_loss", "loss, validation patterns", {"color": INK, "linestyle": "-"}),
+)
+"""Column of history.csv, its name and its line."""
+
+
+def training_curves(
+    path: Path, histories: Mapping[str, Mapping[int, pd.DataFrame]], majority: Mapping[str, float]
+) -> None:
+    """Accuracy and loss by epoch: two panels for every model, in them a line for every seed and question, or split.
+
+    Parameters
+    ----------
+    histories : model -> seed -> the rows of its history.csv.
+    majority :  accuracy of the most frequent answer, by question (dotted).
+    """
+    columns = min(len(histories), 4)
+    lines = math.ceil(len(histories) / columns)
+    left, panel, gap = 0.75, 8 / max(columns, 2) - 0.5, 0.5  # inches
+    top, tall, between, low, below = 0.55, 1.25, 0.12, 0.75, 0.75
+    step = tall + between + low + below
+    width, height = max(left + columns * (panel + gap), 6.4), top + lines * step - 0.25
+    with drawing(path, (width, height)) as figure:
+        for number, (model, seeds) in enumerate(histories.items()):
+            x = left + number % columns * (panel + gap)
+            y = height - top - number // columns * step - tall
+            accuracy = figure.add_axes((x / width, y / height, panel / width, tall / height))
+            box = (x / width, (y - between - low) / height, panel / width, low / height)
+            loss = figure.add_axes(box, sharex=accuracy)
+            _draw_accuracy_of_epochs(accuracy, seeds, majority, labelled=number == 0)
+            _draw_loss_of_epochs(loss, seeds, labelled=number == 0)
+            accuracy.set_title(model, loc="left", pad=3)
+            if number % columns:
+                accuracy.set_yticklabels([])
+            else:
+                accuracy.set_ylabel("validation\naccuracy (%)")
+                loss.set_ylabel("loss")
+            loss.set_xlabel("epoch", labelpad=1)
+        figure.legend(loc="upper left", bbox_to_anchor=(0.45 / width, 1), ncols=3, fontsize=8, borderaxespad=0.2)
+
+
+def _draw_accuracy_of_epochs(
+    axes: Axes, seeds: Mapping[int, pd.DataFrame], majority: Mapping[str, float], labelled: bool
+) -> None:
+    for column, name, color, question in ACCURACY_CURVES:
+        for order, curves in enumerate(seeds.values()):
+            label = name if labelled and order == 0 else "_"  # an underscore keeps it out of the legend
+            axes.plot(curves["epoch"], 100 * curves[column], label=label, color=color, **_of_epochs(curves))
+        axes.axhline(100 * majority[question], color=color, linestyle=":", linewidth=0.9)
+    if labelled:
+        axes.plot([], [], color=QUIET, linestyle=":", linewidth=0.9, label="always the most frequent answer")
+    axes.set_ylim(0, 100)
+    axes.set_yticks([0, 50, 100])
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10]))
+    axes.tick_params(axis="x", labelbottom=False)
+    axes.grid(axis="y", color="#e3e7eb", linewidth=0.6)
+
+
+def _draw_loss_of_epochs(axes: Axes, seeds: Mapping[int, pd.DataFrame], labelled: bool) -> None:
+    for order, curves in enumerate(seeds.values()):
+        for column, name, style in LOSS_CURVES:
+            label = name if labelled and order == 0 else "_"
+            axes.plot(curves["epoch"], curves[column], label=label, **_of_epochs(curves) | style)
+    axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_locator(MaxNLocator(3))
+    axes.grid(axis="y", color="#e3e7eb", linewidth=0.6)
+
+
+def _of_epochs(curves: pd.DataFrame) -> dict[str, Any]:
+    """A line, and dots where there are too few epochs for one to be seen."""
+    return {"linewidth": 1.1, "marker": "o" if len(curves) < 6 else "", "markersize": 2.5}

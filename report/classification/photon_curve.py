@@ -1,0 +1,81 @@
+"""Accuracy against photons per pulse."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from evaluate.run.config import RunConfig
+from frames.store.dataset import Dataset
+from report.classification.results import Limit, Result, Transfer, learn_features
+from report.classification.scores import Judged
+from report.describe.datasets import photons_per_single_hit
+
+
+@dataclass(frozen=True)
+class Line:
+    """One model at several numbers of photons."""
+
+    model: str
+    trained_on: str | None
+    """None where it was trained at each of them anew"""
+    points: dict[str, Judged]
+    """dataset -> how it does there"""
+
+
+@dataclass(frozen=True)
+class PhotonCurve:
+    """Accuracy against photons per pulse."""
+
+    photons_per_pulse: dict[str, float]
+    """dataset -> photons, in ascending order"""
+    photons_per_single_hit: dict[str, float]
+    """dataset -> mean photons in a pattern of one particle, over the structures"""
+    networks: list[Line]
+    baselines: list[Line]
+    limits: dict[str, list[Limit]]
+
+
+def photon_curve(
+    config: RunConfig,
+    datasets: Mapping[str, Dataset],
+    results: Sequence[Result],
+    transfers: Sequence[Transfer],
+    limits: Mapping[str, list[Limit]],
+) -> PhotonCurve | None:
+    """Accuracy against photons per pulse; None where no curve is asked for."""
+    photons = {name: config.simulation.datasets[name].photons_per_pulse for name in config.evaluation.photon_curve}
+    levels = sorted(photons, key=lambda name: photons[name])
+    if not levels:
+        return None
+    own = {result.condition: result for result in results}
+    at_each = [own[level] for level in levels if level in own]
+    names = learn_features([*config.trained.models, *config.evaluation.ensembles])
+    elsewhere: dict[tuple[str, str], dict[str, Judged]] = {}
+    for transfer in transfers:
+        for judged in transfer.models:
+            if transfer.condition in levels and judged.name in names:
+                points = elsewhere.setdefault((judged.name, transfer.trained_on), {})
+                points[transfer.condition] = judged
+                if transfer.trained_on in levels:
+                    points[transfer.trained_on] = own[transfer.trained_on].of(judged.name)
+    in_single_hits = {level: photons_per_single_hit(datasets[level]).values() for level in levels}
+    return PhotonCurve(
+        photons_per_pulse={level: photons[level] for level in levels},
+        photons_per_single_hit={level: float(np.mean(list(hits))) for level, hits in in_single_hits.items() if hits},
+        networks=_lines([(result.condition, judged) for result in at_each for judged in result.networks])
+        + [
+            Line(model, trained_on, {level: points[level] for level in levels if level in points})
+            for (model, trained_on), points in elsewhere.items()
+        ],
+        baselines=_lines([(result.condition, judged) for result in at_each for judged in result.baselines]),
+        limits={level: limits[level] for level in levels if level in limits},
+    )
+
+
+def _lines(points: Sequence[tuple[str, Judged]]) -> list[Line]:
+    """A line for every model, from its points (dataset, judged)."""
+    lines: dict[str, Line] = {}
+    for dataset, judged in points:
+        lines.setdefault(judged.name, Line(judged.name, None, {})).points[dataset] = judged
+    return list(lines.values())

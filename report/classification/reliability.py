@@ -1,0 +1,81 @@
+"""How far the answers of a run's models can be trusted, gathered from the tables calibration and selection."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from evaluate.run.files import RunFiles
+from evaluate.table_files import read_table
+from report.classification.results import FEATURE_NETWORKS, Result
+from report.classification.scores import most_accurate
+from report.describe.published import TABLE_1
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """What a threshold keeps that was chosen for a purity, means over the seeds that have one."""
+
+    target: float
+    purity: float
+    found: float
+    """yield: share of the single hits that are kept"""
+    seeds: int
+    """that have such a threshold"""
+
+
+@dataclass(frozen=True)
+class Trusted:
+    """One model on one dataset; means over its seeds."""
+
+    model: str
+    seeds: int
+    errors: dict[str, tuple[float, float]]
+    """head -> expected calibration error as trained, and at the temperature of the validation split"""
+    temperatures: dict[str, float]
+    """head -> that temperature"""
+    points: list[OperatingPoint]
+
+
+@dataclass(frozen=True)
+class Trust:
+    """All models on one dataset."""
+
+    condition: str
+    single_fraction: float
+    """of the test patterns; NaN where none is a single hit"""
+    models: list[Trusted]
+
+
+def drawn_models(result: Result) -> list[str]:
+    """The best network, the best of the poster's and those on features chosen by hand, where they are there."""
+    posters = [network for network in result.networks if network.name in TABLE_1.rows]
+    best_of_posters = [most_accurate(posters)] if posters else []
+    by_hand = [judged for judged in result.judged if judged.name in FEATURE_NETWORKS]
+    return list(dict.fromkeys(judged.name for judged in (result.best, *best_of_posters, *by_hand)))
+
+
+def trust(files: RunFiles, results: Sequence[Result]) -> list[Trust]:
+    """How far the models trained on these datasets can be trusted."""
+    calibration, selection = (read_table(files, name) for name in ("calibration", "selection"))
+    found = []
+    for result in results:
+        heads, points = (table[table["condition"] == result.condition] for table in (calibration, selection))
+        models = [judged.name for judged in result.judged if judged.name in set(heads["model"])]
+        rows = [_trusted(name, heads[heads["model"] == name], points[points["model"] == name]) for name in models]
+        found.append(Trust(result.condition, float(points["single_fraction"].mean()), rows))
+    return found
+
+
+def _trusted(model: str, heads: pd.DataFrame, points: pd.DataFrame) -> Trusted:
+    means = heads.groupby("head", sort=False)[["ece_before", "ece_after", "temperature"]].mean()
+    return Trusted(
+        model=model,
+        seeds=heads["seed"].nunique(),
+        errors={str(head): (row["ece_before"], row["ece_after"]) for head, row in means.iterrows()},
+        temperatures={str(head): row["temperature"] for head, row in means.iterrows()},
+        points=[
+            OperatingPoint(float(target), rows["purity"].mean(), rows["yield"].mean(), int(rows["threshold"].count()))
+            for target, rows in points.groupby("target_purity")
+        ],
+    )

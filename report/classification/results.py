@@ -1,0 +1,207 @@
+"""What networks learned from each dataset of a run, gathered from its tables and predictions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+from evaluate.metrics.confusion import collapsed_heads, per_class
+from evaluate.predictions.predictions import read_predictions
+from evaluate.run.config import RunConfig
+from evaluate.run.files import RunFiles
+from evaluate.run.outputs import BASELINE_SEED, networks
+from evaluate.run.sections import MAJORITY
+from evaluate.table_files import read_table
+from frames.files import read_json
+from frames.store.dataset import Dataset
+from report.classification.mistakes import Classes, classes_of
+from report.classification.scores import Judged, lone_accuracy, most_accurate, read_judged, with_lone
+from report.describe.published import PublishedScore, PublishedTable, published_for
+
+FEATURE_NETWORKS = frozenset({"azimuthal"})
+"""Trained as networks are, but on features chosen by hand: baselines."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """What it took to train a model on one dataset, or all that answer in an ensemble."""
+
+    parameters: int
+    seconds: float
+    """of all seeds"""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """How often the structure of a single hit can be told at all."""
+
+    fluence: Literal["known", "unknown"]
+    accuracy: float
+    standard_error: float
+    n_patterns: int
+    orientations: int
+    """per structure"""
+    coarser: tuple[int, float] | None
+    """the next smaller number of orientations, and the accuracy with it"""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was learned from one dataset."""
+
+    condition: str
+    n_train: int
+    n_test: int
+    networks: list[Judged]
+    baselines: list[Judged]
+    """networks on features chosen by hand first, the majority last"""
+    trainings: dict[str, Training]
+    """model -> its cost; none of baselines that are no networks"""
+    classes: Classes
+    """of the best network's first seed"""
+    published: PublishedTable | None
+    limits: list[Limit]
+
+    @property
+    def best(self) -> Judged:
+        """The network of highest mean test accuracy."""
+        return most_accurate(self.networks)
+
+    @property
+    def judged(self) -> list[Judged]:
+        """Networks, then baselines."""
+        return [*self.networks, *self.baselines]
+
+    def of(self, model: str) -> Judged:
+        """One of them."""
+        return next(judged for judged in self.judged if judged.name == model)
+
+    @property
+    def strongest(self) -> Judged:
+        """The baseline of highest mean test accuracy."""
+        return most_accurate(self.baselines)
+
+    def in_the_poster(self, model: str) -> PublishedScore | None:
+        """What the poster has for a network of that name."""
+        return self.published.rows.get(model) if self.published else None
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """Everything trained on one dataset, asked about another."""
+
+    trained_on: str
+    condition: str
+    n_test: int
+    majority: float
+    models: list[Judged]
+
+    def of(self, model: str) -> Judged:
+        """One of them."""
+        return next(judged for judged in self.models if judged.name == model)
+
+    def strongest_of(self, baselines: Sequence[Judged]) -> Judged | None:
+        """Of these baselines, asked about the other dataset, the one of highest mean test accuracy."""
+        here = [judged for judged in self.models if judged.name in {baseline.name for baseline in baselines}]
+        return most_accurate(here) if here else None
+
+
+def read_results(
+    files: RunFiles, config: RunConfig, datasets: Mapping[str, Dataset], limits: Mapping[str, list[Limit]]
+) -> list[Result]:
+    """What was learned, for each dataset that was trained on."""
+    table = with_lone(read_table(files, "cnn"), read_table(files, "per_class"))
+    return [
+        _result(files, config, datasets[condition], table[table["condition"] == condition], limits.get(condition, []))
+        for condition in config.trained.conditions
+    ]
+
+
+def read_transfers(files: RunFiles, config: RunConfig) -> dict[str, list[Transfer]]:
+    """How what was trained on one dataset does on others; none where none is asked for."""
+    asked = {trained_on: others for trained_on, others in config.evaluation.transfers.items() if others}
+    if not asked:
+        return {}
+    table = read_table(files, "generalisation")
+    table["lone_accuracy"] = [
+        lone_accuracy(
+            per_class(read_predictions(files.predictions(row.trained_on, row.model, row.seed, row.condition)))
+        )
+        for row in table.itertuples()
+    ]
+    by_pair = dict(iter(table.groupby(["trained_on", "condition"])))
+    return {
+        trained_on: [
+            Transfer(
+                trained_on=trained_on,
+                condition=condition,
+                n_test=int(rows["n_test"].iloc[0]),
+                majority=float(rows["majority_accuracy"].iloc[0]),
+                models=read_judged(rows),
+            )
+            for condition in others
+            for rows in [by_pair[trained_on, condition]]
+        ]
+        for trained_on, others in asked.items()
+    }
+
+
+def read_limits(files: RunFiles, config: RunConfig) -> dict[str, list[Limit]]:
+    """Dataset -> its limits, of the most orientations that were tried; none where none is asked for."""
+    if config.evaluation.limits is None:
+        return {}
+    found: dict[str, list[Limit]] = {}
+    for (condition, fluence), rows in read_table(files, "limit").groupby(["condition", "fluence"], sort=False):
+        *coarser, finest = rows.sort_values("orientations").itertuples()
+        found.setdefault(condition, []).append(
+            Limit(
+                fluence=fluence,
+                accuracy=finest.particle_accuracy,
+                standard_error=finest.standard_error,
+                n_patterns=int(finest.n_patterns),
+                orientations=int(finest.orientations),
+                coarser=(int(coarser[-1].orientations), coarser[-1].particle_accuracy) if coarser else None,
+            )
+        )
+    return found
+
+
+def learn_features(names: Sequence[str]) -> list[str]:
+    """Those that learn their own features; all where none does."""
+    return [name for name in names if name not in FEATURE_NETWORKS] or list(names)
+
+
+def _result(files: RunFiles, config: RunConfig, dataset: Dataset, table: pd.DataFrame, limits: list[Limit]) -> Result:
+    trained = networks(config, dataset.name)
+    baselines = [(name, BASELINE_SEED) for name in (*config.evaluation.baselines, MAJORITY)]
+    table = table.set_index(["model", "seed"]).loc[[*trained, *baselines]].reset_index()
+    answers = {one: read_predictions(files.predictions(dataset.name, *one)) for one in trained}
+    judged = read_judged(table, {one: collapsed_heads(predictions) for one, predictions in answers.items()})
+    models = list(dict.fromkeys(model for model, _ in trained))
+    names = learn_features(models)
+    learned = [one for one in judged if one.name in names]
+    best = most_accurate(learned)
+    return Result(
+        condition=dataset.name,
+        n_train=int(table["n_train"].iloc[0]),
+        n_test=int(table["n_test"].iloc[0]),
+        networks=learned,
+        baselines=[one for one in judged if one.name not in names],
+        trainings={
+            model: _training(files, dataset.name, [members for (name, _), members in trained.items() if name == model])
+            for model in models
+        },
+        classes=classes_of(best.name, best.seeds[0], answers[best.name, best.seeds[0]], dataset),
+        published=published_for(
+            config.simulation.datasets[dataset.name], len(dataset.structures) * len(dataset.hit_multiplicities)
+        ),
+        limits=limits,
+    )
+
+
+def _training(files: RunFiles, condition: str, answering: Sequence[Sequence[tuple[str, int]]]) -> Training:
+    """Of a network from each seed, or of an ensemble: the trainings that answer together, each time."""
+    records = [[read_json(files.training_record(condition, *one)) for one in members] for members in answering]
+    seconds = sum(record["seconds"] for members in records for record in members)
+    return Training(sum(record["n_parameters"] for record in records[0]), seconds)

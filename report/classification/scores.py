@@ -1,0 +1,109 @@
+"""How often a network or a baseline is right, from each seed, as the tables of a run have it."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from evaluate.metrics import accuracy as metrics
+
+QUESTIONS = {
+    "test_accuracy": "both right",
+    "count_accuracy": "number of particles",
+    "particle_accuracy": "structure",
+    "single_hit_accuracy": "single or multiple hit",
+    "lone_accuracy": "structure of a single hit",
+}
+"""What accuracies are of. `lone_accuracy` is the particle accuracy of single hits alone, the others the tables have."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """How often one training, or one baseline, is right."""
+
+    seed: int
+    accuracies: Mapping[str, float]
+    """by question"""
+    interval: tuple[float, float]
+    """95 %, of the test accuracy"""
+    collapsed: tuple[str, ...] = ()
+    """heads that give every test pattern the same answer"""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A network, or a baseline, trained on one dataset and asked about that or another one."""
+
+    name: str
+    scores: Sequence[Score]
+    """one per seed"""
+
+    @property
+    def mean(self) -> dict[str, float]:
+        """Mean over the seeds, by question."""
+        return {
+            question: float(np.mean([score.accuracies[question] for score in self.scores])) for question in QUESTIONS
+        }
+
+    @property
+    def deviation(self) -> dict[str, float]:
+        """Standard deviation of one seed about that mean, by question; NaN where there is but one seed."""
+        if len(self.scores) < 2:
+            return dict.fromkeys(QUESTIONS, math.nan)
+        return {q: float(np.std([score.accuracies[q] for score in self.scores], ddof=1)) for q in QUESTIONS}
+
+    def range(self, question: str = "test_accuracy") -> tuple[float, float]:
+        """Lowest and highest of the seeds."""
+        values = [score.accuracies[question] for score in self.scores]
+        return min(values), max(values)
+
+    @property
+    def seeds(self) -> list[int]:
+        """Of the trainings."""
+        return [score.seed for score in self.scores]
+
+    @property
+    def collapsed(self) -> int:
+        """Trainings with a head that gives every test pattern the same answer."""
+        return sum(bool(score.collapsed) for score in self.scores)
+
+
+def most_accurate(networks: Sequence[Judged]) -> Judged:
+    """The one of highest mean test accuracy."""
+    return max(networks, key=lambda network: network.mean["test_accuracy"])
+
+
+def read_judged(
+    table: pd.DataFrame, collapsed: Mapping[tuple[str, int], tuple[str, ...]] | None = None
+) -> list[Judged]:
+    """One for every model in the rows of a table, in their order."""
+    return [
+        Judged(
+            str(model),
+            [
+                Score(
+                    seed=int(row["seed"]),
+                    accuracies={question: float(row[question]) for question in QUESTIONS},
+                    interval=metrics.wilson_interval(float(row["test_accuracy"]), int(row["n_test"])),
+                    collapsed=(collapsed or {}).get((str(model), int(row["seed"])), ()),
+                )
+                for _, row in rows.iterrows()
+            ],
+        )
+        for model, rows in table.groupby("model", sort=False)
+    ]
+
+
+def with_lone(table: pd.DataFrame, classes: pd.DataFrame) -> pd.DataFrame:
+    """cnn.csv with the particle accuracy of single hits; NaN where nothing is known of it, as of the majority."""
+    keys = ["condition", "model", "seed"]
+    by_key = {key: lone_accuracy(rows) for key, rows in classes.groupby(keys)}
+    return table.assign(lone_accuracy=[by_key.get(tuple(key), math.nan) for key in table[keys].itertuples(index=False)])
+
+
+def lone_accuracy(classes: pd.DataFrame) -> float:
+    """Particle accuracy of the single hits, from rows of per_class.csv; NaN where there are none."""
+    single = classes[classes["hit_multiplicity"] == 1]
+    return float(np.average(single["particle_recall"], weights=single["n"])) if len(single) else math.nan

@@ -1,0 +1,1 @@
+"""What was simulated, in words and numbers."""

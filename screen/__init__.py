@@ -1,0 +1,1 @@
+"""Frames of a file, asked of a trained network: kept or vetoed."""

@@ -1,0 +1,170 @@
+"""Embeddings of patterns by a trained twin network, and from them which frames of a file are single hits.
+
+python -m screen.select model.pt run0042.cxi --labels labels.csv -o frames.csv
+
+One row a frame: `frame` (its index, from 0), `p_single`, `single` (1 where p_single > 0.5), `labelled` (1 where a label
+was given), `in_domain` (0 where the network was trained on nothing like it). What is read, and how labels are written:
+docs/selecting.md.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frames.files import write_arrays
+from screen.asking import Asked, arguments_of, cells, frames_of, must_be_writable, status, warn, write_rows
+from screen.labels import Labels, read_labels
+from train.few_shot.classifiers import between_means
+from train.few_shot.logistic import Logistic, adapt, learn, probability
+from train.few_shot.mixture import IN_A_CLOUD, by_mixture
+from train.few_shot.support import KNOWN, Known, read_known
+from train.inference.embed import embed_frames, must_fit
+from train.loop.checkpoint import TrainedEncoder, load_encoder
+from train.loop.device import choose_device
+
+COLUMNS = ("frame", "p_single", "single", "labelled", "in_domain")
+
+
+def embed_blocks(trained: TrainedEncoder, asked: Asked) -> tuple[NDArray[np.float32], NDArray[np.float64], list[str]]:
+    """Embeddings (n, d), photons (n,) and cells of the column `in_domain` of all frames of a file, read in blocks."""
+    embeddings, photons, inside = [], [], []
+    for block in asked.answers(lambda frames: embed_frames(trained, frames), "embedding"):
+        embeddings.append(block.answers)
+        photons.append(block.frames.sum(axis=(1, 2), dtype=np.float64))
+        inside += cells(block.in_domain, len(block.frames))
+    return np.concatenate(embeddings), np.concatenate(photons), inside
+
+
+def left_out(learned: Logistic, labelled: Known) -> NDArray[np.float64] | None:
+    """(k,) log-odds of each labelled pattern, adapted by all others: it has no say in its own answer.
+
+    None where a class has a single pattern, without which none would be left to adapt by.
+    """
+    if min(labelled.is_single.sum(), (~labelled.is_single).sum()) < 2:
+        return None
+    scores = np.empty(len(labelled.is_single))
+    for at, embedding in enumerate(labelled.embeddings):
+        others = np.arange(len(scores)) != at
+        adapted = adapt(learned, Known(labelled.embeddings[others], labelled.is_single[others]))
+        scores[at] = adapted.scores(embedding[None])[0]
+    return scores
+
+
+def answer_rows(p_single: NDArray[np.floating], labels: Labels, inside: list[str]) -> Iterator[tuple]:
+    """One row a frame, in the order of `COLUMNS`."""
+    labelled = np.zeros(len(p_single), int)
+    labelled[labels.frames] = 1
+    for frame, p in enumerate(p_single):
+        yield frame, f"{p:.6g}", int(p > 0.5), labelled[frame], inside[frame]
+
+
+def judged(learned: Logistic, unlabelled: Logistic, labelled: Known, single_share: float) -> str:
+    """What the labelled frames say of the answers with labels and without, in a line."""
+
+    def share(n_right: int) -> str:
+        return f"{n_right} right ({n_right / len(labelled.is_single):.1%})"
+
+    def right(scores: NDArray[np.floating]) -> str:
+        return share(int(((probability(scores, single_share) > 0.5) == labelled.is_single).sum()))
+
+    n, n_single = len(labelled.is_single), int(labelled.is_single.sum())
+    scores = left_out(learned, labelled)
+    with_labels = (
+        "label two of each class to see how many of them would be right"
+        if scores is None
+        else f"each left out in turn, {right(scores)}"
+    )
+    without = f"without any label, {right(unlabelled.scores(labelled.embeddings))}"
+    return (
+        f"{n} labelled, {n_single} of them single: {with_labels}; {without}; "
+        f"always the more frequent answer, {share(max(n_single, n - n_single))}"
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Command line: which frames of a file are single hits."""
+    parser = arguments_of(
+        "python -m screen.select",
+        "Say which frames of a file are single hits, by a trained twin network and, where there are, a few labels of "
+        "the sample at hand.",
+        f"a twin network's model.pt, with {KNOWN} beside it",
+        "results/demo/twins/noisy/ours/none/d8-m0.5/seed0/model.pt results/demo/datasets/noisy",
+    )
+    parser.add_argument("--labels", type=Path, help="CSV with columns frame (from 0) and single (1 or 0)")
+    parser.add_argument(
+        "--single-share", type=float, metavar="SHARE", help="of single hits among all hits (default: 0.5)"
+    )
+    parser.add_argument(
+        "--one-sample",
+        action="store_true",
+        help="answer by how all frames lie: of one sample, single and multiple hits among them; finds their share",
+    )
+    parser.add_argument("--embeddings", type=Path, metavar="FILE.npz", help="write embeddings and p_single, too")
+    return status(_run, parser.parse_args(argv))
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    """All that may be wrong with what was given is said before the first frame is read."""
+    if arguments.embeddings is not None and arguments.embeddings.suffix != ".npz":
+        raise ValueError(f"--embeddings is {arguments.embeddings}, expected a name that ends in .npz")
+    outputs = [path for path in (arguments.output, arguments.embeddings) if path is not None]
+    inputs = [arguments.model, arguments.model.parent / KNOWN, arguments.frames, arguments.labels, arguments.pixels]
+    inputs = [path for path in inputs if path is not None]
+    must_be_writable(outputs, inputs, overwrite=arguments.overwrite)
+    if arguments.one_sample and arguments.single_share is not None:
+        raise ValueError("--one-sample finds the share of single hits itself: leave --single-share out")
+    share = 0.5 if arguments.single_share is None else arguments.single_share
+    probability(np.zeros(0), share)
+    trained = load_encoder(arguments.model, choose_device())
+    known = read_known(arguments.model, trained.description.recipe.embedding_dim)
+    learned, unlabelled = learn(known), between_means(known)
+    frames = frames_of(arguments)
+    must_fit(trained, frames.shape[1:])
+    labels = Labels(np.zeros(0, np.int64), np.zeros(0, bool))
+    if arguments.labels is not None:
+        labels = read_labels(arguments.labels, len(frames))
+        if not 0 < (n_single := int(labels.is_single.sum())) < len(labels.frames):
+            raise ValueError(
+                f"{arguments.labels} labels {n_single} single and {len(labels.frames) - n_single} multiple hits; label "
+                "at least one of each"
+            )
+
+    asked = Asked(trained, frames)
+    warn(asked.look(force=arguments.force))
+    embeddings, photons, inside = embed_blocks(trained, asked)
+    labelled = Known(embeddings[labels.frames], labels.is_single)
+    if arguments.labels is not None:
+        classifier = adapt(learned, labelled)
+    else:
+        classifier = learned if arguments.one_sample else unlabelled
+    scores = classifier.scores(embeddings)
+    if arguments.one_sample and (lain := by_mixture(scores, photons)) is scores:
+        raise ValueError(
+            f"of {len(frames)} frames fewer than {IN_A_CLOUD} look single, or multiple, so --one-sample has nothing to "
+            "tell apart; give more frames, or leave it out"
+        )
+    p_single = probability(lain if arguments.one_sample else scores, share)
+    if arguments.embeddings is not None:
+        write_arrays(arguments.embeddings, {"embeddings": embeddings, "p_single": p_single})
+    write_rows(arguments.output, COLUMNS, answer_rows(p_single, labels, inside))
+    n_single = int((p_single > 0.5).sum())
+    print(f"{arguments.output}: {len(frames)} frames, {n_single} called single ({n_single / len(frames):.1%})")
+    if frames.mask_said:
+        print(frames.mask_said)
+    if arguments.labels is not None:
+        print(judged(learned, unlabelled, labelled, share))
+        if arguments.one_sample:
+            agree = int(((p_single > 0.5)[labels.frames] == labels.is_single).sum())
+            print(
+                "that is of the regression, by which the two clouds begin; where they end, the answers agree with "
+                f"{agree} of {len(labels.frames)} labels"
+            )
+    warn(asked.found())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Beam, detector, background: everything that is not the sample."""

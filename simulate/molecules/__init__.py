@@ -1,0 +1,1 @@
+"""From a PDB entry, a file or a phantom to atoms."""

@@ -1,0 +1,1 @@
+"""What the pulse of each pattern hits."""

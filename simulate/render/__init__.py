@@ -1,0 +1,1 @@
+"""Plan and experiment to frames in a store."""

@@ -1,0 +1,204 @@
+"""The tables of a finished run, whose predictions were chosen by hand (conftest.py)."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evaluate.classification.tables import COLUMNS, write_tables
+from evaluate.metrics.calibration import calibrate
+from evaluate.metrics.confusion import per_class
+from evaluate.metrics.operating_points import operating_points
+from evaluate.predictions.predictions import read_predictions, write_predictions
+from evaluate.run.config import RunConfig
+from evaluate.run.files import RunFiles
+from evaluate.run.outputs import judged, table_names, transfers
+
+Run = tuple[RunFiles, RunConfig]
+
+
+@pytest.fixture(scope="module")
+def cnn(finished_run: Run) -> pd.DataFrame:
+    return pd.read_csv(finished_run[0].table("cnn"))
+
+
+COLUMNS_BY_HAND = {
+    "cnn": "dataset condition model seed n_train n_test test_accuracy count_accuracy particle_accuracy "
+    "single_hit_accuracy majority_accuracy",
+    "per_class": "dataset condition model seed structure hit_multiplicity n recall count_recall particle_recall "
+    "precision",
+    "calibration": "dataset condition model seed head n_validation n_test temperature ece_before ece_after nll_before "
+    "nll_after",
+    "selection": "dataset condition model seed target_purity threshold purity yield n_test single_fraction",
+    "generalisation": "dataset trained_on condition model seed n_test test_accuracy count_accuracy particle_accuracy "
+    "single_hit_accuracy majority_accuracy in_distribution_accuracy",
+}
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_columns_are_exactly_these_and_are_told_beside_the_table(finished_run: Run, name: str) -> None:
+    path = finished_run[0].table(name)
+    table, record = pd.read_csv(path), json.loads(path.with_suffix(".json").read_text())
+    assert table.columns.tolist() == list(record["columns"]) == COLUMNS_BY_HAND[name].split()
+    assert (table["dataset"] == "toy").all()
+    assert record["table"] == path.name
+    assert record["config_digest"] == "c0ffee00"
+    assert record["versions"] == {"numpy": "9.8.7"}
+
+
+NOISY = [
+    *(("late10", 3), ("late10", 5), ("late10_he", 3), ("azimuthal", 3)),
+    *(("together", 0), ("total_intensity", 0)),
+]
+"""`together` needs `late10_he`, which is trained here alone."""
+CLEAN = [("late10", 3), ("late10", 5), ("total_intensity", 0)]
+
+
+def test_one_row_for_every_condition_model_and_seed_and_two_baselines(cnn: pd.DataFrame) -> None:
+    keys = list(cnn[["condition", "model", "seed"]].itertuples(index=False, name=None))
+    majority = ("majority", 0)
+    assert keys == [("clean", *one) for one in [*CLEAN, majority]] + [("noisy", *one) for one in [*NOISY, majority]]
+
+
+def test_the_judged_are_those_of_the_table(finished_run: Run) -> None:
+    judges = [("clean", *one) for one in CLEAN] + [("noisy", *one) for one in NOISY]
+    assert judged(finished_run[1]) == judges
+    assert transfers(finished_run[1]) == [("noisy", *one, other) for one in NOISY for other in ("dim", "clean")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "missing"),
+    [
+        ({}, set()),
+        ({"transfers": {}}, {"generalisation"}),
+        ({"transfers": {"noisy": ()}}, {"generalisation"}),
+        ({"limits": None}, {"limit"}),
+    ],
+)
+def test_only_tables_that_were_asked_for_are_named(finished_run: Run, changes: dict, missing: set[str]) -> None:
+    config = finished_run[1]
+    evaluation = config.evaluation.model_copy(update=changes)
+    names = table_names(config.model_copy(update={"evaluation": evaluation}))
+    assert names == [name for name in (*COLUMNS, "limit") if name not in missing]
+
+
+def test_accuracies_by_hand(cnn: pd.DataFrame) -> None:
+    """Four classes of 14 training and 4 test patterns; seed 3 fails on one class, seed 5 calls everything one ball."""
+    rows = cnn[cnn["condition"] == "noisy"].set_index(["model", "seed"]).drop(columns=["dataset", "condition"])
+    assert (rows["n_train"] == 56).all()
+    assert (rows["n_test"] == 16).all()
+    assert (rows["majority_accuracy"] == 0.25).all()
+    questions = ["test_accuracy", "count_accuracy", "particle_accuracy", "single_hit_accuracy"]
+    assert rows.loc[("late10", 3), questions].tolist() == [0.75, 0.75, 0.75, 0.75]
+    assert rows.loc[("late10", 5), questions].tolist() == [0.25, 0.5, 0.5, 0.5]
+    assert rows.loc[("late10_he", 3), questions].tolist() == [1, 1, 1, 1]
+    assert rows.loc[("together", 0), questions].tolist() == [0.75, 0.75, 1, 0.75]  # two of three say one ball for two
+    assert rows.loc[("majority", 0), questions].tolist() == [0.25, 0.5, 0.5, 0.5]
+
+
+def test_generalisation_by_hand(finished_run: Run, cnn: pd.DataFrame) -> None:
+    """Hand-made answers are the same everywhere; a hundred times the photons are all taken for the brightest class."""
+    table = pd.read_csv(finished_run[0].table("generalisation"))
+    keys = list(table[["trained_on", "condition", "model", "seed"]].itertuples(index=False, name=None))
+    assert keys == [("noisy", other, *one) for one in NOISY for other in ("dim", "clean")]
+    assert (table["n_test"] == 16).all()
+    assert (table["majority_accuracy"] == 0.25).all()
+    own = cnn[cnn["condition"] == "noisy"].set_index(["model", "seed"])["test_accuracy"]
+    assert table["in_distribution_accuracy"].tolist() == [own[one] for one in NOISY for _ in range(2)]
+    networks = table[table["model"] != "total_intensity"]
+    assert networks["test_accuracy"].tolist() == networks["in_distribution_accuracy"].tolist()
+    brighter = table[(table["model"] == "total_intensity") & (table["condition"] == "clean")]
+    assert brighter["test_accuracy"].item() == 0.25
+
+
+def test_trust_and_selection_are_asked_of_everything_judged(finished_run: Run) -> None:
+    """Row by row what the functions say of the predictions, of both splits."""
+    files, config = finished_run
+    for name, of, key in (
+        ("calibration", calibrate, "head"),
+        ("selection", operating_points, "target_purity"),
+    ):
+        table = pd.read_csv(files.table(name)).drop(columns="dataset").set_index(["condition", "model", "seed"])
+        assert list(dict.fromkeys(table.index)) == judged(config)
+        for learner in judged(config):
+            expected = of(read_predictions(files.predictions(*learner), None)).set_index(key)
+            found = table.loc[[learner]].set_index(key)
+            pd.testing.assert_frame_equal(found, expected[found.columns], check_dtype=False, atol=1e-6)
+
+
+def test_noise_free_intensity_tells_the_four_classes_apart(cnn: pd.DataFrame) -> None:
+    row = cnn[(cnn["condition"] == "clean") & (cnn["model"] == "total_intensity")]
+    assert row["test_accuracy"].item() == 1
+
+
+def test_per_class_by_hand(finished_run: Run) -> None:
+    table = pd.read_csv(finished_run[0].table("per_class"))
+    rows = table[(table["condition"] == "clean") & (table["seed"] == 3)].set_index(["structure", "hit_multiplicity"])
+    assert (rows["n"] == 4).all()
+    two_balls, one_9xyz = rows.loc[("ball", 2)], rows.loc[("9xyz", 1)]
+    assert two_balls[["recall", "count_recall", "particle_recall"]].tolist() == [0, 0, 0]
+    assert np.isnan(two_balls["precision"])  # never named
+    assert one_9xyz["recall"] == 1
+    assert one_9xyz["precision"] == 0.5  # named for the two balls as well
+    collapsed = table[(table["condition"] == "clean") & (table["seed"] == 5)].set_index(
+        ["structure", "hit_multiplicity"]
+    )
+    assert collapsed.loc[("ball", 1), ["recall", "precision"]].tolist() == [1, 0.25]
+    assert collapsed.loc[("9xyz", 1), ["recall", "count_recall", "particle_recall"]].tolist() == [0, 1, 0]
+
+
+def test_per_class_against_a_loop(finished_run: Run) -> None:
+    predictions = read_predictions(finished_run[0].predictions("noisy", "total_intensity", 0))
+    for row in per_class(predictions).itertuples():
+        mine = predictions[
+            (predictions["structure"] == row.structure) & (predictions["hit_multiplicity"] == row.hit_multiplicity)
+        ]
+        right = [
+            (p.predicted_structure == row.structure, p.predicted_hit_multiplicity == row.hit_multiplicity)
+            for p in mine.itertuples()
+        ]
+        assert row.n == len(mine)
+        assert row.recall == pytest.approx(sum(a and b for a, b in right) / len(mine))
+        assert row.particle_recall == pytest.approx(sum(a for a, _ in right) / len(mine))
+        assert row.count_recall == pytest.approx(sum(b for _, b in right) / len(mine))
+
+
+def test_shots_that_hit_nothing_by_hand() -> None:
+    """Three dark patterns, one taken for two balls; of two balls, one is taken for nothing."""
+    rows = [
+        *(("none", 0, "ball", 0), ("none", 0, "ring", 0), ("none", 0, "ball", 2)),
+        *(("ball", 2, "ball", 2), ("ball", 2, "ball", 0)),
+    ]
+    columns = ["structure", "hit_multiplicity", "predicted_structure", "predicted_hit_multiplicity"]
+    table = per_class(pd.DataFrame(rows, columns=columns)).set_index(["structure", "hit_multiplicity"])
+    none, balls = table.loc[("none", 0)], table.loc[("ball", 2)]
+    assert (none["n"], none["recall"], none["count_recall"], none["precision"]) == (3, 2 / 3, 2 / 3, 2 / 3)
+    assert np.isnan(none["particle_recall"])
+    assert balls[["recall", "count_recall", "particle_recall", "precision"]].tolist() == [0.5, 0.5, 1, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("split", "about", "message"),
+    [
+        ("test", "clean", r"clean/clean/late10-seed3\.parquet is not about the test split of clean"),
+        ("validation", "clean", r"clean/clean/late10-seed3\.parquet is not about the validation split of clean"),
+        ("test", "dim", r"noisy/dim/late10-seed3\.parquet is not about the test split of dim"),
+    ],
+)
+def test_predictions_of_other_patterns_are_refused(
+    finished_run: Run, tmp_path: Path, split: str, about: str, message: str
+) -> None:
+    files, config = finished_run
+    elsewhere = RunFiles(tmp_path)
+    (tmp_path / "datasets").symlink_to(files.folder / "datasets")
+    shutil.copytree(files.folder / "predictions", tmp_path / "predictions")
+    for path in (tmp_path / "predictions").rglob(f"{about}/*.parquet"):
+        table = read_predictions(path, None)
+        table.loc[table["split"] == split, "structure"] = np.roll(table.loc[table["split"] == split, "structure"], 1)
+        write_predictions(table, path)
+    with pytest.raises(ValueError, match=message):
+        write_tables(elsewhere, config, {})
+    assert not elsewhere.table("cnn").exists()

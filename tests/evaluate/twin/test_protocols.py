@@ -1,0 +1,190 @@
+"""Protocols on hand-placed embeddings, against loops over their definitions."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from evaluate.baselines.feature_controls import CONTROLS, by_clusters, classifiers_of, pixels, total_intensity
+from evaluate.predictions.embeddings import Embedded, read_embedded, read_known, write_embedded, write_known
+from evaluate.twin import protocols
+from train.few_shot.classifiers import CLASSIFIERS, by_nearest
+from train.few_shot.logistic import learn
+
+
+def patterns(n: int, seed: int = 0, apart: float = 3.0, structures: tuple[str, ...] = ("a", "b")) -> Embedded:
+    """Single hits about (0, 0), multiple ones about (apart, 0); each structure somewhat above the one before."""
+    generator = np.random.default_rng(seed)
+    multiplicity, number = np.arange(n) % 4 + 1, np.arange(n) // 4 % len(structures)
+    embeddings = generator.standard_normal((n, 2))
+    embeddings[:, 0] += apart * (multiplicity > 1)
+    embeddings[:, 1] += 0.5 * number
+    return Embedded(
+        embeddings.astype(np.float32), np.array(structures)[number], multiplicity, np.full(n, "test"), np.ones(n)
+    )
+
+
+def test_roc_auc_is_the_share_of_pairs_in_the_right_order():
+    generator = np.random.default_rng(0)
+    scores, positive = generator.integers(0, 8, 40).astype(float), generator.random(40) < 0.4
+    pairs = list(itertools.product(scores[positive], scores[~positive]))
+    expected = np.mean([1.0 if high > low else 0.5 if high == low else 0.0 for high, low in pairs])
+    assert protocols.roc_auc(scores, positive) == pytest.approx(expected)
+    assert np.isnan(protocols.roc_auc(scores, np.ones(40, bool)))
+
+
+def test_answers_are_of_all_and_then_of_each_structure():
+    about = patterns(80)
+    scores = 1.5 - about.embeddings[:, 0]
+    whole, *each = protocols.single_or_multiple("same", "mine", scores, about.is_single, about.structure)
+    right = [(score > 0) == (m == 1) for score, m in zip(scores, about.hit_multiplicity, strict=True)]
+    assert whole.accuracy == pytest.approx(np.mean(right))
+    assert whole.majority_accuracy == 0.75
+    recalls = [np.mean(np.array(right)[about.is_single == which]) for which in (True, False)]
+    assert whole.balanced_accuracy == pytest.approx(np.mean(recalls))
+    assert [answer.structure for answer in each] == ["a", "b"]
+    assert whole.n_test == sum(answer.n_test for answer in each) == 80
+    assert whole.deviation == pytest.approx(np.std([answer.accuracy for answer in each]))
+    for answer in each:
+        assert answer.accuracy == pytest.approx(np.mean(np.array(right)[about.structure == answer.structure]))
+
+
+def test_few_labels_of_a_structure_correct_what_was_learned_elsewhere():
+    """A new structure lies elsewhere: what was learned is wrong about it, and its own labels put that right."""
+    known, new = patterns(400), patterns(400, seed=1, structures=("c",))
+    moved = new._replace(embeddings=new.embeddings + np.float32([6, 0]))
+    pool, test = moved.take(np.arange(400) < 200), moved.take(np.arange(400) >= 200)
+    learned = learn(known.known)
+    without = next(protocols.asked("unseen", {"regression": learned.scores}, test))
+    assert without.accuracy < 0.8  # nearly everything is called multiple: 75 % are
+    answers = list(protocols.few_shot(learned, pool, test, (5, 20), draws=6, seed=0))
+    of = {(a.labels, a.classifier): a for a in answers if not a.structure}
+    assert of[20, "adapted"].accuracy > 0.88  # two normal distributions 3 apart: 93.3 % at best
+    assert of[20, "centroid"].accuracy > 0.85
+    assert of[5, "nearest"].draw_deviation > 0
+    assert {a.structure for a in answers} == {"", "c"}
+    assert all(a.n_test == 200 and a.majority_accuracy == 0.75 for a in answers)
+
+
+def test_labels_are_those_of_the_pool_by_hand():
+    """In the pool a single hit lies at 0 and a double one at 10; of those asked about three single hits at 9, 8 and 1,
+    and a double one at 2. By the pool's labels the one at 1 is right; by their own, others would be.
+
+    Scores by distance are (10 - x)² - x² = 100 - 20 x: -80, -60 and 80 of the single hits and 60 of the double one, so
+    one of three pairs is in the right order. By the vote of the one nearest neighbour that pair is a tie.
+    """
+
+    def placed(places: list[float], numbers: list[int]) -> Embedded:
+        n = len(places)
+        along = np.array(places, np.float32)[:, None]
+        return Embedded(along, np.full(n, "c"), np.array(numbers), np.full(n, "any"), np.ones(n))
+
+    elsewhere = learn(placed([-1, 1, 2, 3], [1, 1, 2, 2]).known)
+    pool, about = placed([0, 10], [1, 2]), placed([9, 8, 1, 2], [1, 1, 1, 2])
+    answers = list(protocols.few_shot(elsewhere, pool, about, (1,), draws=3, seed=0))
+    areas = {"nearest": 1 / 3, "centroid": 1 / 3, "neighbours": 1 / 6}
+    assert {answer.classifier for answer in answers} == {*areas, "adapted"}
+    for answer in answers:
+        assert (answer.n_test, answer.majority_accuracy, answer.labels) == (4, 0.75, 1)
+        if answer.classifier in areas:
+            assert (answer.accuracy, answer.draw_deviation) == (0.25, 0)
+            assert answer.roc_auc == pytest.approx(areas[answer.classifier])
+
+
+def test_unlabelled_patterns_are_judged_structure_by_structure_on_the_test_split_alone():
+    """Each number of particles 8 from the next; both new structures lie astray, in opposite ways."""
+
+    def spread_out(some: Embedded) -> Embedded:
+        along = np.stack(
+            [8.0 * (some.hit_multiplicity - 1 - (some.hit_multiplicity > 1)), 0 * some.hit_multiplicity], 1
+        )
+        return some._replace(embeddings=(some.embeddings + along).astype(np.float32))
+
+    known = spread_out(patterns(400, apart=8.0))
+    new = spread_out(patterns(400, seed=1, structures=("c", "d"), apart=8.0))
+    shift = np.where(new.structure == "c", 3.5, -3.5)[:, None] * np.array([1, 0])
+    moved = new._replace(
+        embeddings=(new.embeddings + shift).astype(np.float32),
+        split=np.where(np.arange(400) < 100, "validation", "test"),
+    )
+    answers = list(protocols.unlabelled(known, learn(known.known), moved))
+    assert [(a.classifier, a.structure) for a in answers] == [
+        (name, structure) for name in ("settled", "mixture") for structure in ("", "c", "d")
+    ]
+    assert [whole.n_test for whole in answers[::3]] == [300, 300]
+    assert answers[0].accuracy > 0.99
+    nearest = next(protocols.asked("unseen", {"nearest": by_nearest(known.known)}, moved))
+    assert nearest.accuracy < 0.95
+
+
+def test_too_few_patterns_to_label_are_an_error():
+    known, few = patterns(80), patterns(16, structures=("c",))
+    with pytest.raises(ValueError, match="5 labelled single hits of c are asked for, but the validation split has 4"):
+        list(protocols.few_shot(learn(known.known), few, few, (5,), draws=1, seed=0))
+
+
+def test_verification_by_a_loop():
+    about = patterns(60, apart=4.0)
+    answer = protocols.verification(about, seed=3)
+    pairs = [(i, j) for i, j in itertools.permutations(range(60), 2)]
+    near = np.array([-((about.embeddings[i] - about.embeddings[j]) ** 2).sum() for i, j in pairs])
+    alike = np.array([about.is_single[i] == about.is_single[j] for i, j in pairs])
+    # Of all pairs, against 20,000 drawn ones: a standard error of less than 0.004.
+    assert answer.roc_auc == pytest.approx(protocols.roc_auc(near, alike), abs=0.016)
+    best = max(np.mean((near >= threshold) == alike) for threshold in np.quantile(near, np.linspace(0, 1, 400)))
+    assert answer.accuracy == pytest.approx(best, abs=0.016)
+
+
+def test_retrieval_names_structure_and_number():
+    """Classes on a grid, 10 apart, with noise of 1: every one is told; and by chance where nothing is in it."""
+    generator = np.random.default_rng(0)
+    multiplicity, number = np.arange(240) % 4 + 1, np.arange(240) // 4 % 3
+    places = 10 * np.stack([multiplicity, number], 1) + generator.standard_normal((240, 2))
+    some = Embedded(
+        places.astype(np.float32), np.array(["a", "b", "c"])[number], multiplicity, np.full(240, "test"), np.ones(240)
+    )
+    known, about = some.take(np.arange(240) < 120), some.take(np.arange(240) >= 120)
+    for answer in protocols.retrieval(known, about):
+        assert answer.accuracy == 1.0
+        assert answer.majority_accuracy == pytest.approx(1 / 12)
+    noise = some._replace(embeddings=generator.standard_normal((240, 2)).astype(np.float32))
+    for answer in protocols.retrieval(noise.take(np.arange(240) < 120), noise.take(np.arange(240) >= 120)):
+        assert answer.accuracy < 0.25
+
+
+def test_triplets_are_right_where_the_positive_is_nearer():
+    far_apart, nothing = patterns(200, apart=50.0), patterns(200, apart=0.0)
+    assert protocols.triplets("test_triplets", far_apart, 0).accuracy == 1
+    # 20,000 triplets of 200 patterns that differ in nothing
+    assert protocols.triplets("test_triplets", nothing, 0).accuracy == pytest.approx(0.5, abs=0.04)
+
+
+def test_files_give_back_what_was_written(tmp_path):
+    some = patterns(12)
+    write_embedded({"bright": some, "dim": some.take(np.arange(3))}, tmp_path / "e.npz")
+    for name, expected in (("bright", some), ("dim", some.take(np.arange(3)))):
+        for column, ours in zip(read_embedded(tmp_path / "e.npz", name), expected, strict=True):
+            assert (column == ours).all()
+    with pytest.raises(KeyError):
+        read_embedded(tmp_path / "e.npz", "dark")
+    write_known(some, tmp_path / "known.npz")
+    assert (read_known(tmp_path / "known.npz").embeddings == some.embeddings).all()
+
+
+def test_controls_are_what_they_say():
+    images = np.random.default_rng(0).poisson(2.0, (5, 128, 128)).astype(np.float32)
+    np.testing.assert_allclose(np.sinh(total_intensity(images))[:, 0], images.sum(axis=(1, 2)), rtol=1e-5)
+    block = images[3, 8:16, 120:128].mean()
+    assert np.sinh(pixels(images)[3, 1 * 16 + 15]) / 20 == pytest.approx(block, rel=1e-5)
+    for features in CONTROLS.values():
+        assert len(features(images)) == 5
+    with pytest.raises(ValueError, match="multiple of 16"):
+        pixels(images[:, :100])
+
+
+def test_clusters_are_named_by_what_is_in_them():
+    known, about = patterns(200, apart=8.0), patterns(80, seed=5, apart=8.0)
+    scores = by_clusters(known.known)(about.embeddings)
+    assert ((scores > 0) == about.is_single).mean() > 0.95
+    assert list(classifiers_of("spectral_clustering")) == ["clusters"]
+    assert list(classifiers_of("late10")) == list(CLASSIFIERS)

@@ -1,0 +1,130 @@
+"""Frames of other detectors as images, from files: the same as folded in memory, masked as files and tables say."""
+
+import h5py
+import numpy as np
+import pytest
+
+from frames.frames import Frames
+from frames.pixels import folding
+from frames.pixels.folding import folded, open_folded
+from frames.pixels.positions import MaskBeside, Pixels, assembled
+from frames.pixels.table import fold
+from simulate.experiment.panels import of_panels
+from simulate.experiment.tabulate import tabulate
+
+N = 7
+
+
+@pytest.fixture(scope="module")
+def table():
+    """Panels (128, 128, 64) into 64 x 64 pixels of 20 x 20 native ones."""
+    return tabulate(of_panels("agipd1m", 700.0, 6000.0), 64, 20)
+
+
+@pytest.fixture(scope="module")
+def stack(table):
+    return np.random.default_rng(0).poisson(0.2, (N, *table.frame_shape)).astype(np.uint16)
+
+
+def write_h5(path, **arrays):
+    with h5py.File(path, "w") as file:
+        for name, values in arrays.items():
+            file[name.replace("__", "/")] = values
+    return path
+
+
+def test_panels_are_folded_as_they_are_read(table, stack, tmp_path, monkeypatch):
+    """In blocks, one frame at a time where memory holds no more."""
+    np.save(tmp_path / "a.npy", stack)
+    write_h5(tmp_path / "b.h5", entry_1__data_1__data=stack)
+    write_h5(tmp_path / "c.cxi", run__raw=stack)
+    expected = fold(stack, table)
+    for at_once in (folding.BYTES_AT_ONCE, 1, 2 * 4 * table.target.size):
+        monkeypatch.setattr(folding, "BYTES_AT_ONCE", at_once)
+        for name, key in (("a.npy", None), ("b.h5", None), ("c.cxi", "/run/raw")):
+            frames = open_folded(tmp_path / name, table, key)
+            assert frames.shape == (N, 64, 64)
+            assert np.array_equal(frames.read(slice(None)), expected)
+            assert np.array_equal(frames.read(slice(2, 5)), expected[2:5])
+            assert np.array_equal(np.concatenate([block for _, block in frames.blocks()]), expected)
+    instrument = frames.instrument
+    assert (instrument.photon_energy_eV, instrument.distance_mm, instrument.pixel_size_um) == (6000, 700, 4000)
+    assert np.array_equal(instrument.mask, table.live == 0)
+
+
+def test_images_of_any_format_are_folded_too(tmp_path):
+    """260 x 257 with gaps that hold no numbers, and the mask of a file beside them."""
+    usable = np.ones((260, 257), bool)
+    usable[100:104] = False
+    pixels = Pixels(**vars(assembled((260, 257), (128.0, 130.0), 300.0, 586.0)) | {"usable": usable})
+    table = tabulate(pixels, 128, 2)
+    images = np.random.default_rng(1).poisson(3.0, (N, 260, 257)).astype(np.float32)
+    images[:, 100:104] = np.nan
+    np.save(tmp_path / "a.npy", images)
+    frames = open_folded(tmp_path / "a.npy", table).read(slice(None))
+    assert np.array_equal(frames, fold(images, table))
+    assert frames[:, 52].any()  # image row 64 is rows 130 and 131: those of the gap are 49 and 50, whole
+    assert not frames[:, 49:51].any()
+    mask = np.zeros((260, 257), np.uint8)
+    mask[:130] = 1
+    write_h5(tmp_path / "b.h5", photons=images, mask=mask)
+    masked = open_folded(tmp_path / "b.h5", table).read(slice(None))
+    assert not masked[:, :64].any()
+    assert np.array_equal(masked[:, 64:], frames[:, 64:])
+
+
+@pytest.mark.parametrize("each", [False, True], ids=["one mask", "a mask of each frame"])
+def test_a_mask_beside_panels_leaves_pixels_out(table, stack, tmp_path, each):
+    generator = np.random.default_rng(2)
+    mask = (generator.random(stack.shape if each else stack.shape[1:]) < 0.3).astype(np.uint32)
+    write_h5(tmp_path / "a.cxi", entry_1__data_1__data=stack, entry_1__instrument_1__detector_1__mask=mask)
+    frames = open_folded(tmp_path / "a.cxi", table)
+    expected = fold(stack * (mask == 0), table)
+    assert np.array_equal(frames.read(slice(1, 6)), expected[1:6])
+
+
+def test_a_mask_whose_bits_the_table_knows(table, stack, tmp_path):
+    """Where 1 is good: taken otherwise it would leave the bad ones."""
+    good = (np.random.default_rng(3).random(stack.shape[1:]) < 0.8).astype(np.uint8)
+    pixels = of_panels("agipd1m", 700.0)
+    known = tabulate(Pixels(**vars(pixels) | {"mask": MaskBeside("run/good", 1, 0)}), 64, 20)
+    write_h5(tmp_path / "a.h5", photons=stack, run__good=good)
+    assert np.array_equal(open_folded(tmp_path / "a.h5", known).read(slice(None)), fold(stack * good, table))
+    write_h5(tmp_path / "b.h5", photons=stack)
+    with pytest.raises(ValueError, match=r"b\.h5 has no mask run/good, by which the table of pixels masks"):
+        open_folded(tmp_path / "b.h5", known)
+    np.save(tmp_path / "c.npy", stack)
+    with pytest.raises(ValueError, match=r"c\.npy is one array, and has no"):
+        open_folded(tmp_path / "c.npy", known)
+
+
+def test_frames_that_are_not_the_tables_are_refused(table, stack, tmp_path):
+    np.save(tmp_path / "a.npy", stack[:, :16])
+    with pytest.raises(ValueError, match=r"a\.npy holds frames of \(16, 128, 64\) pixels, but the table"):
+        open_folded(tmp_path / "a.npy", table)
+    np.save(tmp_path / "b.npy", stack.astype(complex))
+    with pytest.raises(ValueError, match=r"b\.npy holds complex128 .*, expected frames"):
+        open_folded(tmp_path / "b.npy", table)
+    (tmp_path / "c.npy").write_bytes(b"no numbers")
+    with pytest.raises(ValueError, match=r"c\.npy is no \.npy file"):
+        open_folded(tmp_path / "c.npy", table)
+    write_h5(tmp_path / "d.h5", other=stack)
+    with pytest.raises(ValueError, match=r"d\.h5 has no dataset entry_1/data_1/data or .*; name the one"):
+        open_folded(tmp_path / "d.h5", table)
+    write_h5(tmp_path / "e.h5", photons=stack, mask=np.zeros((3, 3), np.uint8))
+    with pytest.raises(ValueError, match=r"and their mask mask \(3, 3\) do not agree"):
+        open_folded(tmp_path / "e.h5", table)
+    with pytest.raises(FileNotFoundError):
+        open_folded(tmp_path / "absent.h5", table)
+
+
+def test_pixels_that_hold_no_number_and_masks_that_leave_none_are_refused(table, stack):
+    values = stack.astype(np.float32)
+    values[3][table.target >= 0] = np.nan
+    frames = folded(Frames("made up", values.shape, values.__getitem__), table)
+    with pytest.raises(ValueError, match=r"made up: frame 3 has .* pixels that are no finite numbers"):
+        frames.read(slice(2, 5))
+    bad = np.ones(table.frame_shape, bool)
+    frames = folded(Frames("made up", stack.shape, stack.__getitem__, lambda _: bad), table)
+    with pytest.raises(ValueError, match="made up: the mask leaves no pixel of frames 0 to 6"):
+        frames.read(slice(None))

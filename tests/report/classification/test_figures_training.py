@@ -1,0 +1,59 @@
+"""Figures of trainings hold what their histories say."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from report.classification.figures import training as figures_training
+from support.drawing import watch_drawing
+
+MAJORITY = {"test_accuracy": 0.05, "count_accuracy": 0.25, "particle_accuracy": 0.2}
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """Every figure, after it was drawn."""
+    return watch_drawing(monkeypatch, figures_training)
+
+
+def history() -> pd.DataFrame:
+    """Two epochs."""
+    table = pd.DataFrame({"epoch": [1, 2], "train_loss": [3.0, 1.0], "validation_loss": [2.0, 1.5]})
+    names = ["validation_accuracy", "validation_count_accuracy", "validation_particle_accuracy"]
+    table[names] = [[0.1, 0.2, 0.3], [0.2, 0.4, 0.6]]
+    return table
+
+
+def curves(axes: Axes, *, dotted: bool) -> list[list[float]]:
+    lines = [line for line in axes.lines if len(line.get_ydata()) and (line.get_linestyle() == ":") == dotted]
+    return [list(line.get_ydata()) for line in lines]
+
+
+def test_every_model_has_a_panel_of_accuracy_and_one_of_loss(drawn: list[Figure], tmp_path: Path) -> None:
+    models = {f"model{number}": {0: history(), 1: history()} for number in range(5)}
+    figures_training.training_curves(tmp_path / "training.svg", models, MAJORITY)
+    accuracies, losses = drawn[0].axes[::2], drawn[0].axes[1::2]
+    assert [axes.get_title(loc="left") for axes in accuracies] == list(models)
+    for axes in accuracies:
+        assert [line[0] for line in curves(axes, dotted=True)] == [25, 20, 5]
+        assert curves(axes, dotted=False) == [*([[20, 40]] * 2), *([[30, 60]] * 2), *([[10, 20]] * 2)]
+    for axes in losses:
+        assert curves(axes, dotted=False) == [[3, 1], [2, 1.5]] * 2
+        assert axes.get_ylim()[0] == 0
+        assert axes.get_xlabel() == "epoch"
+    legend = [text.get_text() for text in drawn[0].legends[0].get_texts()]
+    assert legend == [
+        *("number of particles", "structure", "both", "always the most frequent answer"),
+        *("loss, training patterns", "loss, validation patterns"),
+    ]
+
+
+def test_panels_do_not_overlap(drawn: list[Figure], tmp_path: Path) -> None:
+    for n in (1, 2, 4, 9):
+        figures_training.training_curves(tmp_path / f"{n}.svg", {f"m{i}": {0: history()} for i in range(n)}, MAJORITY)
+        boxes = [axes.get_position() for axes in drawn[-1].axes]
+        assert all(0 < box.x0 < box.x1 <= 1 and 0 < box.y0 < box.y1 < 1 for box in boxes)
+        assert not [(a, b) for i, a in enumerate(boxes) for b in boxes[:i] if a.overlaps(b)]

@@ -1,0 +1,45 @@
+"""Models that were judged, made up by hand."""
+
+import math
+from collections.abc import Sequence
+
+from evaluate.metrics.accuracy import wilson_interval
+from report.classification.mistakes import Classes
+from report.classification.results import Result, Training, Transfer
+from report.classification.scores import QUESTIONS, Judged, Score
+
+N_TEST = 10_000
+
+
+def judged(name: str, *accuracies: float, lone: float = math.nan) -> Judged:
+    """A model with a seed for each of these test accuracies, which the other questions share."""
+    return Judged(
+        name,
+        [
+            Score(seed, dict.fromkeys(QUESTIONS, accuracy) | {"lone_accuracy": lone}, wilson_interval(accuracy, N_TEST))
+            for seed, accuracy in enumerate(accuracies)
+        ],
+    )
+
+
+def result(networks: Sequence[Judged], baselines: Sequence[Judged], condition: str = "noisy", **more: object) -> Result:
+    """What was learned from one dataset, without its classes."""
+    return Result(
+        **{
+            "condition": condition,
+            "n_train": 70_000,
+            "n_test": N_TEST,
+            "networks": list(networks),
+            "baselines": list(baselines),
+            "trainings": {network.name: Training(1000, 60.0) for network in networks},
+            "classes": Classes(networks[0].name, 0, {}, {}, {}, {}),
+            "published": None,
+            "limits": [],
+            **more,
+        }
+    )
+
+
+def transfer(condition: str, models: Sequence[Judged], majority: float = 0.1) -> Transfer:
+    """Models trained on the dataset `noisy`, asked about another."""
+    return Transfer("noisy", condition, N_TEST, majority, list(models))

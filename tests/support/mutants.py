@@ -1,0 +1,169 @@
+"""Mutants: one thing is changed in a module that decides numbers, and its tests have to notice.
+
+    make mutants MODULE=evaluate/metrics/calibration.py     # one module; all of them without MODULE, hours
+
+mutmut (https://mutmut.readthedocs.io) changes every operator, number, word and argument of a module, one at a time, and
+runs the tests that reach it, to the first that fails, each in a process of its own. It works in a copy of the
+repository, `results/mutants/<module>/`. What is printed: mutants and how many of them were noticed, and the change in
+each one that was not; docs/reliability.md says why these stay.
+
+Not changed is what mutmut passes over: functions with a decorator (properties, compiled loops, which are held against
+slow twins instead), and values outside of functions.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+
+ENOUGH = 0.95
+"""Share of a module's mutants that have to be noticed."""
+
+MODULES: Mapping[str, tuple[str, ...]] = {
+    "evaluate/metrics/accuracy.py": ("evaluate/test_metrics.py",),
+    "evaluate/metrics/calibration.py": ("evaluate/test_calibration.py",),
+    "evaluate/metrics/operating_points.py": ("evaluate/test_selection.py",),
+    "evaluate/predictions/predictions.py": ("evaluate/test_predictions.py",),
+    "evaluate/metrics/confusion.py": ("evaluate/test_confusions.py",),
+    "evaluate/classification/tables.py": ("evaluate/test_tables.py",),
+    "evaluate/twin/protocols.py": ("evaluate/test_twin_protocols.py", "leaks/test_protocols.py"),
+    "evaluate/baselines/feature_controls.py": ("evaluate/test_twin_protocols.py",),
+    "evaluate/predictions/embeddings.py": ("evaluate/test_twin_protocols.py", "leaks/test_protocols.py"),
+    "evaluate/twin/tables.py": ("evaluate/test_twin_tables.py", "leaks/test_protocols.py"),
+    "evaluate/baselines/joint_classes.py": ("evaluate/test_baselines.py",),
+    "evaluate/baselines/spectral_clustering.py": ("evaluate/test_baselines.py",),
+    "evaluate/baselines/total_intensity.py": ("evaluate/test_baselines.py",),
+    "evaluate/limit/limit.py": ("evaluate/test_limit.py",),
+    "evaluate/limit/likelihood.py": ("evaluate/test_limit.py",),
+    "evaluate/limit/orientation_refinement.py": ("evaluate/test_limit.py",),
+    "train/few_shot/classifiers.py": ("train/test_few_shot.py",),
+    "train/losses/triplet.py": ("train/test_triplets.py",),
+    "train/losses/multi_output.py": ("train/test_losses.py",),
+    "train/tasks/validation.py": ("train/test_validate.py", "train/test_fit.py"),
+    "train/batches/detector_dropout.py": ("train/test_missing.py",),
+    "train/batches/augment.py": ("train/test_augment.py",),
+    "train/batches/input_transforms.py": ("train/test_inputs.py",),
+    "train/batches/batches.py": ("train/test_data.py",),
+    "train/batches/fresh.py": ("train/test_fresh.py",),
+    "train/tasks/embed.py": ("train/test_fit_twin.py", "leaks/test_learning.py"),
+    "simulate/molecules/pdb_archive.py": ("simulate/test_archive.py",),
+    "simulate/plan/plan.py": ("simulate/test_plan.py",),
+    "simulate/plan/shots.py": ("simulate/test_shots.py",),
+    "simulate/experiment/photons.py": ("simulate/test_detector.py",),
+}
+"""Module -> its quickest tests, under tests/."""
+
+CONFIG = """
+[tool.mutmut]
+source_paths = ["simulate", "train", "evaluate"]
+only_mutate = ["{module}"]
+also_copy = ["bench", "config", "config.yaml", "docs", "Makefile", "README.md", "Snakefile", "workflow"]
+pytest_add_cli_args = ["-p", "no:cacheprovider"]
+pytest_add_cli_args_test_selection = [{tests}]
+# What is logged decides no number.
+do_not_mutate_patterns = ["logger\\\\.", "log\\\\."]
+# Threads of torch and numba do not survive a fork of the process that started them.
+process_isolation = "forkserver"
+use_git_change_detection = false
+"""
+
+
+class Tally(NamedTuple):
+    """Mutants of a module."""
+
+    mutants: int
+    survivors: tuple[str, ...]
+    """their names"""
+
+    @property
+    def killed(self) -> int:
+        """Noticed by a test, or by running for ever."""
+        return self.mutants - len(self.survivors)
+
+    @property
+    def share(self) -> float:
+        """Of the mutants, those killed; one where there is none."""
+        return self.killed / max(1, self.mutants)
+
+
+def prepare(module: str) -> Path:
+    """A copy of what git knows of the repository, as it is now, for one module; returns its folder."""
+    folder = ROOT / "results" / "mutants" / module.removesuffix(".py").replace("/", ".")
+    shutil.rmtree(folder, ignore_errors=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    for name in listed.stdout.decode().split("\0"):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    tests = ", ".join(f'"tests/{name}"' for name in MODULES[module])
+    with (folder / "pyproject.toml").open("a") as stream:
+        stream.write(CONFIG.format(module=module, tests=tests))
+    return folder
+
+
+def tally(module: str, folder: Path) -> Tally:
+    """What a run left; a mutant that ran out of time, or of memory, was noticed.
+
+    RuntimeError where mutants were not run.
+    """
+    codes = json.loads((folder / "mutants" / f"{module}.meta").read_text())["exit_code_by_key"]
+    if unknown := [name for name, code in codes.items() if code is None]:
+        raise RuntimeError(f"{len(unknown)} mutants of {module} were not run, {unknown[0]} first; run it again")
+    # 0: the tests pass. 5, 33: no test reaches it.
+    return Tally(len(codes), tuple(name for name, code in codes.items() if code in (0, 5, 33)))
+
+
+def changes(mutmut: str, name: str, folder: Path) -> Iterator[str]:
+    """The lines that a mutant changes, and into what."""
+    shown = subprocess.run([mutmut, "show", name], cwd=folder, capture_output=True, text=True, check=True)
+    for line in shown.stdout.splitlines():
+        if line.startswith(("-", "+")) and not line.startswith(("---", "+++")):
+            yield line[0] + " " + line[1:].strip()
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Command line: mutants of one module, or of all; 1 where too few of a module's were noticed."""
+    parser = argparse.ArgumentParser(prog="python tests/support/mutants.py", description=__doc__.splitlines()[0])
+    parser.add_argument("modules", nargs="*", metavar="MODULE", help=f"of {', '.join(MODULES)}")
+    parser.add_argument("--mutmut", default="mutmut", help="the program")
+    arguments = parser.parse_args(argv)
+    if unknown := set(arguments.modules) - set(MODULES):
+        parser.error(f"no tests are known for {', '.join(sorted(unknown))}; known are {', '.join(MODULES)}")
+    # Several threads would wait for each other, as mutants run side by side.
+    single = os.environ | {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "NUMBA_THREADING_LAYER": "workqueue"}
+    single.pop("PYTHONPATH", None)  # it would name the modules that are not changed
+    too_few = []
+    for module in arguments.modules or MODULES:
+        folder = prepare(module)
+        with (folder / "mutmut.log").open("w") as log:
+            done = subprocess.run(
+                [arguments.mutmut, "run"], cwd=folder, env=single, stdout=log, stderr=log, check=False
+            )
+        if done.returncode:
+            print(f"{module}: mutmut failed, see {log.name}", file=sys.stderr)
+            return 2
+        found = tally(module, folder)
+        print(f"{module}: {found.mutants} mutants, {found.killed} killed ({found.share:.1%})", flush=True)
+        for name in found.survivors:
+            print(f"  {name.rpartition('.')[2]}", *changes(arguments.mutmut, name, folder), sep="\n    ", flush=True)
+        if found.share < ENOUGH:
+            too_few.append(module)
+    if too_few:
+        print(f"fewer than {ENOUGH:.0%} of the mutants were noticed in: {', '.join(too_few)}", file=sys.stderr)
+    return int(bool(too_few))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

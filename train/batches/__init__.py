@@ -1,0 +1,1 @@
+"""From a dataset to what a network sees at one step."""

@@ -1,0 +1,80 @@
+"""Batches of patterns that are rendered while a network trains: it never sees one twice."""
+
+import math
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from train.batches.batches import WHOLE, Patterns, Share, epoch_seed
+
+if TYPE_CHECKING:
+    from frames.store.dataset import Dataset
+    from simulate.plan.plan import Plan
+    from simulate.render.fresh import Source
+
+RENDERED_AT_ONCE = 2048
+"""Patterns, about: 128 MB of 128 x 128 pixels."""
+
+
+class FreshBatches:
+    """Epochs as `train.batches.batches.Batches` gives them, of as many patterns as the training split of the dataset has.
+
+    Rendered on the GPU where the network trains on one and the dataset's engine is not skopi; else by the engine.
+
+    Parameters
+    ----------
+    dataset : whose labels' order the network learns; its patterns are not read.
+    seed :    of the training; trainings from different seeds see different patterns.
+    structures : the indices of those whose patterns are taken; None takes all.
+    share :   of every batch: no other pattern is rendered. On a GPU each process's photons are drawn by a generator of
+              its own, so that several processes see other photons than one would.
+    """
+
+    def __init__(
+        self,
+        source: "Source",
+        dataset: "Dataset",
+        batch_size: int,
+        device: torch.device,
+        seed: int,
+        structures: Collection[int] | None = None,
+        share: Share = WHOLE,
+    ):
+        if structures is not None:
+            source = source.only([dataset.structures[index] for index in structures])
+        self._source, self._device, self._seed, self._share = source, device, seed, share
+        self.batch_size = batch_size
+        self._count = {multiplicity: index for index, multiplicity in enumerate(dataset.hit_multiplicities)}
+        self._particle = {structure: index for index, structure in enumerate(dataset.structures)} | {"": -1}
+        hit = dataset.structure[dataset.splits["train"]]
+        self.n_patterns = len(hit) if structures is None else int(np.isin(hit, [*structures]).sum())
+        engine = source.config.datasets[source.name].engine
+        self._on_device = (
+            source.on(device) if engine == "torch" or (engine == "fast" and device.type == "cuda") else None
+        )
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        return math.ceil(self.n_patterns / self.batch_size)
+
+    def epoch(self, number: int = 0) -> Iterator[Patterns]:
+        """The batches of epoch `number`."""
+        plan = self._source.plan(number, self._seed)
+        rank, n = self._share
+        generator = torch.Generator(self._device).manual_seed(epoch_seed(self._seed, number, rank))
+        together = n * self.batch_size * max(1, RENDERED_AT_ONCE // self.batch_size)
+        for first in range(0, len(plan), together):
+            rows = np.arange(first, min(first + together, len(plan)))
+            mine = rows[rows % self.batch_size % n == rank]
+            patterns = self._rendered(plan.take(mine), generator)
+            for batch in np.unique(rows // self.batch_size):
+                yield patterns.take(np.flatnonzero(mine // self.batch_size == batch))
+
+    def _rendered(self, plan: "Plan", generator: torch.Generator) -> Patterns:
+        return Patterns(
+            images=self._source.read(plan) if self._on_device is None else self._on_device(plan, generator),
+            count=np.array([self._count[m] for m in plan.table["hit_multiplicity"]]),
+            particle=np.array([self._particle[s] for s in plan.table["structure"]]),
+        )

@@ -1,0 +1,1 @@
+"""How networks are trained, as a run's config says it."""

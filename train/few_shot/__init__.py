@@ -1,0 +1,1 @@
+"""Single or multiple, from embeddings and a handful of labels."""

@@ -1,0 +1,96 @@
+"""The support set: embeddings whose labels are known."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frames.files import read_arrays, sha256
+
+Array = NDArray[np.floating]
+
+
+Scores = Callable[[Array], Array]
+"""Embeddings asked about (n, d) -> (n,)."""
+
+
+AT_ONCE = 1024
+"""Patterns whose distances to all known ones are held together."""
+
+
+class Known(NamedTuple):
+    """Patterns whose answer is known."""
+
+    embeddings: Array
+    """(n, d)"""
+    is_single: NDArray[np.bool_]
+    """(n,)"""
+
+    def must_have_both(self) -> "Known":
+        """Itself; ValueError where one of the two classes has no pattern."""
+        n_single = int(self.is_single.sum())
+        if not 0 < n_single < len(self.is_single):
+            raise ValueError(
+                f"{n_single} of {len(self.is_single)} known patterns are single hits; label at least one single hit "
+                "and one multiple hit"
+            )
+        return self
+
+
+def _means(known: Known) -> tuple[Array, Array]:
+    """(d,) of the single hits, and of the multiple ones."""
+    known.must_have_both()
+    return known.embeddings[known.is_single].mean(axis=0), known.embeddings[~known.is_single].mean(axis=0)
+
+
+def _weights(is_single: NDArray[np.bool_]) -> Array:
+    """(n,) by which both classes have half of the patterns."""
+    share = is_single.mean()
+    return np.where(is_single, 0.5 / share, 0.5 / (1 - share))
+
+
+def squared_distances(known: Array, asked: Array) -> Iterator[Array]:
+    """Squared distances (some, n) from patterns asked about to all known ones, a block after the other.
+
+    In float64: far from the origin, the squares of float32 would leave nothing of the differences between patterns.
+    """
+    known = known.astype(np.float64)
+    norm = np.square(known).sum(axis=1)
+    for at in range(0, len(asked), AT_ONCE):
+        block = asked[at : at + AT_ONCE].astype(np.float64)
+        yield np.square(block).sum(axis=1)[:, None] + norm - 2 * block @ known.T
+
+
+KNOWN = "known.npz"
+"""Embeddings of training patterns, beside the model: `embeddings` (n, d) float32, `is_single` (n,) bool, and the sha256
+of `model`"""
+
+
+def read_known(model: Path, embedding_dim: int) -> Known:
+    """The training patterns whose embeddings lie beside a model; FileNotFoundError; ValueError unless they are that."""
+    path = model.parent / KNOWN
+    if not path.exists():
+        raise FileNotFoundError(
+            f"there is no {path}, the training patterns that single and multiple hits are told apart by; it is written "
+            "beside model.pt: copy it along with the model, or train again"
+        )
+    try:
+        arrays = read_arrays(path)
+        known, digest = Known(np.asarray(arrays["embeddings"]), np.asarray(arrays["is_single"])), arrays["model"]
+    except (ValueError, KeyError) as error:
+        raise ValueError(
+            f"{path} is damaged or does not hold embeddings, is_single and model ({error}); train again"
+        ) from error
+    embeddings, is_single = known
+    if is_single.dtype != bool or is_single.ndim != 1 or embeddings.shape != (len(is_single), embedding_dim):
+        raise ValueError(
+            f"{path} holds embeddings {embeddings.shape} and is_single {is_single.dtype} {is_single.shape}, expected "
+            f"(n, {embedding_dim}) and bool (n,); take the file that was written with the model"
+        )
+    if not np.isfinite(embeddings).all():
+        raise ValueError(f"{path} holds embeddings that are no finite numbers; train again")
+    if digest != sha256(model):
+        raise ValueError(f"{path} is of another model than {model}; take the file that was written with this one")
+    return known.must_have_both()

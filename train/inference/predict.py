@@ -1,0 +1,60 @@
+"""What a trained network answers."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from train.batches.batches import Batches, Patterns
+from train.batches.input_transforms import network_input
+from train.inference.embed import must_fit
+from train.loop.checkpoint import TrainedModel
+from train.loop.threads import answered_together, side_by_side
+from train.models.heads import Logits
+
+if TYPE_CHECKING:
+    from frames.store.dataset import Dataset
+
+
+@torch.inference_mode()
+def infer(model: nn.Module, batches: Batches, transform: str, device: torch.device) -> Logits:
+    """Logits (N, classes) on the device, in the order of the batches; leaves the model in evaluation mode."""
+    model.eval()
+
+    def answer(patterns: Patterns) -> Logits:
+        return model(network_input(patterns.images, transform, device))
+
+    answers = list(side_by_side(answer, batches.epoch(), device))
+    return Logits(*(torch.cat(head) for head in zip(*answers, strict=True)))
+
+
+def predict(
+    trained: TrainedModel, dataset: "Dataset", rows: slice, batch_size: int | None = None, memory_gb: float = 1.0
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Probabilities of each hit multiplicity (n, n_multiplicities) and structure (n, n_structures) for these rows.
+
+    The same to the bit whenever it is asked on one machine, by however many threads. Patterns are read in whole
+    shards, as many at once as `memory_gb` holds, or two.
+    ValueError if the dataset's classes or images are not those the network was trained on.
+    """
+    trained.description.must_fit(dataset)
+    device = next(trained.model.parameters()).device
+    batches = Batches(dataset, rows, batch_size or answered_together(device), memory_gb)
+    logits = infer(trained.model, batches, trained.description.recipe.input, device)
+    count, particle = (head.softmax(1).cpu().numpy() for head in logits)
+    return count, particle
+
+
+@torch.inference_mode()
+def answer_frames(
+    trained: TrainedModel, frames: NDArray, batch_size: int = 256
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The same for frames (n, ny, nx), photons as the detector reads them; ValueError for another size."""
+    must_fit(trained, frames.shape[1:])
+    device, transform = next(trained.model.parameters()).device, trained.description.recipe.input
+    starts = range(0, len(frames), batch_size)
+    logits = [trained.model(network_input(frames[at : at + batch_size], transform, device)) for at in starts]
+    count, particle = (torch.cat(head).softmax(1).cpu().numpy() for head in zip(*logits, strict=True))
+    return count, particle

@@ -1,0 +1,70 @@
+"""Training a network with two answers: how many particles, and which."""
+
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from train.batches.batches import Batches, Patterns
+from train.config.recipe import Recipe
+from train.inference.domain import domain_of
+from train.loop.checkpoint import describe, network
+from train.loop.device import held_on
+from train.loop.history import Epoch, History
+from train.loop.training_loop import Task, descend, prepare, training_batches
+from train.losses.multi_output import multi_output_loss
+from train.models.heads import Logits
+from train.tasks.validation import validate
+
+if TYPE_CHECKING:
+    from frames.store.dataset import Dataset
+    from simulate.render.fresh import Source
+
+
+def fit(
+    name: str,
+    dataset: "Dataset",
+    recipe: Recipe,
+    seed: int,
+    device: torch.device,
+    folder: Path,
+    source: "Source | None" = None,
+    measure_threads: bool = True,
+) -> History:
+    """Train network `name` on the training split of `dataset`, and judge it on the validation split every epoch.
+
+    What is written into `folder`, how an interrupted training goes on, and RuntimeError and ValueError: see
+    `train.loop.training_loop.descend`.
+
+    Parameters
+    ----------
+    source : of the patterns to train on, where the recipe asks for fresh ones.
+    measure_threads : False takes as many as torch has, all the time.
+
+    Raises
+    ------
+    KeyError    no network has that name.
+    ValueError  the images do not suit the network.
+    """
+    prepare(seed)
+    description = describe(name, dataset, recipe, seed)
+    model = network(description, device)
+    split = dataset.splits["validation"]
+    validation = Batches(dataset, split, recipe.batch_size, recipe.memory_gb, held_on=held_on(device))
+
+    def loss(logits: Logits, patterns: Patterns) -> Tensor:
+        count, particle = (torch.from_numpy(labels).to(device) for labels in (patterns.count, patterns.particle))
+        answers = Logits(*(head.float() for head in logits))
+        weights = recipe.count_weight, recipe.label_smoothing, recipe.ordinal_weight
+        return multi_output_loss(answers, count, particle, *weights)
+
+    def judge(model: nn.Module) -> dict[str, Any]:
+        return asdict(validate(model, validation, recipe, device))
+
+    batches = training_batches(dataset, recipe, seed, device, source)
+    record = {"n_validation": validation.n_patterns}
+    task = Task(loss, judge, Epoch, partial(domain_of, dataset, recipe))
+    return descend(model, task, description, batches, device, folder, record, measure_threads)

@@ -1,0 +1,1 @@
+"""The diffraction against sums, formulas and other programs."""

@@ -1,0 +1,1 @@
+"""Beam and detector against formulas and statistics."""

@@ -1,0 +1,1 @@
+"""Orientations and contacts against statistics."""

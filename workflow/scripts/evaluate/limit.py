@@ -1,0 +1,18 @@
+"""Rule limit: the information limits of all datasets in one table."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from evaluate.limit.limit import write_limit
+from evaluate.run.job import start
+from evaluate.run.provenance import origin
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+run, files = start(snakemake)
+provenance = origin(run.model_dump(mode="json"), "evaluate.limit.limit")
+table = pd.concat([pd.read_csv(path) for path in snakemake.input], ignore_index=True)
+write_limit(table.assign(dataset=run.run), Path(snakemake.output.table), provenance)

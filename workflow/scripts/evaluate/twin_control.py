@@ -1,0 +1,20 @@
+"""Rule twin_control: the features of a control, of training patterns, as a twin network leaves its embeddings."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evaluate.baselines.feature_controls import CONTROLS
+from evaluate.predictions.embeddings import embedded_by, write_known
+from evaluate.run.job import start
+from frames.store.dataset import open_dataset
+from train.tasks.embed import KNOWN
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+run, files = start(snakemake)
+wildcards = snakemake.wildcards
+dataset = open_dataset(files.dataset(wildcards.dataset))
+train = dataset.splits["train"]
+rows = slice(train.start, min(train.stop, train.start + KNOWN))
+write_known(embedded_by(CONTROLS[wildcards.control], dataset, rows), Path(snakemake.output.known))
