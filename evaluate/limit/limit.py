@@ -43,8 +43,6 @@ from evaluate.limit.supported import check_supported
 from frames.files import atomic_path, write_json
 from frames.store.dataset import Dataset
 from simulate.config import SimulationConfig
-from simulate.diffraction import patterns
-from simulate.experiment import background
 from simulate.experiment.config import DatasetConfig, FluenceJitterConfig
 from simulate.orientation import random_orientations, seen_between
 from simulate.plan.shots import Shots, pulse_factors
@@ -212,9 +210,8 @@ def expected(
         quaternions[:, None], np.zeros((n, 1, 3)), np.full(n, config.peak_fluence), config.beam.photon_energy_eV
     )
     volumes = render.load_volumes(tuple(inputs.volumes.values()))
-    images = patterns.expected_photons(volumes, geometry, replace(shots, species=np.full(n, species)))
-    images += background.expected(config.background, geometry.shape) * geometry.live.astype(np.float32)
-    return images.reshape(n, -1)
+    shots = replace(shots, species=np.full(n, species))
+    return render.expected_frames(volumes, geometry, shots, config).reshape(n, -1)
 
 
 def write_limit(table: pd.DataFrame, path: Path, provenance: Mapping[str, Any]) -> None:

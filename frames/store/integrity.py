@@ -6,15 +6,12 @@ from typing import Any
 
 import numpy as np
 import zarr
+from numpy.typing import NDArray
 
 from frames.files import read_json, remove_leftovers, sha256, write_json
 from frames.store.card import brightness_of, class_counts, photon_histogram
 from frames.store.layout import Layout
 from frames.store.writer import array, shard_file, shard_marker
-from simulate.experiment.background import expected as expected_background
-from simulate.experiment.config import BackgroundConfig
-
-NO_BACKGROUND = BackgroundConfig()
 
 UNREADABLE = ValueError, KeyError, TypeError
 """What is raised of a record that is no JSON any more, or whose keys are others."""
@@ -75,7 +72,7 @@ def label_problems(folder: Path) -> list[str]:
     ]
 
 
-def complete(folder: Path, card: Mapping[str, Any], background: BackgroundConfig = NO_BACKGROUND) -> dict[str, Any]:
+def complete(folder: Path, card: Mapping[str, Any], background: NDArray[np.float32] | float = 0.0) -> dict[str, Any]:
     """Check every shard and write `dataset.json`, the marker of a complete dataset; returns the card.
 
     What killed jobs left half-written beside the shards is removed.
@@ -83,7 +80,7 @@ def complete(folder: Path, card: Mapping[str, Any], background: BackgroundConfig
     Parameters
     ----------
     card :       what is known of how the dataset was made; what can be told from the patterns is added.
-    background : that is among the photons.
+    background : that is among the photons, (ny, nx) mean per pixel that is live as a whole, in a nominal pulse.
 
     Raises
     ------
@@ -99,7 +96,7 @@ def complete(folder: Path, card: Mapping[str, Any], background: BackgroundConfig
     structure, multiplicity, split, live, pulse_factor = (
         array(group, name)[:] for name in ("structure", "hit_multiplicity", "split", "live", "pulse_factor")
     )
-    steady = (expected_background(background, layout.image_shape) * live).sum(dtype=np.float64)
+    steady = (background * live).sum(dtype=np.float64)
     full_card = {
         "name": folder.name,
         "layout": layout.__dict__,

@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 
 from frames.readout import readout
 from simulate.config import SimulationConfig
-from simulate.diffraction import patterns
-from simulate.experiment import background
 from simulate.molecules.atoms import Atoms
 from simulate.plan import plan as plans
 from simulate.plan.placement import Body, body_of
@@ -47,6 +45,11 @@ class Source:
             atoms={name: file for name, file in self.inputs.atoms.items() if name in structures},
         )
         return replace(self, inputs=inputs)
+
+    @property
+    def engine(self) -> str:
+        """What renders the dataset."""
+        return self.config.datasets[self.name].engine
 
     @cached_property
     def _bodies(self) -> Mapping[str, Body]:
@@ -95,14 +98,11 @@ class Source:
         chosen = self.config.datasets[self.name]
         geometry = render.load_geometry(self.inputs.geometry)
         volumes = render.load_volumes(tuple(self.inputs.volumes.values()))
-        expected_photons = patterns.on_device(volumes, geometry, device)
+        expected_frames = render.expected_frames_on(volumes, geometry, chosen, device)
         live = torch.as_tensor(geometry.live, dtype=torch.float32, device=device)
-        steady = torch.as_tensor(background.expected(chosen.background, geometry.shape), device=device) * live
 
         def read(rows: plans.Plan, generator: torch.Generator) -> torch.Tensor:
-            shots = draw(rows, chosen)
-            expected = expected_photons(shots)
-            expected += torch.as_tensor(shots.pulse_factor, dtype=torch.float32, device=device)[:, None, None] * steady
+            expected = expected_frames(draw(rows, chosen))
             if chosen.record == "expected":
                 return expected
             return record(expected, chosen.readout, live, generator)

@@ -1,7 +1,7 @@
 """From rows of the plan to images, shard by shard, on a Dask cluster."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -21,10 +21,10 @@ from simulate.experiment.config import DatasetConfig
 from simulate.experiment.photons import as_counts, sample_photons
 from simulate.molecules.atoms import Atoms
 from simulate.plan.plan import Plan
-from simulate.plan.shots import draw
+from simulate.plan.shots import Shots, draw
 
 if TYPE_CHECKING:
-    pass
+    import torch
 
 logger = logging.getLogger(__name__)
 
@@ -73,19 +73,40 @@ def images(plan: Plan, inputs: Inputs, config: SimulationConfig, name: str) -> N
 
 
 def _expected_photons(plan: Plan, inputs: Inputs, chosen: DatasetConfig) -> NDArray[np.float32]:
-    """Mean photons of particles and background, (n, ny, nx)."""
-    geometry = load_geometry(inputs.geometry)
-    shots = draw(plan, chosen)
+    volumes, geometry = load_volumes(tuple(inputs.volumes.values())), load_geometry(inputs.geometry)
+    return expected_frames(volumes, geometry, draw(plan, chosen), chosen)
+
+
+def expected_frames(
+    volumes: VolumeStack, geometry: Geometry, shots: Shots, chosen: DatasetConfig
+) -> NDArray[np.float32]:
+    """Mean photons (n, ny, nx) that the detector counts in these shots: of the particles, and the background.
+
+    The background follows the pulse.
+    """
     expected = patterns.expected_photons(
-        load_volumes(tuple(inputs.volumes.values())),
-        geometry,
-        shots,
-        backend="torch" if chosen.engine == "torch" else "numba",
+        volumes, geometry, shots, backend="torch" if chosen.engine == "torch" else "numba"
     )
-    steady = background.expected(chosen.background, geometry.shape) * geometry.live.astype(np.float32)
+    steady = background.steady(chosen.background, geometry)
     if steady.any():
         for image, factor in zip(expected, shots.pulse_factor.astype(np.float32), strict=True):
             image += factor * steady
+    return expected
+
+
+def expected_frames_on(
+    volumes: VolumeStack, geometry: Geometry, chosen: DatasetConfig, device: "torch.device"
+) -> "Callable[[Shots], torch.Tensor]":
+    """`expected_frames` on a device that they never leave, for shots to come."""
+    import torch
+
+    of_particles = patterns.on_device(volumes, geometry, device)
+    steady = torch.as_tensor(background.steady(chosen.background, geometry), device=device)
+
+    def expected(shots: Shots) -> torch.Tensor:
+        factor = torch.as_tensor(shots.pulse_factor, dtype=torch.float32, device=device)
+        return of_particles(shots).add_(factor[:, None, None] * steady)
+
     return expected
 
 

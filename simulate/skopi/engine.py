@@ -1,4 +1,4 @@
-"""The one door to skopi 0.6.0: its form-factor table, its detector and its experiment.
+"""skopi's own experiment, as a reference.
 
 What has to be worked around, and is worked around here only:
 
@@ -11,23 +11,14 @@ What has to be worked around, and is worked around here only:
 
 import copy
 import sys
-import types
 
 import finufft
 import numpy as np
+import skopi
 from numpy.typing import NDArray
 
+from simulate.molecules.form_factors import form_factor
 from simulate.skopi.table import waasmaier_kirfel_table
-
-# Before anything else of skopi: its experiment imports skopi.gpu when it is made, and that needs CUDA.
-_gpu = types.ModuleType("skopi.gpu")
-_gpu_diffraction = types.ModuleType("skopi.gpu.diffraction")
-sys.modules.setdefault("skopi.gpu", _gpu)
-sys.modules.setdefault("skopi.gpu.diffraction", _gpu_diffraction)
-
-import skopi  # noqa: E402
-
-from simulate.molecules.form_factors import form_factor  # noqa: E402
 
 Array = NDArray[np.float64]
 
@@ -59,8 +50,8 @@ def _complex_field(mesh: Array, particle: _Atoms, return_type: str) -> NDArray[n
     return field
 
 
-_gpu.calculate_diffraction_pattern_gpu = _complex_field  # type: ignore[attr-defined]
-_gpu_diffraction.calculate_diffraction_pattern_gpu = _complex_field  # type: ignore[attr-defined]
+for _module in ("skopi.gpu", "skopi.gpu.diffraction"):
+    vars(sys.modules[_module])["calculate_diffraction_pattern_gpu"] = _complex_field
 
 
 def experiments(

@@ -6,7 +6,9 @@ from typing import Any
 from frames.files import read_json
 from frames.provenance import versions
 from frames.store import integrity
+from frames.store.layout import Layout
 from simulate.config import SimulationConfig
+from simulate.experiment import background
 
 
 def complete_dataset(config: SimulationConfig, folder: Path, geometry_record: Path) -> None:
@@ -19,4 +21,5 @@ def complete_dataset(config: SimulationConfig, folder: Path, geometry_record: Pa
         "experiment": read_json(geometry_record),
         "versions": versions(),
     }
-    integrity.complete(folder, card, entry.background)
+    glow = background.expected(entry.background, Layout.load(folder).image_shape)
+    integrity.complete(folder, card, glow)

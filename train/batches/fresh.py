@@ -1,21 +1,52 @@
 """Batches of patterns that are rendered while a network trains: it never sees one twice."""
 
 import math
-from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Iterator
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from train.batches.batches import WHOLE, Patterns, Share, epoch_seed
 
 if TYPE_CHECKING:
     from frames.store.dataset import Dataset
-    from simulate.plan.plan import Plan
-    from simulate.render.fresh import Source
 
 RENDERED_AT_ONCE = 2048
 """Patterns, about: 128 MB of 128 x 128 pixels."""
+
+
+class Rows(Protocol):
+    """What is shot: a row for each pattern."""
+
+    table: Any
+    """pandas, with columns `hit_multiplicity` and `structure`"""
+
+    def __len__(self) -> int: ...
+
+    def take(self, rows: NDArray[np.int64]) -> Self:
+        """These rows alone."""
+
+
+class PatternSource(Protocol):
+    """What renders patterns while they are asked for, such as simulate.render.fresh.Source."""
+
+    @property
+    def engine(self) -> str:
+        """`fast` and `torch` render on a GPU, too."""
+
+    def only(self, structures: Collection[str]) -> "PatternSource":
+        """The same with these structures alone, by id."""
+
+    def plan(self, epoch: int, seed: int) -> Any:
+        """`Rows` of this epoch, from 0, of a training with this seed, in random order."""
+
+    def read(self, rows: Any) -> NDArray[np.float32]:
+        """Patterns (n, ny, nx) of these rows as the detector reads them."""
+
+    def on(self, device: torch.device) -> Callable[[Any, torch.Generator], torch.Tensor]:
+        """`read` on a device that the patterns never leave."""
 
 
 class FreshBatches:
@@ -34,7 +65,7 @@ class FreshBatches:
 
     def __init__(
         self,
-        source: "Source",
+        source: PatternSource,
         dataset: "Dataset",
         batch_size: int,
         device: torch.device,
@@ -50,10 +81,8 @@ class FreshBatches:
         self._particle = {structure: index for index, structure in enumerate(dataset.structures)} | {"": -1}
         hit = dataset.structure[dataset.splits["train"]]
         self.n_patterns = len(hit) if structures is None else int(np.isin(hit, [*structures]).sum())
-        engine = source.config.datasets[source.name].engine
-        self._on_device = (
-            source.on(device) if engine == "torch" or (engine == "fast" and device.type == "cuda") else None
-        )
+        on_device = source.engine == "torch" or (source.engine == "fast" and device.type == "cuda")
+        self._on_device = source.on(device) if on_device else None
 
     def __len__(self) -> int:
         """Batches in an epoch."""
@@ -72,7 +101,7 @@ class FreshBatches:
             for batch in np.unique(rows // self.batch_size):
                 yield patterns.take(np.flatnonzero(mine // self.batch_size == batch))
 
-    def _rendered(self, plan: "Plan", generator: torch.Generator) -> Patterns:
+    def _rendered(self, plan: Rows, generator: torch.Generator) -> Patterns:
         return Patterns(
             images=self._source.read(plan) if self._on_device is None else self._on_device(plan, generator),
             count=np.array([self._count[m] for m in plan.table["hit_multiplicity"]]),

@@ -30,8 +30,7 @@ from train.progress import progress
 
 if TYPE_CHECKING:
     from frames.store.dataset import Dataset
-    from simulate.render.fresh import Source
-    from train.batches.fresh import FreshBatches
+    from train.batches.fresh import FreshBatches, PatternSource
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +65,7 @@ def training_batches(
     recipe: Descent,
     seed: int,
     device: torch.device,
-    source: "Source | None",
+    source: "PatternSource | None",
     structures: list[int] | None = None,
 ) -> "Batches | FreshBatches":
     """The training split, or patterns alike that are rendered while they are asked for, as the recipe says.

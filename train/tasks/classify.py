@@ -21,7 +21,7 @@ from train.tasks.validation import validate
 
 if TYPE_CHECKING:
     from frames.store.dataset import Dataset
-    from simulate.render.fresh import Source
+    from train.batches.fresh import PatternSource
 
 
 def fit(
@@ -31,7 +31,7 @@ def fit(
     seed: int,
     device: torch.device,
     folder: Path,
-    source: "Source | None" = None,
+    source: "PatternSource | None" = None,
     measure_threads: bool = True,
 ) -> History:
     """Train network `name` on the training split of `dataset`, and judge it on the validation split every epoch.

@@ -26,7 +26,7 @@ from train.models.encoder import Embedding
 
 if TYPE_CHECKING:
     from frames.store.dataset import Dataset
-    from simulate.render.fresh import Source
+    from train.batches.fresh import PatternSource
 
 KNOWN = 6000
 """Patterns of the training split whose embeddings are kept, at most."""
@@ -46,7 +46,7 @@ def fit_twin(
     device: torch.device,
     folder: Path,
     held_out: Collection[str] = (),
-    source: "Source | None" = None,
+    source: "PatternSource | None" = None,
     measure_threads: bool = True,
 ) -> TwinHistory:
     """Train network `name` as an encoder on the training split of `dataset`, without the structures held out.
