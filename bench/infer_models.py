@@ -1,9 +1,9 @@
 """Frames per second that each network answers, from counts in memory to probabilities, and how long one frame takes.
 
-One line a network. By torch as `train.inference.predict` does, and by onnxruntime from what `train.export` writes; on one core,
-on all cores, and on the GPU where there is one. `_1` are frames handed over one by one, with percentiles of their time
-in ms, `_many` large batches. `ours` is the fastest; the competitor is the European XFEL's detector, 3,520 frames/s.
-Weights are random: speed does not hang on them.
+One line a network. By torch as `train.inference.predict` does, and by onnxruntime from what `train.export` writes; on
+one core, on all cores, and on the GPU where there is one. `_1` are frames handed over one by one, with percentiles of
+their time in ms, `_many` large batches. `ours` is the fastest; the competitor is the European XFEL's detector, 3,520
+frames/s. Weights are random: speed does not hang on them.
 """
 
 import os

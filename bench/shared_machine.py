@@ -1,11 +1,11 @@
 """What is left of a training's speed, and of the demo's, where other programs want the cores too.
 
 The other programs are busy loops, as many as there are cores. The rate is of steps of `polar` in batches of 64, ours
-with the number of threads that `train.loop.threads` measures to be best; the competitor takes as many as there are cores,
-taking turns with ours in one run, quiet and beside the loops. `answers...` are the rates at which the same network
-answers batches of 64, ours side by side with a thread each, the competitor one after the other. `demo_...` are a run of
-config/demo.yaml, quiet and then beside the loops: with a fifth of its patterns and a third of the epochs of its longest
-training, or whole, as it is:
+with the number of threads that `train.loop.threads` measures to be best; the competitor takes as many as there are
+cores, taking turns with ours in one run, quiet and beside the loops. `answers...` are the rates at which the same
+network answers batches of 64, ours side by side with a thread each, the competitor one after the other. `demo_...` are
+a run of config/demo.yaml, quiet and then beside the loops: with a fifth of its patterns and a third of the epochs of
+its longest training, or whole, as it is:
 
     python bench/shared_machine.py          # minutes
     python bench/shared_machine.py whole    # a quarter of an hour

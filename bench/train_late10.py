@@ -1,9 +1,9 @@
 """Training images per second of the 10-layer network against a plain PyTorch DataLoader loop, as in a notebook.
 
 Both train the same network by the same loss and optimiser in batches of 128 on the same patterns in memory, on the GPU
-where there is one. Ours is `train.tasks.classify.fit` on a store, in bfloat16 (the recipe's `precision`) and in float32. The
-competitor is a Dataset of numpy images that standardises each and makes it a tensor, a DataLoader with as many workers
-as suit it best, an Adam step a batch, and `loss.item()` after every one.
+where there is one. Ours is `train.tasks.classify.fit` on a store, in bfloat16 (the recipe's `precision`) and in
+float32. The competitor is a Dataset of numpy images that standardises each and makes it a tensor, a DataLoader with as
+many workers as suit it best, an Adam step a batch, and `loss.item()` after every one.
 
 By the clock the fastest epoch counts. `..._per_cpu_s` are images of all epochs per CPU-second, which does not count
 what else the machine does; ours with reading and validation. With OMP_NUM_THREADS=1 that is of one thread.

@@ -1,6 +1,6 @@
 """Frames as a network takes them, from the files in which beamlines keep them: block by block, whatever their size.
 
-What reads each format: simulate/formats.
+What reads each format: frames/formats.
 """
 
 from collections.abc import Iterator

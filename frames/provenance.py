@@ -97,7 +97,8 @@ def _imported(node: ast.AST) -> list[str]:
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
     if isinstance(node, ast.ImportFrom) and node.module:
-        # `from simulate import volume` imports a module, `from simulate.diffraction.volume import Volume` a name in one.
+        # `from simulate import volume` imports a module, `from simulate.diffraction.volume import Volume` a name in
+        # one.
         submodules = [f"{node.module}.{alias.name}" for alias in node.names]
         return [name for name in submodules if _is_module(name)] or [node.module]
     return []

@@ -1,7 +1,8 @@
 """Asking a network about a file of frames: what all commands that do so share.
 
 Before it answers, a look at some of the frames and at what the file says of beam and detector tells whether these are
-what the network was trained on (`train.inference.domain`). If not, this is said; far from it no answer is given, unless forced.
+what the network was trained on (`train.inference.domain`). If not, this is said; far from it no answer is given, unless
+forced.
 """
 
 import argparse

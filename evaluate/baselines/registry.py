@@ -13,4 +13,5 @@ BASELINES: Mapping[str, Callable[["Dataset", int], Answers]] = {
     "total_intensity": total_intensity.learn,
     "spectral_clustering": spectral_clustering.learn,
 }
-"""Name, as in evaluate/run/config.py -> what, given a seed, learns from the training split and chooses by validation."""
+"""Name, as in evaluate/run/config.py -> what, given a seed, learns from the training split and chooses by
+validation."""

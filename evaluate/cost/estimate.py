@@ -2,8 +2,8 @@
 
     python -m evaluate.cost.estimate config/standins.yaml --from results/demo
 
-A job costs a + b · work (evaluate/cost/work.py). Where jobs of one rule and kind were measured with work that differs by a
-factor of two or more, in one run or in several, a and b fit them best; where all had about the same, a is what the
+A job costs a + b · work (evaluate/cost/work.py). Where jobs of one rule and kind were measured with work that differs
+by a factor of two or more, in one run or in several, a and b fit them best; where all had about the same, a is what the
 cheapest job took, of those that load torch or of the others, which did little but start.
 """
 
@@ -35,7 +35,8 @@ APART = 2.0
 
 
 def measured(folder: Path) -> pd.DataFrame:
-    """Jobs of a finished run with their work: `rule`, `kind`, `work` and the columns of `evaluate.run.benchmarks.read_jobs`.
+    """Jobs of a finished run with their work: `rule`, `kind`, `work` and the columns of
+    `evaluate.run.benchmarks.read_jobs`.
 
     Raises
     ------

@@ -12,19 +12,17 @@ from copy import copy
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-import evaluate
 from evaluate.run.circumstances import host_kind
 from evaluate.run.config import RunConfig, load_config
 from evaluate.run.files import RunFiles
 from frames.files import write_json
+from frames.provenance import PACKAGES, ROOT
 
 if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake as SnakemakeObject
-
     from simulate.render.images import Inputs
 
 CHATTY = ("distributed", "matplotlib", "fontTools")
@@ -32,11 +30,22 @@ CHATTY = ("distributed", "matplotlib", "fontTools")
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
-PACKAGES = [Path(evaluate.__file__).resolve().parents[1] / name for name in ("simulate", "train", "evaluate")]
-"""Of this project, wherever the script of a rule is copied to; its environment may lie beside them."""
+FOLDERS = [ROOT / name for name in PACKAGES]
+"""Of this project; the environment may lie beside them."""
 
 LOCKS: list[IO[str]] = []
 """Held until the process ends, however it does."""
+
+
+class Job(Protocol):
+    """What Snakemake tells the script of a rule."""
+
+    input: Any
+    wildcards: Any
+    threads: int
+    resources: Any
+    config: dict[str, Any]
+    log: Any
 
 
 def _say_nothing_of_an_interrupt(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -47,7 +56,7 @@ def _say_nothing_of_an_interrupt(kind: type[BaseException], error: BaseException
 sys.excepthook = _say_nothing_of_an_interrupt
 
 
-def start(snakemake: "SnakemakeObject") -> tuple[RunConfig, RunFiles]:
+def start(snakemake: Job) -> tuple[RunConfig, RunFiles]:
     """Set up the log of the job, and be the only one at work on it; the run's config and where its files lie."""
     to_file, to_terminal = logging.FileHandler(snakemake.log[0], mode="w"), logging.StreamHandler()
     to_terminal.setLevel(logging.WARNING)
@@ -114,10 +123,10 @@ def is_expected(error: BaseException, trace: TracebackType | None) -> bool:
     while trace and trace.tb_next:
         trace = trace.tb_next
     raised_in = Path(trace.tb_frame.f_code.co_filename if trace else "").resolve()
-    return isinstance(error, ValueError) and any(map(raised_in.is_relative_to, PACKAGES))
+    return isinstance(error, ValueError) and any(map(raised_in.is_relative_to, FOLDERS))
 
 
-def rendered_from(snakemake: "SnakemakeObject", run: RunConfig) -> "Inputs":
+def rendered_from(snakemake: Job, run: RunConfig) -> "Inputs":
     """The files that a rule names as those that patterns are rendered from."""
     from simulate.experiment.reach import reach_of
     from simulate.render.images import Inputs

@@ -45,8 +45,8 @@ def open_folded(
 ) -> Frames:
     """The frames of a file or folder as images; nothing but their shape and a mask is read yet.
 
-    Images are read from whatever `frames.frames.open_frames` reads; frames of more axes, as (n, panels, slow, fast), and
-    those with a mask whose bits the table knows, from HDF5, CXI and .npy.
+    Images are read from whatever `frames.frames.open_frames` reads; frames of more axes, as (n, panels, slow, fast),
+    and those with a mask whose bits the table knows, from HDF5, CXI and .npy.
 
     Parameters
     ----------

@@ -1,8 +1,9 @@
 """From frames as a detector stores them to the images of a network: which image pixel each detector pixel adds to.
 
 A detector pixel belongs as a whole to the image pixel that its centre falls in, the beam through the middle of the
-image, as in the simulation of binned detectors (simulate/experiment/panels.py): photons are summed, none is shared or scaled, and
-an image pixel is masked where nothing of it is live. `python -m simulate.experiment.tabulate` writes such a table.
+image, as in the simulation of binned detectors (simulate/experiment/panels.py): photons are summed, none is shared or
+scaled, and an image pixel is masked where nothing of it is live. `python -m simulate.experiment.tabulate` writes such a
+table.
 """
 
 from dataclasses import dataclass

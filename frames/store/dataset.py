@@ -2,11 +2,10 @@
 
 It opens in xarray as well: `xr.open_zarr("<folder>/patterns.zarr")`.
 
-    python -m frames.store.dataset verify results/demo/datasets/noise_free
+    python -m frames.store.verify verify results/demo/datasets/noise_free
 """
 
 import itertools
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,7 +28,6 @@ from frames.store.integrity import (
     raise_if_incomplete,
 )
 from frames.store.layout import Layout, Record
-from frames.store.verify import main
 from frames.store.writer import IMAGES, array
 
 
@@ -182,7 +180,7 @@ def open_dataset(folder: Path | str) -> Dataset:
     """
     folder = Path(folder)
     layout = Layout.load(folder)
-    verifying = f"`python -m frames.store.dataset verify {folder}`"
+    verifying = f"`python -m frames.store.verify verify {folder}`"
     if not (folder / "dataset.json").exists():
         raise DamagedDatasetError(
             f"dataset {folder} is not complete: dataset.json is written last and is not there; run snakemake to "
@@ -197,11 +195,7 @@ def open_dataset(folder: Path | str) -> Dataset:
     return Dataset(folder, card, layout, zarr.open_group(folder / "patterns.zarr", mode="r", zarr_format=3))
 
 
-if __name__ == "__main__":
-    sys.exit(main())
-
-
-def by_shard(dataset: "Dataset", rows: slice, reduce: Callable[[NDArray[np.float32]], NDArray], what: str) -> NDArray:
+def by_shard(dataset: Dataset, rows: slice, reduce: Callable[[NDArray[np.float32]], NDArray], what: str) -> NDArray:
     """What `reduce` makes of the patterns (n, ny, nx) as the detector reads them: one shard in memory at a time."""
     start, stop, _ = rows.indices(len(dataset))
     size = dataset.patterns_per_shard

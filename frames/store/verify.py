@@ -10,9 +10,9 @@ from frames.store.integrity import repair, verify
 def main(argv: list[str] | None = None) -> int:
     """Command line: verify or repair a dataset."""
     parser = argparse.ArgumentParser(
-        prog="python -m frames.store.dataset",
+        prog="python -m frames.store.verify",
         description="Check a dataset against the sha256 of every shard.",
-        epilog="example: python -m frames.store.dataset verify results/demo/datasets/noise_free",
+        epilog="example: python -m frames.store.verify verify results/demo/datasets/noise_free",
     )
     parser.add_argument("action", choices=("verify", "repair"))
     parser.add_argument("path", type=Path, help="a folder .../datasets/<name>")
@@ -32,3 +32,7 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     print(f"all of this is forgotten; `snakemake {arguments.path}/dataset.json --configfile <yours>` makes it again")
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -120,7 +120,8 @@ def main(argv: list[str] | None = None) -> int:
         prog="python -m simulate.experiment.tabulate",
         description="Write the table by which frames of another detector are summed into images of the size and scale "
         "that a network knows.",
-        epilog="example: python -m simulate.experiment.tabulate --geom agipd.geom --like results/run/datasets/spb -o pixels.npz",
+        epilog="example: python -m simulate.experiment.tabulate --geom agipd.geom --like results/run/datasets/spb "
+        "-o pixels.npz",
     )
     frames = parser.add_argument_group("the frames").add_mutually_exclusive_group(required=True)
     frames.add_argument("--geom", type=Path, help="where CrystFEL's geometry file says")

@@ -96,7 +96,8 @@ def answers(model: str, seed: int) -> Answers:
 
 
 def records(files: RunFiles, config: RunConfig) -> None:
-    """What is known of the structures, as simulate/molecules/structures.py and simulate/stages.py write it."""
+    """What is known of the structures, as simulate/molecules/structures.py and simulate/stages/structure.py write
+    it."""
     size = {"n_atoms": 4266, "mass_kDa": 56.4, "electrons": 28179.0, "radius_nm": 3.6, "extent_nm": 7.0, "rg_nm": 2.2}
     phantom = {"phantom": "globule", "file": None, "sha256": None, "title": "Three lobes", "assembly": None}
     deposited = {"pdb_id": "9xyz", "file": "9xyz.pdb.gz", "sha256": "ab" * 32, "title": HOSTILE, "assembly": "1"}

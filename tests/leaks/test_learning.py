@@ -143,13 +143,13 @@ def baseline(name: str) -> Learn:
 
 def script(name: str, dataset: Dataset, wildcards: Mapping[str, str], output: Mapping[str, Path]) -> None:
     """Run a rule's script on an open dataset, whatever folder it asks for."""
-    wiring = ModuleType("_wiring")
+    wiring = ModuleType("evaluate.run.job")
     wiring.start = lambda snakemake: (None, SimpleNamespace(dataset=lambda name: None))  # type: ignore[attr-defined]
     snakemake = SimpleNamespace(wildcards=SimpleNamespace(**wildcards), output=SimpleNamespace(**output))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "_wiring", wiring)
+        patch.setitem(sys.modules, "evaluate.run.job", wiring)
         patch.setattr("frames.store.dataset.open_dataset", lambda folder: dataset)
-        runpy.run_path(str(ROOT / "workflow" / "scripts" / f"{name}.py"), {"snakemake": snakemake})
+        runpy.run_path(str(ROOT / "workflow" / "scripts" / "evaluate" / f"{name}.py"), {"snakemake": snakemake})
 
 
 def control(name: str) -> Learn:

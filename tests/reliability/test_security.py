@@ -21,6 +21,7 @@ from evaluate.run.config import load_config
 from evaluate.run.files import RunFiles
 from frames.files import atomic_path, read_arrays, read_json, write_json
 from frames.frames import open_frames
+from frames.provenance import PACKAGES
 from frames.schema import Identifier
 from frames.store.dataset import open_dataset
 from frames.store.integrity import DamagedDatasetError
@@ -36,11 +37,7 @@ from train.loop.checkpoint import load, load_encoder, load_model
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = [
-    *(
-        file
-        for package in ("simulate", "train", "evaluate", "bench")
-        for file in sorted((ROOT / package).rglob("*.py"))
-    ),
+    *(file for package in (*PACKAGES, "bench") for file in sorted((ROOT / package).rglob("*.py"))),
     *sorted((ROOT / "workflow" / "scripts").glob("*.py")),
 ]
 RULES = [ROOT / "Snakefile", *sorted((ROOT / "workflow" / "rules").glob("*.smk"))]

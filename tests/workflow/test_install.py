@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from frames.provenance import PACKAGES
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -83,7 +85,7 @@ def test_no_wheel_would_copy_the_packages_into_an_environment_of_others(tmp_path
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / "workflow").mkdir()
     shutil.copy(ROOT / "workflow" / "editable_only.py", tmp_path / "workflow")
-    for package in ("simulate", "train", "evaluate"):
+    for package in PACKAGES:
         (tmp_path / package).mkdir()
         (tmp_path / package / "__init__.py").touch()
     pip = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", "wheels", "."]

@@ -1,18 +1,24 @@
-"""Imports go one way: workflow -> evaluate -> train -> simulate; skopi through one door; the core without extras."""
+"""Imports go one way: workflow -> validate, report -> evaluate, screen -> train | simulate -> frames; no circles; skopi
+through one door; the core without extras."""
 
 import ast
 import re
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 MAY_IMPORT = {
-    "simulate": {"simulate"},
-    "train": {"train", "simulate"},
-    "evaluate": {"evaluate", "train", "simulate"},
+    "frames": {"frames"},
+    "simulate": {"simulate", "frames"},
+    "train": {"train", "frames"},
+    "evaluate": {"evaluate", "train", "simulate", "frames"},
+    "screen": {"screen", "train", "frames"},
+    "report": {"report", "evaluate", "train", "simulate", "frames"},
+    "validate": {"validate", "report", "evaluate", "simulate", "frames"},
 }
 PACKAGES = set(MAY_IMPORT)
 CORE = (
@@ -67,7 +73,42 @@ def test_skopi_has_one_door() -> None:
         for _, name in imports(file)
         if name.split(".")[0] == "skopi"
     }
-    assert doors == {"simulate/skopi/engine.py"}
+    assert {Path(door).parent for door in doors} == {Path("simulate/skopi")}
+
+
+def test_no_file_imports_itself_by_others() -> None:
+    """At any depth of the code, and for types alone, too."""
+    modules = {
+        ".".join(f.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): f for f in files(*PACKAGES)
+    }
+    graph = {module: imported(file) & set(modules) - {module} for module, file in modules.items()}
+    with pytest.raises(CycleError):
+        TopologicalSorter({"a": {"b"}, "b": {"a"}}).prepare()
+    TopologicalSorter(graph).prepare()  # CycleError names the circle
+
+
+def imported(file: Path) -> set[str]:
+    """Full names of what a file imports: modules, and what could be one of a package."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def test_rooms_are_small() -> None:
+    """About a dozen entries a folder, 350 lines a file; longer is what one compiled loop needs."""
+    folders = {file.parent for file in files(*PACKAGES)} | {ROOT / "workflow" / "rules", ROOT / "tests"}
+    crowded = {
+        str(folder.relative_to(ROOT)): n
+        for folder in folders
+        if (n := sum(entry.name not in ("__pycache__", "__init__.py") for entry in folder.iterdir())) > 14
+    }
+    assert not crowded
+    long = {str(f.relative_to(ROOT)) for f in files(*PACKAGES) if len(f.read_text().splitlines()) > 350}
+    assert long <= {"simulate/diffraction/patterns_numba.py"}
 
 
 def test_snakemake_starts_without_what_takes_long_to_import() -> None:

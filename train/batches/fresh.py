@@ -50,7 +50,8 @@ class PatternSource(Protocol):
 
 
 class FreshBatches:
-    """Epochs as `train.batches.batches.Batches` gives them, of as many patterns as the training split of the dataset has.
+    """Epochs as `train.batches.batches.Batches` gives them, of as many patterns as the training split of the dataset
+    has.
 
     Rendered on the GPU where the network trains on one and the dataset's engine is not skopi; else by the engine.
 

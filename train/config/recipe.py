@@ -33,7 +33,8 @@ class Descent:
     input: Input = "standardise"
     """transform of train/batches/input_transforms.py"""
     augment: Augment = "none"
-    """of the training patterns, train/batches/augment.py: each always in the same way, as the poster's set was built once"""
+    """of the training patterns, train/batches/augment.py: each always in the same way, as the poster's set was built
+    once"""
     missing: float = 0.0
     """share of the training patterns that a part of the detector is missing from, another in every epoch,
     train/batches/detector_dropout.py"""

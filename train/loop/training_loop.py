@@ -98,13 +98,13 @@ def descend(
     Writes `model.pt`, `history.csv` and `training.json`, with `record` in it, into `folder`. Until then `checkpoint.pt`
     there holds the state after the latest epoch: a training that was interrupted goes on from it and ends, on a CPU of
     as many threads to the bit, as if it had not been. A checkpoint of another description is not continued: training
-    starts again, and the log says so. Several processes that all call this (`train.loop.parallel.spread`) train together;
-    the first one writes.
+    starts again, and the log says so. Several processes that all call this (`train.loop.parallel.spread`) train
+    together; the first one writes.
 
     On a CPU, torch's threads are the most that are taken: how many is measured as training goes on, as other programs
-    may want the cores (`train/loop/threads.py`), unless `measure_threads` is False. Sums over another number of threads are
-    rounded in another way, and so are the weights; `threads` in `training.json` are the numbers that steps were taken
-    with.
+    may want the cores (`train/loop/threads.py`), unless `measure_threads` is False. Sums over another number of threads
+    are rounded in another way, and so are the weights; `threads` in `training.json` are the numbers that steps were
+    taken with.
 
     Where the gradient of the first layer was exactly 0 throughout an epoch, though there was a loss and something is
     collapsed, training ends with that epoch: the network does not look at the patterns, and nothing will make it. So

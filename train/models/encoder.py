@@ -12,7 +12,8 @@ from train.models.registry import IMAGE_PIXELS, build
 
 
 class Embedding(nn.Module):
-    """Features (B, n_features) as embeddings (B, d); `proxies` (n_proxies, d) to train by, see train/losses/triplet.py."""
+    """Features (B, n_features) as embeddings (B, d); `proxies` (n_proxies, d) to train by, see
+    train/losses/triplet.py."""
 
     def __init__(self, n_features: int, embedding_dim: int, distance: Distance, n_proxies: int = 0):
         super().__init__()

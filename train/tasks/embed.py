@@ -51,10 +51,10 @@ def fit_twin(
 ) -> TwinHistory:
     """Train network `name` as an encoder on the training split of `dataset`, without the structures held out.
 
-    Beside what `train.loop.training_loop.descend` writes, `known.npz` holds embeddings (n, d) of stored training patterns, with
-    `is_single`, `structure`, `hit_multiplicity` and `photons` (n,), and the sha256 of `model.pt`: what single and
-    multiple hits look like to the network. And `evolution.npz` holds those of some validation patterns after every
-    epoch (epochs, n, d), and which of these are single hits.
+    Beside what `train.loop.training_loop.descend` writes, `known.npz` holds embeddings (n, d) of stored training
+    patterns, with `is_single`, `structure`, `hit_multiplicity` and `photons` (n,), and the sha256 of `model.pt`: what
+    single and multiple hits look like to the network. And `evolution.npz` holds those of some validation patterns after
+    every epoch (epochs, n, d), and which of these are single hits.
 
     Parameters
     ----------

@@ -95,9 +95,9 @@ def check(molecules: Sequence[Molecule], geometry: Geometry, render: Render, *, 
         title="Photons per pulse, focus, fluence",
         text=(
             "Photons per pulse and the focus are settings; photons per µm² follow from them in one place "
-            "(simulate/experiment/beam.py) and nowhere else: N/(π r²) for a uniform disc, twice that on the axis of a Gaussian "
-            "focus of 1/e² radius r. The figure shows the table below: photons in the pattern of a single hit, for "
-            "pulses of 10¹⁰ photons (left) to 10¹⁴ (right)."
+            "(simulate/experiment/beam.py) and nowhere else: N/(π r²) for a uniform disc, twice that on the axis of a "
+            "Gaussian focus of 1/e² radius r. The figure shows the table below: photons in the pattern of a single "
+            "hit, for pulses of 10¹⁰ photons (left) to 10¹⁴ (right)."
         ),
         oracle="N/(π r²), skopi's beam, the integral of the focus, exact sums over the atoms",
         settings=(
