@@ -36,6 +36,8 @@ OPSET = 17
 """of ONNX; read by every onnxruntime since 1.12 (2022)"""
 LEAST_PROBABILITY = 1e-30
 """below it probabilities are not told apart"""
+LEEWAY = 10.0
+"""by which another order of sums may err more than torch's; twice is the most that was seen of our networks"""
 
 
 Outputs = tuple[Tensor, Tensor] | list[NDArray]
@@ -45,8 +47,6 @@ class Answer(nn.Module):
     """From photons to probabilities: what `train.inference.predict` does with a batch."""
 
     outputs = "count", "particle"
-    leeway = 10.0
-    """by which another order of sums may err more than torch's"""
 
     def __init__(self, model: nn.Module, transform: str):
         super().__init__()
@@ -75,9 +75,6 @@ class TwinAnswer(nn.Module):
         super().__init__()
         self.model = model
         self.transform = INPUTS[transform]
-        # onnxruntime adds up one term after the other and errs as the root of their number; torch adds in blocks.
-        longest = max(layer.in_features for layer in model.modules() if isinstance(layer, nn.Linear))
-        self.leeway = max(Answer.leeway, longest**0.5)
         logistic = between_means(known)
         self.register_buffer("centre", torch.from_numpy(logistic.centre))
         self.register_buffer("coefficients", torch.from_numpy(logistic.coefficients / np.append(logistic.scale, 1.0)))
@@ -130,7 +127,7 @@ def to_onnx(answer: Answer | TwinAnswer, description: Described, more: Mapping[s
     """
     import onnx
 
-    for operation, written in LACKING.items():
+    for operation, written in WRITTEN.items():
         torch.onnx.register_custom_op_symbolic(f"aten::{operation}", written, OPSET)
     contents = io.BytesIO()
     with warnings.catch_warnings():
@@ -166,8 +163,23 @@ def _adaptive_average(graph: Any, images: Any, size: Any) -> Any:
     return graph.op("Einsum", rows, images, columns, equation_s="ry,bcyx,sx->bcrs")
 
 
-LACKING: dict[str, Callable] = {"asinh": _asinh, "adaptive_avg_pool2d": _adaptive_average}
-"""Operations of our networks that torch's exporter does not know, in those of ONNX"""
+def _mean(graph: Any, values: Any, *how: Any) -> Any:
+    """Mean along one axis after the other, of an image by sums of a hundred terms.
+
+    onnxruntime adds all terms of a mean one by one. Photons take few values, so their squares are rounded the same way
+    again and again: over an image by 1e-5 of the sum, where torch, which adds in blocks, errs by 1e-7.
+    """
+    helper = torch.onnx.symbolic_helper
+    axes, keepdim = list(range(values.type().dim())), False
+    if len(how) == 3:  # axes, keepdim, dtype; of all values at once, dtype alone
+        axes, keepdim = helper._get_const(how[0], "is", "dim"), helper._get_const(how[1], "i", "keepdim")
+    for axis in axes:
+        values = graph.op("ReduceMean", values, axes_i=[axis], keepdims_i=1)
+    return values if keepdim else helper._squeeze_helper(graph, values, axes)
+
+
+WRITTEN: dict[str, Callable] = {"asinh": _asinh, "adaptive_avg_pool2d": _adaptive_average, "mean": _mean}
+"""Operations that torch's exporter does not know, or writes so that they round worse, in those of ONNX"""
 
 
 def adaptive_shares(n: int, n_shares: int) -> Tensor:
@@ -191,7 +203,7 @@ def must_agree(contents: bytes, answer: Answer | TwinAnswer, frames: NDArray[np.
     """ValueError unless onnxruntime's answers to the frames are torch's, together and one alone.
 
     Both libraries add the same float32 terms in orders of their own, so both err alike against torch in float64;
-    `leeway` times torch's error (at least an ulp of the largest number) leaves room for the worse order.
+    `LEEWAY` times torch's error (at least an ulp of the largest number) leaves room for the worse order.
     """
     import onnxruntime
 
@@ -204,7 +216,7 @@ def must_agree(contents: bytes, answer: Answer | TwinAnswer, frames: NDArray[np.
     for n in (len(frames), 1):
         theirs = answer.compared(session.run(list(answer.outputs), {"frames": frames[:n]}))
         for true, torchs, found in zip(exact, ours, theirs, strict=True):
-            allowed = answer.leeway * max(np.abs(torchs - true).max(), np.finfo(np.float32).eps * np.abs(true).max())
+            allowed = LEEWAY * max(np.abs(torchs - true).max(), np.finfo(np.float32).eps * np.abs(true).max())
             if not (error := np.abs(found - true[:n]).max()) <= allowed:  # not a number is no agreement either
                 raise ValueError(
                     f"onnxruntime {onnxruntime.__version__} and torch {torch.__version__} disagree: answers differ by "

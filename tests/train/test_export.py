@@ -133,6 +133,22 @@ def test_the_limit_of_rounding_sees_one_part_in_ten_thousand_of_one_layer():
         export.must_agree(contents, answer, frames)
 
 
+def test_squares_of_few_photons_are_summed_as_well_as_torch_does():
+    """Weights that pass on every digit of the input, as a trained network's do. A mean that adds the 16,384 squares of
+    an image one after the other scales it by up to 1e-5 too much, and the answers show it. Allowed: 8 ulp."""
+    model = trained("late10")
+    for layer in model.model.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    frames = export.trial_frames((128, 128))
+    session = onnxruntime.InferenceSession(export.export(model, frames))
+    with torch.inference_mode():
+        images = network_input(frames, "standardise", CPU)
+        exact = export.answer_logs(export.Answer(model.model.double(), "photons")(images[:, 0].double()))
+    found = export.answer_logs(session.run(["count", "particle"], {"frames": frames}))
+    np.testing.assert_allclose(found, exact, rtol=0, atol=1e-6 * np.abs(exact).max())
+
+
 def test_a_batch_that_is_answered_otherwise_than_a_frame_is_refused():
     """As of a file that mixes the frames of a batch, by a mean over all of them: one frame alone would not show it."""
 
