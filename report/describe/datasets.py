@@ -35,6 +35,22 @@ class StructureFacts:
         """Of its volumes."""
         return [volume["measured_error"] for volume in self.volumes.values()]
 
+    @property
+    def guesses(self) -> str:
+        """What its file does not tell of itself, in words; empty for most."""
+        reading, said = self.record.get("reading", {}), []
+        if number := reading.get("elements_guessed"):
+            said.append(f"elements of {number:,} atoms taken from their names")
+        if models := reading.get("models"):
+            said.append(f"{models['read']} of {models['in_file']} models in the file")
+        if left_out := reading.get("pseudo_atoms_left_out"):
+            said.append("left out as no atoms: " + ", ".join(f"{number:,} {name}" for name, number in left_out.items()))
+        if number := reading.get("occupancies_assumed"):
+            said.append(f"no occupancies given: all {number:,} atoms taken as there")
+        if number := reading.get("coincident_atoms"):
+            said.append(f"{number:,} atoms where another one lies")
+        return "; ".join(said)
+
 
 @dataclass(frozen=True)
 class ClassFacts:

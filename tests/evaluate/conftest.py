@@ -101,7 +101,16 @@ def records(files: RunFiles, config: RunConfig) -> None:
     size = {"n_atoms": 4266, "mass_kDa": 56.4, "electrons": 28179.0, "radius_nm": 3.6, "extent_nm": 7.0, "rg_nm": 2.2}
     phantom = {"phantom": "globule", "file": None, "sha256": None, "title": "Three lobes", "assembly": None}
     deposited = {"pdb_id": "9xyz", "file": "9xyz.pdb.gz", "sha256": "ab" * 32, "title": HOSTILE, "assembly": "1"}
-    for structure, origin in zip(config.simulation.structures, (phantom, deposited), strict=True):
+    reading = {
+        "elements_guessed": 1200,
+        "models": {"read": 1, "in_file": 20},
+        "pseudo_atoms_left_out": {"DUM": 2, "<i>": 1},
+        "occupancies_assumed": 4266,
+        "coincident_atoms": 3,
+    }
+    for structure, origin in zip(
+        config.simulation.structures, (phantom, deposited | {"reading": reading}), strict=True
+    ):
         record = {
             "id": structure.id,
             "source": structure.source,

@@ -250,6 +250,15 @@ def test_a_single_training_comes_with_its_interval(finished_run: Run, tmp_path: 
     assert "(seed 5)" not in text
 
 
+def test_what_was_guessed_of_a_structure_stands_in_its_row(source: str) -> None:
+    phantom, deposited = table_rows(source, "Table of structures")[1:]
+    assert html.unescape(deposited[1]).endswith(
+        "Read with guesses: elements of 1,200 atoms taken from their names; 1 of 20 models in the file; left out as no "
+        "atoms: 2 DUM, 1 <i>; no occupancies given: all 4,266 atoms taken as there; 3 atoms where another one lies."
+    )
+    assert "guesses" not in phantom[1]
+
+
 def test_phantoms_and_stand_ins_are_marked(page: Page) -> None:
     assert "ball of this run is a phantom" in page.text
     assert "9xyz of this run is a stand-in" in page.text
