@@ -28,8 +28,8 @@ class Frames:
 
     source: str
     """file, and the name in it, for messages"""
-    shape: tuple[int, int, int]
-    """(n, ny, nx)"""
+    shape: tuple[int, ...]
+    """(n, ny, nx); of frames that are to be folded as they are stored"""
     fetch: Fetch
     bad: Fetch | None = None
     """(rows, ny, nx) or (ny, nx) True where the file's own mask says that a pixel is bad; None where it has no mask"""
@@ -41,13 +41,15 @@ class Frames:
     """which masks were taken, and to mean what; empty where the file has none"""
     fill: float | None = None
     """what the file says that it is filled with where nothing was written"""
+    summed: bool = False
+    """of pixels that were found to hold readings; what is no reading in a pixel may well be a sum"""
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def __repr__(self) -> str:
-        n, ny, nx = self.shape
-        return f"Frames({self.source}: {n} of {ny} x {nx} pixels{', masked' if self.bad else ''})"
+        frame = " x ".join(map(str, self.shape[1:]))
+        return f"Frames({self.source}: {len(self)} of {frame} pixels{', masked' if self.bad else ''})"
 
     @property
     def n_blocks(self) -> int:
@@ -69,7 +71,7 @@ class Frames:
         stored = self.fetch(rows)
         bad = None if self.bad is None else self.bad(rows)
         must_leave_pixels(bad, self.source, rows, self.mask_said)
-        kept = must_be_readings(stored, bad, self.source, start, self.fill)
+        kept = stored if self.summed else must_be_readings(stored, bad, self.source, start, self.fill)
         with np.errstate(over="ignore"):  # what float32 cannot hold is refused below
             frames = np.array(kept, np.float32)
         if stored.dtype.kind == "f" and stored.dtype.itemsize > frames.itemsize:

@@ -1,5 +1,6 @@
 """Images with their labels and instrument, whatever they lie in: what writers take and readers give."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
@@ -81,8 +82,8 @@ class Patterns:
     """n images, read by rows when they are asked for, and everything that is known of them."""
 
     name: str
-    shape: tuple[int, int, int]
-    """(n, ny, nx)"""
+    shape: tuple[int, ...]
+    """(n, ny, nx); with axes of panels between, where frames are asked for as they are stored"""
     dtype: DTypeLike
     quantity: Quantity
     fetch: Fetch
@@ -106,9 +107,10 @@ class Patterns:
     """What the file says that it is filled with where nothing was written, if that is no count."""
 
     def __repr__(self) -> str:
-        n, ny, nx = self.shape
+        frame = " x ".join(map(str, self.shape[1:]))
         values = f"{np.dtype(self.dtype)}, {self.quantity}"
-        return f"Patterns({self.source or self.name}: {n} of {ny} x {nx} pixels, {values}; {len(self.labels)} labels)"
+        told = f"{len(self)} of {frame} pixels, {values}; {len(self.labels)} labels"
+        return f"Patterns({self.source or self.name}: {told})"
 
     def __post_init__(self) -> None:
         for name, label in self.labels.items():
@@ -154,7 +156,7 @@ class Patterns:
 
     def blocks(self) -> Iterator[slice]:
         """Rows from the first to the last, never more at once than memory should hold."""
-        bytes_each = self.shape[1] * self.shape[2] * np.dtype(self.dtype).itemsize
+        bytes_each = math.prod(self.shape[1:]) * np.dtype(self.dtype).itemsize
         size = max(1, min(self.together, BYTES_AT_ONCE // bytes_each))
         for start in range(0, len(self), size):
             yield slice(start, min(start + size, len(self)))

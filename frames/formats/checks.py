@@ -1,10 +1,29 @@
 """What arrays of frames have to be, and the words in which it is said that one is not."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import DTypeLike
+
+from frames.formats.masks import StoredMask
+from frames.pixels.positions import MaskBeside
+
+
+@dataclass(frozen=True)
+class AsStored:
+    """Asks for frames of any number of axes, as (n, panels, slow, fast), which a table of pixels makes images of."""
+
+    mask: MaskBeside | None = None
+    """The one that the table knows, instead of those that are found"""
+
+
+def must_be_there(masks: Sequence[StoredMask], stored: AsStored | None, path: Path | str) -> None:
+    """ValueError without the mask that a table of pixels knows."""
+    if stored is not None and stored.mask is not None and not masks:
+        raise ValueError(f"{path} has no mask {stored.mask.name}, by which the table of pixels masks its frames")
+
 
 MASKS = ("mask", "pixel_mask", "mask_shared")
 """What a mask beside frames is called: by European XFEL and CXI, by NeXus, by Cheetah."""
@@ -16,9 +35,9 @@ NAMED = 5
 
 def nothing_there(path: Path | str, wanted: Sequence[str], held: Mapping[str, tuple[int, ...]], note: str = "") -> str:
     """What to say where no array has one of these names: the arrays that could be meant."""
-    stacks = [f"{key} {tuple(shape)}" for key, shape in held.items() if len(shape) == 3]
+    stacks = [f"{key} {tuple(shape)}" for key, shape in held.items() if len(shape) > 2]
     return (
-        f"{path} has no dataset {' or '.join(wanted)}; {note}its arrays of three dimensions: "
+        f"{path} has no dataset {' or '.join(wanted)}; {note}its arrays of three dimensions or more: "
         f"{', '.join(stacks[:20]) or 'none'}; name the one that holds the frames (n, ny, nx)"
     )
 
@@ -29,17 +48,16 @@ def must_be_numbers(dtype: DTypeLike, source: str) -> None:
         raise ValueError(f"{source} holds {dtype} values, expected real numbers")
 
 
-def shape_of(shape: Sequence[int], source: str) -> tuple[int, int, int]:
-    """(n, ny, nx), none of them 0; ValueError for other shapes."""
+def shape_of(shape: Sequence[int], source: str, stored: AsStored | None = None) -> tuple[int, ...]:
+    """(n, ny, nx), or that of frames as they are stored, none of them 0; ValueError for other shapes."""
     if 0 in shape:
         raise ValueError(f"{source} holds no frames: shape {tuple(shape)}, expected frames (n, ny, nx), all above 0")
-    if len(shape) != 3:
+    if len(shape) < 3 or (len(shape) > 3 and stored is None):
         raise ValueError(
             f"{source} has shape {tuple(shape)}, expected frames (n, ny, nx): put the panels of a detector together "
             "first, and write a single frame as (1, ny, nx)"
         )
-    n, ny, nx = (int(length) for length in shape)
-    return n, ny, nx
+    return tuple(int(length) for length in shape)
 
 
 def in_words(rows: Iterable[int]) -> str:

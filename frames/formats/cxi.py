@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import constants
 
 from frames.files import atomic_path
-from frames.formats.checks import shape_of
+from frames.formats.checks import AsStored, shape_of
 from frames.formats.hdf5 import (
     fill_of,
     find_frames,
@@ -131,13 +131,16 @@ def is_cxi(file: h5py.File, name: str | None = None) -> bool:
     return "cxi_version" in file or ((name or FRAMES[0]).startswith("entry_") and "entry_1" in file)
 
 
-def read_cxi(path: Path | str, name: str | None = None, mask_means: MaskMeans | None = None) -> Patterns:
+def read_cxi(
+    path: Path | str, name: str | None = None, mask_means: MaskMeans | None = None, stored: AsStored | None = None
+) -> Patterns:
     """The first entry of a CXI file of whole images, ours or another's.
 
     Parameters
     ----------
     name :       of the frames; by default the first of `FRAMES` that is there.
     mask_means : what its masks mean, if they are not of CXI's bits.
+    stored :     to have frames of other axes than (ny, nx), too.
 
     Raises
     ------
@@ -148,9 +151,9 @@ def read_cxi(path: Path | str, name: str | None = None, mask_means: MaskMeans | 
             raise ValueError(f"{path} is no CXI file: it has no cxi_version")
         where, data = find_frames(file, FRAMES if name is None else (name,), path)
         source = f"{path}: {where}"
-        shape = shape_of(data.shape, source)
+        shape = shape_of(data.shape, source, stored)
         usual = where in (*FRAMES, f"{IMAGE}/data")
-        masks = masks_of(file, where, path, MASKS if usual else ())
+        masks = masks_of(file, where, path, MASKS if usual else (), stored)
         detector = DETECTOR if usual else where.rpartition("/")[0]
         # Whatever they are called: a CXI file has CXI's bits, unless a mask says otherwise of itself.
         masks = [replace(mask, means=mask.means or "cxi") for mask in masks]

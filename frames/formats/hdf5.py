@@ -1,6 +1,7 @@
 """What the HDF5 formats share: images streamed into a dataset, labels, stacks of frames, values that may be absent."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from frames.formats.checks import MASKS, must_be_numbers, nothing_there
+from frames.formats.checks import MASKS, AsStored, must_be_numbers, must_be_there, nothing_there
 from frames.formats.hdf5_sources import load_plugins, look_up, must_hold_values
 from frames.formats.masks import StoredMask, means_by_place
 from frames.patterns import Label, Patterns, stream
@@ -145,16 +146,21 @@ def fill_of(dataset: h5py.Dataset) -> float | None:
     return float(dataset.fillvalue) or None
 
 
-def masks_of(file: h5py.File, frames: str, path: Path | str, places: Sequence[str] = ()) -> list[StoredMask]:
-    """Every mask beside the frames or in one of these places, once."""
+def masks_of(
+    file: h5py.File, frames: str, path: Path | str, places: Sequence[str] = (), stored: AsStored | None = None
+) -> list[StoredMask]:
+    """Every mask beside the frames or in one of these places, once; the one that a table of pixels knows, alone."""
     folder, slash, _ = frames.rpartition("/")
     found: dict[str, h5py.Dataset] = {}
-    for name in (*(f"{folder}{slash}{mask}" for mask in MASKS), *places):
+    beside = None if stored is None else stored.mask
+    for name in (*(f"{folder}{slash}{mask}" for mask in MASKS), *places) if beside is None else (beside.name,):
         mask = look_up(file, name)
         if name != frames and isinstance(mask, h5py.Dataset) and mask not in found.values():
             must_be_frames(mask, f"{path}: {name}")
             found[name] = mask
-    return [stored_mask(name, mask, path) for name, mask in found.items()]
+    masks = [replace(stored_mask(name, mask, path), beside=beside) for name, mask in found.items()]
+    must_be_there(masks, stored, path)
+    return masks
 
 
 def stored_mask(name: str, mask: h5py.Dataset, path: Path | str) -> StoredMask:

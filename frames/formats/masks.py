@@ -3,10 +3,13 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from frames.pixels.positions import MaskBeside
 
 MaskMeans = Literal["bad", "good", "cxi"]
 
@@ -56,6 +59,13 @@ class StoredMask:
     """Its values, of rows where it has one for every frame."""
     means: str | None = None
     """What the file says that it means, one of `MASK_MEANS`."""
+    beside: "MaskBeside | None" = None
+    """What a table of pixels says of its bits, which goes before all else"""
+
+    def bad(self, rows: slice, means: MaskMeans) -> NDArray[np.bool_]:
+        """Where it says not to use a pixel."""
+        values = np.asarray(self.fetch(rows))
+        return bad_pixels(values, means) if self.beside is None else self.beside.unusable(values)
 
 
 @dataclass(frozen=True)
@@ -70,12 +80,12 @@ class Bad:
     """which masks were taken, and to mean what; empty where there is none"""
 
 
-def bad_of(masks: Sequence[StoredMask], shape: tuple[int, int, int], source: str, asked: MaskMeans | None) -> Bad:
+def bad_of(masks: Sequence[StoredMask], shape: tuple[int, ...], source: str, asked: MaskMeans | None) -> Bad:
     """What all masks of a file together say: bad is what one of them says is bad.
 
     Parameters
     ----------
-    shape : of the frames.
+    shape : of the frames, of any number of axes.
     asked : what they mean, instead of what the file says.
 
     Raises
@@ -86,19 +96,21 @@ def bad_of(masks: Sequence[StoredMask], shape: tuple[int, int, int], source: str
     each: list[tuple[StoredMask, MaskMeans]] = []
     said = []
     for mask in masks:
-        means = asked or _known(mask, source)
-        of_frame = mask.shape[1:] if len(mask.shape) == 3 else mask.shape
-        if of_frame != shape[1:] or (len(mask.shape) == 3 and mask.shape[0] not in (1, shape[0])):
+        means = "bad" if mask.beside else asked or _known(mask, source)
+        leads = len(mask.shape) == len(shape)
+        of_frame = mask.shape[1:] if leads else mask.shape
+        if of_frame != shape[1:] or (leads and mask.shape[0] not in (1, shape[0])):
             raise ValueError(f"{source}: frames {shape} and their mask {mask.shape} do not agree; expected {shape[1:]}")
-        per_frame = len(mask.shape) == 3 and mask.shape[0] > 1
-        first = bad_pixels(np.asarray(mask.fetch(slice(0, LOOKED_AT) if per_frame else slice(None))), means or "bad")
+        per_frame = leads and mask.shape[0] > 1
+        first = mask.bad(slice(0, LOOKED_AT) if per_frame else slice(None), means or "bad")
         if means is None and 0.5 < (share := first.mean()) < 1:
             raise ValueError(
                 f"{source}: {mask.name} is nonzero in {share:.0%} of the pixels, and nothing says whether these are "
                 f"bad or good; say so: {ASK}"
             )
         why = "as asked" if asked else "as the file says" if means else "as nothing says otherwise"
-        said.append(f"mask `{mask.name}`: {MASK_MEANS[means or 'bad']}, {why}")
+        what = "its bits as the table of pixels knows them" if mask.beside else f"{MASK_MEANS[means or 'bad']}, {why}"
+        said.append(f"mask `{mask.name}`: {what}")
         if per_frame:
             each.append((mask, means or "bad"))
         else:
@@ -110,7 +122,7 @@ def bad_of(masks: Sequence[StoredMask], shape: tuple[int, int, int], source: str
     def of_rows(rows: slice) -> NDArray[np.bool_]:
         bad = np.zeros((rows.stop - rows.start, *shape[1:]), bool) if fixed is None else fixed
         for mask, means in each:
-            bad = bad | bad_pixels(np.asarray(mask.fetch(rows)), means)
+            bad = bad | mask.bad(rows, means)
         return bad
 
     return Bad(None, of_rows, "; ".join(said))

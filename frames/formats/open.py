@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from frames.formats.checks import AsStored
 from frames.formats.masks import MaskMeans
 from frames.formats.stacks import DEFAULT_NAMES, read_npy, read_stack, read_zarr
 from frames.patterns import Patterns
@@ -11,13 +12,16 @@ HDF5_SUFFIXES = (".h5", ".hdf5", ".cxi", ".hdf", ".nxs")
 EXPECTED = "expected HDF5 or CXI (.h5, .hdf5, .cxi), .emc, a Zarr folder, a folder .../datasets/<name>, or .npy"
 
 
-def open_file(path: Path | str, name: str | None = None, mask_means: MaskMeans | None = None) -> Patterns:
+def open_file(
+    path: Path | str, name: str | None = None, mask_means: MaskMeans | None = None, stored: AsStored | None = None
+) -> Patterns:
     """The frames of a file, or of a Zarr folder, with what it says of beam, detector and mask; they are read later.
 
     Parameters
     ----------
     name :       of the array in an HDF5 file or a Zarr group; by default the first of `DEFAULT_NAMES` that is there.
     mask_means : what nonzero means in its masks, instead of what the file says: `bad`, `good`, or bits of `cxi`.
+    stored :     to have frames as the detector stores them, of any number of axes; by default only (n, ny, nx).
 
     Raises
     ------
@@ -29,21 +33,23 @@ def open_file(path: Path | str, name: str | None = None, mask_means: MaskMeans |
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}; {EXPECTED}")
     if path.is_dir():
-        return read_zarr(path, name, mask_means)
+        return read_zarr(path, name, mask_means, stored)
     if path.suffix in (".npy", ".emc") and name is not None:
         raise ValueError(f"{path} is one array and has no dataset {name!r}; leave the name out")
+    if path.suffix in (".npy", ".emc") and stored is not None and stored.mask is not None:
+        raise ValueError(f"{path} is one array, and has no mask {stored.mask.name}, by which the table of pixels masks")
     if path.suffix == ".npy":
-        return read_npy(path)
+        return read_npy(path, stored)
     if path.suffix == ".emc":
         from frames.formats.emc import read_emc
 
         return read_emc(path, mask_means=mask_means)
     if path.suffix in HDF5_SUFFIXES:
-        return _open_hdf5(path, name, mask_means)
+        return _open_hdf5(path, name, mask_means, stored)
     raise ValueError(f"{path} is of no known format; {EXPECTED}")
 
 
-def _open_hdf5(path: Path, name: str | None, mask_means: MaskMeans | None) -> Patterns:
+def _open_hdf5(path: Path, name: str | None, mask_means: MaskMeans | None, stored: AsStored | None) -> Patterns:
     from frames.formats.cxi import is_cxi, read_cxi
     from frames.formats.hdf5 import find_frames, open_hdf5
     from frames.formats.skopi_h5 import QUANTITIES, read_skopi
@@ -52,5 +58,7 @@ def _open_hdf5(path: Path, name: str | None, mask_means: MaskMeans | None) -> Pa
         chosen, _ = find_frames(file, DEFAULT_NAMES if name is None else (name.strip("/"),), path)
         cxi = is_cxi(file, chosen)
     if cxi:
-        return read_cxi(path, chosen, mask_means)
-    return (read_skopi if chosen in QUANTITIES else read_stack)(path, chosen, mask_means)
+        return read_cxi(path, chosen, mask_means, stored)
+    if chosen in QUANTITIES and stored is None:
+        return read_skopi(path, chosen, mask_means)
+    return read_stack(path, chosen, mask_means, stored)

@@ -20,23 +20,19 @@ def must_be_readings(
 
     Parameters
     ----------
-    bad :   broadcast against the images (n, ny, nx); None where there is no mask.
-    first : index of the first image in the file.
-    fill :  what the file says that it is filled with.
+    images : (n, ny, nx), or as a detector stores them (n, ..., ny, nx).
+    bad :    broadcast against the images; None where there is no mask.
+    first :  index of the first image in the file.
+    fill :   what the file says that it is filled with.
     """
     kept = images if bad is None else np.where(bad, images.dtype.type(0), images)
 
     def refuse(where: NDArray[np.bool_], what: str) -> None:
-        frame = int(np.argmax(where.any(axis=(1, 2))))
-        raise ValueError(
-            f"{source}: frame {first + frame} has {int(where[frame].sum())} pixels that {what} and that no mask says "
-            f"to leave out; {ADVICE}"
-        )
+        raise ValueError(_told(where, what, source, first))
 
     if kept.size == 0 or kept.dtype == bool:
         return kept
-    if kept.dtype.kind == "f" and not (finite := np.isfinite(kept)).all():
-        refuse(~finite, "are no finite numbers")
+    must_be_finite(kept, source, first)
     if fill is not None and (filled := kept == fill).any():
         refuse(filled, f"are {fill:g}, which the file is filled with where nothing was written,")
     highest, lowest = kept.max(), kept.min()
@@ -48,6 +44,20 @@ def must_be_readings(
         refuse(kept == lowest, f"are {lowest}, the lowest number of an integer,")
     if lowest == -1 and ((negative := kept < 0) == (kept == -1)).all():
         rows = negative if bad is None else negative | bad
-        if negative.all(axis=0).any() or (rows.all(axis=2) & negative.any(axis=2)).any():
+        if negative.all(axis=0).any() or (rows.all(axis=-1) & negative.any(axis=-1)).any():
             refuse(negative, "are -1")
     return kept
+
+
+def must_be_finite(images: NDArray, source: str, first: int) -> None:
+    """ValueError for values that are not finite."""
+    if images.dtype.kind == "f" and not (finite := np.isfinite(images)).all():
+        raise ValueError(_told(~finite, "are no finite numbers", source, first))
+
+
+def _told(where: NDArray[np.bool_], what: str, source: str, first: int) -> str:
+    frame = int(np.argmax(where.reshape(len(where), -1).any(axis=1)))
+    return (
+        f"{source}: frame {first + frame} has {int(where[frame].sum())} pixels that {what} and that no mask says to "
+        f"leave out; {ADVICE}"
+    )

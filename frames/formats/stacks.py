@@ -4,15 +4,26 @@ What reads a format is imported where one is read: .npy needs numpy alone. Nothi
 """
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from frames.files import DAMAGED
-from frames.formats.checks import MASKS, in_words, must_be_numbers, nothing_there, shape_of
+from frames.formats.checks import (
+    MASKS,
+    AsStored,
+    in_words,
+    must_be_numbers,
+    must_be_there,
+    nothing_there,
+    shape_of,
+)
 from frames.formats.masks import MaskMeans, StoredMask, bad_of, means_by_place
 from frames.patterns import Fetch, Instrument, Patterns, Quantity
+
+if TYPE_CHECKING:
+    pass
 
 DEFAULT_NAMES = (
     *("entry_1/data_1/data", "entry_1/instrument_1/detector_1/data"),
@@ -22,14 +33,14 @@ DEFAULT_NAMES = (
 """Where frames are looked for unless a name is given: CXI's places, skopi's, that of CXIDB-58 and 88."""
 
 
-def read_npy(path: Path) -> Patterns:
+def read_npy(path: Path, stored: AsStored | None = None) -> Patterns:
     """An array in a file of numpy's."""
     try:
         array = np.lib.format.open_memmap(path, mode="r")  # unlike np.load it knows no pickles
     except ValueError as error:
         raise ValueError(f"{path} is no .npy file of numbers, or is damaged ({error})") from error
     must_be_numbers(array.dtype, str(path))
-    shape = shape_of(array.shape, str(path))
+    shape = shape_of(array.shape, str(path), stored)
     return Patterns(path.stem, shape, array.dtype, _quantity(array.dtype), array.__getitem__, source=str(path))
 
 
@@ -38,7 +49,9 @@ def is_zarr(folder: Path) -> bool:
     return any((folder / name).exists() for name in ("zarr.json", ".zarray", ".zgroup"))
 
 
-def read_zarr(path: Path, name: str | None, mask_means: MaskMeans | None = None) -> Patterns:
+def read_zarr(
+    path: Path, name: str | None, mask_means: MaskMeans | None = None, stored: AsStored | None = None
+) -> Patterns:
     """An array of a Zarr group, by default the first of `DEFAULT_NAMES` that is there; or an array that is alone.
 
     ValueError if there is none, and for frames whose chunks are not there, which zarr would make up.
@@ -68,15 +81,16 @@ def read_zarr(path: Path, name: str | None, mask_means: MaskMeans | None = None)
         stack, source = held[chosen], f"{path}: {chosen}"
         _must_not_unpickle(stack, path)
         folder, slash, _ = chosen.rpartition("/")
-        for key in (f"{folder}{slash}{mask}" for mask in MASKS):
+        beside = None if stored is None else stored.mask
+        for key in [f"{folder}{slash}{mask}" for mask in MASKS] if beside is None else [beside.name]:
             if key in held and key != chosen:
                 mask: Any = held[key]
                 _must_not_unpickle(mask, path)
-                masks.append(
-                    StoredMask(key, mask.shape, _fetch(mask, f"{path}: {key}"), means_by_place(key, mask.attrs))
-                )
+                means = means_by_place(key, mask.attrs)
+                masks.append(StoredMask(key, mask.shape, _fetch(mask, f"{path}: {key}"), means, beside))
+    must_be_there(masks, stored, path)
     must_be_numbers(stack.dtype, source)
-    shape = shape_of(stack.shape, source)
+    shape = shape_of(stack.shape, source, stored)
     bad = bad_of(masks, shape, source, mask_means)
     _must_have_chunks(stack, path, source)
     fill = stack.fill_value
@@ -95,15 +109,15 @@ def read_zarr(path: Path, name: str | None, mask_means: MaskMeans | None = None)
     )
 
 
-def read_stack(path: Path, name: str, mask_means: MaskMeans | None = None) -> Patterns:
+def read_stack(path: Path, name: str, mask_means: MaskMeans | None = None, stored: AsStored | None = None) -> Patterns:
     """A dataset of an HDF5 file."""
     from frames.formats.hdf5 import fill_of, find_frames, masks_of, open_hdf5, read_rows
 
     with open_hdf5(path) as file:
         name, stack = find_frames(file, (name,), path)
         source = f"{path}: {name}"
-        shape = shape_of(stack.shape, source)
-        bad = bad_of(masks_of(file, name, path), shape, source, mask_means)
+        shape = shape_of(stack.shape, source, stored)
+        bad = bad_of(masks_of(file, name, path, stored=stored), shape, source, mask_means)
         return Patterns(
             name=path.stem,
             shape=shape,

@@ -182,7 +182,7 @@ def test_the_file_is_not_changed(images, tmp_path):
     ("arrays", "message"),
     [
         ({"scan__ccd": np.zeros((4, 3, 2))}, r"no dataset entry_1/data_1/data or .*scan/ccd \(4, 3, 2\); name the one"),
-        ({"energy": np.zeros(4)}, "arrays of three dimensions: none"),
+        ({"energy": np.zeros(4)}, "arrays of three dimensions or more: none"),
         ({"entry_1__data_1__data": np.zeros((2, 4, 3, 2))}, "put the panels of a detector together"),
         ({"photons": np.zeros((4, 3))}, r"shape \(4, 3\), expected frames"),
         ({"photons": np.zeros((0, 4, 3))}, r"shape \(0, 4, 3\), expected frames"),

@@ -12,29 +12,29 @@ if TYPE_CHECKING:
     from train.config.recipe import Input
 
 MODELS: Mapping[str, str] = {
-    "late3": "late",
-    "late5": "late",
-    "late10": "late",
-    "late18": "late",
-    "early": "early",
-    "resnet18": "resnet",
-    "vgg16": "vgg",
-    "azimuthal": "azimuthal",
-    "polar": "polar",
-    "folded": "folded",
-    "cartesian": "ablated",
-    "folded_apart": "ablated",
-    "folded_inner": "ablated",
-    "folded_asinh": "ablated",
-    "folded_ring_norm": "ablated",
-    "folded_plain": "ablated",
-    "folded_kernel5": "ablated",
-    "folded_wide": "ablated",
-    "folded_dropout": "ablated",
-    "dense": "dense",
-    "specklenn": "specklenn",
+    "late3": "published.late",
+    "late5": "published.late",
+    "late10": "published.late",
+    "late18": "published.late",
+    "early": "published.early",
+    "resnet18": "published.resnet",
+    "vgg16": "published.vgg",
+    "azimuthal": "polar.azimuthal",
+    "polar": "polar.polar",
+    "folded": "polar.folded",
+    "cartesian": "polar.ablations",
+    "folded_apart": "polar.ablations",
+    "folded_inner": "polar.ablations",
+    "folded_asinh": "polar.ablations",
+    "folded_ring_norm": "polar.ablations",
+    "folded_plain": "polar.ablations",
+    "folded_kernel5": "polar.ablations",
+    "folded_wide": "polar.ablations",
+    "folded_dropout": "polar.ablations",
+    "dense": "published.dense",
+    "specklenn": "published.specklenn",
 }
-"""Name of a network -> its family, the module beside this one with the function of that name.
+"""Name of a network -> its family, the module below this folder with the function of that name.
 
 Imported when built: every reader of a config needs the names, and torch takes seconds to import.
 """
@@ -67,7 +67,7 @@ def unfit(name: str, n_pixels: int) -> str | None:
 
 def input_for(name: str) -> "Input":
     """The input transform that a network is made for: photons as they are read, or the poster's standardised images."""
-    return "photons" if MODELS[name] in ("azimuthal", "polar", "folded", "ablated") else "standardise"
+    return "photons" if MODELS[name].startswith("polar.") else "standardise"
 
 
 def build(name: str, n_structures: int, n_multiplicities: int, n_pixels: int = IMAGE_PIXELS) -> "nn.Module":

@@ -29,7 +29,7 @@ rule cost:
     conda:
         "../envs/singlehit.yaml"
     params:
-        source=source_digest("evaluate.run.benchmarks"),
+        source=source_digest("evaluate.run.benchmarks", "report.cost.page"),
     message:
         "what the run took"
     script:

@@ -1,14 +1,17 @@
 """Frames of other detectors as images, from files: the same as folded in memory, masked as files and tables say."""
 
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pytest
+import zarr
 
 from frames.frames import Frames
 from frames.pixels import folding
 from frames.pixels.folding import folded, open_folded
 from frames.pixels.positions import MaskBeside, Pixels, assembled
-from frames.pixels.table import fold
+from frames.pixels.table import NOWHERE, fold
 from simulate.experiment.panels import of_panels
 from simulate.experiment.tabulate import tabulate
 
@@ -103,19 +106,118 @@ def test_frames_that_are_not_the_tables_are_refused(table, stack, tmp_path):
     with pytest.raises(ValueError, match=r"a\.npy holds frames of \(16, 128, 64\) pixels, but the table"):
         open_folded(tmp_path / "a.npy", table)
     np.save(tmp_path / "b.npy", stack.astype(complex))
-    with pytest.raises(ValueError, match=r"b\.npy holds complex128 .*, expected frames"):
+    with pytest.raises(ValueError, match=r"b\.npy holds complex128 values, expected real numbers"):
         open_folded(tmp_path / "b.npy", table)
     (tmp_path / "c.npy").write_bytes(b"no numbers")
     with pytest.raises(ValueError, match=r"c\.npy is no \.npy file"):
         open_folded(tmp_path / "c.npy", table)
     write_h5(tmp_path / "d.h5", other=stack)
-    with pytest.raises(ValueError, match=r"d\.h5 has no dataset entry_1/data_1/data or .*; name the one"):
+    with pytest.raises(ValueError, match=r"d\.h5 has no dataset entry_1/data_1/data .*: other \(7, 128, 128, 64\)"):
         open_folded(tmp_path / "d.h5", table)
     write_h5(tmp_path / "e.h5", photons=stack, mask=np.zeros((3, 3), np.uint8))
-    with pytest.raises(ValueError, match=r"and their mask mask \(3, 3\) do not agree"):
+    with pytest.raises(ValueError, match=r"and their mask \(3, 3\) do not agree"):
         open_folded(tmp_path / "e.h5", table)
     with pytest.raises(FileNotFoundError):
         open_folded(tmp_path / "absent.h5", table)
+
+
+def test_stacks_of_panels_in_zarr_are_read(table, stack, tmp_path):
+    """In groups with a mask beside them, and arrays that are alone; by the mask that a table knows, too."""
+    mask = (np.random.default_rng(4).random(stack.shape[1:]) < 0.3).astype(np.uint8)
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w")
+    for name, values in (("photons", stack), ("mask", mask), ("run/good", 1 - mask)):
+        group.create_array(name, data=values, chunks=(2, *values.shape[1:]), config={"write_empty_chunks": True})
+    assert np.array_equal(open_folded(tmp_path / "a.zarr", table).read(slice(None)), fold(stack * (mask == 0), table))
+    known = replace(table, mask=MaskBeside("run/good", 1, 0))
+    assert np.array_equal(open_folded(tmp_path / "a.zarr", known).read(slice(None)), fold(stack * (mask == 0), table))
+    zarr.save_array(tmp_path / "b.zarr", stack)
+    assert np.array_equal(open_folded(tmp_path / "b.zarr", table).read(slice(2, 4)), fold(stack[2:4], table))
+    with pytest.raises(ValueError, match=r"b\.zarr has no mask run/good, by which the table of pixels masks"):
+        open_folded(tmp_path / "b.zarr", known)
+
+
+def read_all(path, table):
+    return open_folded(path, table).read(slice(None))
+
+
+def refusal(path, table):
+    """The one line in which frames are refused."""
+    with pytest.raises(ValueError, match=path.name) as refused:
+        read_all(path, table)
+    said = str(refused.value)
+    assert "\n" not in said
+    return said
+
+
+def test_panels_whose_values_are_not_there_are_refused(table, stack, tmp_path):
+    write_h5(tmp_path / "raw.h5", photons=stack)
+    layout = h5py.VirtualLayout(stack.shape, stack.dtype)
+    layout[:] = h5py.VirtualSource("raw.h5", "photons", stack.shape)
+    with h5py.File(tmp_path / "virtual.h5", "w") as file:
+        file.create_virtual_dataset("photons", layout)
+    assert np.array_equal(read_all(tmp_path / "virtual.h5", table), fold(stack, table))
+    (tmp_path / "raw.h5").unlink()
+    assert "photons of the file raw.h5, which is not there" in refusal(tmp_path / "virtual.h5", table)
+    with h5py.File(tmp_path / "part.h5", "w") as file:
+        file.create_dataset("photons", stack.shape, stack.dtype, chunks=(1, *stack.shape[1:]))[:4] = stack[:4]
+    assert "frames 4 to 6 were never written" in refusal(tmp_path / "part.h5", table)
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype", "what"),
+    [
+        (65535, np.uint16, "65535, the highest number of an integer"),
+        (np.nan, np.float32, "no finite numbers"),
+        (-999, np.float32, "-999, which the file is filled with"),
+    ],
+)
+def test_a_detector_pixel_without_a_reading_is_found_before_it_is_summed(table, stack, tmp_path, value, dtype, what):
+    """One that adds to an image, and that no mask takes away: others may hold anything."""
+    target = table.target.copy()
+    inside, outside = (3, 40, 20), (3, 40, 21)
+    target[outside] = NOWHERE
+    table = replace(table, target=target)
+
+    def write(name, at, **arrays):
+        values = stack.astype(dtype)
+        values[3][at] = value
+        path = write_h5(tmp_path / name, photons=values, **arrays)
+        with h5py.File(path, "a") as file:
+            if value == -999:
+                file["photons"].attrs["_FillValue"] = np.float32(value)
+        return path
+
+    assert np.array_equal(read_all(write("outside.h5", outside), table), fold(stack, table))
+    said = refusal(write("inside.h5", inside), table)
+    assert what in said
+    assert "frame 3 has 1 pixels" in said
+    mask = np.zeros(table.frame_shape, np.uint8)
+    mask[inside] = 1
+    both = write("masked.h5", tuple(np.transpose([inside, outside])), mask=mask)
+    assert np.array_equal(read_all(both, table), fold(stack * (mask == 0), table))
+
+
+def test_a_masked_module_adds_nothing_and_masks_of_all_modules_are_refused(table, stack, tmp_path):
+    mask = np.zeros(table.frame_shape, np.uint8)
+    seen = np.flatnonzero((table.target >= 0).any(axis=(1, 2)))
+    mask[seen[0]] = 1
+    one = read_all(write_h5(tmp_path / "one.h5", photons=stack, mask=mask), table)
+    assert np.array_equal(one, fold(stack * (mask == 0), table))
+    mask[seen] = 1  # and none beside these adds to the image
+    write_h5(tmp_path / "all.h5", photons=stack)
+    with h5py.File(tmp_path / "all.h5", "a") as file:
+        file.create_dataset("mask", data=mask).attrs["means"] = "bad"
+    assert "the mask leaves no pixel of frames 0 to 6" in refusal(tmp_path / "all.h5", table)
+
+
+def test_a_sum_may_be_what_no_pixel_is(table, tmp_path):
+    """65535 photons in an image pixel, of pixels that hold far fewer."""
+    stack = np.zeros((1, *table.frame_shape), np.uint16)
+    here = np.argwhere(table.target == np.bincount(table.target[table.target >= 0]).argmax())
+    for at in here[:3]:
+        stack[0][tuple(at)] = 65535 // 3
+    np.save(tmp_path / "a.npy", stack)
+    assert read_all(tmp_path / "a.npy", table).max() == 65535
 
 
 def test_pixels_that_hold_no_number_and_masks_that_leave_none_are_refused(table, stack):
