@@ -44,7 +44,7 @@ def build_report(run_folder: Path, config: RunConfig, output: Path) -> None:
     models = config.training.models if config.training else {}
     datasets, plan = config.simulation.datasets, config.simulation.plan
     write_page(
-        Path(__file__).parent / "report.html.j2",
+        Path(__file__).parent / "page.html.j2",
         FILTERS,
         output,
         config=config,

@@ -25,7 +25,7 @@ def write_cost(files: RunFiles, config: RunConfig, provenance: dict[str, Any]) -
     table = by_rule(jobs)
     write_table(table.assign(dataset=config.run), files.cost, COLUMNS, provenance)
     write_page(
-        Path(__file__).parent / "cost.html.j2",
+        Path(__file__).parent / "page.html.j2",
         (duration, percent, size),
         files.cost_page,
         config=config,

@@ -214,9 +214,9 @@ def test_what_a_mask_was_taken_to_mean_is_said_and_can_be_asked_for(model_file, 
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["photons"], file["mask"] = frames, bad
     for means, same in ((), "zeros"), (("--mask-means", "bad"), "zeros"), (("--mask-means", "good"), "others"):
-        expected = ask(model_file, tmp_path / f"{same}.npy", tmp_path / "a.csv", "--overwrite")
+        expected = ask(model_file, tmp_path / f"{same}.npy", tmp_path / "a.csv", "--overwrite", "--force")
         capsys.readouterr()
-        assert ask(model_file, tmp_path / "a.h5", tmp_path / "b.csv", "--overwrite", *means) == expected
+        assert ask(model_file, tmp_path / "a.h5", tmp_path / "b.csv", "--overwrite", "--force", *means) == expected
         said = capsys.readouterr().out
         assert f"mask `mask`: nonzero is {'good' if same == 'others' else 'bad'}" in said
         assert ("as asked" in said) == bool(means)

@@ -15,7 +15,7 @@ from evaluate.twin.outputs import twin_folder
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = (
     "frames.export",
-    "frames.store.dataset",
+    "frames.store.verify",
     "screen.classify",
     "screen.select",
     "train.export",
@@ -28,7 +28,7 @@ def made_by_the_demo() -> set[str]:
     config = load_config(yaml.safe_load((ROOT / "config" / "demo.yaml").read_text(encoding="utf-8")))
     files = RunFiles(Path("results") / config.run)
     trainings, twins = config.trained.trainings, config.twinned.trainings
-    made = [files.folder, *(files.dataset(training[0]) for training in trainings)]
+    made = [files.folder, *(files.dataset(training[0]) for training in [*trainings, *twins])]
     made += [files.model(*training) for training in trainings]
     made += [twin_folder(files, twin) / "model.pt" for twin in twins]
     return {str(path) for path in made}
@@ -53,5 +53,5 @@ def test_examples_of_the_help_are_of_the_demo(command: str, capsys: pytest.Captu
 
 
 def test_a_path_that_the_demo_does_not_make_is_none_of_its() -> None:
-    assert "results/demo/datasets/noisy" not in made_by_the_demo()
+    assert "results/demo/datasets/dim" not in made_by_the_demo()
     assert "results/demo/datasets/noise_free" in made_by_the_demo()

@@ -100,7 +100,7 @@ def failed(workflow):
     ("fails", "said"),
     [
         (
-            "from simulate import phantoms; phantoms.must_be_known('unicorn')",
+            "from simulate.molecules import phantoms; phantoms.must_be_known('unicorn')",
             "no phantom 'unicorn'; known: double_ring",
         ),
         ("open('not-there.npy')", "No such file or directory: 'not-there.npy'"),

@@ -14,6 +14,7 @@ from evaluate.baselines.total_intensity import total_photons
 from evaluate.metrics.accuracy import accuracies, majority
 from evaluate.predictions.labels import labels_of
 from evaluate.predictions.predictions import answer, predict_splits, truth
+from evaluate.run import sections
 from frames.store.dataset import Dataset, open_dataset
 from support.datasets import make_dataset
 
@@ -38,7 +39,7 @@ def shuffled_classes(n: int = N) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def test_names_are_those_that_a_config_may_ask_for() -> None:
-    assert tuple(BASELINES) == BASELINES
+    assert tuple(BASELINES) == sections.BASELINES
 
 
 def test_total_photons_is_the_sum_of_the_pattern_as_read(tmp_path: Path) -> None:

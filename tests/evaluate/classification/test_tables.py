@@ -1,4 +1,4 @@
-"""The tables of a finished run, whose predictions were chosen by hand (conftest.py)."""
+"""The tables of a finished run, whose predictions were chosen by hand (tests/support/finished.py)."""
 
 import json
 import shutil

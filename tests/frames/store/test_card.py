@@ -12,7 +12,6 @@ from frames.readout.config import ReadoutConfig
 from frames.store import integrity, writer
 from frames.store.card import class_counts, photon_histogram
 from frames.store.layout import Layout
-from simulate.experiment.config import BackgroundConfig
 
 
 def test_histogram_counts_every_pattern_between_its_edges() -> None:
@@ -73,7 +72,7 @@ def test_card_has_the_background_of_a_mean_pattern_and_its_live_pixels(tmp_path:
     pulses = writer.Pulses(np.ones(3), np.ones(3), np.zeros((3, 2)), np.array([1.0, 2.0, 3.0]))
     writer.create(tmp_path / "d", layout, table, pulses, live)
     writer.write_shard(tmp_path / "d", layout, 0, np.full((3, 4, 4), 2, np.uint16), made_from="test")
-    card = integrity.complete(tmp_path / "d", {"a": "b"}, BackgroundConfig(flat_photons=0.25))
+    card = integrity.complete(tmp_path / "d", {"a": "b"}, np.full((4, 4), 0.25, np.float32))
     assert card == read_json(tmp_path / "d" / "dataset.json") | {"layout": layout.__dict__}
     assert card["a"] == "b"
     assert card["live_pixels"] == 8

@@ -175,7 +175,7 @@ def unmoved(monkeypatch):
 
     class Measuring(Threads):
         def __init__(self, most, measured):
-            assert most == 1  # tests/train/conftest.py
+            assert most == 1  # tests/support/toy.py
             super().__init__(2, measured, set_to.append)
 
         def _is_due(self):
