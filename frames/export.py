@@ -1,6 +1,6 @@
 """Datasets as files that other programs read, and such files as one another. What lies where: docs/formats.md.
 
-python -m frames.export results/demo/datasets/noise_free --format cxi --output frames.cxi --split test
+singlehit export results/demo/datasets/noise_free --format cxi --output frames.cxi --split test
 """
 
 import argparse
@@ -106,9 +106,9 @@ def outputs(output: Path, file_format: str) -> list[Path]:
 def main(argv: list[str] | None = None) -> int:
     """Command line: export a dataset, or convert a file."""
     parser = argparse.ArgumentParser(
-        prog="python -m frames.export",
+        prog="singlehit export",
         description="Write a dataset as CXI, skopi's HDF5 or Dragonfly's .emc, or turn one of these into another.",
-        epilog="example: python -m frames.export results/demo/datasets/noise_free --format cxi --output frames.cxi",
+        epilog="example: singlehit export results/demo/datasets/noise_free --format cxi --output frames.cxi",
     )
     parser.add_argument("source", type=Path, help="a folder .../datasets/<name>, or HDF5, CXI, Zarr, .emc, .npy")
     parser.add_argument("--format", choices=tuple(WRITERS), required=True)

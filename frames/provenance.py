@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("frames", "simulate", "train", "evaluate", "report", "validate", "screen")
+PACKAGES = ("frames", "simulate", "train", "evaluate", "report", "validate", "screen", "singlehit")
 LIBRARIES = (
     "numpy",
     "scipy",

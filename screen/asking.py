@@ -181,7 +181,7 @@ def arguments_of(prog: str, description: str, model: str, example: str) -> argpa
         "--pixels",
         type=Path,
         metavar="FILE.npz",
-        help="table of simulate.experiment.tabulate, for frames of another detector",
+        help="table of `singlehit tabulate`, for frames of another detector",
     )
     parser.add_argument("-o", "--output", type=Path, required=True, help="CSV file to write")
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there")

@@ -1,6 +1,6 @@
 """How many particles each frame of a file shows, and of which structure, by a network with two answers.
 
-python -m screen.classify model.pt run0042.cxi -o frames.csv
+singlehit classify model.pt run0042.cxi -o frames.csv
 
 One row a frame, docs/selecting.md has the columns. Probabilities are as the network gives them, at no temperature.
 """
@@ -52,7 +52,7 @@ def classified(trained: TrainedModel, asked: Asked) -> Iterator[list[Any]]:
 def main(argv: list[str] | None = None) -> int:
     """Command line: how many particles the frames of a file show, and which."""
     parser = arguments_of(
-        "python -m screen.classify",
+        "singlehit classify",
         "Say how many particles each frame of a file shows, and of which structure, among those that the network was "
         "trained on.",
         "model.pt of a network with two answers",

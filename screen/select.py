@@ -1,6 +1,6 @@
 """Embeddings of patterns by a trained twin network, and from them which frames of a file are single hits.
 
-python -m screen.select model.pt run0042.cxi --labels labels.csv -o frames.csv
+singlehit select model.pt run0042.cxi --labels labels.csv -o frames.csv
 
 One row a frame: `frame` (its index, from 0), `p_single`, `single` (1 where p_single > 0.5), `labelled` (1 where a label
 was given), `in_domain` (0 where the network was trained on nothing like it). What is read, and how labels are written:
@@ -88,7 +88,7 @@ def judged(learned: Logistic, unlabelled: Logistic, labelled: Known, single_shar
 def main(argv: list[str] | None = None) -> int:
     """Command line: which frames of a file are single hits."""
     parser = arguments_of(
-        "python -m screen.select",
+        "singlehit select",
         "Say which frames of a file are single hits, by a trained twin network and, where there are, a few labels of "
         "the sample at hand.",
         f"a twin network's model.pt, with {KNOWN} beside it",

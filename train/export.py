@@ -1,10 +1,10 @@
 """A trained network as one ONNX file that needs nothing of ours: photons in, probabilities or embeddings out.
 
-python -m train.export results/demo/models/noise_free/ours/seed0/model.pt ours.onnx
+singlehit onnx results/demo/models/noise_free/ours/seed0/model.pt ours.onnx
 
 Input `frames` (B, ny, nx) float32, photons as the detector reads them; the network's input transform is in the file.
 Outputs `count` (B, n_multiplicities) and `particle` (B, n_structures): probabilities, in the order of the metadata.
-Of a twin network `embedding` (B, d) and `p_single` (B,), what `screen.select` answers without labels; the training
+Of a twin network `embedding` (B, d) and `p_single` (B,), what `singlehit select` answers without labels; the training
 patterns that it answers by (`known.npz`) are in the metadata.
 """
 
@@ -65,7 +65,7 @@ class Answer(nn.Module):
 
 
 class TwinAnswer(nn.Module):
-    """From photons to embeddings and the probability of a single hit: `screen.select` without labels."""
+    """From photons to embeddings and the probability of a single hit: `singlehit select` without labels."""
 
     outputs = "embedding", "p_single"
     centre: Tensor
@@ -245,10 +245,10 @@ def trial_frames(image_shape: tuple[int, int], n: int = 8) -> NDArray[np.float32
 def main(argv: list[str] | None = None) -> int:
     """Command line: export a model."""
     parser = argparse.ArgumentParser(
-        prog="python -m train.export",
+        prog="singlehit onnx",
         description="Write a trained network, from photons to probabilities, as ONNX; of a twin network, to embeddings "
         "and the probability of a single hit, with the known patterns beside the model.",
-        epilog="example: python -m train.export results/demo/models/noise_free/ours/seed0/model.pt ours.onnx",
+        epilog="example: singlehit onnx results/demo/models/noise_free/ours/seed0/model.pt ours.onnx",
     )
     parser.add_argument("model", type=Path, help="a model.pt")
     parser.add_argument("output", type=Path, help="file to write")

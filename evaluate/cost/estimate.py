@@ -1,6 +1,6 @@
 """What a run will take, from what others took.
 
-    python -m evaluate.cost.estimate config/standins.yaml --from results/demo
+    singlehit estimate config/standins.yaml --from results/demo
 
 A job costs a + b · work (evaluate/cost/work.py). Where jobs of one rule and kind were measured with work that differs
 by a factor of two or more, in one run or in several, a and b fit them best; where all had about the same, a is what the
@@ -130,7 +130,7 @@ def told(table: pd.DataFrame, sources: Sequence[Path]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print what a run will take."""
     parser = argparse.ArgumentParser(
-        prog="python -m evaluate.cost.estimate",
+        prog="singlehit estimate",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -14,8 +14,7 @@ from evaluate.cost.work import jobs
 from evaluate.run.config import RunConfig
 
 REFERENCE = Path(__file__).parent / "reference.json"
-"""CPU seconds of jobs, a + b · work, by rule and kind; `python -m evaluate.cost.estimate --write` made it from a
-demo."""
+"""CPU seconds of jobs, a + b · work, by rule and kind; `singlehit estimate --write` made it from a demo."""
 
 UNKNOWN_S = 5.0
 """Of a job whose rule is not in the reference."""

@@ -2,8 +2,7 @@
 
 A detector pixel belongs as a whole to the image pixel that its centre falls in, the beam through the middle of the
 image, as in the simulation of binned detectors (simulate/experiment/panels.py): photons are summed, none is shared or
-scaled, and an image pixel is masked where nothing of it is live. `python -m simulate.experiment.tabulate` writes such a
-table.
+scaled, and an image pixel is masked where nothing of it is live. `singlehit tabulate` writes such a table.
 """
 
 from dataclasses import dataclass

@@ -2,7 +2,7 @@
 
 It opens in xarray as well: `xr.open_zarr("<folder>/patterns.zarr")`.
 
-    python -m frames.store.verify verify results/demo/datasets/noise_free
+    singlehit verify results/demo/datasets/noise_free
 """
 
 import itertools
@@ -180,7 +180,7 @@ def open_dataset(folder: Path | str) -> Dataset:
     """
     folder = Path(folder)
     layout = Layout.load(folder)
-    verifying = f"`python -m frames.store.verify verify {folder}`"
+    verifying = f"`singlehit verify {folder}`"
     if not (folder / "dataset.json").exists():
         raise DamagedDatasetError(
             f"dataset {folder} is not complete: dataset.json is written last and is not there; run snakemake to "

@@ -132,7 +132,7 @@ def _raise_if_any(problems: Sequence[str | None], folder: Path) -> None:
     if found := [problem for problem in problems if problem]:
         raise DamagedDatasetError(
             f"dataset {folder} has {len(found)} problem(s):\n  " + "\n  ".join(found) + "\n"
-            f"`python -m frames.store.verify repair {folder}` forgets what is damaged; "
+            f"`singlehit repair {folder}` forgets what is damaged; "
             f"`snakemake {folder}/dataset.json` makes it, and only it, again"
         )
 

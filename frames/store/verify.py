@@ -10,16 +10,18 @@ from frames.store.integrity import repair, verify
 def main(argv: list[str] | None = None) -> int:
     """Command line: verify or repair a dataset."""
     parser = argparse.ArgumentParser(
-        prog="python -m frames.store.verify",
-        description="Check a dataset against the sha256 of every shard.",
-        epilog="example: python -m frames.store.verify verify results/demo/datasets/noise_free",
+        prog="singlehit",
+        description="Check a dataset against the sha256 of every shard: verify names what is damaged, repair forgets "
+        "it, so that the next run makes it again.",
+        epilog="examples: singlehit verify results/demo/datasets/noise_free, singlehit repair "
+        "results/demo/datasets/noise_free",
     )
     parser.add_argument("action", choices=("verify", "repair"))
     parser.add_argument("path", type=Path, help="a folder .../datasets/<name>")
     arguments = parser.parse_args(argv)
     try:
         problems = (repair if arguments.action == "repair" else verify)(arguments.path)
-    except (FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
     for problem in problems:

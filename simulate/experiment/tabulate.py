@@ -1,6 +1,6 @@
 """Tables of pixels, by which frames of another detector become images of the size and scale that a network knows.
 
-python -m simulate.experiment.tabulate --geom agipd.geom --like results/run/datasets/spb -o pixels.npz
+singlehit tabulate --geom agipd.geom --like results/run/datasets/spb -o pixels.npz
 
 How, step by step: docs/selecting.md, "Frames of another detector".
 """
@@ -117,11 +117,11 @@ def disagreement(table: PixelTable, geometry: Geometry) -> float:
 def main(argv: list[str] | None = None) -> int:
     """Command line: write a table of pixels."""
     parser = argparse.ArgumentParser(
-        prog="python -m simulate.experiment.tabulate",
+        prog="singlehit tabulate",
         description="Write the table by which frames of another detector are summed into images of the size and scale "
         "that a network knows.",
-        epilog="example: python -m simulate.experiment.tabulate --geom agipd.geom --like results/run/datasets/spb "
-        "-o pixels.npz",
+        epilog="example: singlehit tabulate --assembled 1024 1024 --centre 511.5 511.5 --pixel-size 75 "
+        "--distance 323 --energy 4600 --like results/demo/datasets/noise_free -o pixels.npz",
     )
     frames = parser.add_argument_group("the frames").add_mutually_exclusive_group(required=True)
     frames.add_argument("--geom", type=Path, help="where CrystFEL's geometry file says")
@@ -168,7 +168,7 @@ def main(argv: list[str] | None = None) -> int:
         "default: values stay as they are, noise and all",
     )
     parser.add_argument("-o", "--output", type=Path, required=True, help="file to write, .npz")
-    parser.add_argument("--force", action="store_true", help=f"write it where steps in q differ by over {TOO_FAR:.0%}")
+    parser.add_argument("--force", action="store_true", help=f"write it where steps in q differ by over {TOO_FAR:.0%}%")
     parser.add_argument("--overwrite", action="store_true", help="replace a file that is there")
     arguments = parser.parse_args(argv)
     try:

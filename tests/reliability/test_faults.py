@@ -229,7 +229,7 @@ def test_a_second_driver_is_turned_away(prepared: Faulty, whole: Faulty) -> None
 
 
 def verify(folder: Path) -> tuple[int, str]:
-    """What `python -m frames.store.verify verify` says."""
+    """What `singlehit verify` says."""
     command = [sys.executable, "-m", "frames.store.dataset", "verify", str(folder)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
     return done.returncode, done.stdout

@@ -1,6 +1,5 @@
 """Examples in the help of commands: their files are those that the demo makes."""
 
-import importlib
 import re
 import shlex
 from pathlib import Path
@@ -11,37 +10,29 @@ import yaml
 from evaluate.run.config import load_config
 from evaluate.run.files import RunFiles
 from evaluate.twin.outputs import twin_folder
+from singlehit.command import COMMANDS, main
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = (
-    "frames.export",
-    "frames.store.verify",
-    "screen.classify",
-    "screen.select",
-    "train.export",
-    "evaluate.cost.estimate",
-)
 
 
 def made_by_the_demo() -> set[str]:
-    """The run's folder, datasets that networks learn from, and networks."""
+    """The run's folder, datasets and networks."""
     config = load_config(yaml.safe_load((ROOT / "config" / "demo.yaml").read_text(encoding="utf-8")))
     files = RunFiles(Path("results") / config.run)
     trainings, twins = config.trained.trainings, config.twinned.trainings
-    made = [files.folder, *(files.dataset(training[0]) for training in [*trainings, *twins])]
+    made = [files.folder, *(files.dataset(name) for name in config.simulation.datasets)]
     made += [files.model(*training) for training in trainings]
     made += [twin_folder(files, twin) / "model.pt" for twin in twins]
     return {str(path) for path in made}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_examples_of_the_help_are_of_the_demo(command: str, capsys: pytest.CaptureFixture, tmp_path: Path) -> None:
-    module = importlib.import_module(command)
+def test_examples_of_the_help_are_of_the_demo(command: str, capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit):
-        module.main(["--help"])
+        main([command, "--help"])
     shown = " ".join(capsys.readouterr().out.split())
     # The usage, which comes first, is no example: it has brackets.
-    examples = re.findall(rf"python -m {re.escape(command)} ((?:(?!usage|\[)[\w./-]+ ?)+)", shown)
+    examples = re.findall(rf"singlehit {command} ((?:(?!usage|\[)[\w./-]+ ?)+)", shown)
     examples = [example for example in examples if "results/" in example]
     assert examples
     for example in examples:

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -96,4 +97,8 @@ def test_no_wheel_would_copy_the_packages_into_an_environment_of_others(tmp_path
     build = "import sys; sys.path.insert(0, 'workflow'); import editable_only; print(editable_only.build_editable('.'))"
     done = subprocess.run([sys.executable, "-c", build], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / done.stdout.split()[-1]).exists()
+    wheel = tmp_path / done.stdout.split()[-1]
+    assert wheel.exists()
+    with zipfile.ZipFile(wheel) as files:
+        (entries,) = (files.read(name).decode() for name in files.namelist() if name.endswith("entry_points.txt"))
+    assert entries.split() == ["[console_scripts]", "singlehit", "=", "singlehit.command:main"]

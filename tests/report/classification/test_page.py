@@ -334,8 +334,8 @@ def test_every_dataset_has_its_card(source: str, finished_run: Run) -> None:
         for fact in (
             f"{16384 - int(open_dataset(folder).mask.sum()):,} of 16,384 pixels are live.",
             *(f"{folder}/patterns.zarr", f"{folder}/dataset.json", sha256(files.card(name)), "in 5 shards"),
-            f"python -m frames.store.dataset verify {folder}",
-            f"python -m frames.export {folder} --format cxi --output {name}.cxi",
+            f"singlehit verify {folder}",
+            f"singlehit export {folder} --format cxi --output {name}.cxi",
             *(f"numpy {np.__version__}", f"photons_per_pulse: {dataset.photons_per_pulse:.1e}", "14 + 2 + 4"),
         ):
             assert fact in text, fact

@@ -1,0 +1,1 @@
+"""The command `singlehit`: one name for what is done by hand, outside the workflow."""
