@@ -1,0 +1,84 @@
+"""What the docs name is there: files, modules and commands."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from frames.provenance import PACKAGES
+from singlehit.command import COMMANDS
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [
+    page
+    for page in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("config/**/*.md")])
+    # Made by `make validation` from what it measured; it has the paths of its own commit.
+    if page != ROOT / "docs" / "validation.md"
+]
+FOLDERS = {*PACKAGES, "workflow", "tests", "bench", "config", "docs", "profiles", ".ci"}
+SUFFIXES = (".py", ".smk", ".yaml", ".j2", ".toml", ".md")
+
+
+def names(text: str) -> list[str]:
+    """What stands between backticks, and the words of indented and fenced lines."""
+    quoted = re.findall(r"`([^`\n]+(?:\n[^`\n]+)?)`", re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE))
+    shown = re.findall(r"^ {4}(.*)$", text, re.MULTILINE)
+    return [word.strip(",;:()") for line in (*quoted, *shown) for word in line.split()]
+
+
+def is_path(name: str) -> bool:
+    """Of this repository; not what a run or a user makes."""
+    whole = re.fullmatch(r"[\w./*-]+", name) is not None
+    return whole and "/" in name and name.split("/")[0] in FOLDERS and (name[-1] == "/" or "." in Path(name).name)
+
+
+def missing(text: str) -> list[str]:
+    """Paths and modules of this repository that are not there."""
+    absent = [name for name in names(text) if is_path(name) and not list(ROOT.glob(name.rstrip("/")))]
+    for name in re.findall(rf"\b(?:{'|'.join(PACKAGES)})(?:\.[a-z_]\w*)+", " ".join(names(text))):
+        if name.endswith((".csv", ".html", ".json", ".svg", ".npz", ".py", ".smk", ".yaml")):
+            continue
+        folder = ROOT.joinpath(*name.split("."))
+        if not any(f.with_suffix(".py").exists() or f.is_dir() for f in (folder, folder.parent) if f != ROOT):
+            absent.append(name)
+    return absent
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_paths_and_modules_are_there(page: Path) -> None:
+    assert not missing(page.read_text(encoding="utf-8"))
+
+
+def test_what_is_not_there_is_found() -> None:
+    text = "`simulate/volume.py`, `simulate/config.py` and `train.nowhere.at` of `config/demo.yaml`, `results/a.csv`"
+    assert missing(text) == ["simulate/volume.py", "train.nowhere.at"]
+    assert missing("    snakemake --configfile config/none.yaml") == ["config/none.yaml"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    assert not [link for link in links if not (page.parent / link).exists()]
+
+
+def test_commands_are_called_by_their_new_names() -> None:
+    """In docs, pages, help and messages alike."""
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
+    texts = [
+        path
+        for path in map(ROOT.joinpath, tracked or [])
+        if path.suffix in {".py", ".md", ".j2", ".smk", ""} and path.is_file() and "tests" not in path.parts
+    ]
+    if not texts:
+        pytest.skip("not a clone")
+    modules = {command.module for command in COMMANDS.values()}
+    old = re.compile(rf"python -m ({'|'.join(map(re.escape, modules))})\b")
+    assert not [str(path) for path in texts if old.search(path.read_text(encoding="utf-8"))]
+    called = {
+        word
+        for path in texts
+        for word in re.findall(r"(?:`|>|^ {4})singlehit ([a-z]+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert called <= set(COMMANDS)
+    assert {"verify", "select"} <= called
