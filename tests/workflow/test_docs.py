@@ -62,6 +62,12 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
     assert not [link for link in links if not (page.parent / link).exists()]
 
 
+def test_every_config_has_a_row_in_their_page() -> None:
+    page = (ROOT / "config" / "README.md").read_text(encoding="utf-8")
+    configs = {str(path.relative_to(ROOT)) for path in [ROOT / "config.yaml", *(ROOT / "config").rglob("*.yaml")]}
+    assert set(re.findall(r"^\| `([\w./-]+)` \|", page, re.MULTILINE)) == configs
+
+
 def test_commands_are_called_by_their_new_names() -> None:
     """In docs, pages, help and messages alike."""
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()

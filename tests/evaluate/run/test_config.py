@@ -12,7 +12,7 @@ from evaluate.run.sections import BASELINES, EvaluationConfig
 from train.models.registry import MODELS, build
 
 ROOT = Path(__file__).resolve().parents[3]
-SHIPPED = sorted(path for path in [*(ROOT / "config").glob("*.yaml"), ROOT / "config.yaml"] if path.exists())
+SHIPPED = sorted(path for path in [*(ROOT / "config").rglob("*.yaml"), ROOT / "config.yaml"] if path.exists())
 
 
 @pytest.fixture
