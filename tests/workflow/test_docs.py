@@ -1,6 +1,8 @@
 """What the docs name is there: files, modules and commands."""
 
+import csv
 import re
+import statistics
 import subprocess
 from pathlib import Path
 
@@ -88,3 +90,34 @@ def test_commands_are_called_by_their_new_names() -> None:
     }
     assert called <= set(COMMANDS)
     assert {"verify", "select"} <= called
+
+
+def measured(dataset: str, model: str) -> list[list[float]]:
+    """Of each metric of the README's table, in per cent, the values of all seeds that learned anything (or of all)."""
+    runs = [ROOT / "docs" / "results" / f"standins-5000-{run}" for run in ("folded", "seed-1", "noise-free", "poster")]
+    known = {}
+    for run in runs:
+        with (run / "cnn.csv").open(newline="") as file:
+            _, *rows = csv.reader(file)
+        for _, of, name, seed, _, _, *values in rows:
+            if of == dataset and model == {"ours": "folded"}.get(name, name):
+                known[seed] = [100 * float(value) for value in values[:4]]
+    learned = [values for values in known.values() if values[0] > 3]
+    return [list(column) for column in zip(*(learned or known.values()), strict=True)]
+
+
+def test_the_readme_has_the_numbers_of_the_tables() -> None:
+    """Joint, count, structure, and single or multiple at the scale of the paper: mean and deviation over seeds."""
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    start = page.index("| network | noise-free: joint |")
+    lines = page[start : page.index("\n\n", start)].splitlines()[2:]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    told = {re.sub(r"[*`]|\(.*?\)", "", row[0]).strip(): [cell.strip("* ") for cell in row[1:6]] for row in rows}
+    assert len(told) == 8
+    for network, (noise_free, *noisy) in told.items():
+        model = network.replace(" ", "_")
+        if noise_free:
+            assert noise_free == f"{measured('noise_free', model)[0][0]:.{2 if model == 'folded' else 1}f}"
+        for cell, values in zip(noisy, measured("noisy", model), strict=True):
+            deviation = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
+            assert cell == f"{statistics.mean(values):.1f}{deviation}", network
