@@ -62,7 +62,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
 
 CONFIG = """
 [tool.mutmut]
-source_paths = ["frames", "simulate", "train", "evaluate", "report", "validate", "screen"]
+source_paths = ["frames", "simulate", "train", "evaluate", "report", "validate", "screen", "singlehit"]
 only_mutate = ["{module}"]
 also_copy = ["bench", "config", "config.yaml", "docs", "Makefile", "README.md", "Snakefile", "workflow"]
 pytest_add_cli_args = ["-p", "no:cacheprovider"]
