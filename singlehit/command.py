@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -62,9 +63,14 @@ def run(name: str, given: Sequence[str]) -> int:
     """A command with its arguments. What goes wrong is told in a line."""
     command = COMMANDS[name]
     try:
-        return importlib.import_module(command.module).main([*command.before, *given])
+        status = importlib.import_module(command.module).main([*command.before, *given])
+        sys.stdout.flush()
+        return status
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BrokenPipeError:  # who reads, `head` say, has seen enough; what is still to be written goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except ModuleNotFoundError as error:
         print(f"singlehit {name}: {error}; `make install` has what it needs", file=sys.stderr)
     except (OSError, ValueError, RuntimeError) as error:

@@ -112,6 +112,26 @@ def test_verify_and_repair_are_the_module_s_actions(tmp_path: Path, capsys: pyte
         )
 
 
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
+    code = "import sys; sys.stdin.read(); from singlehit.command import COMMANDS, run, Command; "
+    code += "COMMANDS['say'] = Command('say', ''); raise SystemExit(run('say', []))"
+    (tmp_path / "say.py").write_text("def main(argv):\n    print('x' * 100_000)\n    return 0\n")
+    started = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": f"{ROOT}:{tmp_path}"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert started.stdin is not None
+    assert started.stdout is not None
+    assert started.stderr is not None
+    started.stdout.close()
+    started.stdin.close()  # which it waits for before it prints
+    assert (started.stderr.read(), started.wait(timeout=60)) == ("", 0)
+
+
 def test_ctrl_c_is_quiet(tmp_path: Path) -> None:
     """Of a command that waits: a pipe that nobody writes to, in place of its config."""
     os.mkfifo(tmp_path / "config.yaml")
