@@ -13,7 +13,7 @@ from simulate.experiment.reach import reach_of, reach_q
 from simulate.molecules.phantoms import RANDOM
 from simulate.plan.config import share_of
 from simulate.render.layout import layout_of, shards_by_job
-from train.config.recipe import Descent
+from train.config.recipe import TrainingRecipe
 
 PATTERN, PARTICLE_PAIR = 3.0, 1.0
 """Work of a pattern, to count and to write it, and of each particle and of each pair of particles, to render them: on a
@@ -115,7 +115,7 @@ def _n(config: RunConfig, name: str, *splits: str, without: int = 0) -> int:
     return sum(_patterns(config, name, *splits, without=without).values())
 
 
-def _kind(network: str, recipe: Descent) -> str:
+def _kind(network: str, recipe: TrainingRecipe) -> str:
     """Trainings that cost alike, pattern by pattern."""
     return ", ".join([network, recipe.precision, *(["fresh"] if recipe.fresh else [])])
 

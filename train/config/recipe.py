@@ -17,8 +17,8 @@ Alike = Literal["multiplicity", "single", "class"]
 
 
 @dataclass(frozen=True)
-class Descent:
-    """A gradient descent, whatever it minimises; the defaults are the poster's, but for the augmentation."""
+class TrainingRecipe:
+    """How any network is trained, whatever the loss; the defaults are the poster's, but for the augmentation."""
 
     optimiser: Optimiser = "adam"
     """`muon`: of convolutions and hidden layers, AdamW for all else, train/loop/optimisers.py"""
@@ -89,7 +89,7 @@ class Descent:
 
 
 @dataclass(frozen=True)
-class Recipe(Descent):
+class Recipe(TrainingRecipe):
     """On the multi-output loss."""
 
     count_weight: float = 4.0
@@ -109,7 +109,7 @@ class Recipe(Descent):
 
 
 @dataclass(frozen=True)
-class TwinRecipe(Descent):
+class TwinRecipe(TrainingRecipe):
     """On the loss of triplets, train/losses/triplet.py."""
 
     embedding_dim: int = 8

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from frames.geometry import wavelength
 from train.batches.batches import Batches
 from train.batches.detector_dropout import without_parts
-from train.config.recipe import Descent
+from train.config.recipe import TrainingRecipe
 from train.inference.features import FEATURES, N_RINGS, Feature, Measured, measure
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def _distances(together: NDArray, mean: NDArray, precision: NDArray) -> NDArray[
         return np.sqrt(np.einsum("ni,ij,nj->n", away, precision, away))
 
 
-def domain_of(dataset: "Dataset", recipe: Descent, structures: Collection[int] | None = None) -> Domain:
+def domain_of(dataset: "Dataset", recipe: TrainingRecipe, structures: Collection[int] | None = None) -> Domain:
     """What a network is trained on by a recipe, and validated on.
 
     Parameters
@@ -183,7 +183,7 @@ def _setup_of(dataset: "Dataset") -> Setup:
     return Setup.of(Instrument.of(Geometry.load(path)) if path.exists() else None)
 
 
-def summarised(train: Measured, validation: Measured, recipe: Descent, setup: Setup) -> Domain:
+def summarised(train: Measured, validation: Measured, recipe: TrainingRecipe, setup: Setup) -> Domain:
     """The domain of a network that is trained by a recipe, from its training and validation patterns as measured."""
     sees_scale = recipe.input != "standardise"
     together = train.together[:, : TOGETHER[sees_scale]]

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from frames.files import DAMAGED, atomic_path
-from train.config.recipe import Descent, Recipe, TwinRecipe
+from train.config.recipe import Recipe, TrainingRecipe, TwinRecipe
 from train.inference.domain import Domain
 from train.loop.history import Epoch, Row, TwinEpoch
 from train.models.encoder import encoder
@@ -31,7 +31,7 @@ class Described:
     structures: tuple[str, ...]
     hit_multiplicities: tuple[int, ...]
     image_shape: tuple[int, int]
-    recipe: Descent
+    recipe: TrainingRecipe
     seed: int
     dataset: str
     dataset_digest: str

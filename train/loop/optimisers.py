@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam, AdamW, Optimizer
 
-from train.config.recipe import Descent
+from train.config.recipe import TrainingRecipe
 
 NEWTON_SCHULZ = 3.4445, -4.7750, 2.0315
 """Of Jordan's polynomial, which brings singular values, small ones too, to between 0.7 and 1.2 in a few rounds"""
@@ -75,7 +75,7 @@ class Together:
             optimiser.load_state_dict(states[str(place)])
 
 
-def optimiser_of(model: nn.Module, recipe: Descent) -> Optimizer | Together:
+def optimiser_of(model: nn.Module, recipe: TrainingRecipe) -> Optimizer | Together:
     """The recipe's, of all weights of a model. `muon` is for hidden layers: heads, biases and norms go by AdamW."""
     rate, decay = recipe.learning_rate, recipe.weight_decay
     match recipe.optimiser:

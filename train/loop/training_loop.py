@@ -17,7 +17,7 @@ from frames.files import write_json
 from train.batches.batches import Batches, Patterns, epoch_seed
 from train.batches.detector_dropout import without_parts
 from train.batches.input_transforms import network_input
-from train.config.recipe import Descent, Schedule
+from train.config.recipe import Schedule, TrainingRecipe
 from train.inference.domain import Domain
 from train.loop.checkpoint import Described, load, save, save_model
 from train.loop.device import describe_device, emulates_bfloat16, flush_denormals, held_on, keep_memory
@@ -53,7 +53,7 @@ class Task(Generic[AnyRow]):
     """from what was watched to further files, once `model.pt` is there: what fails here has not lost the training"""
 
 
-def prepare(seed: int) -> None:
+def seed_process(seed: int) -> None:
     """Before a network is made: this process trains fast, and its random numbers follow from the seed."""
     flush_denormals()
     keep_memory()
@@ -62,7 +62,7 @@ def prepare(seed: int) -> None:
 
 def training_batches(
     dataset: "Dataset",
-    recipe: Descent,
+    recipe: TrainingRecipe,
     seed: int,
     device: torch.device,
     source: "PatternSource | None",
@@ -83,7 +83,7 @@ def training_batches(
     return FreshBatches(source, dataset, recipe.batch_size, device, seed, structures, share())
 
 
-def descend(
+def train_model(
     model: nn.Module,
     task: Task[AnyRow],
     description: Described,
@@ -229,7 +229,7 @@ def _train_epoch(
     optimiser: torch.optim.Optimizer | Together,
     batches: "Batches | FreshBatches",
     number: int,
-    recipe: Descent,
+    recipe: TrainingRecipe,
     device: torch.device,
     threads: Threads,
 ) -> tuple[float, float]:
@@ -257,7 +257,7 @@ def _train_epoch(
     return loss_sum.item() / batches.n_patterns, largest.item()
 
 
-def _loss(model: nn.Module, task: Task, mine: Patterns, n: int, recipe: Descent, device: torch.device) -> Tensor:
+def _loss(model: nn.Module, task: Task, mine: Patterns, n: int, recipe: TrainingRecipe, device: torch.device) -> Tensor:
     """Of a batch of `n` patterns, of which `mine` are this process's."""
     images = torch.as_tensor(mine.images, device=device)
     if recipe.missing:
@@ -268,7 +268,9 @@ def _loss(model: nn.Module, task: Task, mine: Patterns, n: int, recipe: Descent,
     return task.loss(*whole_batch(answers, mine, n))
 
 
-def _try_step(model: nn.Module, task: Task, mine: Patterns, n: int, recipe: Descent, device: torch.device) -> None:
+def _try_step(
+    model: nn.Module, task: Task, mine: Patterns, n: int, recipe: TrainingRecipe, device: torch.device
+) -> None:
     """The arithmetic of a step on a CPU, for its time alone: weights, statistics and random numbers stay as they were.
 
     The next step clears the gradients of whatever else the loss may have reached.

@@ -14,7 +14,7 @@ from train.inference.domain import domain_of
 from train.loop.checkpoint import describe, network
 from train.loop.device import held_on
 from train.loop.history import Epoch, History
-from train.loop.training_loop import Task, descend, prepare, training_batches
+from train.loop.training_loop import Task, seed_process, train_model, training_batches
 from train.losses.multi_output import multi_output_loss
 from train.models.heads import Logits
 from train.tasks.validation import validate
@@ -37,7 +37,7 @@ def fit(
     """Train network `name` on the training split of `dataset`, and judge it on the validation split every epoch.
 
     What is written into `folder`, how an interrupted training goes on, and RuntimeError and ValueError: see
-    `train.loop.training_loop.descend`.
+    `train.loop.training_loop.train_model`.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def fit(
     KeyError    no network has that name.
     ValueError  the images do not suit the network.
     """
-    prepare(seed)
+    seed_process(seed)
     description = describe(name, dataset, recipe, seed)
     model = network(description, device)
     split = dataset.splits["validation"]
@@ -67,4 +67,4 @@ def fit(
     batches = training_batches(dataset, recipe, seed, device, source)
     record = {"n_validation": validation.n_patterns}
     task = Task(loss, judge, Epoch, partial(domain_of, dataset, recipe))
-    return descend(model, task, description, batches, device, folder, record, measure_threads)
+    return train_model(model, task, description, batches, device, folder, record, measure_threads)

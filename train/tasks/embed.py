@@ -19,7 +19,7 @@ from train.inference.embed import embed_batches
 from train.loop.checkpoint import describe_twin, load_encoder, twin
 from train.loop.history import TwinEpoch, TwinHistory
 from train.loop.threads import answered_together
-from train.loop.training_loop import Task, descend, prepare, training_batches
+from train.loop.training_loop import Task, seed_process, train_model, training_batches
 from train.losses.miners import MININGS
 from train.losses.triplet import distances, proxy_loss, triplet_loss
 from train.models.encoder import Embedding
@@ -51,7 +51,7 @@ def fit_twin(
 ) -> TwinHistory:
     """Train network `name` as an encoder on the training split of `dataset`, without the structures held out.
 
-    Beside what `train.loop.training_loop.descend` writes, `known.npz` holds embeddings (n, d) of stored training
+    Beside what `train.loop.training_loop.train_model` writes, `known.npz` holds embeddings (n, d) of stored training
     patterns, with `is_single`, `structure`, `hit_multiplicity` and `photons` (n,), and the sha256 of `model.pt`: what
     single and multiple hits look like to the network. And `evolution.npz` holds those of some validation patterns after
     every epoch (epochs, n, d), and which of these are single hits.
@@ -69,7 +69,7 @@ def fit_twin(
     """
     if unknown := sorted(set(held_out) - set(dataset.structures)):
         raise ValueError(f"held out are {unknown}, which are not among the structures of {dataset.name}")
-    prepare(seed)
+    seed_process(seed)
     description = describe_twin(name, dataset, recipe, seed, sorted(held_out))
     model = twin(description, device)
     seen = [index for index, structure in enumerate(dataset.structures) if structure not in held_out]
@@ -115,7 +115,7 @@ def fit_twin(
     domain = partial(domain_of, dataset, recipe, seen)
     record = {"n_validation": validation.n_patterns}
     task = Task(loss, judge, TwinEpoch, domain, watch=lambda _: watched[0].cpu(), finish=finish)
-    return descend(model, task, description, batches, device, folder, record, measure_threads)
+    return train_model(model, task, description, batches, device, folder, record, measure_threads)
 
 
 def _write_known(path: Path, embeddings: Tensor, dataset: "Dataset", batches: Batches) -> None:

@@ -104,7 +104,7 @@ def split_patterns(dataset, split):
     return layout_of(SIMULATION, dataset).n_patterns * share
 
 
-def descent_mb(dataset, recipe, rendered, processes=1):
+def training_loop_mb(dataset, recipe, rendered, processes=1):
     """Of each process the patterns that it holds, up to the recipe's memory, and the volumes that it renders from."""
     held = sum(
         min(1e3 * recipe.memory_gb, images_mb(dataset, split_patterns(dataset, split)))
@@ -115,7 +115,7 @@ def descent_mb(dataset, recipe, rendered, processes=1):
     )
 
 
-def descent_minutes(dataset, recipe):
+def training_loop_minutes(dataset, recipe):
     return 30 + recipe.epochs * split_patterns(dataset, "train") / TRAINED_PER_S / 60
 
 
@@ -128,13 +128,13 @@ def answering_mb(wildcards, input, threads):
 def training_mb(wildcards, input, threads):
     recipe = MODELS_TRAINED[wildcards.model].recipe
     rendered = input.get("volumes", [])
-    return descent_mb(wildcards.dataset, recipe, rendered, RUN.training.devices)
+    return training_loop_mb(wildcards.dataset, recipe, rendered, RUN.training.devices)
 
 
 def training_minutes(wildcards, input, threads):
-    return descent_minutes(wildcards.dataset, MODELS_TRAINED[wildcards.model].recipe)
+    return training_loop_minutes(wildcards.dataset, MODELS_TRAINED[wildcards.model].recipe)
 
 
 def training_priority(wildcards):
     """What takes longest goes first: at the end no core waits for it."""
-    return descent_minutes(wildcards.dataset, MODELS_TRAINED[wildcards.model].recipe)
+    return training_loop_minutes(wildcards.dataset, MODELS_TRAINED[wildcards.model].recipe)

@@ -62,13 +62,13 @@ def embedding_source(wildcards):
 
 def twin_mb(wildcards, input, threads):
     recipe = TWINS.encoders[wildcards.encoder].recipe
-    return descent_mb(wildcards.dataset, recipe, input.get("volumes", []))
+    return training_loop_mb(wildcards.dataset, recipe, input.get("volumes", []))
 
 
 def twin_minutes(wildcards, input, threads):
-    return descent_minutes(wildcards.dataset, TWINS.encoders[wildcards.encoder].recipe)
+    return training_loop_minutes(wildcards.dataset, TWINS.encoders[wildcards.encoder].recipe)
 
 
 def twin_priority(wildcards):
     """What takes longest goes first: at the end no core waits for it."""
-    return descent_minutes(wildcards.dataset, TWINS.encoders[wildcards.encoder].recipe)
+    return training_loop_minutes(wildcards.dataset, TWINS.encoders[wildcards.encoder].recipe)

@@ -14,7 +14,7 @@ from frames.store.dataset import open_dataset
 from support.datasets import make_dataset
 from train.batches.augment import augment
 from train.config.recipe import Recipe
-from train.loop import training_loop as descent_module
+from train.loop import training_loop
 from train.loop.checkpoint import load_model
 from train.loop.history import kept_epoch
 from train.loop.training_loop import rate_factor
@@ -108,8 +108,8 @@ def test_a_pattern_is_augmented_in_the_same_way_in_every_epoch(toy, tmp_path, mo
         seen.append(torch.as_tensor(images))
         return network_input(images, *rest)
 
-    network_input = descent_module.network_input
-    monkeypatch.setattr(descent_module, "network_input", watched)
+    network_input = training_loop.network_input
+    monkeypatch.setattr(training_loop, "network_input", watched)
     fit("late10", toy, replace(RECIPE, epochs=2, augment="poster"), 0, CPU, tmp_path)
     rows = toy.splits["train"]
     expected = augment(torch.from_numpy(toy.read(rows)), toy.seed[rows])
@@ -126,7 +126,7 @@ class Killed(Exception):
 
 def fit_and_die(dataset, recipe, folder, after_batches):
     """Start a training with seed 0 that dies when it asks for one batch more."""
-    network_input, batches = descent_module.network_input, iter(range(after_batches))
+    network_input, batches = training_loop.network_input, iter(range(after_batches))
 
     def dying(*arguments):
         if next(batches, None) is None:
@@ -134,7 +134,7 @@ def fit_and_die(dataset, recipe, folder, after_batches):
         return network_input(*arguments)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(descent_module, "network_input", dying)
+        patch.setattr(training_loop, "network_input", dying)
         with pytest.raises(Killed):
             fit("late10", dataset, recipe, 0, CPU, folder)
 
@@ -204,9 +204,9 @@ def test_a_network_that_no_gradient_reaches_is_not_trained_on(toy, tmp_path, mon
     def die(*arguments):
         raise Killed
 
-    monkeypatch.setattr(descent_module, "initialise", nothing)
+    monkeypatch.setattr(training_loop, "initialise", nothing)
     with monkeypatch.context() as patch:
-        patch.setattr(descent_module, "save_model", die)  # after the checkpoint, before the end
+        patch.setattr(training_loop, "save_model", die)  # after the checkpoint, before the end
         with pytest.raises(Killed):
             fit("late10", toy, RECIPE, 0, CPU, tmp_path)
     history = fit("late10", toy, RECIPE, 0, CPU, tmp_path)

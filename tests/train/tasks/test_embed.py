@@ -9,7 +9,7 @@ import torch
 from frames.files import read_json
 from train.config.recipe import TwinRecipe
 from train.inference.embed import embed_frames
-from train.loop import training_loop as descent_module
+from train.loop import training_loop
 from train.loop.checkpoint import load_encoder, load_model
 from train.tasks import embed as fit_twin_module
 from train.tasks.embed import alike, fit_twin, nearest_centroid, tells_nothing_apart
@@ -66,8 +66,8 @@ def test_nothing_is_learned_from_what_is_held_out(toy, tmp_path, monkeypatch):
         seen.append(torch.as_tensor(images))
         return network_input(images, *rest)
 
-    network_input = descent_module.network_input
-    monkeypatch.setattr(descent_module, "network_input", watched)
+    network_input = training_loop.network_input
+    monkeypatch.setattr(training_loop, "network_input", watched)
     fit_twin("late3", toy, replace(RECIPE, epochs=1), 0, CPU, tmp_path, held_out=["left"])
     rows = toy.splits["train"]
     expected = toy.read(rows)[toy.structure[rows] == toy.structures.index("right")]
@@ -92,7 +92,7 @@ class Killed(Exception):
 def test_an_interrupted_training_ends_as_if_it_had_not_been(toy, tmp_path, monkeypatch):
     recipe = replace(RECIPE, mining="random")
     whole = fit_twin("late5", toy, recipe, 0, CPU, tmp_path / "whole")
-    network_input, left = descent_module.network_input, iter(range(17))
+    network_input, left = training_loop.network_input, iter(range(17))
 
     def dying(*arguments):
         if next(left, None) is None:
@@ -100,7 +100,7 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(toy, tmp_path, monke
         return network_input(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(descent_module, "network_input", dying)
+        patch.setattr(training_loop, "network_input", dying)
         with pytest.raises(Killed):
             fit_twin("late5", toy, recipe, 0, CPU, tmp_path / "killed")
     again = fit_twin("late5", toy, recipe, 0, CPU, tmp_path / "killed")
