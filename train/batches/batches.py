@@ -57,7 +57,7 @@ class Patterns:
         )
 
 
-class Share(NamedTuple):
+class RankSlice(NamedTuple):
     """Of every batch, what one of several processes takes that train together: patterns rank, rank + n, ..."""
 
     rank: int = 0
@@ -65,7 +65,7 @@ class Share(NamedTuple):
     """processes"""
 
 
-WHOLE = Share()
+WHOLE = RankSlice()
 """One process alone takes all."""
 
 
@@ -98,7 +98,7 @@ class Batches:
         seed: int | None = None,
         augment: Augment = "none",
         structures: Collection[int] | None = None,
-        share: Share = WHOLE,
+        share: RankSlice = WHOLE,
         held_on: torch.device | None = None,
     ):
         start, stop, _ = rows.indices(len(dataset))
@@ -235,7 +235,7 @@ def _read_ahead(read: Callable[[Sequence[slice]], Patterns], groups: Iterator[Se
 
 
 def _cut(
-    parts: Iterable[Patterns], batch_size: int, generator: np.random.Generator | None, share: Share
+    parts: Iterable[Patterns], batch_size: int, generator: np.random.Generator | None, share: RankSlice
 ) -> Iterator[Patterns]:
     """Shares of batches of `batch_size` through the parts, each shuffled by itself; a batch may span parts."""
     held: Patterns | None = None

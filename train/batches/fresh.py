@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from train.batches.batches import WHOLE, Patterns, Share, epoch_seed
+from train.batches.batches import WHOLE, Patterns, RankSlice, epoch_seed
 
 if TYPE_CHECKING:
     from frames.store.dataset import Dataset
@@ -72,7 +72,7 @@ class FreshBatches:
         device: torch.device,
         seed: int,
         structures: Collection[int] | None = None,
-        share: Share = WHOLE,
+        share: RankSlice = WHOLE,
     ):
         if structures is not None:
             source = source.only([dataset.structures[index] for index in structures])

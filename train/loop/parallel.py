@@ -21,10 +21,10 @@ from torch.nn.functional import pad
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
-from train.batches.batches import Patterns, Share
+from train.batches.batches import Patterns, RankSlice
 
 
-def spread(n: int, device: torch.device, function: Callable[..., Any], *arguments: Any) -> None:
+def launch_ranks(n: int, device: torch.device, function: Callable[..., Any], *arguments: Any) -> None:
     """Call function(*arguments) in `n` processes that train together, each on a GPU of its own, or here where n is 1.
 
     They share the CPU threads of this process, and log through it: the first all, the others warnings alone. One that
@@ -78,9 +78,9 @@ def _take_part(
     dist.destroy_process_group()  # not after an error: it would wait for processes that wait for this one
 
 
-def share() -> Share:
+def share() -> RankSlice:
     """Of every batch, the share of this process."""
-    return Share(dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else Share()
+    return RankSlice(dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else RankSlice()
 
 
 def is_first() -> bool:
@@ -109,7 +109,7 @@ def learner(model: nn.Module, device: torch.device) -> nn.Module:
     return DistributedDataParallel(model, broadcast_buffers=False)
 
 
-def whole_batch(answers: Any, patterns: Patterns, n: int) -> tuple[Any, Patterns]:
+def gather_batch(answers: Any, patterns: Patterns, n: int) -> tuple[Any, Patterns]:
     """Answers to a batch of `n` patterns, and its labels without images, from the shares of all processes."""
     if share().n == 1:
         return answers, patterns

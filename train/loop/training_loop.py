@@ -24,7 +24,7 @@ from train.loop.device import describe_device, emulates_bfloat16, flush_denormal
 from train.loop.history import AnyRow, Row, kept_epoch, write_history
 from train.loop.initialise import initialise
 from train.loop.optimisers import Together, optimiser_of
-from train.loop.parallel import is_first, learner, normalises_batches, share, whole_batch
+from train.loop.parallel import gather_batch, is_first, learner, normalises_batches, share
 from train.loop.threads import Threads
 from train.progress import progress
 
@@ -98,7 +98,7 @@ def train_model(
     Writes `model.pt`, `history.csv` and `training.json`, with `record` in it, into `folder`. Until then `checkpoint.pt`
     there holds the state after the latest epoch: a training that was interrupted goes on from it and ends, on a CPU of
     as many threads to the bit, as if it had not been. A checkpoint of another description is not continued: training
-    starts again, and the log says so. Several processes that all call this (`train.loop.parallel.spread`) train
+    starts again, and the log says so. Several processes that all call this (`train.loop.parallel.launch_ranks`) train
     together; the first one writes.
 
     On a CPU, torch's threads are the most that are taken: how many is measured as training goes on, as other programs
@@ -265,7 +265,7 @@ def _loss(model: nn.Module, task: Task, mine: Patterns, n: int, recipe: Training
     images = network_input(images, recipe.input, device)  # (B, 1, ny, nx)
     with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
         answers = model(images)
-    return task.loss(*whole_batch(answers, mine, n))
+    return task.loss(*gather_batch(answers, mine, n))
 
 
 def _try_step(

@@ -11,10 +11,10 @@ import torch
 
 from frames.files import read_json
 from support.ranks import fit_in_double, fit_until_the_second_dies
-from train.batches.batches import Batches, Share
+from train.batches.batches import Batches, RankSlice
 from train.config.recipe import Recipe
 from train.loop import parallel, training_loop
-from train.loop.parallel import learner, spread
+from train.loop.parallel import launch_ranks, learner
 from train.models.registry import build
 from train.tasks.classify import fit
 
@@ -41,7 +41,7 @@ def outcome(folder: Path) -> Outcome:
 @pytest.fixture(scope="module")
 def by_two(toy, tmp_path_factory) -> Outcome:
     folder = tmp_path_factory.mktemp("by_two")
-    spread(2, CPU, fit_in_double, "late3", toy, RECIPE, 0, CPU, folder)
+    launch_ranks(2, CPU, fit_in_double, "late3", toy, RECIPE, 0, CPU, folder)
     assert sorted(path.name for path in folder.iterdir()) == ["history.csv", "model.pt", "training.json"]
     return outcome(folder)
 
@@ -49,7 +49,7 @@ def by_two(toy, tmp_path_factory) -> Outcome:
 def test_two_processes_come_to_what_one_does(toy, tmp_path, by_two):
     """In float64, where sums in another order differ by 1e-16 of a gradient and Adam divides by no less than 1e-8: 16
     steps of 1e-3 differ by less than 16 · 1e-3 · 1e-8. Losses are float32."""
-    spread(1, CPU, fit_in_double, "late3", toy, RECIPE, 0, CPU, tmp_path)
+    launch_ranks(1, CPU, fit_in_double, "late3", toy, RECIPE, 0, CPU, tmp_path)
     by_one = outcome(tmp_path)
     for name, weights in by_one.weights.items():
         torch.testing.assert_close(by_two.weights[name], weights, rtol=0, atol=1.6e-10)
@@ -63,10 +63,10 @@ def test_one_that_dies_stops_all_and_the_next_go_on(toy, tmp_path, by_two, caplo
     """In the middle of the second epoch; resumed by two, the training ends to the bit as if nothing had happened."""
     caplog.set_level(logging.INFO)
     with pytest.raises(Exception, match="the second process died"):
-        spread(2, CPU, fit_until_the_second_dies, "late3", toy, RECIPE, 0, CPU, tmp_path)
+        launch_ranks(2, CPU, fit_until_the_second_dies, "late3", toy, RECIPE, 0, CPU, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint.pt"]
     assert caplog.text.count("epoch 1/2") == 1, "the first process logs, and it alone"
-    spread(2, CPU, fit_in_double, "late3", toy, RECIPE, 0, CPU, tmp_path)
+    launch_ranks(2, CPU, fit_in_double, "late3", toy, RECIPE, 0, CPU, tmp_path)
     assert "epochs 2 to 2" in caplog.text
     again = outcome(tmp_path)
     assert all(torch.equal(again.weights[name], weights) for name, weights in by_two.weights.items())
@@ -78,7 +78,7 @@ def test_shares_make_up_the_batches(toy, memory_gb):
     """Row i of a batch is row i // n of process i % n, in batches that span shards as in others."""
     rows = toy.splits["train"]
     whole = list(Batches(toy, rows, 15, memory_gb, seed=3).epoch(2))
-    shares = [list(Batches(toy, rows, 15, memory_gb, seed=3, share=Share(rank, 4)).epoch(2)) for rank in range(4)]
+    shares = [list(Batches(toy, rows, 15, memory_gb, seed=3, share=RankSlice(rank, 4)).epoch(2)) for rank in range(4)]
     assert [len(batch) for batch in whole] == [15] * 7 + [7]
     for batch, *parts in zip(whole, *shares, strict=True):
         for rank, part in enumerate(parts):
@@ -88,13 +88,13 @@ def test_shares_make_up_the_batches(toy, memory_gb):
 
 
 def test_a_network_that_normalises_over_batches_needs_gpus(monkeypatch):
-    monkeypatch.setattr(parallel, "share", lambda: Share(0, 2))
+    monkeypatch.setattr(parallel, "share", lambda: RankSlice(0, 2))
     with pytest.raises(ValueError, match="normalises over batches"):
         learner(build("polar", 2, 2), CPU)
 
 
 def test_a_last_batch_without_a_pattern_for_everyone_is_refused(toy, tmp_path, monkeypatch):
-    monkeypatch.setattr(training_loop, "share", lambda: Share(0, 8))
+    monkeypatch.setattr(training_loop, "share", lambda: RankSlice(0, 8))
     with pytest.raises(ValueError, match=r"7 pattern\(s\) for 8 processes; change recipe.batch_size, now 15"):
         fit("late3", toy, RECIPE, 0, CPU, tmp_path)
 
@@ -102,7 +102,7 @@ def test_a_last_batch_without_a_pattern_for_everyone_is_refused(toy, tmp_path, m
 def test_gpus_that_are_not_there_are_an_error(toy, tmp_path):
     n = torch.cuda.device_count() + 2
     with pytest.raises(RuntimeError, match=rf"devices is {n}, but torch finds {n - 2} GPU"):
-        spread(n, torch.device("cuda"), fit, "late3", toy, RECIPE, 0, torch.device("cuda"), tmp_path)
+        launch_ranks(n, torch.device("cuda"), fit, "late3", toy, RECIPE, 0, torch.device("cuda"), tmp_path)
 
 
 @pytest.mark.gpu
@@ -113,6 +113,6 @@ def test_two_gpus_come_to_what_one_does(toy, tmp_path, network):
     that rounding may turn, so that only the losses are held together."""
     device = torch.device("cuda")
     for n in (1, 2):
-        spread(n, device, fit, network, toy, RECIPE, 0, device, tmp_path / str(n))
+        launch_ranks(n, device, fit, network, toy, RECIPE, 0, device, tmp_path / str(n))
     one, two = outcome(tmp_path / "1"), outcome(tmp_path / "2")
     np.testing.assert_allclose(two.losses, one.losses, rtol=0.1)

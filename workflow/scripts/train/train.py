@@ -8,7 +8,7 @@ import torch
 from evaluate.run.job import measures_threads, rendered_from, start
 from frames.store.dataset import open_dataset
 from train.loop.device import choose_device
-from train.loop.parallel import spread
+from train.loop.parallel import launch_ranks
 from train.tasks.classify import fit
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if __name__ == "__main__":
 
         source = Source(run.simulation, wildcards.dataset, rendered_from(snakemake, run))
     device = choose_device(run.trained.device)
-    spread(
+    launch_ranks(
         run.trained.devices if device.type == "cuda" else 1,
         device,
         *(fit, model.network),
