@@ -21,7 +21,7 @@ class Triplets(NamedTuple):
         return len(self.anchor)
 
 
-def random_triplets(between: Tensor, labels: Tensor, generator: torch.Generator | None = None) -> Triplets:
+def random_triplets(distance_matrix: Tensor, labels: Tensor, generator: torch.Generator | None = None) -> Triplets:
     """For each row that has a positive and a negative, one of each by chance."""
     positives, negatives = _pairs(labels)
 
@@ -32,26 +32,26 @@ def random_triplets(between: Tensor, labels: Tensor, generator: torch.Generator 
     return _complete(positives, negatives, one_of(positives), one_of(negatives))
 
 
-def batch_hard(between: Tensor, labels: Tensor, generator: torch.Generator | None = None) -> Triplets:
+def batch_hard(distance_matrix: Tensor, labels: Tensor, generator: torch.Generator | None = None) -> Triplets:
     """For each row that has both, its farthest positive and its nearest negative."""
     positives, negatives = _pairs(labels)
-    farthest = torch.where(positives, between, -torch.inf).argmax(1)
-    nearest = torch.where(negatives, between, torch.inf).argmin(1)
+    farthest = torch.where(positives, distance_matrix, -torch.inf).argmax(1)
+    nearest = torch.where(negatives, distance_matrix, torch.inf).argmin(1)
     return _complete(positives, negatives, farthest, nearest)
 
 
-def semi_hard(between: Tensor, labels: Tensor, generator: torch.Generator | None = None) -> Triplets:
+def semi_hard(distance_matrix: Tensor, labels: Tensor, generator: torch.Generator | None = None) -> Triplets:
     """For every pair of a row and a positive, the nearest negative beyond the positive; else the farthest."""
     positives, negatives = _pairs(labels)
     anchor, positive = torch.nonzero(positives & negatives.any(1, keepdim=True), as_tuple=True)
-    to_negatives = torch.where(negatives, between, torch.nan)[anchor]  # (t, n)
-    beyond = to_negatives > between[anchor, positive][:, None]
+    to_negatives = torch.where(negatives, distance_matrix, torch.nan)[anchor]  # (t, n)
+    beyond = to_negatives > distance_matrix[anchor, positive][:, None]
     nearest = torch.where(beyond, to_negatives, torch.inf).argmin(1)
     farthest = to_negatives.nan_to_num(-torch.inf).argmax(1)
     return Triplets(anchor, positive, torch.where(beyond.any(1), nearest, farthest))
 
 
-MININGS: dict[Mining, Callable[[Tensor, Tensor, torch.Generator | None], Triplets]] = {
+MINERS: dict[Mining, Callable[[Tensor, Tensor, torch.Generator | None], Triplets]] = {
     "random": random_triplets,
     "batch_hard": batch_hard,
     "semi_hard": semi_hard,

@@ -39,11 +39,11 @@ def distances(one: Tensor, other: Tensor, distance: Distance) -> Tensor:
     return torch.where(zero, 0.0, torch.where(zero, 1.0, mean).sqrt())
 
 
-def triplet_loss(between: Tensor, triplets: Triplets, margin: float) -> Tensor:
+def triplet_loss(distance_matrix: Tensor, triplets: Triplets, margin: float) -> Tensor:
     """Mean of max(d_p - d_n + margin, 0) over triplets, in units of the distance; zero where there is none."""
     if not len(triplets):
-        return between.sum() * 0.0
-    near, far = between[triplets.anchor, triplets.positive], between[triplets.anchor, triplets.negative]
+        return distance_matrix.sum() * 0.0
+    near, far = distance_matrix[triplets.anchor, triplets.positive], distance_matrix[triplets.anchor, triplets.negative]
     return (near - far + margin).clamp(min=0).mean()
 
 

@@ -20,7 +20,7 @@ from train.loop.checkpoint import describe_twin, load_encoder, twin
 from train.loop.history import TwinEpoch, TwinHistory
 from train.loop.threads import answered_together
 from train.loop.training_loop import Task, seed_process, train_model, training_batches
-from train.losses.miners import MININGS
+from train.losses.miners import MINERS
 from train.losses.triplet import distances, proxy_loss, triplet_loss
 from train.models.encoder import Embedding
 
@@ -84,8 +84,9 @@ def fit_twin(
 
     def loss(embeddings: Tensor, patterns: Patterns) -> Tensor:
         labels = torch.from_numpy(alike(recipe.alike, multiplicities[patterns.count], patterns.particle)).to(device)
-        between = distances(embeddings, embeddings, recipe.distance)
-        loss = triplet_loss(between, MININGS[recipe.mining](between.detach(), labels, None), recipe.margin)
+        distance_matrix = distances(embeddings, embeddings, recipe.distance)
+        triplets = MINERS[recipe.mining](distance_matrix.detach(), labels, None)
+        loss = triplet_loss(distance_matrix, triplets, recipe.margin)
         if proxies is None:
             return loss
         number = torch.from_numpy(patterns.count).to(device)

@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from train.losses.miners import MININGS, batch_hard, random_triplets, semi_hard
+from train.losses.miners import MINERS, batch_hard, random_triplets, semi_hard
 from train.losses.triplet import distances, proxy_loss, triplet_loss
 
 # On a line: class 0 at 0, 1, 5; class 1 at 2, 9; class 2, alone in its class, at 20.
 POINTS = torch.tensor([0.0, 1.0, 5.0, 2.0, 9.0, 20.0])[:, None]
 LABELS = torch.tensor([0, 0, 0, 1, 1, 2])
-BETWEEN = (POINTS - POINTS.T).abs()
+DISTANCE_MATRIX = (POINTS - POINTS.T).abs()
 
 
 def every_triplet(labels):
@@ -30,7 +30,7 @@ def as_set(triplets):
     return set(zip(*(part.tolist() for part in triplets), strict=True))
 
 
-def hardest(between, labels):
+def hardest(distance_matrix, labels):
     """Batch-hard by a loop."""
     found = set()
     for anchor in {a for a, _, _ in every_triplet(labels)}:
@@ -38,23 +38,23 @@ def hardest(between, labels):
         found.add(
             (
                 anchor,
-                max((p for p, _ in mine), key=lambda p: between[anchor][p]),
-                min((n for _, n in mine), key=lambda n: between[anchor][n]),
+                max((p for p, _ in mine), key=lambda p: distance_matrix[anchor][p]),
+                min((n for _, n in mine), key=lambda n: distance_matrix[anchor][n]),
             )
         )
     return found
 
 
-def half_hard(between, labels):
+def half_hard(distance_matrix, labels):
     """Semi-hard by a loop."""
     found = set()
     for anchor, positive in {(a, p) for a, p, _ in every_triplet(labels)}:
         negatives = [n for a, p, n in every_triplet(labels) if (a, p) == (anchor, positive)]
-        beyond = [n for n in negatives if between[anchor][n] > between[anchor][positive]]
+        beyond = [n for n in negatives if distance_matrix[anchor][n] > distance_matrix[anchor][positive]]
         chosen = (
-            min(beyond, key=lambda n: between[anchor][n])
+            min(beyond, key=lambda n: distance_matrix[anchor][n])
             if beyond
-            else max(negatives, key=lambda n: between[anchor][n])
+            else max(negatives, key=lambda n: distance_matrix[anchor][n])
         )
         found.add((anchor, positive, chosen))
     return found
@@ -62,21 +62,21 @@ def half_hard(between, labels):
 
 def test_mining_by_hand():
     """Point 5 of class 0 has its positives at 5 and 4, its negatives at 3, 4 and 15."""
-    assert {(a, p, n) for a, p, n in as_set(batch_hard(BETWEEN, LABELS)) if a == 2} == {(2, 0, 3)}
+    assert {(a, p, n) for a, p, n in as_set(batch_hard(DISTANCE_MATRIX, LABELS)) if a == 2} == {(2, 0, 3)}
     # beyond the positive at 5 the nearest negative is the one at 15; beyond that at 4, too: 4 is not farther than 4
-    assert {(a, p, n) for a, p, n in as_set(semi_hard(BETWEEN, LABELS)) if a == 2} == {(2, 0, 5), (2, 1, 5)}
+    assert {(a, p, n) for a, p, n in as_set(semi_hard(DISTANCE_MATRIX, LABELS)) if a == 2} == {(2, 0, 5), (2, 1, 5)}
     # the pair 9, 2 of class 1: 7 apart; from 9 the negatives are at 9, 8, 4, 11
-    assert (4, 3, 1) in as_set(semi_hard(BETWEEN, LABELS))
+    assert (4, 3, 1) in as_set(semi_hard(DISTANCE_MATRIX, LABELS))
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_mining_is_the_triple_loop(seed):
     generator = torch.Generator().manual_seed(seed)
     points, labels = torch.randn(12, 3, generator=generator), torch.randint(0, 3, (12,), generator=generator)
-    between = distances(points, points, "squared_l2")
-    table = between.tolist()
-    assert as_set(batch_hard(between, labels)) == hardest(table, labels.tolist())
-    assert as_set(semi_hard(between, labels)) == half_hard(table, labels.tolist())
+    distance_matrix = distances(points, points, "squared_l2")
+    table = distance_matrix.tolist()
+    assert as_set(batch_hard(distance_matrix, labels)) == hardest(table, labels.tolist())
+    assert as_set(semi_hard(distance_matrix, labels)) == half_hard(table, labels.tolist())
 
 
 def test_where_every_negative_is_nearer_than_the_positive_the_farthest_is_taken():
@@ -89,19 +89,19 @@ def test_random_triplets_are_triplets_and_all_of_them_come():
     generator = torch.Generator().manual_seed(0)
     seen = set()
     for _ in range(300):
-        drawn = as_set(random_triplets(BETWEEN, LABELS, generator))
+        drawn = as_set(random_triplets(DISTANCE_MATRIX, LABELS, generator))
         assert {a for a, _, _ in drawn} == {0, 1, 2, 3, 4}  # the one without a positive is no anchor
         seen |= drawn
     # Of 21 triplets the rarest comes with probability 1/6 each time: (5/6)^300 is 1e-24.
     assert seen == set(every_triplet(LABELS.tolist()))
 
 
-@pytest.mark.parametrize("name", MININGS)
+@pytest.mark.parametrize("name", MINERS)
 @pytest.mark.parametrize("labels", [[0, 0, 0], [0, 1, 2]], ids=["one class", "nobody alike"])
 def test_a_batch_without_triplets_costs_nothing(name, labels):
     points = torch.randn(3, 2, requires_grad=True)
-    between = distances(points, points, "rms")
-    loss = triplet_loss(between, MININGS[name](between, torch.tensor(labels), None), 0.5)
+    distance_matrix = distances(points, points, "rms")
+    loss = triplet_loss(distance_matrix, MINERS[name](distance_matrix, torch.tensor(labels), None), 0.5)
     loss.backward()
     assert loss == 0
     assert points.grad is not None
@@ -117,17 +117,19 @@ def test_distances_by_definition():
 
 
 def test_the_loss_by_definition():
-    triplets = batch_hard(BETWEEN, LABELS)
+    triplets = batch_hard(DISTANCE_MATRIX, LABELS)
     for margin in (0.0, 0.5, 20.0):
-        expected = [max(BETWEEN[a, p].item() - BETWEEN[a, n].item() + margin, 0) for a, p, n in as_set(triplets)]
-        assert triplet_loss(BETWEEN, triplets, margin).item() == pytest.approx(sum(expected) / len(expected))
+        expected = [
+            max(DISTANCE_MATRIX[a, p].item() - DISTANCE_MATRIX[a, n].item() + margin, 0) for a, p, n in as_set(triplets)
+        ]
+        assert triplet_loss(DISTANCE_MATRIX, triplets, margin).item() == pytest.approx(sum(expected) / len(expected))
 
 
 def test_two_equal_embeddings_have_a_finite_gradient():
     """The root of zero has none; a collapsed network would turn to nan."""
     points = torch.zeros(4, 3, requires_grad=True)
-    between = distances(points, points, "rms")
-    triplet_loss(between, batch_hard(between, torch.tensor([0, 0, 1, 1])), 0.2).backward()
+    distance_matrix = distances(points, points, "rms")
+    triplet_loss(distance_matrix, batch_hard(distance_matrix, torch.tensor([0, 0, 1, 1])), 0.2).backward()
     assert points.grad is not None
     assert points.grad.isfinite().all()
 
