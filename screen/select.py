@@ -19,9 +19,9 @@ from frames.files import write_arrays
 from screen.asking import Asked, arguments_of, cells, frames_of, must_be_writable, status, warn, write_rows
 from screen.labels import Labels, read_labels
 from train.few_shot.classifiers import between_means
-from train.few_shot.logistic import Logistic, adapt, learn, probability
+from train.few_shot.logistic import Logistic, adapt, fit, probability
 from train.few_shot.mixture import IN_A_CLOUD, by_mixture
-from train.few_shot.support import KNOWN, Known, read_known
+from train.few_shot.support import SUPPORT, SupportSet, read_support, support_file
 from train.inference.embed import embed_frames, must_fit
 from train.loop.checkpoint import TrainedEncoder, load_encoder
 from train.loop.device import choose_device
@@ -39,7 +39,7 @@ def embed_blocks(trained: TrainedEncoder, asked: Asked) -> tuple[NDArray[np.floa
     return np.concatenate(embeddings), np.concatenate(photons), inside
 
 
-def left_out(learned: Logistic, labelled: Known) -> NDArray[np.float64] | None:
+def left_out(fitted: Logistic, labelled: SupportSet) -> NDArray[np.float64] | None:
     """(k,) log-odds of each labelled pattern, adapted by all others: it has no say in its own answer.
 
     None where a class has a single pattern, without which none would be left to adapt by.
@@ -49,7 +49,7 @@ def left_out(learned: Logistic, labelled: Known) -> NDArray[np.float64] | None:
     scores = np.empty(len(labelled.is_single))
     for at, embedding in enumerate(labelled.embeddings):
         others = np.arange(len(scores)) != at
-        adapted = adapt(learned, Known(labelled.embeddings[others], labelled.is_single[others]))
+        adapted = adapt(fitted, SupportSet(labelled.embeddings[others], labelled.is_single[others]))
         scores[at] = adapted.scores(embedding[None])[0]
     return scores
 
@@ -62,7 +62,7 @@ def answer_rows(p_single: NDArray[np.floating], labels: Labels, inside: list[str
         yield frame, f"{p:.6g}", int(p > 0.5), labelled[frame], inside[frame]
 
 
-def judged(learned: Logistic, unlabelled: Logistic, labelled: Known, single_share: float) -> str:
+def judged(fitted: Logistic, unlabelled: Logistic, labelled: SupportSet, single_share: float) -> str:
     """What the labelled frames say of the answers with labels and without, in a line."""
 
     def share(n_right: int) -> str:
@@ -72,7 +72,7 @@ def judged(learned: Logistic, unlabelled: Logistic, labelled: Known, single_shar
         return share(int(((probability(scores, single_share) > 0.5) == labelled.is_single).sum()))
 
     n, n_single = len(labelled.is_single), int(labelled.is_single.sum())
-    scores = left_out(learned, labelled)
+    scores = left_out(fitted, labelled)
     with_labels = (
         "label two of each class to see how many of them would be right"
         if scores is None
@@ -91,7 +91,7 @@ def main(argv: list[str] | None = None) -> int:
         "singlehit select",
         "Say which frames of a file are single hits, by a trained twin network and, where there are, a few labels of "
         "the sample at hand.",
-        f"a twin network's model.pt, with {KNOWN} beside it",
+        f"a twin network's model.pt, with {SUPPORT} beside it",
         "results/demo/twins/noisy/ours/none/d8-m0.5/seed0/model.pt results/demo/datasets/noisy",
     )
     parser.add_argument("--labels", type=Path, help="CSV with columns frame (from 0) and single (1 or 0)")
@@ -112,7 +112,7 @@ def _run(arguments: argparse.Namespace) -> None:
     if arguments.embeddings is not None and arguments.embeddings.suffix != ".npz":
         raise ValueError(f"--embeddings is {arguments.embeddings}, expected a name that ends in .npz")
     outputs = [path for path in (arguments.output, arguments.embeddings) if path is not None]
-    inputs = [arguments.model, arguments.model.parent / KNOWN, arguments.frames, arguments.labels, arguments.pixels]
+    inputs = [arguments.model, support_file(arguments.model), arguments.frames, arguments.labels, arguments.pixels]
     inputs = [path for path in inputs if path is not None]
     must_be_writable(outputs, inputs, overwrite=arguments.overwrite)
     if arguments.one_sample and arguments.single_share is not None:
@@ -120,8 +120,8 @@ def _run(arguments: argparse.Namespace) -> None:
     share = 0.5 if arguments.single_share is None else arguments.single_share
     probability(np.zeros(0), share)
     trained = load_encoder(arguments.model, choose_device())
-    known = read_known(arguments.model, trained.description.recipe.embedding_dim)
-    learned, unlabelled = learn(known), between_means(known)
+    support = read_support(arguments.model, trained.description.recipe.embedding_dim)
+    fitted, unlabelled = fit(support), between_means(support)
     frames = frames_of(arguments)
     must_fit(trained, frames.shape[1:])
     labels = Labels(np.zeros(0, np.int64), np.zeros(0, bool))
@@ -136,11 +136,11 @@ def _run(arguments: argparse.Namespace) -> None:
     asked = Asked(trained, frames)
     warn(asked.look(force=arguments.force))
     embeddings, photons, inside = embed_blocks(trained, asked)
-    labelled = Known(embeddings[labels.frames], labels.is_single)
+    labelled = SupportSet(embeddings[labels.frames], labels.is_single)
     if arguments.labels is not None:
-        classifier = adapt(learned, labelled)
+        classifier = adapt(fitted, labelled)
     else:
-        classifier = learned if arguments.one_sample else unlabelled
+        classifier = fitted if arguments.one_sample else unlabelled
     scores = classifier.scores(embeddings)
     if arguments.one_sample and (lain := by_mixture(scores, photons)) is scores:
         raise ValueError(
@@ -156,7 +156,7 @@ def _run(arguments: argparse.Namespace) -> None:
     if frames.mask_said:
         print(frames.mask_said)
     if arguments.labels is not None:
-        print(judged(learned, unlabelled, labelled, share))
+        print(judged(fitted, unlabelled, labelled, share))
         if arguments.one_sample:
             agree = int(((p_single > 0.5)[labels.frames] == labels.is_single).sum())
             print(

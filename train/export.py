@@ -5,7 +5,7 @@ singlehit onnx results/demo/models/noise_free/ours/seed0/model.pt ours.onnx
 Input `frames` (B, ny, nx) float32, photons as the detector reads them; the network's input transform is in the file.
 Outputs `count` (B, n_multiplicities) and `particle` (B, n_structures): probabilities, in the order of the metadata.
 Of a twin network `embedding` (B, d) and `p_single` (B,), what `singlehit select` answers without labels; the training
-patterns that it answers by (`known.npz`) are in the metadata.
+patterns that it answers by (`support.npz`) are in the metadata.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from frames.files import atomic_path, must_be_free
 from train.batches.input_transforms import INPUTS
 from train.few_shot.classifiers import between_means
-from train.few_shot.support import Known, read_known
+from train.few_shot.support import SupportSet, read_support
 from train.inference.embed import must_fit
 from train.loop.checkpoint import Described, TrainedEncoder, TrainedModel, holds_twin, load_encoder, load_model
 
@@ -71,11 +71,11 @@ class TwinAnswer(nn.Module):
     centre: Tensor
     coefficients: Tensor
 
-    def __init__(self, model: nn.Module, transform: str, known: Known):
+    def __init__(self, model: nn.Module, transform: str, support: SupportSet):
         super().__init__()
         self.model = model
         self.transform = INPUTS[transform]
-        logistic = between_means(known)
+        logistic = between_means(support)
         self.register_buffer("centre", torch.from_numpy(logistic.centre))
         self.register_buffer("coefficients", torch.from_numpy(logistic.coefficients / np.append(logistic.scale, 1.0)))
 
@@ -103,16 +103,16 @@ def export(trained: TrainedModel, frames: NDArray[np.float32]) -> bytes:
     return contents
 
 
-def export_twin(trained: TrainedEncoder, known: Known, frames: NDArray[np.float32]) -> bytes:
+def export_twin(trained: TrainedEncoder, support: SupportSet, frames: NDArray[np.float32]) -> bytes:
     """The same of a twin network, with the training patterns that single and multiple hits are told apart by."""
-    answer = TwinAnswer(trained.model, trained.description.recipe.input, known).eval().cpu()
-    embeddings = np.ascontiguousarray(known.embeddings, "<f4")
+    answer = TwinAnswer(trained.model, trained.description.recipe.input, support).eval().cpu()
+    embeddings = np.ascontiguousarray(support.embeddings, "<f4")
     contents = to_onnx(
         answer,
         trained.description,
         {
-            "known_embeddings": base64.b64encode(embeddings.tobytes()).decode(),
-            "known_is_single": "".join(str(int(single)) for single in known.is_single),
+            "support_embeddings": base64.b64encode(embeddings.tobytes()).decode(),
+            "support_is_single": "".join(str(int(single)) for single in support.is_single),
         },
     )
     must_agree(contents, answer, frames)
@@ -290,7 +290,7 @@ def _exported(path: Path, folder: Path | None, n: int = 256) -> tuple[bytes, int
         frames = dataset.read(slice(test.start, min(test.stop, test.start + n))).astype(np.float32)
     if isinstance(trained, TrainedModel):
         return export(trained, frames), len(frames)
-    return export_twin(trained, read_known(path, trained.description.recipe.embedding_dim), frames), len(frames)
+    return export_twin(trained, read_support(path, trained.description.recipe.embedding_dim), frames), len(frames)
 
 
 if __name__ == "__main__":

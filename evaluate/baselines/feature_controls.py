@@ -12,7 +12,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from evaluate.baselines import spectral_clustering
 from train.few_shot.classifiers import CLASSIFIERS
-from train.few_shot.support import Array, Known, Scores
+from train.few_shot.support import Array, Scores, SupportSet
 
 BLOCKS = 16
 """Of pixels, along an edge."""
@@ -49,13 +49,13 @@ CONTROLS: Mapping[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
 """Name -> features (n, d) of images (n, ny, nx)."""
 
 
-def by_clusters(known: Known) -> Scores:
+def by_clusters(support: SupportSet) -> Scores:
     """Clusters of known patterns, found without labels, are named; a pattern gets the names of its nearest ones.
 
     Yoon et al., Opt. Express 19, 16542 (2011), as in evaluate/baselines/spectral_clustering.py.
     """
-    known.must_have_both()
-    some = Known(known.embeddings[:N_CLUSTERED], known.is_single[:N_CLUSTERED])
+    support.must_have_both()
+    some = SupportSet(support.embeddings[:N_CLUSTERED], support.is_single[:N_CLUSTERED])
     n_neighbours = min(spectral_clustering.N_NEIGHBOURS, len(some.is_single))
     clusters = SpectralClustering(
         min(N_CLUSTERS, len(some.is_single) // 2),
@@ -73,6 +73,6 @@ def by_clusters(known: Known) -> Scores:
     return scores
 
 
-def classifiers_of(encoder: str) -> Mapping[str, Callable[[Known], Scores]]:
+def classifiers_of(encoder: str) -> Mapping[str, Callable[[SupportSet], Scores]]:
     """How embeddings of an encoder, or the features of a control, are turned into answers."""
     return {"clusters": by_clusters} if encoder == "spectral_clustering" else CLASSIFIERS

@@ -144,7 +144,7 @@ def _of_networks(config: RunConfig) -> Iterator[Job]:
 
 
 def _of_twins(config: RunConfig) -> Iterator[Job]:
-    from train.tasks.embed import KNOWN  # torch takes seconds, and Snakemake asks this before a run's first job
+    from train.tasks.embed import N_SUPPORT  # torch takes seconds, and Snakemake asks this before a run's first job
 
     twins, embedded = config.twinned, 0
     for training in twins.trainings:
@@ -156,7 +156,7 @@ def _of_twins(config: RunConfig) -> Iterator[Job]:
         epochs = encoder.recipe.epochs
         yield Job("train_twin", f"train_twin/{training.dataset}/{name}", kind, epochs * n, epochs)
     for control in controls(config):
-        n = min(KNOWN, _n(config, control.dataset, "train"))
+        n = min(N_SUPPORT, _n(config, control.dataset, "train"))
         yield Job("twin_control", f"twin_control/{control.dataset}/{control.encoder}", control.encoder, n)
     for learner in [*twins.trainings, *controls(config)]:
         n = sum(_n(config, name, "validation", "test") for name in asked_about(config, learner))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from frames.files import read_arrays, write_arrays
 from frames.labels import SPLITS
 from frames.store.dataset import by_shard
-from train.few_shot.support import Known
+from train.few_shot.support import SupportSet
 
 if TYPE_CHECKING:
     from frames.store.dataset import Dataset
@@ -36,9 +36,9 @@ class Embedded(NamedTuple):
         return self.hit_multiplicity == 1
 
     @property
-    def known(self) -> Known:
+    def support(self) -> SupportSet:
         """As patterns whose answer is known."""
-        return Known(self.embeddings, self.is_single)
+        return SupportSet(self.embeddings, self.is_single)
 
     def take(self, which: NDArray) -> Self:
         """Those of a mask (n,), or at these places, in this order."""
@@ -94,14 +94,14 @@ def read_embedded(path: Path, dataset: str) -> Embedded:
     return Embedded(*(arrays[f"{dataset}/{key}"] for key in Embedded._fields))
 
 
-def read_known(path: Path) -> Embedded:
-    """Read the `known.npz` of a training: patterns that it learned from."""
+def read_support(path: Path) -> Embedded:
+    """Read the `support.npz` of a training: patterns that it learned from."""
     arrays = read_arrays(path)
     n = len(arrays["structure"])
     return Embedded(**{key: arrays[key] for key in Embedded._fields if key != "split"}, split=np.full(n, "train"))
 
 
-def write_known(known: Embedded, path: Path) -> None:
-    """Write what `read_known` reads, as a training does, atomically."""
-    columns = {key: value for key, value in known._asdict().items() if key != "split"}
-    write_arrays(path, {**columns, "is_single": known.is_single})
+def write_support(support: Embedded, path: Path) -> None:
+    """Write what `read_support` reads, as a training does, atomically."""
+    columns = {key: value for key, value in support._asdict().items() if key != "split"}
+    write_arrays(path, {**columns, "is_single": support.is_single})

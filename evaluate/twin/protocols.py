@@ -119,14 +119,14 @@ def asked(protocol: str, classifiers: Mapping[str, Scores], about: Embedded) -> 
         yield from single_or_multiple(protocol, name, scores(about.embeddings), about.is_single, about.structure)
 
 
-def unlabelled(known: Embedded, learned: Logistic, about: Embedded) -> Iterator[Answer]:
+def unlabelled(known: Embedded, fitted: Logistic, about: Embedded) -> Iterator[Answer]:
     """Answers about the test patterns of each structure, from how all of its patterns lie, test patterns among them."""
     scores = {name: np.empty(len(about.embeddings)) for name in ("settled", "mixture")}
     for structure in np.unique(about.structure):
         mine = about.structure == structure
         asked = about.embeddings[mine]
         scores["settled"][mine] = settled(known.embeddings, known.hit_multiplicity, asked)
-        scores["mixture"][mine] = by_mixture(learned.scores(asked), about.photons[mine])
+        scores["mixture"][mine] = by_mixture(fitted.scores(asked), about.photons[mine])
     test = about.split == "test"
     for name, of_all in scores.items():
         judged = (of_all[test], about.is_single[test], about.structure[test])
@@ -134,13 +134,13 @@ def unlabelled(known: Embedded, learned: Logistic, about: Embedded) -> Iterator[
 
 
 def few_shot(
-    learned: Logistic, pool: Embedded, about: Embedded, labels: Sequence[int], draws: int, seed: int
+    fitted: Logistic, pool: Embedded, about: Embedded, labels: Sequence[int], draws: int, seed: int
 ) -> Iterator[Answer]:
     """Answers about each structure, from so many labelled patterns of its own of each answer.
 
     Parameters
     ----------
-    learned : from other structures.
+    fitted : to other structures.
     pool :    patterns that are labelled: the first ones after shuffling, another shuffle for each draw.
     draws :   of labelled patterns.
 
@@ -156,12 +156,12 @@ def few_shot(
             theirs, mine = pool.of([structure]), about.of([structure])
             generator = np.random.default_rng([seed, n, *structure.encode()])
             for draw in range(draws):
-                labelled = _labelled(theirs, n, generator, str(structure)).known
+                labelled = _labelled(theirs, n, generator, str(structure)).support
                 for name, classifier in (
                     ("nearest", by_nearest(labelled)),
                     ("centroid", by_centroid(labelled)),
                     ("neighbours", by_neighbours(labelled)),
-                    ("adapted", adapt(learned, labelled).scores),
+                    ("adapted", adapt(fitted, labelled).scores),
                 ):
                     scores = classifier(mine.embeddings)
                     right[name][row, draw] = ((scores > 0) == mine.is_single).mean()

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from evaluate.baselines.feature_controls import classifiers_of
-from evaluate.predictions.embeddings import Embedded, read_embedded, read_known
+from evaluate.predictions.embeddings import Embedded, read_embedded, read_support
 from evaluate.run.config import RunConfig
 from evaluate.run.files import RunFiles
 from evaluate.table_files import write_table
@@ -18,7 +18,7 @@ from evaluate.twin.outputs import ALL_FOLDS, asked_about, controls, embeddings_f
 from evaluate.twin.protocols import Answer
 from frames.files import read_json
 from train.config.twins import NONE, TwinTraining
-from train.few_shot.logistic import Logistic, learn
+from train.few_shot.logistic import Logistic, fit
 from train.few_shot.support import Scores
 
 logger = logging.getLogger(__name__)
@@ -128,7 +128,7 @@ def _about(files: RunFiles, config: RunConfig, training: TwinTraining) -> dict[s
 
 def _answers(files: RunFiles, config: RunConfig, training: TwinTraining) -> Iterator[tuple[str, str, Answer]]:
     """Fold, condition and answer: every protocol that makes sense, for each dataset that it is asked about."""
-    known = read_known(twin_folder(files, training) / "known.npz")
+    known = read_support(twin_folder(files, training) / "support.npz")
     conditions = asked_about(config, training)
     asked = {condition: read_embedded(embeddings_file(files, training), condition) for condition in conditions}
     is_control = training.encoder in config.evaluation.twins.controls
@@ -144,7 +144,7 @@ class Classifiers(NamedTuple):
 
     known: Embedded
     """training patterns"""
-    learned: Logistic
+    logistic: Logistic
     """that labelled patterns, or a sample's own, are to correct"""
     scores: Mapping[str, Scores]
     """name -> answers without any pattern of the sample"""
@@ -153,14 +153,14 @@ class Classifiers(NamedTuple):
     def fitted(cls, encoder: str, known: Embedded) -> Self:
         """Of the training patterns of an encoder, or a control."""
         fits = classifiers_of(encoder)
-        return cls(known, learn(known.known), {name: fit(known.known) for name, fit in fits.items()})
+        return cls(known, fit(known.support), {name: classify(known.support) for name, classify in fits.items()})
 
 
 def _of_fold(
     config: RunConfig, training: TwinTraining, condition: str, fold: str, classifiers: Classifiers, asked: Embedded
 ) -> Iterator[Answer]:
     settings = config.evaluation.twins
-    known, learned, scores = classifiers
+    known, logistic, scores = classifiers
     test = asked.in_split("test")
     learned_from = config.simulation.selected(training.dataset)
     # In a fold the family held out is asked about; without one, every structure that the dataset trained on has not.
@@ -173,9 +173,9 @@ def _of_fold(
         yield protocols.triplets("test_triplets", seen, settings.seed)
     if len(unseen.split):
         yield from protocols.asked("unseen", scores, unseen)
-        yield from protocols.unlabelled(known, learned, asked.of(np.unique(unseen.structure)))
+        yield from protocols.unlabelled(known, logistic, asked.of(np.unique(unseen.structure)))
         yield protocols.verification(unseen, settings.seed)
         if condition not in (settings.asked_about or (training.dataset,)):
             return
         pool = asked.in_split("validation")
-        yield from protocols.few_shot(learned, pool, unseen, settings.labels, settings.draws, settings.seed)
+        yield from protocols.few_shot(logistic, pool, unseen, settings.labels, settings.draws, settings.seed)

@@ -10,7 +10,7 @@ from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from evaluate.baselines.feature_controls import classifiers_of
-from evaluate.predictions.embeddings import read_embedded, read_known
+from evaluate.predictions.embeddings import read_embedded, read_support
 from evaluate.run.config import RunConfig
 from evaluate.run.files import RunFiles
 from evaluate.twin.outputs import (
@@ -110,8 +110,8 @@ def scored(files: RunFiles, config: RunConfig, learner: str, condition: str) -> 
         if not len(rows):
             continue
         about = everything.take(rows)
-        known = read_known(twin_folder(files, training) / "known.npz").without(held_out)
-        answers = classify(known.known)(about.embeddings)
+        known = read_support(twin_folder(files, training) / "support.npz").without(held_out)
+        answers = classify(known.support)(about.embeddings)
         parts.append(Scored(answers, about.hit_multiplicity, about.structure, rows))
     return Scored(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 

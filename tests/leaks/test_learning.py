@@ -22,7 +22,7 @@ import torch
 from evaluate.baselines.feature_controls import CONTROLS
 from evaluate.baselines.registry import BASELINES
 from evaluate.limit.limit import particle_limits
-from evaluate.predictions.embeddings import read_known
+from evaluate.predictions.embeddings import read_support
 from evaluate.predictions.predictions import predict_splits
 from frames.files import read_arrays
 from frames.store.dataset import Dataset
@@ -96,12 +96,12 @@ def twin(recipe: TwinRecipe, source: Source | None = None, held_out: str = HELD_
 
     def learn(dataset: Dataset, folder: Path) -> Outcome:
         rows = fit_twin("late3", dataset, recipe, 0, CPU, folder, [held_out], source)
-        known, evolution = (read_arrays(folder / f"{name}.npz") for name in ("known", "evolution"))
-        known.pop("model")  # digest of a file that names the dataset's shards
-        assert held_out not in known["structure"]
+        support, evolution = (read_arrays(folder / f"{name}.npz") for name in ("support", "evolution"))
+        support.pop("model")  # digest of a file that names the dataset's shards
+        assert held_out not in support["structure"]
         found = {
             f"{name} {key}": value
-            for name, of in (("known", known), ("evolution", evolution))
+            for name, of in (("support", support), ("evolution", evolution))
             for key, value in of.items()
         }
         return history(rows) | weights(load_encoder(folder / "model.pt", CPU).model) | found
@@ -156,8 +156,8 @@ def control(name: str) -> Learn:
     """Its support set."""
 
     def learn(dataset: Dataset, folder: Path) -> Outcome:
-        script("twin_control", dataset, {"dataset": "any", "control": name}, {"known": folder / "known.npz"})
-        return read_known(folder / "known.npz")._asdict()
+        script("twin_control", dataset, {"dataset": "any", "control": name}, {"support": folder / "support.npz"})
+        return read_support(folder / "support.npz")._asdict()
 
     return learn
 

@@ -12,7 +12,7 @@ import pytest
 
 from evaluate.metrics import calibration
 from evaluate.metrics.operating_points import operating_points
-from evaluate.predictions.embeddings import Embedded, write_embedded, write_known
+from evaluate.predictions.embeddings import Embedded, write_embedded, write_support
 from evaluate.predictions.predictions import averaged
 from evaluate.run.config import RunConfig, load_config
 from evaluate.run.files import RunFiles
@@ -22,7 +22,7 @@ from evaluate.twin.protocols import Answer
 from frames.files import write_json
 from support.poison import Leak, Outcome, Protocol, must_not_see, spoil_predictions, turned, validating
 from train.config.twins import TwinTraining
-from train.few_shot.logistic import learn
+from train.few_shot.logistic import fit
 
 
 def predictions(seed: int = 0, n: int = 600) -> pd.DataFrame:
@@ -116,16 +116,16 @@ KNOWN = embeddings(("a", "b"), seed=1)._replace(split=np.full(160, "train"))
 
 
 def asked(new: Embedded) -> Iterator[Answer]:
-    yield from protocols.asked("unseen", {"regression": learn(KNOWN.known).scores}, new.in_split("test"))
+    yield from protocols.asked("unseen", {"regression": fit(KNOWN.support).scores}, new.in_split("test"))
 
 
 def unlabelled(new: Embedded) -> Iterator[Answer]:
-    yield from protocols.unlabelled(KNOWN, learn(KNOWN.known), new)
+    yield from protocols.unlabelled(KNOWN, fit(KNOWN.support), new)
 
 
 def few_shot(new: Embedded) -> Iterator[Answer]:
     pool, about = new.in_split("validation"), new.in_split("test")
-    yield from protocols.few_shot(learn(KNOWN.known), pool, about, (3, 10), draws=4, seed=0)
+    yield from protocols.few_shot(fit(KNOWN.support), pool, about, (3, 10), draws=4, seed=0)
 
 
 BLIND: dict[str, Callable[[Embedded], Iterator[Answer]]] = {
@@ -152,17 +152,17 @@ def test_answers_do_not_know_the_truth(name):
 def labelled_by_themselves(new: Embedded) -> Iterator[Answer]:
     """Few-shot labels from the patterns that are asked about."""
     about = new.in_split("test")
-    yield from protocols.few_shot(learn(KNOWN.known), about, about, (3, 10), draws=4, seed=0)
+    yield from protocols.few_shot(fit(KNOWN.support), about, about, (3, 10), draws=4, seed=0)
 
 
 def named_by_the_truth(new: Embedded) -> Iterator[Answer]:
     """What singles and doubles look like, from the sample's own patterns."""
-    yield from protocols.unlabelled(new, learn(new.known), new)
+    yield from protocols.unlabelled(new, fit(new.support), new)
 
 
 def learned_from_them(new: Embedded) -> Iterator[Answer]:
     test = new.in_split("test")
-    yield from protocols.asked("unseen", {"regression": learn(test.known).scores}, test)
+    yield from protocols.asked("unseen", {"regression": fit(test.support).scores}, test)
 
 
 @pytest.mark.parametrize("leaky", [labelled_by_themselves, named_by_the_truth, learned_from_them])
@@ -229,7 +229,7 @@ def written(files: RunFiles, training: TwinTraining, known: Embedded, new: Embed
     """What a training, or a control, leaves."""
     folder = twin_folder(files, training)
     folder.mkdir(parents=True, exist_ok=True)
-    write_known(known, folder / "known.npz")
+    write_support(known, folder / "support.npz")
     write_json(folder / "training.json", {})
     embeddings_file(files, training).parent.mkdir(parents=True, exist_ok=True)
     write_embedded({"noisy": new}, embeddings_file(files, training))

@@ -32,7 +32,7 @@ from simulate.molecules import pdb_archive
 from simulate.molecules.config import ArchiveConfig
 from simulate.stages.geometry import make_geometry
 from support.datasets import make_dataset
-from train.few_shot.support import read_known
+from train.few_shot.support import read_support
 from train.loop.checkpoint import load, load_encoder, load_model
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -173,13 +173,15 @@ def test_a_checkpoint_of_pickles_is_refused(tmp_path: Path, trace: Path, reader:
 
 def test_arrays_of_pickles_are_refused(tmp_path: Path, trace: Path) -> None:
     np.savez(tmp_path / "atoms.npz", elements=np.array([Malicious(trace)], dtype=object))
-    np.savez(tmp_path / "known.npz", embeddings=np.array([Malicious(trace)], dtype=object), is_single=np.ones(1, bool))
+    np.savez(
+        tmp_path / "support.npz", embeddings=np.array([Malicious(trace)], dtype=object), is_single=np.ones(1, bool)
+    )
     (tmp_path / "plain.npz").write_bytes(pickle.dumps(Malicious(trace)))
-    for name in ("atoms.npz", "known.npz", "plain.npz"):
+    for name in ("atoms.npz", "support.npz", "plain.npz"):
         with pytest.raises(ValueError, match=rf"{name} is damaged"):
             read_arrays(tmp_path / name)
     with pytest.raises(ValueError, match="damaged"):
-        read_known(tmp_path / "model.pt", 1)
+        read_support(tmp_path / "model.pt", 1)
 
 
 def test_a_mask_and_frames_of_pickles_are_refused(tmp_path: Path, trace: Path) -> None:

@@ -18,9 +18,9 @@ from screen.select import left_out, main
 from simulate.experiment.tabulate import tabulate
 from train.config.recipe import TwinRecipe
 from train.few_shot.classifiers import between_means
-from train.few_shot.logistic import adapt, learn, probability
+from train.few_shot.logistic import adapt, fit, probability
 from train.few_shot.mixture import by_mixture
-from train.few_shot.support import Known
+from train.few_shot.support import SupportSet
 from train.inference.domain import Setup, summarised
 from train.inference.embed import embed_frames
 from train.inference.features import measure
@@ -59,7 +59,7 @@ def model_file(tmp_path_factory):
     save_model(folder / "model.pt", description, epoch, weights, domain)
     embeddings = embed_frames(load_encoder(folder / "model.pt", CPU), frames)
     known = {"embeddings": embeddings, "is_single": is_single, "model": sha256(folder / "model.pt")}
-    write_arrays(folder / "known.npz", known)
+    write_arrays(folder / "support.npz", known)
     return folder / "model.pt"
 
 
@@ -106,9 +106,9 @@ def test_every_frame_gets_a_row(model_file, frames_file, tmp_path, capsys):
 def test_probabilities_are_those_of_the_classifier_on_the_embeddings(model_file, frames_file, tmp_path):
     """With labels, too; and a share of single hits only moves them by Bayes' rule."""
     trained, frames = load_encoder(model_file, CPU), np.load(frames_file)
-    with np.load(model_file.parent / "known.npz") as arrays:
-        known = Known(arrays["embeddings"], arrays["is_single"])
-    learned = learn(known)
+    with np.load(model_file.parent / "support.npz") as arrays:
+        known = SupportSet(arrays["embeddings"], arrays["is_single"])
+    fitted = fit(known)
     embeddings = embed_frames(trained, frames)
     plain = ask(model_file, frames_file, tmp_path / "a.csv", "--embeddings", str(tmp_path / "a.npz"))
     p = [float(row["p_single"]) for row in plain]
@@ -121,7 +121,7 @@ def test_probabilities_are_those_of_the_classifier_on_the_embeddings(model_file,
     np.testing.assert_allclose([float(row["p_single"]) for row in rare], odds / (1 + odds), rtol=1e-3)
     given = [(0, "0"), (1, "1"), (5, "1")]
     with_labels = ask(model_file, frames_file, tmp_path / "c.csv", "--labels", labels_of(tmp_path, given))
-    adapted = adapt(learned, Known(embeddings[[0, 1, 5]], np.array([False, True, True])))
+    adapted = adapt(fitted, SupportSet(embeddings[[0, 1, 5]], np.array([False, True, True])))
     expected = probability(adapted.scores(embeddings))
     np.testing.assert_allclose([float(row["p_single"]) for row in with_labels], expected, rtol=1e-4)
 
@@ -160,8 +160,8 @@ def test_one_sample_is_told_by_how_its_frames_lie(model_file, frames_file, tmp_p
         model_file, tmp_path / "few.npy", tmp_path / "a.csv", "--one-sample", "--embeddings", str(tmp_path / "a.npz")
     )
     assert [row["single"] == "1" for row in rows] == is_single[keep].tolist()
-    with np.load(model_file.parent / "known.npz") as known, np.load(tmp_path / "a.npz") as arrays:
-        scores = learn(Known(known["embeddings"], known["is_single"])).scores(arrays["embeddings"])
+    with np.load(model_file.parent / "support.npz") as known, np.load(tmp_path / "a.npz") as arrays:
+        scores = fit(SupportSet(known["embeddings"], known["is_single"])).scores(arrays["embeddings"])
     expected = probability(by_mixture(scores, frames[keep].sum((1, 2))))
     np.testing.assert_allclose([float(row["p_single"]) for row in rows], expected, rtol=1e-4)
 
@@ -240,13 +240,13 @@ def test_labels_of_another_sample_turn_the_answers(model_file, tmp_path, capsys)
     rows = ask(model_file, tmp_path / "frames.npy", tmp_path / "b.csv", "--labels", labels_of(tmp_path, given))
     assert [row["single"] == "1" for row in rows] == is_single.tolist()
     assert [row["labelled"] == "1" for row in rows] == [frame < 20 for frame in range(N)]
-    with np.load(model_file.parent / "known.npz") as arrays:
-        learned = learn(Known(arrays["embeddings"], arrays["is_single"]))
+    with np.load(model_file.parent / "support.npz") as arrays:
+        fitted = fit(SupportSet(arrays["embeddings"], arrays["is_single"]))
     embeddings = embed_frames(load_encoder(model_file, CPU), frames)
     n_right = 0
     for frame in range(20):
         others = [other for other in range(20) if other != frame]
-        adapted = adapt(learned, Known(embeddings[others], is_single[others]))
+        adapted = adapt(fitted, SupportSet(embeddings[others], is_single[others]))
         n_right += (adapted.scores(embeddings[frame : frame + 1])[0] > 0) == is_single[frame]
     assert n_right >= 18
     said = capsys.readouterr().out
@@ -258,15 +258,15 @@ def test_a_frame_that_is_left_out_has_no_say():
     """Labels by a coin: what was adapted by all remembers them, what is left out is guessed."""
     generator = np.random.default_rng(0)
     embeddings, coin = generator.normal(size=(40, 30)), generator.permutation(np.arange(40) % 2 == 0)
-    known = Known(generator.normal(size=(400, 30)), np.arange(400) % 2 == 0)
-    learned, labelled = learn(known), Known(embeddings, coin)
-    remembered = adapt(learned, labelled).scores(embeddings)
-    scores = left_out(learned, labelled)
+    known = SupportSet(generator.normal(size=(400, 30)), np.arange(400) % 2 == 0)
+    fitted, labelled = fit(known), SupportSet(embeddings, coin)
+    remembered = adapt(fitted, labelled).scores(embeddings)
+    scores = left_out(fitted, labelled)
     assert np.mean((remembered > 0) == coin) > 0.9
     assert np.mean((scores > 0) == coin) < 0.7
     for at in (0, 17):
-        others = Known(np.delete(embeddings, at, axis=0), np.delete(coin, at))
-        assert scores[at] == pytest.approx(adapt(learned, others).scores(embeddings[at : at + 1])[0])
+        others = SupportSet(np.delete(embeddings, at, axis=0), np.delete(coin, at))
+        assert scores[at] == pytest.approx(adapt(fitted, others).scores(embeddings[at : at + 1])[0])
 
 
 def test_one_label_of_a_class_cannot_be_left_out(model_file, frames_file, tmp_path, capsys):
@@ -374,7 +374,7 @@ def test_of_one_sample_the_labels_judge_what_is_written(model_file, tmp_path, ca
 
 
 def test_the_training_patterns_have_to_lie_beside_the_model(model_file, frames_file, tmp_path, capsys):
-    alone, known = tmp_path / "model.pt", tmp_path / "known.npz"
+    alone, known = tmp_path / "model.pt", tmp_path / "support.npz"
     shutil.copy(model_file, alone)
     assert "copy it along with the model" in refused(capsys, tmp_path, alone, frames_file)
     both = np.array([True, False, True])
@@ -386,13 +386,27 @@ def test_the_training_patterns_have_to_lie_beside_the_model(model_file, frames_f
         ({"embeddings": np.zeros((3, D)), "is_single": both | True}, "3 of 3 known patterns are single hits"),
         ({"embeddings": np.eye(3, D), "is_single": both, "model": "0123"}, "is of another model than"),
         ({"is_single": both}, "does not hold embeddings"),
-        ({"embeddings": np.zeros((3, D)), "is_single": np.True_}, "known.npz"),
+        ({"embeddings": np.zeros((3, D)), "is_single": np.True_}, "support.npz"),
     ):
         write_arrays(known, {"model": sha256(alone)} | arrays)
         assert message in refused(capsys, tmp_path, alone, frames_file)
     for contents in (b"", b"PK\x03\x04 torn", b"not arrays"):
         known.write_bytes(contents)
-        assert "known.npz is damaged" in refused(capsys, tmp_path, alone, frames_file)
+        assert "support.npz is damaged" in refused(capsys, tmp_path, alone, frames_file)
+
+
+def test_a_support_set_of_the_former_name_is_read_and_said(model_file, frames_file, tmp_path, caplog):
+    expected = ask(model_file, frames_file, tmp_path / "expected.csv")
+    assert not caplog.records
+    (tmp_path / "before").mkdir()
+    shutil.copy(model_file, tmp_path / "before" / "model.pt")
+    shutil.copy(model_file.parent / "support.npz", tmp_path / "before" / "known.npz")
+    assert ask(tmp_path / "before" / "model.pt", frames_file, tmp_path / "found.csv") == expected
+    (said,) = caplog.messages
+    assert said.endswith("known.npz is read as the support set: there is no support.npz beside it")
+    (tmp_path / "before" / "known.npz").write_bytes(b"not read where there is another")
+    shutil.copy(model_file.parent / "support.npz", tmp_path / "before")
+    assert ask(tmp_path / "before" / "model.pt", frames_file, tmp_path / "again.csv") == expected
 
 
 def test_files_that_are_there_stay_unless_told_otherwise(model_file, frames_file, tmp_path, capsys):

@@ -17,7 +17,7 @@ from screen import select
 from train import export
 from train.batches.input_transforms import network_input
 from train.config.recipe import Recipe, TwinRecipe
-from train.few_shot.support import Known, read_known
+from train.few_shot.support import SupportSet, read_support
 from train.inference.embed import embed_frames
 from train.loop.checkpoint import (
     Description,
@@ -253,7 +253,7 @@ def twin_file(folder: Path, name: str, **recipe: object) -> Path:
     path = folder / "model.pt"
     save_model(path, description, epoch, model.state_dict())
     embeddings = embed_frames(TrainedEncoder(model, description, epoch), halves(40)[0])
-    write_arrays(folder / "known.npz", {"embeddings": embeddings, "is_single": halves(40)[1], "model": sha256(path)})
+    write_arrays(folder / "support.npz", {"embeddings": embeddings, "is_single": halves(40)[1], "model": sha256(path)})
     return path
 
 
@@ -295,9 +295,9 @@ def test_a_twins_file_holds_the_patterns_that_it_answers_by(tmp_path):
     path = twin_file(tmp_path, "late3")
     assert export.main([str(path), str(tmp_path / "twin.onnx")]) == 0
     said = {entry.key: entry.value for entry in onnx.load(tmp_path / "twin.onnx").metadata_props}
-    known = np.load(tmp_path / "known.npz")
-    is_single = np.array([*said["known_is_single"]]) == "1"
-    embeddings = np.frombuffer(base64.b64decode(said["known_embeddings"]), "<f4").reshape(len(is_single), -1)
+    known = np.load(tmp_path / "support.npz")
+    is_single = np.array([*said["support_is_single"]]) == "1"
+    embeddings = np.frombuffer(base64.b64decode(said["support_embeddings"]), "<f4").reshape(len(is_single), -1)
     assert np.array_equal(is_single, known["is_single"])
     assert np.array_equal(embeddings, known["embeddings"])
     assert json.loads(said["recipe"])["embedding_dim"] == 4
@@ -306,11 +306,11 @@ def test_a_twins_file_holds_the_patterns_that_it_answers_by(tmp_path):
 
 def test_other_weights_and_other_known_patterns_are_found_out(tmp_path):
     path = twin_file(tmp_path, "late3")
-    trained, known = load_encoder(path, CPU), read_known(path, 4)
+    trained, known = load_encoder(path, CPU), read_support(path, 4)
     answer = export.TwinAnswer(trained.model, "standardise", known).eval()
     contents, frames = export.to_onnx(answer, trained.description), halves(8)[0]
     export.must_agree(contents, answer, frames)
-    turned = export.TwinAnswer(trained.model, "standardise", Known(known.embeddings, ~known.is_single)).eval()
+    turned = export.TwinAnswer(trained.model, "standardise", SupportSet(known.embeddings, ~known.is_single)).eval()
     with pytest.raises(ValueError, match="disagree"):
         export.must_agree(contents, turned, frames)
     with torch.no_grad():
@@ -321,9 +321,11 @@ def test_other_weights_and_other_known_patterns_are_found_out(tmp_path):
 
 def test_a_twin_without_its_known_patterns_is_not_exported(tmp_path, capsys):
     path = twin_file(tmp_path, "late3")
-    (tmp_path / "known.npz").unlink()
+    (tmp_path / "support.npz").unlink()
     assert export.main([str(path), str(tmp_path / "twin.onnx")]) == 2
-    assert "known.npz, the training patterns that single and multiple hits are told apart by" in capsys.readouterr().err
+    assert (
+        "support.npz, the training patterns that single and multiple hits are told apart by" in capsys.readouterr().err
+    )
     assert not (tmp_path / "twin.onnx").exists()
 
 

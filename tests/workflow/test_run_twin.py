@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 
-from evaluate.predictions.embeddings import read_embedded, read_known
+from evaluate.predictions.embeddings import read_embedded, read_support
 from frames.store.dataset import open_dataset
 from screen.select import main
 
@@ -32,7 +32,7 @@ def test_outputs_are_all_there(twinned) -> None:
 def test_nothing_held_out_is_known(twinned) -> None:
     """Embeddings are those of the validation and test patterns, in their order; the family held out is not known."""
     folder = twinned.results / "twins" / "mixed" / "azimuthal" / "rods" / "d8-m0.5" / "seed0"
-    assert "wishbone" not in read_known(folder / "known.npz").structure
+    assert "wishbone" not in read_support(folder / "support.npz").structure
     assert json.loads((folder / "training.json").read_text())["held_out"] == ["wishbone"]
     embedded = read_embedded(
         twinned.results / "embeddings" / "mixed" / "azimuthal" / "rods" / "d8-m0.5" / "seed0.npz", "dim"

@@ -1,7 +1,7 @@
 """Single or multiple, from embeddings: of patterns whose answer is known, and, where there are, a few of a new sample.
 
-A classifier learns from known patterns, once, and gives a function from embeddings asked about (n, d) to scores (n,): a
-pattern is called single where its score is positive. Classes weigh alike, however many patterns of each are known.
+A classifier is fitted to known patterns, once, and gives a function from embeddings asked about (n, d) to scores (n,):
+a pattern is called single where its score is positive. Classes weigh alike, however many patterns of each are known.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from train.few_shot.logistic import STEEPNESS, WEIGHT_OF_PRIOR, Logistic, by_regression
-from train.few_shot.support import Known, _means, _weights, squared_distances
+from train.few_shot.support import SupportSet, _means, _weights, squared_distances
 
 Array = NDArray[np.floating]
 Scores = Callable[[Array], Array]
@@ -22,25 +22,25 @@ N_NEIGHBOURS = 15
 """That vote, at most; an odd number, so that classes of one size never tie."""
 
 
-def by_centroid(known: Known) -> Scores:
+def by_centroid(support: SupportSet) -> Scores:
     """Squared distance to the mean of the known multiple hits, less that to the mean of the single ones."""
-    single, multiple = _means(known)
+    single, multiple = _means(support)
     return lambda asked: np.square(asked - multiple).sum(axis=1) - np.square(asked - single).sum(axis=1)
 
 
-def between_means(known: Known) -> Logistic:
+def between_means(support: SupportSet) -> Logistic:
     """Log-odds of a single hit that are zero where `by_centroid` is, midway between the two means, and rise along it.
 
-    Only how steeply is learned from the known patterns, by the likelihood, under the prior of `learn`. Of structures
-    that nobody trained on this is right more often than `learn`, which follows the known ones more closely
+    Only how steeply is fitted to the known patterns, by the likelihood, under the prior of `fit`. Of structures
+    that nobody trained on this is right more often than `fit`, which follows the known ones more closely
     (docs/results/twins.md).
     """
-    known = known._replace(embeddings=known.embeddings.astype(np.float64))
-    single, multiple = _means(known)
+    support = support._replace(embeddings=support.embeddings.astype(np.float64))
+    single, multiple = _means(support)
     centre, along = (single + multiple) / 2, 2 * (single - multiple)
-    scores = (known.embeddings - centre) @ along
-    spread, weight = max(scores.std(), np.finfo(float).tiny), _weights(known.is_single)
-    towards = np.where(known.is_single, scores, -scores) / spread
+    scores = (support.embeddings - centre) @ along
+    spread, weight = max(scores.std(), np.finfo(float).tiny), _weights(support.is_single)
+    towards = np.where(support.is_single, scores, -scores) / spread
 
     def cost(log_steepness: float) -> float:
         steepness = np.exp(log_steepness)
@@ -50,35 +50,36 @@ def between_means(known: Known) -> Logistic:
     return Logistic(centre, np.ones(len(along)), np.append(steepness * along, 0.0))
 
 
-def by_nearest(known: Known) -> Scores:
+def by_nearest(support: SupportSet) -> Scores:
     """Squared distance to the nearest known multiple hit, less that to the nearest single one."""
-    known.must_have_both()
+    support.must_have_both()
 
     def nearest(asked: Array, which: NDArray[np.bool_]) -> Array:
-        return np.concatenate([block.min(axis=1) for block in squared_distances(known.embeddings[which], asked)])
+        return np.concatenate([block.min(axis=1) for block in squared_distances(support.embeddings[which], asked)])
 
-    return lambda asked: nearest(asked, ~known.is_single) - nearest(asked, known.is_single)
+    return lambda asked: nearest(asked, ~support.is_single) - nearest(asked, support.is_single)
 
 
-def by_neighbours(known: Known) -> Scores:
+def by_neighbours(support: SupportSet) -> Scores:
     """Single hits among the nearest known patterns, weighed so that classes are alike, less multiple ones.
 
     No more vote than either class has: were all of them to, they would say the same of every pattern.
     """
-    known.must_have_both()
-    share = known.is_single.mean()
-    n_fewer = int(min(known.is_single.sum(), (~known.is_single).sum()))
+    support.must_have_both()
+    share = support.is_single.mean()
+    n_fewer = int(min(support.is_single.sum(), (~support.is_single).sum()))
     n = min(N_NEIGHBOURS, n_fewer - (n_fewer + 1) % 2)
-    vote = np.where(known.is_single, 0.5 / share, -0.5 / (1 - share))
+    vote = np.where(support.is_single, 0.5 / share, -0.5 / (1 - share))
 
     def scores(asked: Array) -> Array:
-        nearest = [np.argpartition(block, n - 1, axis=1)[:, :n] for block in squared_distances(known.embeddings, asked)]
+        blocks = squared_distances(support.embeddings, asked)
+        nearest = [np.argpartition(block, n - 1, axis=1)[:, :n] for block in blocks]
         return vote[np.concatenate(nearest)].mean(axis=1)
 
     return scores
 
 
-CLASSIFIERS: Mapping[str, Callable[[Known], Scores]] = {
+CLASSIFIERS: Mapping[str, Callable[[SupportSet], Scores]] = {
     "centroid": by_centroid,
     "nearest": by_nearest,
     "neighbours": by_neighbours,

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from train.few_shot.support import Known, _weights
+from train.few_shot.support import SupportSet, _weights
 
 Array = NDArray[np.floating]
 Scores = Callable[[Array], Array]
@@ -37,29 +37,29 @@ class Logistic(NamedTuple):
         return _with_ones((asked - self.centre) / self.scale) @ self.coefficients
 
 
-def learn(known: Known) -> Logistic:
+def fit(support: SupportSet) -> Logistic:
     """Logistic regression on many known patterns.
 
     Coefficients have a normal prior about zero, with `WEIGHT_OF_PRIOR`: one pattern's worth against all of `known`.
     """
-    known.must_have_both()
-    embeddings = known.embeddings.astype(np.float64)
+    support.must_have_both()
+    embeddings = support.embeddings.astype(np.float64)
     centre, scale = embeddings.mean(axis=0), embeddings.std(axis=0)
     # A component that never changes tells nothing. Not `scale == 0`: the mean of equal values is rounded.
     scale[embeddings.max(axis=0) == embeddings.min(axis=0)] = 1.0
     start = np.zeros(embeddings.shape[1] + 1)
-    return Logistic(centre, scale, _posterior((embeddings - centre) / scale, known.is_single, start))
+    return Logistic(centre, scale, _posterior((embeddings - centre) / scale, support.is_single, start))
 
 
-def adapt(learned: Logistic, labelled: Known) -> Logistic:
-    """What was learned elsewhere, corrected by a few labelled patterns of the sample at hand.
+def adapt(fitted: Logistic, labelled: SupportSet) -> Logistic:
+    """What was fitted elsewhere, corrected by a few labelled patterns of the sample at hand.
 
-    The posterior of the same regression: coefficients have a normal prior, with `WEIGHT_OF_PRIOR`, about those learned.
+    The posterior of the same regression: coefficients have a normal prior, with `WEIGHT_OF_PRIOR`, about those fitted.
     So without labels nothing changes, and many labels have the last word.
     """
     labelled.must_have_both()
-    standardised = (labelled.embeddings.astype(np.float64) - learned.centre) / learned.scale
-    return learned._replace(coefficients=_posterior(standardised, labelled.is_single, learned.coefficients))
+    standardised = (labelled.embeddings.astype(np.float64) - fitted.centre) / fitted.scale
+    return fitted._replace(coefficients=_posterior(standardised, labelled.is_single, fitted.coefficients))
 
 
 def probability(scores: Array, single_share: float = 0.5) -> Array:
@@ -72,9 +72,9 @@ def probability(scores: Array, single_share: float = 0.5) -> Array:
     return expit(scores + np.log(single_share / (1 - single_share)))
 
 
-def by_regression(known: Known) -> Scores:
-    """Log-odds of `learn`."""
-    return learn(known).scores
+def by_regression(support: SupportSet) -> Scores:
+    """Log-odds of `fit`."""
+    return fit(support).scores
 
 
 def _posterior(embeddings: Array, is_single: NDArray[np.bool_], prior: Array) -> Array:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from train.few_shot.support import Known
+from train.few_shot.support import SupportSet
 
 Array = NDArray[np.floating]
 
@@ -38,7 +38,7 @@ def settled(known: Array, hit_multiplicity: NDArray[np.integer], asked: Array) -
     ----------
     hit_multiplicity : (m,) of the known patterns. asked : (n, d).
     """
-    Known(known, hit_multiplicity == 1).must_have_both()
+    SupportSet(known, hit_multiplicity == 1).must_have_both()
     numbers = np.unique(hit_multiplicity)
     means = np.array([known[hit_multiplicity == number].mean(axis=0) for number in numbers], float)
     nearest = np.full(len(asked), -1)

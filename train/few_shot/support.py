@@ -1,5 +1,6 @@
 """The support set: embeddings whose labels are known."""
 
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -20,7 +21,7 @@ AT_ONCE = 1024
 """Patterns whose distances to all known ones are held together."""
 
 
-class Known(NamedTuple):
+class SupportSet(NamedTuple):
     """Patterns whose answer is known."""
 
     embeddings: Array
@@ -28,7 +29,7 @@ class Known(NamedTuple):
     is_single: NDArray[np.bool_]
     """(n,)"""
 
-    def must_have_both(self) -> "Known":
+    def must_have_both(self) -> "SupportSet":
         """Itself; ValueError where one of the two classes has no pattern."""
         n_single = int(self.is_single.sum())
         if not 0 < n_single < len(self.is_single):
@@ -39,10 +40,10 @@ class Known(NamedTuple):
         return self
 
 
-def _means(known: Known) -> tuple[Array, Array]:
+def _means(support: SupportSet) -> tuple[Array, Array]:
     """(d,) of the single hits, and of the multiple ones."""
-    known.must_have_both()
-    return known.embeddings[known.is_single].mean(axis=0), known.embeddings[~known.is_single].mean(axis=0)
+    support.must_have_both()
+    return support.embeddings[support.is_single].mean(axis=0), support.embeddings[~support.is_single].mean(axis=0)
 
 
 def _weights(is_single: NDArray[np.bool_]) -> Array:
@@ -63,14 +64,27 @@ def squared_distances(known: Array, asked: Array) -> Iterator[Array]:
         yield np.square(block).sum(axis=1)[:, None] + norm - 2 * block @ known.T
 
 
-KNOWN = "known.npz"
+SUPPORT = "support.npz"
 """Embeddings of training patterns, beside the model: `embeddings` (n, d) float32, `is_single` (n,) bool, and the sha256
 of `model`"""
 
+FORMER = "known.npz"
+"""The name that it had before"""
 
-def read_known(model: Path, embedding_dim: int) -> Known:
+logger = logging.getLogger(__name__)
+
+
+def support_file(model: Path) -> Path:
+    """Where the support set beside a model lies; `known.npz`, as it was called before, where there is no other."""
+    path, former = model.parent / SUPPORT, model.parent / FORMER
+    return former if former.exists() and not path.exists() else path
+
+
+def read_support(model: Path, embedding_dim: int) -> SupportSet:
     """The training patterns whose embeddings lie beside a model; FileNotFoundError; ValueError unless they are that."""
-    path = model.parent / KNOWN
+    path = support_file(model)
+    if path.name == FORMER:
+        logger.warning("%s is read as the support set: there is no %s beside it", path, SUPPORT)
     if not path.exists():
         raise FileNotFoundError(
             f"there is no {path}, the training patterns that single and multiple hits are told apart by; it is written "
@@ -78,12 +92,12 @@ def read_known(model: Path, embedding_dim: int) -> Known:
         )
     try:
         arrays = read_arrays(path)
-        known, digest = Known(np.asarray(arrays["embeddings"]), np.asarray(arrays["is_single"])), arrays["model"]
+        support, digest = SupportSet(np.asarray(arrays["embeddings"]), np.asarray(arrays["is_single"])), arrays["model"]
     except (ValueError, KeyError) as error:
         raise ValueError(
             f"{path} is damaged or does not hold embeddings, is_single and model ({error}); train again"
         ) from error
-    embeddings, is_single = known
+    embeddings, is_single = support
     if is_single.dtype != bool or is_single.ndim != 1 or embeddings.shape != (len(is_single), embedding_dim):
         raise ValueError(
             f"{path} holds embeddings {embeddings.shape} and is_single {is_single.dtype} {is_single.shape}, expected "
@@ -93,4 +107,4 @@ def read_known(model: Path, embedding_dim: int) -> Known:
         raise ValueError(f"{path} holds embeddings that are no finite numbers; train again")
     if digest != sha256(model):
         raise ValueError(f"{path} is of another model than {model}; take the file that was written with this one")
-    return known.must_have_both()
+    return support.must_have_both()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from frames.store.dataset import Dataset
     from train.batches.fresh import PatternSource
 
-KNOWN = 6000
+N_SUPPORT = 6000
 """Patterns of the training split whose embeddings are kept, at most."""
 
 ONE_IN_TWENTY = 1.645
@@ -51,7 +51,7 @@ def fit_twin(
 ) -> TwinHistory:
     """Train network `name` as an encoder on the training split of `dataset`, without the structures held out.
 
-    Beside what `train.loop.training_loop.train_model` writes, `known.npz` holds embeddings (n, d) of stored training
+    Beside what `train.loop.training_loop.train_model` writes, `support.npz` holds embeddings (n, d) of stored training
     patterns, with `is_single`, `structure`, `hit_multiplicity` and `photons` (n,), and the sha256 of `model.pt`: what
     single and multiple hits look like to the network. And `evolution.npz` holds those of some validation patterns after
     every epoch (epochs, n, d), and which of these are single hits.
@@ -108,10 +108,10 @@ def fit_twin(
         arrays = {"embeddings": torch.stack(evolution).numpy(), "is_single": is_single[:WATCHED]}
         write_arrays(folder / "evolution.npz", arrays)
         train = dataset.splits["train"]
-        rows = slice(train.start, min(train.start + KNOWN, train.stop))
+        rows = slice(train.start, min(train.start + N_SUPPORT, train.stop))
         known = Batches(dataset, rows, answered_together(device), recipe.memory_gb, structures=seen)
         encoder = load_encoder(folder / "model.pt", device).model
-        _write_known(folder / "known.npz", embed_batches(encoder, known, recipe.input, device), dataset, known)
+        _write_support(folder / "support.npz", embed_batches(encoder, known, recipe.input, device), dataset, known)
 
     domain = partial(domain_of, dataset, recipe, seen)
     record = {"n_validation": validation.n_patterns}
@@ -119,7 +119,7 @@ def fit_twin(
     return train_model(model, task, description, batches, device, folder, record, measure_threads)
 
 
-def _write_known(path: Path, embeddings: Tensor, dataset: "Dataset", batches: Batches) -> None:
+def _write_support(path: Path, embeddings: Tensor, dataset: "Dataset", batches: Batches) -> None:
     """Embeddings (n, d) of the patterns of the batches, with what these are."""
     hit_multiplicity = np.array(dataset.hit_multiplicities)[batches.count]
     photons = np.concatenate([np.asarray(some.images).sum((1, 2), dtype=np.float64) for some in batches.epoch()])

@@ -10,7 +10,7 @@ rule train_twin:
         history=TWIN / "history.csv",
         record=TWIN / "training.json",
         evolution=TWIN / "evolution.npz",
-        known=TWIN / "known.npz",
+        support=TWIN / "support.npz",
     log:
         log_of("train_twin/{dataset}/{encoder}-{fold}-{shape}-seed{seed}"),
     benchmark:
@@ -38,7 +38,7 @@ rule twin_control:
     input:
         card=FILES.card("{dataset}"),
     output:
-        known=CONTROL / "known.npz",
+        support=CONTROL / "support.npz",
     log:
         log_of("twin_control/{dataset}/{control}"),
     benchmark:
@@ -87,7 +87,7 @@ rule embed:
 rule twin_tables:
     input:
         embeddings=EMBEDDINGS,
-        known=[twin_folder(FILES, learner) / "known.npz" for learner in LEARNERS],
+        support=[twin_folder(FILES, learner) / "support.npz" for learner in LEARNERS],
         records=[folder / "training.json" for folder in TWIN_FOLDERS],
         structures=expand(FILES.structure("{structure}"), structure=SINGLE),
     output:
@@ -124,7 +124,7 @@ rule twin_figures:
     input:
         tables=[FILES.table(name) for name in TWIN_TABLES],
         embeddings=EMBEDDINGS,
-        known=[twin_folder(FILES, learner) / "known.npz" for learner in LEARNERS],
+        support=[twin_folder(FILES, learner) / "support.npz" for learner in LEARNERS],
         evolutions=[folder / "evolution.npz" for folder in TWIN_FOLDERS],
         cards=expand(FILES.card("{dataset}"), dataset=SIMULATION.datasets),
     output:

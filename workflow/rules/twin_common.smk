@@ -48,7 +48,7 @@ def learner_of(wildcards):
 
 def embeds(wildcards):
     """What embeds: a trained encoder; a control's features need only what they are compared with."""
-    name = "known.npz" if wildcards.learner in CONTROLS else "model.pt"
+    name = "support.npz" if wildcards.learner in CONTROLS else "model.pt"
     where = (wildcards.dataset, wildcards.learner, wildcards.fold, wildcards.shape)
     return FILES.twin(*where, wildcards.seed) / name
 

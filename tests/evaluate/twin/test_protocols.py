@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from evaluate.baselines.feature_controls import CONTROLS, by_clusters, classifiers_of, pixels, total_intensity
-from evaluate.predictions.embeddings import Embedded, read_embedded, read_known, write_embedded, write_known
+from evaluate.predictions.embeddings import Embedded, read_embedded, read_support, write_embedded, write_support
 from evaluate.twin import protocols
 from train.few_shot.classifiers import CLASSIFIERS, by_nearest
-from train.few_shot.logistic import learn
+from train.few_shot.logistic import fit
 
 
 def patterns(n: int, seed: int = 0, apart: float = 3.0, structures: tuple[str, ...] = ("a", "b")) -> Embedded:
@@ -54,10 +54,10 @@ def test_few_labels_of_a_structure_correct_what_was_learned_elsewhere():
     known, new = patterns(400), patterns(400, seed=1, structures=("c",))
     moved = new._replace(embeddings=new.embeddings + np.float32([6, 0]))
     pool, test = moved.take(np.arange(400) < 200), moved.take(np.arange(400) >= 200)
-    learned = learn(known.known)
-    without = next(protocols.asked("unseen", {"regression": learned.scores}, test))
+    fitted = fit(known.support)
+    without = next(protocols.asked("unseen", {"regression": fitted.scores}, test))
     assert without.accuracy < 0.8  # nearly everything is called multiple: 75 % are
-    answers = list(protocols.few_shot(learned, pool, test, (5, 20), draws=6, seed=0))
+    answers = list(protocols.few_shot(fitted, pool, test, (5, 20), draws=6, seed=0))
     of = {(a.labels, a.classifier): a for a in answers if not a.structure}
     assert of[20, "adapted"].accuracy > 0.88  # two normal distributions 3 apart: 93.3 % at best
     assert of[20, "centroid"].accuracy > 0.85
@@ -79,7 +79,7 @@ def test_labels_are_those_of_the_pool_by_hand():
         along = np.array(places, np.float32)[:, None]
         return Embedded(along, np.full(n, "c"), np.array(numbers), np.full(n, "any"), np.ones(n))
 
-    elsewhere = learn(placed([-1, 1, 2, 3], [1, 1, 2, 2]).known)
+    elsewhere = fit(placed([-1, 1, 2, 3], [1, 1, 2, 2]).support)
     pool, about = placed([0, 10], [1, 2]), placed([9, 8, 1, 2], [1, 1, 1, 2])
     answers = list(protocols.few_shot(elsewhere, pool, about, (1,), draws=3, seed=0))
     areas = {"nearest": 1 / 3, "centroid": 1 / 3, "neighbours": 1 / 6}
@@ -107,20 +107,20 @@ def test_unlabelled_patterns_are_judged_structure_by_structure_on_the_test_split
         embeddings=(new.embeddings + shift).astype(np.float32),
         split=np.where(np.arange(400) < 100, "validation", "test"),
     )
-    answers = list(protocols.unlabelled(known, learn(known.known), moved))
+    answers = list(protocols.unlabelled(known, fit(known.support), moved))
     assert [(a.classifier, a.structure) for a in answers] == [
         (name, structure) for name in ("settled", "mixture") for structure in ("", "c", "d")
     ]
     assert [whole.n_test for whole in answers[::3]] == [300, 300]
     assert answers[0].accuracy > 0.99
-    nearest = next(protocols.asked("unseen", {"nearest": by_nearest(known.known)}, moved))
+    nearest = next(protocols.asked("unseen", {"nearest": by_nearest(known.support)}, moved))
     assert nearest.accuracy < 0.95
 
 
 def test_too_few_patterns_to_label_are_an_error():
     known, few = patterns(80), patterns(16, structures=("c",))
     with pytest.raises(ValueError, match="5 labelled single hits of c are asked for, but the validation split has 4"):
-        list(protocols.few_shot(learn(known.known), few, few, (5,), draws=1, seed=0))
+        list(protocols.few_shot(fit(known.support), few, few, (5,), draws=1, seed=0))
 
 
 def test_verification_by_a_loop():
@@ -167,8 +167,8 @@ def test_files_give_back_what_was_written(tmp_path):
             assert (column == ours).all()
     with pytest.raises(KeyError):
         read_embedded(tmp_path / "e.npz", "dark")
-    write_known(some, tmp_path / "known.npz")
-    assert (read_known(tmp_path / "known.npz").embeddings == some.embeddings).all()
+    write_support(some, tmp_path / "support.npz")
+    assert (read_support(tmp_path / "support.npz").embeddings == some.embeddings).all()
 
 
 def test_controls_are_what_they_say():
@@ -184,7 +184,7 @@ def test_controls_are_what_they_say():
 
 def test_clusters_are_named_by_what_is_in_them():
     known, about = patterns(200, apart=8.0), patterns(80, seed=5, apart=8.0)
-    scores = by_clusters(known.known)(about.embeddings)
+    scores = by_clusters(known.support)(about.embeddings)
     assert ((scores > 0) == about.is_single).mean() > 0.95
     assert list(classifiers_of("spectral_clustering")) == ["clusters"]
     assert list(classifiers_of("late10")) == list(CLASSIFIERS)

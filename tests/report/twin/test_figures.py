@@ -12,7 +12,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from evaluate.baselines.feature_controls import CONTROLS
-from evaluate.predictions.embeddings import Embedded, write_embedded, write_known
+from evaluate.predictions.embeddings import Embedded, write_embedded, write_support
 from evaluate.run.config import RunConfig, load_config
 from evaluate.run.files import RunFiles
 from evaluate.twin import outputs
@@ -302,7 +302,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[RunFiles, RunC
         folder.mkdir(parents=True)
         path.parent.mkdir(parents=True, exist_ok=True)
         known = made_up(80, number, ("train",)).without(config.twins.held_out(training.fold))
-        write_known(known, folder / "known.npz")
+        write_support(known, folder / "support.npz")
         write_embedded({name: made_up(240, 100 + number) for name in ("clear", "dim")}, path)
         epochs = np.random.default_rng(number).normal(size=(3, 30, training.embedding_dim)).astype(np.float32)
         np.savez(folder / "evolution.npz", embeddings=epochs, is_single=np.arange(30) % 2 == 0)

@@ -9,9 +9,9 @@ from scipy.stats import multivariate_normal
 
 from train.few_shot import classifiers
 from train.few_shot.classifiers import CLASSIFIERS, N_NEIGHBOURS
-from train.few_shot.logistic import WEIGHT_OF_PRIOR, Logistic, _posterior, adapt, by_regression, learn, probability
+from train.few_shot.logistic import WEIGHT_OF_PRIOR, Logistic, _posterior, adapt, by_regression, fit, probability
 from train.few_shot.mixture import SETTLING, WIDENED, by_mixture, settled
-from train.few_shot.support import Known
+from train.few_shot.support import SupportSet
 
 
 def clouds(n_single, n_multiple, d=3, apart=1.5, seed=0):
@@ -19,7 +19,7 @@ def clouds(n_single, n_multiple, d=3, apart=1.5, seed=0):
     generator = np.random.default_rng(seed)
     is_single = np.arange(n_single + n_multiple) < n_single
     embeddings = generator.normal(size=(len(is_single), d)) + apart * is_single[:, None]
-    return Known(embeddings.astype(np.float32), is_single)
+    return SupportSet(embeddings.astype(np.float32), is_single)
 
 
 def asked(n=40, d=3, seed=9):
@@ -107,7 +107,7 @@ def test_between_means_is_finite_where_nothing_overlaps_or_everything_does():
 def test_blocks_do_not_show(name, monkeypatch):
     known, points = clouds(12, 20), asked(11)
     whole = CLASSIFIERS[name](known)(points)
-    monkeypatch.setattr(classifiers, "AT_ONCE", 4)
+    monkeypatch.setattr("train.few_shot.support.AT_ONCE", 4)
     np.testing.assert_allclose(CLASSIFIERS[name](known)(points), whole, rtol=1e-12)
 
 
@@ -125,7 +125,7 @@ def test_classes_weigh_alike(name):
     """The same multiple hits twenty times over say nothing new."""
     known, points = clouds(9, 9), asked()
     times = np.where(known.is_single, 1, 20)
-    repeated = Known(np.repeat(known.embeddings, times, axis=0), np.repeat(known.is_single, times))
+    repeated = SupportSet(np.repeat(known.embeddings, times, axis=0), np.repeat(known.is_single, times))
     if name == "regression":  # its prior weighs less against more patterns, and they are scaled by all of them
         assert np.mean((CLASSIFIERS[name](repeated)(points) > 0) == (CLASSIFIERS[name](known)(points) > 0)) > 0.9
     else:
@@ -136,9 +136,9 @@ def test_classes_weigh_alike(name):
 def test_far_from_the_origin_nothing_is_lost(name):
     """Squares of 1e4 in float32 leave no digit for distances of 1."""
     known, points = clouds(20, 20), asked()
-    far = Known(known.embeddings + np.float32(8192), known.is_single)
+    far = SupportSet(known.embeddings + np.float32(8192), known.is_single)
     moved = CLASSIFIERS[name](far)(points + np.float32(8192))
-    near = CLASSIFIERS[name](Known(far.embeddings - np.float32(8192), far.is_single))(points)
+    near = CLASSIFIERS[name](SupportSet(far.embeddings - np.float32(8192), far.is_single))(points)
     assert np.mean((moved > 0) == (near > 0)) > 0.95
     np.testing.assert_allclose(moved, near, atol=0.3 if name == "neighbours" else 0.05)
 
@@ -146,39 +146,39 @@ def test_far_from_the_origin_nothing_is_lost(name):
 @pytest.mark.parametrize(("n_single", "n_multiple"), [(30, 50), (2, 9), (1, 1)])
 def test_regression_minimises_the_written_out_cost(n_single, n_multiple):
     known = clouds(n_single, n_multiple)
-    learned = learn(known)
+    fitted = fit(known)
     embeddings = known.embeddings.astype(np.float64)
-    np.testing.assert_allclose(learned.centre, mean(embeddings))
-    np.testing.assert_allclose(learned.scale, embeddings.std(axis=0))
+    np.testing.assert_allclose(fitted.centre, mean(embeddings))
+    np.testing.assert_allclose(fitted.scale, embeddings.std(axis=0))
     standardised = (embeddings - embeddings.mean(axis=0)) / embeddings.std(axis=0)
-    np.testing.assert_allclose(learned.coefficients, minimised(standardised, known.is_single, np.zeros(4)), atol=1e-4)
+    np.testing.assert_allclose(fitted.coefficients, minimised(standardised, known.is_single, np.zeros(4)), atol=1e-4)
     point = asked(1)[0]
     terms = [
-        c * (p - m) / s for c, p, m, s in zip(learned.coefficients, point, learned.centre, learned.scale, strict=False)
+        c * (p - m) / s for c, p, m, s in zip(fitted.coefficients, point, fitted.centre, fitted.scale, strict=False)
     ]
-    assert learned.scores(point[None])[0] == pytest.approx(math.fsum(terms) + learned.coefficients[-1])
-    np.testing.assert_array_equal(by_regression(known)(asked()), learned.scores(asked()))
+    assert fitted.scores(point[None])[0] == pytest.approx(math.fsum(terms) + fitted.coefficients[-1])
+    np.testing.assert_array_equal(by_regression(known)(asked()), fitted.scores(asked()))
 
 
 @pytest.mark.parametrize(("n_single", "n_multiple"), [(1, 1), (5, 2), (40, 40)])
 def test_adapting_minimises_the_written_out_cost_about_what_was_learned(n_single, n_multiple):
-    learned, labelled = learn(clouds(100, 100)), clouds(n_single, n_multiple, apart=-1.0, seed=5)
-    adapted = adapt(learned, labelled)
-    standardised = (labelled.embeddings.astype(np.float64) - learned.centre) / learned.scale
-    expected = minimised(standardised, labelled.is_single, learned.coefficients)
+    fitted, labelled = fit(clouds(100, 100)), clouds(n_single, n_multiple, apart=-1.0, seed=5)
+    adapted = adapt(fitted, labelled)
+    standardised = (labelled.embeddings.astype(np.float64) - fitted.centre) / fitted.scale
+    expected = minimised(standardised, labelled.is_single, fitted.coefficients)
     np.testing.assert_allclose(adapted.coefficients, expected, atol=1e-4)
-    np.testing.assert_array_equal(adapted.centre, learned.centre)
-    np.testing.assert_array_equal(adapted.scale, learned.scale)
+    np.testing.assert_array_equal(adapted.centre, fitted.centre)
+    np.testing.assert_array_equal(adapted.scale, fitted.scale)
 
 
 @pytest.mark.parametrize("apart", [0.0, 1e3, 1e6])
 def test_newton_arrives_where_classes_overlap_wholly_or_lie_far_apart(apart):
     known = clouds(50, 60, apart=apart)
-    learned = learn(known)
-    features = np.column_stack(((known.embeddings - learned.centre) / learned.scale, np.ones(110)))
-    p = 1 / (1 + np.exp(-features @ learned.coefficients))
+    fitted = fit(known)
+    features = np.column_stack(((known.embeddings - fitted.centre) / fitted.scale, np.ones(110)))
+    p = 1 / (1 + np.exp(-features @ fitted.coefficients))
     weight = np.where(known.is_single, 55 / 50, 55 / 60)
-    gradient = features.T @ (weight * (p - known.is_single)) + WEIGHT_OF_PRIOR * learned.coefficients
+    gradient = features.T @ (weight * (p - known.is_single)) + WEIGHT_OF_PRIOR * fitted.coefficients
     assert np.abs(gradient).max() < 1e-5
     start = np.full(4, 300.0)  # from where a full step overshoots
     found = _posterior(features[:, :3], known.is_single, start)
@@ -189,23 +189,23 @@ def test_newton_arrives_where_classes_overlap_wholly_or_lie_far_apart(apart):
 
 def test_labels_without_information_leave_what_was_learned():
     """One pattern that is called single once and multiple once, where the odds were even already."""
-    learned = learn(clouds(100, 100))
-    slope, offset = learned.coefficients[:-1], learned.coefficients[-1]
-    even = learned.centre - learned.scale * slope * offset / (slope @ slope)
-    adapted = adapt(learned, Known(np.stack([even, even]), np.array([True, False])))
-    np.testing.assert_allclose(adapted.coefficients, learned.coefficients, atol=1e-8)
+    fitted = fit(clouds(100, 100))
+    slope, offset = fitted.coefficients[:-1], fitted.coefficients[-1]
+    even = fitted.centre - fitted.scale * slope * offset / (slope @ slope)
+    adapted = adapt(fitted, SupportSet(np.stack([even, even]), np.array([True, False])))
+    np.testing.assert_allclose(adapted.coefficients, fitted.coefficients, atol=1e-8)
 
 
 def test_many_labels_that_contradict_what_was_learned_have_the_last_word_and_few_that_agree_change_little():
-    learned, opposite = learn(clouds(200, 200)), clouds(1000, 1000, apart=-1.5, seed=4)
+    fitted, opposite = fit(clouds(200, 200)), clouds(1000, 1000, apart=-1.5, seed=4)
 
     def right(classifier, apart):
         unseen = clouds(500, 500, apart=apart, seed=6)
         return np.mean((classifier.scores(unseen.embeddings) > 0) == unseen.is_single)
 
-    assert right(adapt(learned, clouds(2, 2, seed=3)), 1.5) > right(learned, 1.5) - 0.03
-    assert right(learned, -1.5) < 0.5
-    assert right(adapt(learned, opposite), -1.5) > right(learn(opposite), -1.5) - 0.01 > 0.85
+    assert right(adapt(fitted, clouds(2, 2, seed=3)), 1.5) > right(fitted, 1.5) - 0.03
+    assert right(fitted, -1.5) < 0.5
+    assert right(adapt(fitted, opposite), -1.5) > right(fit(opposite), -1.5) - 0.01 > 0.85
 
 
 def test_a_component_that_never_changes_tells_nothing():
@@ -213,19 +213,19 @@ def test_a_component_that_never_changes_tells_nothing():
     known = clouds(500, 497)
     constant = np.full((997, 1), 0.1)
     assert constant.std() > 0
-    learned = learn(Known(np.concatenate((known.embeddings, constant), axis=1), known.is_single))
+    fitted = fit(SupportSet(np.concatenate((known.embeddings, constant), axis=1), known.is_single))
     points = asked()
-    one, other = (learned.scores(np.column_stack((points, np.full(len(points), value)))) for value in (0.1, 0.2))
-    np.testing.assert_allclose(one, learn(known).scores(points), atol=1e-6)
+    one, other = (fitted.scores(np.column_stack((points, np.full(len(points), value)))) for value in (0.1, 0.2))
+    np.testing.assert_allclose(one, fit(known).scores(points), atol=1e-6)
     np.testing.assert_allclose(other, one, atol=1e-6)
 
 
 @pytest.mark.parametrize("is_single", [[True, True], [False], []])
 def test_one_class_alone_is_an_error_that_says_what_to_label(is_single):
-    known = Known(np.zeros((len(is_single), 3)), np.array(is_single, bool))
-    learned = Logistic(np.zeros(3), np.ones(3), np.zeros(4))
+    known = SupportSet(np.zeros((len(is_single), 3)), np.array(is_single, bool))
+    fitted = Logistic(np.zeros(3), np.ones(3), np.zeros(4))
     calls = [lambda classify=classify: classify(known) for classify in CLASSIFIERS.values()]
-    for call in (*calls, lambda: learn(known), lambda: adapt(learned, known)):
+    for call in (*calls, lambda: fit(known), lambda: adapt(fitted, known)):
         with pytest.raises(ValueError, match="label at least one single hit and one multiple hit"):
             call()
 
@@ -240,8 +240,8 @@ def test_another_share_is_bayes_rule(share):
 
 def test_the_share_is_that_of_the_patterns():
     """Known, all classes as many; asked about, one single hit in ten: probabilities are frequencies."""
-    learned, asked_about = learn(clouds(4000, 4000)), clouds(2000, 18000, seed=2)
-    p = probability(learned.scores(asked_about.embeddings), 0.1)
+    fitted, asked_about = fit(clouds(4000, 4000)), clouds(2000, 18000, seed=2)
+    p = probability(fitted.scores(asked_about.embeddings), 0.1)
     for low, high in ((0.0, 0.2), (0.2, 0.5), (0.5, 0.8), (0.8, 1.0)):
         here = (p >= low) & (p < high)
         assert here.sum() > 100
@@ -268,7 +268,7 @@ def test_means_settle_where_the_patterns_are():
     moved = new.embeddings + np.float32(2.2)
     without = ((classifiers.by_centroid(known)(moved) > 0) == new.is_single).mean()
     settled = ((settle(known, moved) > 0) == new.is_single).mean()
-    best = ((classifiers.by_centroid(Known(moved, new.is_single))(moved) > 0) == new.is_single).mean()
+    best = ((classifiers.by_centroid(SupportSet(moved, new.is_single))(moved) > 0) == new.is_single).mean()
     assert without < 0.6
     assert settled >= best - 0.02
 

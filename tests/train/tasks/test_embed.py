@@ -27,7 +27,7 @@ def test_an_easy_dataset_is_learned(toy, tmp_path, mining, distance):
     assert history[-1].train_loss < history[0].train_loss
     assert history[-1].collapsed == []
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        *("evolution.npz", "history.csv", "known.npz", "model.pt", "training.json")
+        *("evolution.npz", "history.csv", "model.pt", "support.npz", "training.json")
     ]
 
 
@@ -47,7 +47,7 @@ def test_what_is_left_is_what_the_encoder_says(toy, tmp_path):
     assert trained.description.held_out == ("left",)
     rows = toy.splits["train"]
     kept = toy.structure[rows] == toy.structures.index("right")
-    with np.load(tmp_path / "known.npz") as known:
+    with np.load(tmp_path / "support.npz") as known:
         np.testing.assert_allclose(known["embeddings"], embed_frames(trained, toy.read(rows))[kept], atol=1e-6)
         assert (known["is_single"] == (toy.hit_multiplicity[rows][kept] == 1)).all()
         assert set(known["structure"]) == {"right"}
@@ -107,7 +107,7 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(toy, tmp_path, monke
     assert [replace(row, seconds=0, images_per_s=0) for row in again] == [
         replace(row, seconds=0, images_per_s=0) for row in whole
     ]
-    for name in ("known.npz", "evolution.npz"):
+    for name in ("support.npz", "evolution.npz"):
         with np.load(tmp_path / "whole" / name) as one, np.load(tmp_path / "killed" / name) as other:
             assert (one["embeddings"] == other["embeddings"]).all()
 
@@ -121,7 +121,7 @@ def test_what_fails_after_the_last_epoch_does_not_lose_the_training(toy, tmp_pat
     caplog.set_level("INFO")
     assert len(fit_twin("late5", toy, RECIPE, 0, CPU, tmp_path)) == RECIPE.epochs
     assert "epoch 1/" not in caplog.text
-    assert (tmp_path / "known.npz").exists()
+    assert (tmp_path / "support.npz").exists()
     assert not (tmp_path / "checkpoint.pt").exists()
 
 

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evaluate.baselines.feature_controls import CONTROLS
-from evaluate.predictions.embeddings import embedded_by, write_known
+from evaluate.predictions.embeddings import embedded_by, write_support
 from evaluate.run.job import start
 from frames.store.dataset import open_dataset
-from train.tasks.embed import KNOWN
+from train.tasks.embed import N_SUPPORT
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -16,5 +16,5 @@ run, files = start(snakemake)
 wildcards = snakemake.wildcards
 dataset = open_dataset(files.dataset(wildcards.dataset))
 train = dataset.splits["train"]
-rows = slice(train.start, min(train.stop, train.start + KNOWN))
-write_known(embedded_by(CONTROLS[wildcards.control], dataset, rows), Path(snakemake.output.known))
+rows = slice(train.start, min(train.stop, train.start + N_SUPPORT))
+write_support(embedded_by(CONTROLS[wildcards.control], dataset, rows), Path(snakemake.output.support))
