@@ -22,9 +22,9 @@ from train.inference.features import measure
 
 N = 1000
 RECIPES = {
-    "sees photons": Recipe(input="photons"),
-    "standardised": Recipe(input="standardise"),
-    "with parts missing": Recipe(input="photons", missing=0.5),
+    "sees photons": Recipe(input_transform="photons"),
+    "standardised": Recipe(input_transform="standardise"),
+    "with parts missing": Recipe(input_transform="photons", detector_dropout=0.5),
 }
 
 

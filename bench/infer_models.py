@@ -38,16 +38,17 @@ def ways(name: str) -> Iterator[tuple[str, Answerer]]:
     """How to ask a network, by name: frames (n, ny, nx) uint16 -> probabilities in memory."""
     import onnxruntime
 
-    recipe = Recipe(input=input_for(name))
+    recipe = Recipe(input_transform=input_for(name))
     structures = tuple(f"s{i}" for i in range(11))
     description = Description(name, structures, (1, 2, 3, 4), (128, 128), recipe, 0, "benchmark", "", "")
     device, cpu, cores = choose_device(), torch.device("cpu"), os.cpu_count() or 1
     model = network(description, cpu).eval()
-    file = to_onnx(Answer(model, recipe.input).eval(), description)
+    file = to_onnx(Answer(model, recipe.input_transform).eval(), description)
 
     def by_torch(frames: np.ndarray, device: torch.device = cpu) -> list[np.ndarray]:
         with torch.inference_mode():
-            return [head.softmax(1).cpu().numpy() for head in model(network_input(frames, recipe.input, device))]
+            logits = model(network_input(frames, recipe.input_transform, device))
+            return [head.softmax(1).cpu().numpy() for head in logits]
 
     for n in sorted({1, cores}):
         threads = f"{n}core" + "s" * (n > 1)

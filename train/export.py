@@ -97,7 +97,7 @@ def export(trained: TrainedModel, frames: NDArray[np.float32]) -> bytes:
     ValueError where it does not.
     """
     description = trained.description
-    answer = Answer(trained.model, description.recipe.input).eval().cpu()
+    answer = Answer(trained.model, description.recipe.input_transform).eval().cpu()
     contents = to_onnx(answer, description)
     must_agree(contents, answer, frames)
     return contents
@@ -105,7 +105,7 @@ def export(trained: TrainedModel, frames: NDArray[np.float32]) -> bytes:
 
 def export_twin(trained: TrainedEncoder, support: SupportSet, frames: NDArray[np.float32]) -> bytes:
     """The same of a twin network, with the training patterns that single and multiple hits are told apart by."""
-    answer = TwinAnswer(trained.model, trained.description.recipe.input, support).eval().cpu()
+    answer = TwinAnswer(trained.model, trained.description.recipe.input_transform, support).eval().cpu()
     embeddings = np.ascontiguousarray(support.embeddings, "<f4")
     contents = to_onnx(
         answer,

@@ -117,7 +117,7 @@ def _n(config: RunConfig, name: str, *splits: str, without: int = 0) -> int:
 
 def _kind(network: str, recipe: TrainingRecipe) -> str:
     """Trainings that cost alike, pattern by pattern."""
-    return ", ".join([network, recipe.precision, *(["fresh"] if recipe.fresh else [])])
+    return ", ".join([network, recipe.precision, *(["fresh"] if recipe.on_the_fly else [])])
 
 
 def _of_networks(config: RunConfig) -> Iterator[Job]:

@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from evaluate.run.config_files import KEY, shortened
 from frames.schema import did_you_mean
 from simulate.experiment.config import DatasetConfig
+from train.config.old_keys import OLD_KEYS, renamed_value
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -76,7 +77,11 @@ def _told(details: ErrorDetails, model: type[BaseModel]) -> list[str]:
         case "missing":
             return [f"{key} is missing"]
         case "extra_forbidden" | "unexpected_keyword_argument":
-            meant = did_you_mean(loc[-1], _known_keys(model, loc[:-1]))
+            old, known = str(loc[-1]), _known_keys(model, loc[:-1])
+            if (new := OLD_KEYS.get(old)) in known:
+                also = "" if (now := renamed_value(old, value)) == value else f", and {value} {now}"
+                return [f"{key} is called {new} now{also}; rename it"]
+            meant = did_you_mean(loc[-1], known)
             return [f"{key} is not a known key (found {shortened(value)}){meant or '; correct or remove it'}"]
         case "too_short" if len(value) >= details["ctx"]["min_length"]:
             return []  # its items were refused one by one, and are listed

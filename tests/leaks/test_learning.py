@@ -45,15 +45,15 @@ MIXED = {"batch_size": 16, "epochs": 2, "weight_decay": 0.0}
 RECIPES = {
     "in memory": Recipe(**MIXED),
     "streamed": Recipe(**MIXED, memory_gb=STREAMED),
-    "augmented, parts missing": Recipe(**MIXED, augment="poster", missing=0.5),
+    "augmented, parts missing": Recipe(**MIXED, augment="poster", detector_dropout=0.5),
     "augmented, streamed": Recipe(**MIXED, augment="poster", memory_gb=STREAMED),
-    "best epoch kept": Recipe(**MIXED | {"epochs": 3}, learning_rate=1e-2, keep="best_validation"),
+    "best epoch kept": Recipe(**MIXED | {"epochs": 3}, learning_rate=1e-2, checkpoint="best"),
 }
 TWINS = {
     "in memory": TwinRecipe(**MIXED, embedding_dim=3),
     "streamed": TwinRecipe(**MIXED, embedding_dim=3, memory_gb=STREAMED),
-    "augmented, parts missing": TwinRecipe(**MIXED, embedding_dim=3, augment="poster", missing=0.5),
-    "best epoch kept": TwinRecipe(**MIXED | {"epochs": 3}, embedding_dim=3, keep="best_validation"),
+    "augmented, parts missing": TwinRecipe(**MIXED, embedding_dim=3, augment="poster", detector_dropout=0.5),
+    "best epoch kept": TwinRecipe(**MIXED | {"epochs": 3}, embedding_dim=3, checkpoint="best"),
 }
 HELD_OUT = "middle"
 TAKES_TIME = ("images_per_s", "seconds")
@@ -172,12 +172,12 @@ def answers(dataset: Dataset, folder: Path) -> Outcome:
 
 
 def fresh_network(world: Rendered, folder: Path) -> Outcome:
-    recipe = replace(RECIPES["in memory"], fresh=True)
+    recipe = replace(RECIPES["in memory"], on_the_fly=True)
     return network(recipe, source=Source(world.config, "noisy", world.inputs))(world.dataset, folder)
 
 
 def fresh_twin(world: Rendered, folder: Path) -> Outcome:
-    recipe = replace(TWINS["in memory"], fresh=True)
+    recipe = replace(TWINS["in memory"], on_the_fly=True)
     return twin(recipe, Source(world.config, "noisy", world.inputs), "wide")(world.dataset, folder)
 
 
@@ -310,9 +310,9 @@ def test_what_is_used_beside_rendering_is_noticed(rendered, tmp_path, protocol, 
 def test_what_is_held_out_is_not_rendered(rendered, tmp_path):
     """A source that renders the structure held out finds no file of it."""
     source = Source(rendered.config, "noisy", without_held_out(rendered).inputs)
-    twin(replace(TWINS["in memory"], fresh=True), source, "wide")(rendered.dataset, tmp_path)
+    twin(replace(TWINS["in memory"], on_the_fly=True), source, "wide")(rendered.dataset, tmp_path)
     with pytest.raises(FileNotFoundError, match="held out"):
-        twin(replace(TWINS["in memory"], fresh=True), source, "narrow")(rendered.dataset, tmp_path)
+        twin(replace(TWINS["in memory"], on_the_fly=True), source, "narrow")(rendered.dataset, tmp_path)
 
 
 def test_the_best_rule_does_not_know_the_truth(rendered):

@@ -28,7 +28,7 @@ N = 40
 def trained() -> TrainedModel:
     """Random weights, trained on counts."""
     torch.manual_seed(0)
-    recipe = Recipe(input="anscombe")
+    recipe = Recipe(input_transform="anscombe")
     described = {"structures": ("a", "b"), "hit_multiplicities": (1, 2), "image_shape": (128, 128)}
     names = {"dataset": "toy", "dataset_digest": "abc", "source": "def"}
     description = Description(model="late3", recipe=recipe, seed=0, **described, **names)

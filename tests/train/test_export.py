@@ -41,7 +41,7 @@ def described(name: str, size: int = 128) -> Description:
         structures=("1ss8", "3j03", "6ody"),
         hit_multiplicities=(0, 1, 2, 4),
         image_shape=(size, size),
-        recipe=Recipe(input=input_for(name)),
+        recipe=Recipe(input_transform=input_for(name)),
         seed=3,
         dataset="noisy",
         dataset_digest="abc",
@@ -93,7 +93,7 @@ def test_a_file_answers_photons_as_the_network_does(name, size):
         frames = generator.poisson(0.1, (n, size, size)).astype(np.float32)
         frames[0] = 0
         with torch.inference_mode():
-            images = network_input(frames, model.description.recipe.input, CPU)
+            images = network_input(frames, model.description.recipe.input_transform, CPU)
             expected = [head.softmax(1).numpy() for head in model.model(images)]
         count, particle = session.run(["count", "particle"], {"frames": frames})
         np.testing.assert_allclose(count, expected[0], rtol=0, atol=1e-5)
@@ -117,7 +117,7 @@ def test_a_file_says_what_was_trained_on_what():
     assert json.loads(said["structures"]) == ["1ss8", "3j03", "6ody"]
     assert json.loads(said["hit_multiplicities"]) == [0, 1, 2, 4]
     assert (said["model"], said["dataset"], said["dataset_digest"], said["seed"]) == ("late10", "noisy", "abc", "3")
-    assert json.loads(said["recipe"])["input"] == "standardise"
+    assert json.loads(said["recipe"])["input_transform"] == "standardise"
     assert found.graph.input[0].type.tensor_type.shape.dim[0].dim_param == "batch"
 
 
@@ -242,7 +242,7 @@ def test_it_is_checked_on_a_dataset_that_is_given(toy, tmp_path, capsys):
 
 def twin_file(folder: Path, name: str, **recipe: object) -> Path:
     """A twin network of random weights, and beside it known patterns whose answer it shows: which half is bright."""
-    recipe = TwinRecipe(**{"input": input_for(name), "embedding_dim": 4} | recipe)
+    recipe = TwinRecipe(**{"input_transform": input_for(name), "embedding_dim": 4} | recipe)
     shown = {"structures": ("a",), "hit_multiplicities": (1, 2), "image_shape": (128, 128), "held_out": ()}
     description = TwinDescription(
         model=name, recipe=recipe, seed=0, dataset="toy", dataset_digest="abc", source="def", **shown

@@ -80,7 +80,7 @@ def test_twins_are_trained_in_every_fold_and_asked_once(workflow) -> None:
 
 
 def test_only_a_model_that_asks_for_fresh_patterns_needs_what_they_are_rendered_from(workflow) -> None:
-    fresh = {"network": "late10", "recipe": {"base": "plain", "fresh": True}}
+    fresh = {"network": "late10", "recipe": {"base": "plain", "on_the_fly": True}}
     workflow.configure(training__models={"late10": {}, "fresh": fresh}, evaluation={})
     dag = workflow.snakemake("--dag", "dot").stdout
     rules = dict(re.findall(r'(\d+)\[label = "(\w+)', dag))

@@ -4,16 +4,16 @@ import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, get_args
 
-Input = Literal["standardise", "photons", "log1p", "anscombe", "anscombe_standardise"]
+InputTransform = Literal["standardise", "photons", "log1p", "anscombe", "anscombe_standardise"]
 Augment = Literal["none", "poster"]
 Optimiser = Literal["adam", "adamw", "muon"]
 Schedule = Literal["constant", "cosine"]
 Precision = Literal["float32", "bfloat16"]
-Keep = Literal["last", "best_validation"]
+Checkpoint = Literal["last", "best"]
 Initialisation = Literal["torch", "he"]
 Distance = Literal["rms", "squared_l2"]
 Mining = Literal["random", "batch_hard", "semi_hard"]
-Alike = Literal["multiplicity", "single", "class"]
+Positives = Literal["multiplicity", "single", "class"]
 
 
 @dataclass(frozen=True)
@@ -30,21 +30,21 @@ class TrainingRecipe:
     """`adam`: an L2 penalty, added to the gradient; `adamw`, `muon`: per step, times the learning rate (decoupled)"""
     batch_size: int = 128
     epochs: int = 20
-    input: Input = "standardise"
+    input_transform: InputTransform = "standardise"
     """transform of train/batches/input_transforms.py"""
     augment: Augment = "none"
     """of the training patterns, train/batches/augment.py: each always in the same way, as the poster's set was built
     once"""
-    missing: float = 0.0
+    detector_dropout: float = 0.0
     """share of the training patterns that a part of the detector is missing from, another in every epoch,
     train/batches/detector_dropout.py"""
     precision: Precision = "float32"
     """of the network's arithmetic in training: `bfloat16` is autocast; weights and answers stay float32"""
     initialisation: Initialisation = "torch"
     """of the convolutions, train/loop/initialise.py: PyTorch's default, as the poster had it, or He's"""
-    keep: Keep = "last"
+    checkpoint: Checkpoint = "last"
     """the epoch whose weights become the model: the last, as in the poster, or that of the best validation accuracy"""
-    fresh: bool = False
+    on_the_fly: bool = False
     """each epoch's training patterns are rendered for it alone: none is seen twice; validation is the dataset's"""
     memory_gb: float = 8.0
     """patterns held at once, of each split [1e9 bytes], by the GPU where one trains; a training split above it is
@@ -58,18 +58,18 @@ class TrainingRecipe:
         self._must_be_counts("batch_size", "epochs")
         if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
             raise ValueError(f"weight_decay is {self.weight_decay}, expected zero or a positive number")
-        if not 0 <= self.missing <= 1:
-            raise ValueError(f"missing is {self.missing}, expected a share from 0 to 1")
-        if self.fresh and self.augment != "none":
-            raise ValueError(f"augment is {self.augment!r}, but fresh patterns need none: each is another one already")
+        if not 0 <= self.detector_dropout <= 1:
+            raise ValueError(f"detector_dropout is {self.detector_dropout}, expected a share from 0 to 1")
+        if self.on_the_fly and self.augment != "none":
+            raise ValueError(f"augment is {self.augment!r}, but on_the_fly no pattern comes twice: expected none")
         self._must_be_known(
             optimiser=Optimiser,
             schedule=Schedule,
-            input=Input,
+            input_transform=InputTransform,
             augment=Augment,
             precision=Precision,
             initialisation=Initialisation,
-            keep=Keep,
+            checkpoint=Checkpoint,
         )
 
     def _must_be_positive(self, *names: str) -> None:
@@ -121,7 +121,7 @@ class TwinRecipe(TrainingRecipe):
     proxy_weight: float = 0.0
     """weight of the cross-entropy of proxies, learned directions, one for each hit multiplicity, beside the loss of
     triplets; of embeddings of length 1 alone"""
-    alike: Alike = "single"
+    positives: Positives = "single"
     """what makes two patterns alike: both single or both multiple hits; as many particles; the whole class"""
 
     def __post_init__(self) -> None:
@@ -129,7 +129,7 @@ class TwinRecipe(TrainingRecipe):
         self._must_be_counts("embedding_dim")
         if not (math.isfinite(self.margin) and self.margin >= 0):
             raise ValueError(f"margin is {self.margin}, expected zero or a positive number")
-        self._must_be_known(distance=Distance, mining=Mining, alike=Alike)
+        self._must_be_known(distance=Distance, mining=Mining, positives=Positives)
         if not (math.isfinite(self.proxy_weight) and self.proxy_weight >= 0):
             raise ValueError(f"proxy_weight is {self.proxy_weight}, expected zero or a positive number")
         if self.proxy_weight and self.distance != "squared_l2":

@@ -72,16 +72,16 @@ class TrainingConfig(Strict):
     datasets: Datasets
     seeds: Seeds = (0,)
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="`auto`: a GPU where there is one")
-    devices: int = Field(1, ge=1, description="GPUs of each training; a CPU trains alone, and comes to the same")
+    gpus_per_training: int = Field(1, ge=1, description="a CPU trains alone, and comes to the same")
     threads: Threads = None
     recipe: ResolvedRecipe = Field(
         default_factory=_default_recipe, description="`base`: one of train/config/recipes.yaml"
     )
 
     @model_validator(mode="after")
-    def _several_devices_are_gpus(self) -> Self:
-        if self.device == "cpu" and self.devices > 1:
-            raise ValueError(f"devices is {self.devices}, GPUs of each training, with device cpu, expected 1")
+    def _several_gpus_are_no_cpu(self) -> Self:
+        if self.device == "cpu" and self.gpus_per_training > 1:
+            raise ValueError(f"gpus_per_training is {self.gpus_per_training} with device cpu, expected 1")
         return self
 
     @model_validator(mode="before")

@@ -161,7 +161,7 @@ def domain_of(dataset: "Dataset", recipe: TrainingRecipe, structures: Collection
         rows = dataset.splits[split]
         rows = slice(rows.start, min(rows.start + MEASURED, rows.stop))
         batches = Batches(dataset, rows, 256, MEMORY_GB, structures=structures)
-        parts = [measure(_with_parts_missing(some.images, recipe.missing)) for some in batches.epoch()]
+        parts = [measure(_with_parts_missing(some.images, recipe.detector_dropout)) for some in batches.epoch()]
         features = {name: np.concatenate([part.features[name] for part in parts]) for name in parts[0].features}
         return Measured(features, np.concatenate([part.together for part in parts]))
 
@@ -185,7 +185,7 @@ def _setup_of(dataset: "Dataset") -> Setup:
 
 def summarised(train: Measured, validation: Measured, recipe: TrainingRecipe, setup: Setup) -> Domain:
     """The domain of a network that is trained by a recipe, from its training and validation patterns as measured."""
-    sees_scale = recipe.input != "standardise"
+    sees_scale = recipe.input_transform != "standardise"
     together = train.together[:, : TOGETHER[sees_scale]]
     mean, covariance = together.mean(0), np.cov(together.T, bias=True)
     precision = np.linalg.inv(covariance + RIDGE * np.eye(len(mean)))
@@ -202,7 +202,7 @@ def summarised(train: Measured, validation: Measured, recipe: TrainingRecipe, se
         tuple(mean.tolist()),
         tuple(tuple(row) for row in precision.tolist()),
         setup,
-        recipe.missing,
+        recipe.detector_dropout,
         len(together),
         len(distances),
         1.0,

@@ -26,7 +26,7 @@ def embed_batches(model: nn.Module, batches: Batches, transform: str, device: to
 def embed_frames(trained: TrainedEncoder, frames: NDArray) -> NDArray[np.float32]:
     """Embeddings (n, d) of frames (n, ny, nx), photons as the detector reads them; ValueError for another size."""
     must_fit(trained, frames.shape[1:])
-    device, transform = next(trained.model.parameters()).device, trained.description.recipe.input
+    device, transform = next(trained.model.parameters()).device, trained.description.recipe.input_transform
     n = answered_together(device)
 
     def embed(start: int) -> Tensor:

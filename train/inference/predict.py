@@ -42,7 +42,7 @@ def predict(
     trained.description.must_fit(dataset)
     device = next(trained.model.parameters()).device
     batches = Batches(dataset, rows, batch_size or answered_together(device), memory_gb)
-    logits = infer(trained.model, batches, trained.description.recipe.input, device)
+    logits = infer(trained.model, batches, trained.description.recipe.input_transform, device)
     count, particle = (head.softmax(1).cpu().numpy() for head in logits)
     return count, particle
 
@@ -53,7 +53,7 @@ def answer_frames(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The same for frames (n, ny, nx), photons as the detector reads them; ValueError for another size."""
     must_fit(trained, frames.shape[1:])
-    device, transform = next(trained.model.parameters()).device, trained.description.recipe.input
+    device, transform = next(trained.model.parameters()).device, trained.description.recipe.input_transform
     starts = range(0, len(frames), batch_size)
     logits = [trained.model(network_input(frames[at : at + batch_size], transform, device)) for at in starts]
     count, particle = (torch.cat(head).softmax(1).cpu().numpy() for head in zip(*logits, strict=True))

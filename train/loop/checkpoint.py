@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from frames.files import DAMAGED, atomic_path
+from train.config.old_keys import renamed
 from train.config.recipe import Recipe, TrainingRecipe, TwinRecipe
 from train.inference.domain import Domain
 from train.loop.history import Epoch, Row, TwinEpoch
@@ -167,7 +168,7 @@ def _loaded(path: Path, device: torch.device, described: Any, recipe: Any, row: 
     if theirs and (is_twin := "embedding_dim" in theirs) != (described is TwinDescription):
         raise ValueError(f"{path} holds {kinds[is_twin]}, expected {kinds[not is_twin]}; give a model.pt of that kind")
     try:
-        description = described(**saved["description"] | {"recipe": recipe(**saved["description"]["recipe"])})
+        description = described(**saved["description"] | {"recipe": recipe(**renamed(saved["description"]["recipe"]))})
         epoch = row(**saved["epoch"])
         model = build(description, device)
         model.load_state_dict(saved["weights"])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from frames.files import atomic_path
-from train.config.recipe import Keep
+from train.config.recipe import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,9 @@ History = list[Epoch]
 TwinHistory = list[TwinEpoch]
 
 
-def kept_epoch(history: Sequence[AnyRow], keep: Keep) -> AnyRow:
+def kept_epoch(history: Sequence[AnyRow], checkpoint: Checkpoint) -> AnyRow:
     """The epoch whose weights become the model, were training to end here."""
-    return history[-1] if keep == "last" else max(history, key=lambda row: row.validation_accuracy)
+    return history[-1] if checkpoint == "last" else max(history, key=lambda row: row.validation_accuracy)
 
 
 def write_history(path: Path, history: Sequence[Row]) -> None:

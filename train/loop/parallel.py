@@ -39,7 +39,9 @@ def launch_ranks(n: int, device: torch.device, function: Callable[..., Any], *ar
         function(*arguments)
         return
     if device.type == "cuda" and (found := torch.cuda.device_count()) < n:
-        raise RuntimeError(f"devices is {n}, but torch finds {found} GPU(s); lower training.devices or ask for more")
+        raise RuntimeError(
+            f"training.gpus_per_training is {n}, but torch finds {found} GPU(s); lower it, or ask for more"
+        )
     records = multiprocessing.get_context("spawn").Queue()
     listener = QueueListener(records, *logging.getLogger().handlers)
     listener.start()

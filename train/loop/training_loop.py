@@ -72,12 +72,12 @@ def training_batches(
 
     ValueError where it asks for fresh patterns and there is no source.
     """
-    if not recipe.fresh:
+    if not recipe.on_the_fly:
         split = dataset.splits["train"]
         how = recipe.batch_size, recipe.memory_gb, seed, recipe.augment, structures, share(), held_on(device)
         return Batches(dataset, split, *how)
     if source is None:
-        raise ValueError("recipe.fresh is true, but there is no source of fresh patterns; give `fit` one")
+        raise ValueError("recipe.on_the_fly is true, but there is no source of fresh patterns; give `fit` one")
     from train.batches.fresh import FreshBatches
 
     return FreshBatches(source, dataset, recipe.batch_size, device, seed, structures, share())
@@ -120,7 +120,7 @@ def train_model(
     if (last := batches.n_patterns % recipe.batch_size or recipe.batch_size) < share().n:
         raise ValueError(
             f"the last batch of an epoch has {last} pattern(s) for {share().n} processes; change recipe.batch_size, "
-            f"now {recipe.batch_size}, or training.devices"
+            f"now {recipe.batch_size}, or training.gpus_per_training"
         )
     if last == 1 and normalises_batches(model):
         raise ValueError(
@@ -179,7 +179,7 @@ def train_model(
         is_dead = gradient == 0 < train_loss and bool(history[-1].collapsed)
         if task.watch is not None:
             watched.append(task.watch(model))
-        if kept_epoch(history, recipe.keep).epoch == number:
+        if kept_epoch(history, recipe.checkpoint).epoch == number:
             kept_weights = copy.deepcopy(model.state_dict())
         if is_first():
             state = {
@@ -197,7 +197,7 @@ def train_model(
 
     if not is_first():
         return history
-    kept = kept_epoch(history, recipe.keep)
+    kept = kept_epoch(history, recipe.checkpoint)
     save_model(folder / "model.pt", description, kept, kept_weights, task.domain())
     write_history(folder / "history.csv", history)
     write_json(
@@ -260,9 +260,9 @@ def _train_epoch(
 def _loss(model: nn.Module, task: Task, mine: Patterns, n: int, recipe: TrainingRecipe, device: torch.device) -> Tensor:
     """Of a batch of `n` patterns, of which `mine` are this process's."""
     images = torch.as_tensor(mine.images, device=device)
-    if recipe.missing:
-        images = without_parts(images, recipe.missing)
-    images = network_input(images, recipe.input, device)  # (B, 1, ny, nx)
+    if recipe.detector_dropout:
+        images = without_parts(images, recipe.detector_dropout)
+    images = network_input(images, recipe.input_transform, device)  # (B, 1, ny, nx)
     with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
         answers = model(images)
     return task.loss(*gather_batch(answers, mine, n))

@@ -9,7 +9,7 @@ from frames.provenance import source_digest
 if TYPE_CHECKING:
     from torch import nn
 
-    from train.config.recipe import Input
+    from train.config.recipe import InputTransform
 
 MODELS: Mapping[str, str] = {
     "late3": "published.late",
@@ -65,7 +65,7 @@ def unfit(name: str, n_pixels: int) -> str | None:
     return f"images of {least} x {least} pixels{others}"
 
 
-def input_for(name: str) -> "Input":
+def input_for(name: str) -> "InputTransform":
     """The input transform that a network is made for: photons as they are read, or the poster's standardised images."""
     return "photons" if MODELS[name].startswith("polar.") else "standardise"
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from frames.files import sha256, write_arrays
 from train.batches.batches import Batches, Patterns
-from train.config.recipe import Alike, TwinRecipe
+from train.config.recipe import Positives, TwinRecipe
 from train.inference.domain import domain_of
 from train.inference.embed import embed_batches
 from train.loop.checkpoint import describe_twin, load_encoder, twin
@@ -83,7 +83,8 @@ def fit_twin(
     proxies = cast(Embedding, model.heads).proxies
 
     def loss(embeddings: Tensor, patterns: Patterns) -> Tensor:
-        labels = torch.from_numpy(alike(recipe.alike, multiplicities[patterns.count], patterns.particle)).to(device)
+        kinds = positive_labels(recipe.positives, multiplicities[patterns.count], patterns.particle)
+        labels = torch.from_numpy(kinds).to(device)
         distance_matrix = distances(embeddings, embeddings, recipe.distance)
         triplets = MINERS[recipe.mining](distance_matrix.detach(), labels, None)
         loss = triplet_loss(distance_matrix, triplets, recipe.margin)
@@ -93,7 +94,7 @@ def fit_twin(
         return loss + recipe.proxy_weight * proxy_loss(embeddings, proxies, number)
 
     def judge(model: nn.Module) -> dict[str, Any]:
-        embeddings = embed_batches(model, validation, recipe.input, device)
+        embeddings = embed_batches(model, validation, recipe.input_transform, device)
         watched[:] = [embeddings[:WATCHED].clone()]
         truth = torch.from_numpy(is_single).to(device)
         answer = nearest_centroid(embeddings, truth)
@@ -111,7 +112,8 @@ def fit_twin(
         rows = slice(train.start, min(train.start + N_SUPPORT, train.stop))
         known = Batches(dataset, rows, answered_together(device), recipe.memory_gb, structures=seen)
         encoder = load_encoder(folder / "model.pt", device).model
-        _write_support(folder / "support.npz", embed_batches(encoder, known, recipe.input, device), dataset, known)
+        embeddings = embed_batches(encoder, known, recipe.input_transform, device)
+        _write_support(folder / "support.npz", embeddings, dataset, known)
 
     domain = partial(domain_of, dataset, recipe, seen)
     record = {"n_validation": validation.n_patterns}
@@ -153,8 +155,10 @@ def tells_nothing_apart(answer: Tensor, truth: Tensor) -> bool:
     return balanced <= 0.5 + ONE_IN_TWENTY * deviation
 
 
-def alike(which: Alike, hit_multiplicity: NDArray[np.int64], structure: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(n,) labels that are equal where patterns are alike.
+def positive_labels(
+    which: Positives, hit_multiplicity: NDArray[np.int64], structure: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """(n,) labels that are equal where patterns are positives of each other.
 
     Parameters
     ----------

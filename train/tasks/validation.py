@@ -27,7 +27,7 @@ class Validation:
 
 def validate(model: nn.Module, batches: Batches, recipe: Recipe, device: torch.device) -> Validation:
     """Answers of the model to `batches`, which are in stored order, against the right ones."""
-    logits = infer(model, batches, recipe.input, device)
+    logits = infer(model, batches, recipe.input_transform, device)
     count, particle = (torch.from_numpy(labels).to(device) for labels in (batches.count, batches.particle))
     count_answer, particle_answer = (head.argmax(1) for head in logits)
     count_right, particle_right, is_hit = count_answer == count, particle_answer == particle, particle >= 0

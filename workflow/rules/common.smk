@@ -129,7 +129,7 @@ def answering_source(wildcards):
 
 def source_of(wildcards):
     """What patterns of a dataset are rendered from, where the model's recipe asks for fresh ones."""
-    fresh = MODELS_TRAINED[wildcards.model].recipe.fresh
+    fresh = MODELS_TRAINED[wildcards.model].recipe.on_the_fly
     return rendered_from(wildcards) if fresh else {}
 
 

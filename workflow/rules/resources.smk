@@ -128,7 +128,7 @@ def answering_mb(wildcards, input, threads):
 def training_mb(wildcards, input, threads):
     recipe = MODELS_TRAINED[wildcards.model].recipe
     rendered = input.get("volumes", [])
-    return training_loop_mb(wildcards.dataset, recipe, rendered, RUN.training.devices)
+    return training_loop_mb(wildcards.dataset, recipe, rendered, RUN.training.gpus_per_training)
 
 
 def training_minutes(wildcards, input, threads):

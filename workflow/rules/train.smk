@@ -20,7 +20,7 @@ rule train:
     resources:
         mem_mb=growing(training_mb),
         runtime=growing(training_minutes),
-        gpu=gpus(RUN.training, RUN.training.devices),
+        gpu=gpus(RUN.training, RUN.training.gpus_per_training),
     params:
         settings=training_settings,
         source=lambda wildcards: registry.training_digest(

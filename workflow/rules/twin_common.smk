@@ -19,7 +19,7 @@ wildcard_constraints:
 
 def twin_source_of(wildcards):
     """What patterns of a dataset are rendered from, where the encoder's recipe asks for fresh ones."""
-    fresh = TWINS.encoders[wildcards.encoder].recipe.fresh
+    fresh = TWINS.encoders[wildcards.encoder].recipe.on_the_fly
     return rendered_from(wildcards) if fresh else {}
 
 

@@ -105,6 +105,26 @@ def test_the_good_one_is(tmp_path: Path) -> None:
             "line 19: training.models.late10.recipe.epoch is not a known key (found 3); did you mean 'epochs'?",
         ),
         (
+            "epochs: 3",
+            "fresh: true",
+            "0.yaml, line 19: training.models.late10.recipe.fresh is called on_the_fly now; rename it",
+        ),
+        (
+            "epochs: 3",
+            "keep: best_validation",
+            "line 19: training.models.late10.recipe.keep is called checkpoint now, and best_validation best; rename it",
+        ),
+        (
+            "{base: plain}",
+            "{base: plain, input: photons}",
+            "line 17: training.recipe.input is called input_transform now; rename it",
+        ),
+        (
+            "  datasets: [clean, noisy]",
+            "  devices: 2\n  datasets: [clean, noisy]",
+            "line 16: training.devices is called gpus_per_training now; rename it",
+        ),
+        (
             "patterns_per_class: 100",
             "patterns_per_class: 1e2x",
             "line 8: simulation.plan.patterns_per_class = '1e2x': ",

@@ -186,7 +186,7 @@ def test_batches_are_epochs_of_labelled_patterns(made: Made, name: str) -> None:
 
 
 def test_a_network_trains_on_them_and_resumes(made: Made, tmp_path: Path) -> None:
-    recipe = Recipe(epochs=3, batch_size=16, fresh=True)
+    recipe = Recipe(epochs=3, batch_size=16, on_the_fly=True)
     arguments = "late10", made.datasets["clean"], recipe, 0, CPU
     whole = fit(*arguments, tmp_path / "whole", made.sources["clean"])
     assert [row.epoch for row in whole] == [1, 2, 3]
@@ -210,7 +210,7 @@ def test_a_network_trains_on_them_and_resumes(made: Made, tmp_path: Path) -> Non
 
 def test_a_recipe_for_fresh_patterns_needs_their_source(made: Made, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no source of fresh patterns"):
-        fit("late10", made.datasets["clean"], Recipe(fresh=True), 0, CPU, tmp_path)
+        fit("late10", made.datasets["clean"], Recipe(on_the_fly=True), 0, CPU, tmp_path)
 
 
 def test_of_some_structures_the_source_renders_the_same_patterns(made: Made) -> None:

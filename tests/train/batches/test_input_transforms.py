@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from train.batches.input_transforms import INPUTS, network_input, standardise
-from train.config.recipe import Input
+from train.config.recipe import InputTransform
 
 CPU = torch.device("cpu")
 
@@ -44,7 +44,7 @@ def test_counts_reach_the_network_as_numbers():
 
 
 def test_a_recipe_offers_the_transforms_that_exist():
-    assert set(get_args(Input)) == set(INPUTS)
+    assert set(get_args(InputTransform)) == set(INPUTS)
 
 
 def test_photons_are_left_as_they_are():

@@ -17,8 +17,8 @@ from train.inference.domain import Domain, Range, Setup, domain_of, summarised
 from train.inference.features import FEATURES, measure
 
 KINDS = {"expected": expected, "counted": counted, "read": read}
-PHOTONS = Recipe(input="photons")
-STANDARDISED = Recipe(input="standardise")
+PHOTONS = Recipe(input_transform="photons")
+STANDARDISED = Recipe(input_transform="standardise")
 REAL = Path(os.environ.get("SINGLEHIT_SHARED", Path(__file__).parents[3] / "shared")) / "real-frames" / "pr772"
 
 
@@ -31,7 +31,8 @@ def kind(request):
 def domains(kind):
     """Of a network that sees the scale, and of one that does not."""
     train, validation = measure(KINDS[kind](400, seed=1)), measure(KINDS[kind](200, seed=2))
-    return {recipe.input: summarised(train, validation, recipe, Setup()) for recipe in (PHOTONS, STANDARDISED)}
+    recipes = (PHOTONS, STANDARDISED)
+    return {recipe.input_transform: summarised(train, validation, recipe, Setup()) for recipe in recipes}
 
 
 @pytest.fixture(scope="module")
@@ -243,12 +244,13 @@ def test_missing_parts_are_known_to_who_learned_with_them(tmp_path):
     dataset = open_dataset(make_dataset(tmp_path / "a", images, ["a"] * 240, np.arange(240) % 2 + 1))
     half = without(expected(50, 7), slice(None), slice(64))
     for missing, share in ((0.0, 0), (0.5, 1)):
-        domain = domain_of(dataset, Recipe(input="photons", missing=missing))
+        recipe = Recipe(input_transform="photons", detector_dropout=missing)
+        domain = domain_of(dataset, recipe)
         assert judged(domain, half)[0] == pytest.approx(share, abs=0.05)
         assert judged(domain, expected(50, 8))[0] > 0.95
         assert judged(domain, np.roll(expected(50, 8), 6, axis=2))[0] == 0
         assert (domain.missing, domain.n_train, domain.n_validation) == (missing, 168, 24)
-        assert domain == domain_of(dataset, Recipe(input="photons", missing=missing))  # the same parts every time
+        assert domain == domain_of(dataset, recipe)  # the same parts every time
 
 
 def test_it_is_of_the_structures_learned_from_as_the_detector_reads_them(tmp_path):

@@ -1,6 +1,7 @@
 """Trained networks as files, and what they answer when they are loaded again."""
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,23 @@ def test_a_model_file_says_all_that_was_trained(trained, toy):
     assert description.recipe == RECIPE
     assert trained.epoch.epoch == 1
     assert not trained.model.training
+
+
+def test_a_model_of_the_recipes_former_keys_is_the_same_network(trained, model_file, toy, tmp_path):
+    saved = load(model_file)
+    recipe = saved["description"]["recipe"]
+    former = {"missing": "detector_dropout", "input": "input_transform", "keep": "checkpoint", "fresh": "on_the_fly"}
+    for old, new in former.items():
+        recipe[old] = recipe.pop(new)
+    save(tmp_path / "model.pt", saved)
+    found = load_model(tmp_path / "model.pt", CPU)
+    assert (found.description, found.epoch) == (trained.description, trained.epoch)
+    rows = toy.splits["test"]
+    for one, other in zip(predict(found, toy, rows), predict(trained, toy, rows), strict=True):
+        np.testing.assert_array_equal(one, other)
+    recipe["keep"] = "best_validation"
+    save(tmp_path / "model.pt", saved)
+    assert load_model(tmp_path / "model.pt", CPU).description.recipe == replace(RECIPE, checkpoint="best")
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.001, 0.1, 0.5, 0.9, 0.999])

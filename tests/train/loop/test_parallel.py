@@ -101,7 +101,7 @@ def test_a_last_batch_without_a_pattern_for_everyone_is_refused(toy, tmp_path, m
 
 def test_gpus_that_are_not_there_are_an_error(toy, tmp_path):
     n = torch.cuda.device_count() + 2
-    with pytest.raises(RuntimeError, match=rf"devices is {n}, but torch finds {n - 2} GPU"):
+    with pytest.raises(RuntimeError, match=rf"training.gpus_per_training is {n}, but torch finds {n - 2} GPU"):
         launch_ranks(n, torch.device("cuda"), fit, "late3", toy, RECIPE, 0, torch.device("cuda"), tmp_path)
 
 

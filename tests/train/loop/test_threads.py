@@ -192,7 +192,7 @@ def weights_of(folder):
 
 @pytest.mark.parametrize(
     ("network", "changed"),
-    [("late10", {}), ("polar", {"missing": 0.5}), ("folded", {"optimiser": "muon"})],
+    [("late10", {}), ("polar", {"detector_dropout": 0.5}), ("folded", {"optimiser": "muon"})],
     ids=["dropout", "batch normalisation, missing parts", "muon"],
 )
 def test_weights_are_those_of_a_training_that_measures_nothing(toy, tmp_path, unmoved, network, changed):

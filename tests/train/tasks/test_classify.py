@@ -70,7 +70,7 @@ def test_images_of_256_pixels_are_learned_and_asked_about(tmp_path, network):
     bright = np.arange(40) % 2 == 0
     images = generator.poisson(np.where(bright, 3.0, 0.5)[:, None, None], (40, 256, 256)).astype(np.uint16)
     dataset = open_dataset(make_dataset(tmp_path / "large", images, ["a"] * 40, 1 + bright.astype(int)))
-    recipe = replace(RECIPE, input="photons", epochs=2, batch_size=8)
+    recipe = replace(RECIPE, input_transform="photons", epochs=2, batch_size=8)
     history = fit(network, dataset, recipe, 0, CPU, tmp_path / "model")
     assert len(history) == 2
     trained = load_model(tmp_path / "model" / "model.pt", CPU)
@@ -175,12 +175,12 @@ def test_a_damaged_checkpoint_is_an_error_that_names_it(toy, tmp_path):
 
 def test_the_best_epoch_can_be_kept(toy, tmp_path):
     """Learning stops at the worst possible rate: the best validation accuracy is not in the last epoch."""
-    recipe = replace(RECIPE, epochs=6, learning_rate=1e-2, keep="best_validation")
+    recipe = replace(RECIPE, epochs=6, learning_rate=1e-2, checkpoint="best")
     history = fit("late10", toy, recipe, 1, CPU, tmp_path / "best")
-    best = kept_epoch(history, "best_validation")
+    best = kept_epoch(history, "best")
     assert best.validation_accuracy == max(row.validation_accuracy for row in history)
     assert best.epoch < len(history), "this recipe no longer tells the best from the last"
-    short = replace(recipe, epochs=best.epoch, keep="last")
+    short = replace(recipe, epochs=best.epoch, checkpoint="last")
     fit("late10", toy, short, 1, CPU, tmp_path / "short")
     kept, last = (load_model(tmp_path / name / "model.pt", CPU) for name in ("best", "short"))
     assert kept.epoch.epoch == best.epoch

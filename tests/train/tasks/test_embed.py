@@ -12,7 +12,7 @@ from train.inference.embed import embed_frames
 from train.loop import training_loop
 from train.loop.checkpoint import load_encoder, load_model
 from train.tasks import embed as fit_twin_module
-from train.tasks.embed import alike, fit_twin, nearest_centroid, tells_nothing_apart
+from train.tasks.embed import fit_twin, nearest_centroid, positive_labels, tells_nothing_apart
 
 CPU = torch.device("cpu")
 RECIPE = TwinRecipe(epochs=4, batch_size=16, weight_decay=0.0, embedding_dim=3)
@@ -167,7 +167,7 @@ def test_nearest_centroid_by_a_loop():
     [("single", [(0, 3), (1, 2), (1, 4), (2, 4)]), ("multiplicity", [(0, 3), (1, 2)]), ("class", [(1, 2)])],
 )
 def test_what_makes_patterns_alike(which, expected):
-    labels = alike(which, np.array([1, 2, 2, 1, 3]), np.array([0, 0, 0, 1, 1]))
+    labels = positive_labels(which, np.array([1, 2, 2, 1, 3]), np.array([0, 0, 0, 1, 1]))
     pairs = [(i, j) for i in range(5) for j in range(i + 1, 5) if labels[i] == labels[j]]
     assert pairs == expected
 

@@ -21,13 +21,13 @@ if __name__ == "__main__":
     wildcards = snakemake.wildcards
     model = run.trained.models[wildcards.model]
     source = None
-    if model.recipe.fresh:
+    if model.recipe.on_the_fly:
         from simulate.render.fresh import Source
 
         source = Source(run.simulation, wildcards.dataset, rendered_from(snakemake, run))
     device = choose_device(run.trained.device)
     launch_ranks(
-        run.trained.devices if device.type == "cuda" else 1,
+        run.trained.gpus_per_training if device.type == "cuda" else 1,
         device,
         *(fit, model.network),
         open_dataset(files.dataset(wildcards.dataset)),

@@ -21,7 +21,7 @@ wildcards = snakemake.wildcards
 encoder = run.twinned.encoders[wildcards.encoder]
 dim, margin = next(cell for cell in encoder.grid if shape(*cell) == wildcards.shape)
 dataset, source = open_dataset(files.dataset(wildcards.dataset)), None
-if encoder.recipe.fresh:
+if encoder.recipe.on_the_fly:
     from simulate.render.fresh import Source
 
     source = Source(run.simulation, wildcards.dataset, rendered_from(snakemake, run))
