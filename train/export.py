@@ -200,7 +200,7 @@ def metadata(description: Described) -> dict[str, str]:
 
 
 def must_agree(contents: bytes, answer: Answer | TwinAnswer, frames: NDArray[np.float32]) -> None:
-    """ValueError unless onnxruntime's answers to the frames are torch's, together and one alone.
+    """ValueError unless onnxruntime's outputs for the frames are torch's, together and one alone.
 
     Both libraries add the same float32 terms in orders of their own, so both err alike against torch in float64;
     `LEEWAY` times torch's error (at least an ulp of the largest number) leaves room for the worse order.
@@ -219,7 +219,7 @@ def must_agree(contents: bytes, answer: Answer | TwinAnswer, frames: NDArray[np.
             allowed = LEEWAY * max(np.abs(torchs - true).max(), np.finfo(np.float32).eps * np.abs(true).max())
             if not (error := np.abs(found - true[:n]).max()) <= allowed:  # not a number is no agreement either
                 raise ValueError(
-                    f"onnxruntime {onnxruntime.__version__} and torch {torch.__version__} disagree: answers differ by "
+                    f"onnxruntime {onnxruntime.__version__} and torch {torch.__version__} disagree: outputs differ by "
                     f"{error:.2g}, and rounding explains {allowed:.2g}; nothing was written. Check the versions "
                     "against constraints.txt"
                 )

@@ -1,1 +1,1 @@
-"""What a trained network makes of frames."""
+"""Predictions and embeddings of trained networks."""

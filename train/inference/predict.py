@@ -1,4 +1,4 @@
-"""What a trained network answers."""
+"""Predictions of a trained classifier."""
 
 from typing import TYPE_CHECKING
 
@@ -23,11 +23,11 @@ def infer(model: nn.Module, batches: Batches, transform: str, device: torch.devi
     """Logits (N, classes) on the device, in the order of the batches; leaves the model in evaluation mode."""
     model.eval()
 
-    def answer(patterns: Patterns) -> Logits:
+    def logits(patterns: Patterns) -> Logits:
         return model(network_input(patterns.images, transform, device))
 
-    answers = list(side_by_side(answer, batches.epoch(), device))
-    return Logits(*(torch.cat(head) for head in zip(*answers, strict=True)))
+    outputs = list(side_by_side(logits, batches.epoch(), device))
+    return Logits(*(torch.cat(head) for head in zip(*outputs, strict=True)))
 
 
 def predict(

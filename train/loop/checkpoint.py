@@ -43,7 +43,7 @@ class Described:
 
 @dataclass(frozen=True)
 class Description(Described):
-    """Of a network with two answers."""
+    """Of a classifier with two heads."""
 
     recipe: Recipe
 
@@ -83,7 +83,7 @@ class TrainedEncoder(NamedTuple):
 
 
 class TrainedModel(NamedTuple):
-    """A network ready to answer."""
+    """A classifier ready to predict."""
 
     model: nn.Module
     """in evaluation mode, on its device"""
@@ -163,7 +163,7 @@ def holds_twin(path: Path) -> bool:
 
 def _loaded(path: Path, device: torch.device, described: Any, recipe: Any, row: Any, build: Any) -> tuple:
     saved = load(path)
-    kinds = "a network that names structure and number of particles", "a twin network"
+    kinds = "a classifier of structure and number of particles", "a twin network"
     theirs = saved.get("description", {}).get("recipe", {})
     if theirs and (is_twin := "embedding_dim" in theirs) != (described is TwinDescription):
         raise ValueError(f"{path} holds {kinds[is_twin]}, expected {kinds[not is_twin]}; give a model.pt of that kind")

@@ -1,7 +1,7 @@
 """One training by several processes, a GPU each, that comes to what one process would come to.
 
-Each process takes its share of every batch. All answers are then joined, so that each process computes the loss of the
-whole batch, whatever that is, and the gradients of the shares add up to that of the batch.
+Each rank takes its slice of every batch. Outputs are then gathered, so that each rank computes the loss of the whole
+batch, whatever that is, and the gradients of the slices add up to that of the batch.
 """
 
 import logging
@@ -81,7 +81,7 @@ def _take_part(
 
 
 def share() -> RankSlice:
-    """Of every batch, the share of this process."""
+    """This process's slice of every batch."""
     return RankSlice(dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else RankSlice()
 
 
@@ -91,7 +91,7 @@ def is_first() -> bool:
 
 
 def normalises_batches(model: nn.Module) -> bool:
-    """Whether a pattern's answer in training hangs on the others of its batch."""
+    """Whether in training a pattern's output depends on the rest of its batch."""
     return any(isinstance(module, _BatchNorm) for module in model.modules())
 
 
@@ -106,18 +106,18 @@ def learner(model: nn.Module, device: torch.device) -> nn.Module:
     if device.type == "cuda":
         nn.SyncBatchNorm.convert_sync_batchnorm(model)
     elif normalises_batches(model):
-        raise ValueError("the network normalises over batches, which several processes can do on GPUs alone")
+        raise ValueError("the network has batch normalisation, which several processes can share on GPUs only")
     # Buffers are the same everywhere, as is the batch that they follow from.
     return DistributedDataParallel(model, broadcast_buffers=False)
 
 
-def gather_batch(answers: Any, patterns: Patterns, n: int) -> tuple[Any, Patterns]:
-    """Answers to a batch of `n` patterns, and its labels without images, from the shares of all processes."""
+def gather_batch(outputs: Any, patterns: Patterns, n: int) -> tuple[Any, Patterns]:
+    """Outputs for a batch of `n` patterns, and its labels without images, from the slices of all ranks."""
     if share().n == 1:
-        return answers, patterns
+        return outputs, patterns
     labels = torch.from_numpy(np.stack([patterns.count, patterns.particle], 1))  # stay on the CPU: a GPU would stall
     count, particle = _joined(labels, n).numpy().T
-    joined = _joined(answers, n) if isinstance(answers, Tensor) else type(answers)(*(_joined(a, n) for a in answers))
+    joined = _joined(outputs, n) if isinstance(outputs, Tensor) else type(outputs)(*(_joined(o, n) for o in outputs))
     return joined, Patterns(np.empty((n, 0)), count, particle)
 
 

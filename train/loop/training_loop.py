@@ -1,4 +1,4 @@
-"""The training loop, whatever the network is to learn: a task says what that is, and how well it does."""
+"""The training loop of every network: a task gives its loss and its validation."""
 
 import copy
 import logging
@@ -37,24 +37,24 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Task(Generic[AnyRow]):
-    """What is learned, and how it is judged."""
+    """Loss and validation of a network."""
 
     loss: Callable[[Any, Patterns], Tensor]
-    """what the network answers to some patterns, and these -> a scalar, the mean over them"""
-    judge: Callable[[nn.Module], Mapping[str, Any]]
-    """columns of the history, from the validation split"""
+    """(outputs, batch) -> mean loss"""
+    validate: Callable[[nn.Module], Mapping[str, Any]]
+    """network -> metrics of the validation split, columns of the history"""
     row: type[AnyRow]
-    """of the history"""
+    """of the history, one an epoch"""
     domain: Callable[[], Domain]
-    """what is learned from, measured once it is learned"""
+    """summary of the training split, measured after training"""
     watch: Callable[[nn.Module], Tensor] | None = None
-    """what is kept of every epoch, to be looked at"""
+    """network -> tensor that is kept of every epoch"""
     finish: Callable[[list[Tensor]], None] | None = None
-    """from what was watched to further files, once `model.pt` is there: what fails here has not lost the training"""
+    """(tensors of all epochs) -> further files, once `model.pt` is written: an error here does not lose the training"""
 
 
 def seed_process(seed: int) -> None:
-    """Before a network is made: this process trains fast, and its random numbers follow from the seed."""
+    """Before a network is made: seed torch, flush denormals and keep freed memory, for this whole process."""
     flush_denormals()
     keep_memory()
     torch.manual_seed(seed)
@@ -68,16 +68,16 @@ def training_batches(
     source: "PatternSource | None",
     structures: list[int] | None = None,
 ) -> "Batches | FreshBatches":
-    """The training split, or patterns alike that are rendered while they are asked for, as the recipe says.
+    """Batches of the training split or, where the recipe says `on_the_fly`, of patterns rendered as they are needed.
 
-    ValueError where it asks for fresh patterns and there is no source.
+    ValueError where it says so and there is no source.
     """
     if not recipe.on_the_fly:
         split = dataset.splits["train"]
         how = recipe.batch_size, recipe.memory_gb, seed, recipe.augment, structures, share(), held_on(device)
         return Batches(dataset, split, *how)
     if source is None:
-        raise ValueError("recipe.on_the_fly is true, but there is no source of fresh patterns; give `fit` one")
+        raise ValueError("recipe.on_the_fly is true, but there is no source to render patterns from; give `fit` one")
     from train.batches.fresh import FreshBatches
 
     return FreshBatches(source, dataset, recipe.batch_size, device, seed, structures, share())
@@ -155,23 +155,23 @@ def train_model(
 
     for number in range(len(history) + 1, recipe.epochs + 1):
         if is_dead:
-            logger.warning("no gradient reaches the first layer any more: training ends after epoch %d", number - 1)
+            logger.warning("the gradient of the first layer is zero: training stops after epoch %d", number - 1)
             break
         started = time.perf_counter()
         torch.manual_seed(epoch_seed(seed, number, share().rank))  # of dropout, random triplets and missing parts
         train_loss, gradient = _train_epoch(learns, task, optimiser, batches, number, recipe, device, threads)
         train_seconds = time.perf_counter() - started
-        judged = task.judge(model)
-        if not math.isfinite(train_loss + judged["validation_loss"]):
+        validated = task.validate(model)
+        if not math.isfinite(train_loss + validated["validation_loss"]):
             raise RuntimeError(
-                f"epoch {number} ends with a loss of {train_loss:g}, {judged['validation_loss']:g} in validation; "
+                f"epoch {number}: training loss {train_loss:g}, validation loss {validated['validation_loss']:g}; "
                 "lower the recipe's learning_rate"
             )
         history.append(
             task.row(
                 epoch=number,
                 train_loss=train_loss,
-                **judged,
+                **validated,
                 images_per_s=batches.n_patterns / train_seconds,
                 seconds=time.perf_counter() - started,
             )
@@ -264,8 +264,8 @@ def _loss(model: nn.Module, task: Task, mine: Patterns, n: int, recipe: Training
         images = without_parts(images, recipe.detector_dropout)
     images = network_input(images, recipe.input_transform, device)  # (B, 1, ny, nx)
     with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
-        answers = model(images)
-    return task.loss(*gather_batch(answers, mine, n))
+        outputs = model(images)
+    return task.loss(*gather_batch(outputs, mine, n))
 
 
 def _try_step(
@@ -301,16 +301,18 @@ def _saved_state(checkpoint: Path, description: Described) -> dict[str, Any] | N
     saved = load(checkpoint)
     theirs, ours = saved.get("description", {}), asdict(description)
     if changed := [key for key in ours if theirs.get(key) != ours[key]]:
-        logger.warning("%s was made with another %s: training starts again", checkpoint, ", ".join(changed))
+        logger.warning("%s is of another %s: training starts from scratch", checkpoint, ", ".join(changed))
         return None
     return saved
 
 
 def _report(row: Row, n_epochs: int, n_threads: int) -> None:
     logger.info(
-        "epoch %d/%d: loss %.4f, validation %.4f; accuracy %.1f %%; %.0f images/s, threads: %d, %.1f s",
+        "epoch %d/%d: training loss %.4f; validation loss %.4f, accuracy %.1f %%; %.0f images/s, %d threads, %.1f s",
         *(row.epoch, n_epochs, row.train_loss, row.validation_loss, 100 * row.validation_accuracy),
         *(row.images_per_s, n_threads, row.seconds),
     )
     if row.collapsed:
-        logger.warning("epoch %d: no better than the majority class: %s", row.epoch, ", ".join(row.collapsed))
+        logger.warning(
+            "epoch %d: collapsed, no better than the majority class: %s", row.epoch, ", ".join(row.collapsed)
+        )

@@ -1,1 +1,1 @@
-"""What is minimised."""
+"""Losses, and the miners of triplets."""

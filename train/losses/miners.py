@@ -1,4 +1,4 @@
-"""Which triplets of a batch are learned from."""
+"""Miners: which triplets of a batch the loss is taken of."""
 
 from collections.abc import Callable
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""What networks share: the size of most images, and two answers, how many particles and which."""
+"""What networks share: the size of most images, and two heads, number of particles and structure."""
 
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ class Logits(NamedTuple):
 
 
 class Heads(nn.Module):
-    """One linear layer a question, on the same features (B, n_features)."""
+    """One linear layer a head, on the same features (B, n_features)."""
 
     def __init__(self, n_features: int, n_structures: int, n_multiplicities: int):
         super().__init__()

@@ -1,1 +1,1 @@
-"""What is learned: classes, embeddings."""
+"""What networks are trained for: classes, embeddings."""

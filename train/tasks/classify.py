@@ -1,4 +1,4 @@
-"""Training a network with two answers: how many particles, and which."""
+"""Training a classifier with two heads: number of particles and structure."""
 
 from dataclasses import asdict
 from functools import partial
@@ -34,14 +34,14 @@ def fit(
     source: "PatternSource | None" = None,
     measure_threads: bool = True,
 ) -> History:
-    """Train network `name` on the training split of `dataset`, and judge it on the validation split every epoch.
+    """Train network `name` on the training split of `dataset`, and validate it every epoch.
 
     What is written into `folder`, how an interrupted training goes on, and RuntimeError and ValueError: see
     `train.loop.training_loop.train_model`.
 
     Parameters
     ----------
-    source : of the patterns to train on, where the recipe asks for fresh ones.
+    source : that training patterns are rendered from, where the recipe says `on_the_fly`.
     measure_threads : False takes as many as torch has, all the time.
 
     Raises
@@ -57,14 +57,14 @@ def fit(
 
     def loss(logits: Logits, patterns: Patterns) -> Tensor:
         count, particle = (torch.from_numpy(labels).to(device) for labels in (patterns.count, patterns.particle))
-        answers = Logits(*(head.float() for head in logits))
+        logits = Logits(*(head.float() for head in logits))
         weights = recipe.count_weight, recipe.label_smoothing, recipe.ordinal_weight
-        return multi_output_loss(answers, count, particle, *weights)
+        return multi_output_loss(logits, count, particle, *weights)
 
-    def judge(model: nn.Module) -> dict[str, Any]:
+    def validated(model: nn.Module) -> dict[str, Any]:
         return asdict(validate(model, validation, recipe, device))
 
     batches = training_batches(dataset, recipe, seed, device, source)
     record = {"n_validation": validation.n_patterns}
-    task = Task(loss, judge, Epoch, partial(domain_of, dataset, recipe))
+    task = Task(loss, validated, Epoch, partial(domain_of, dataset, recipe))
     return train_model(model, task, description, batches, device, folder, record, measure_threads)

@@ -1,4 +1,4 @@
-"""Training a twin network: patterns that are alike come to lie near each other."""
+"""Training a twin network: embeddings in which positives lie near each other."""
 
 import math
 from collections.abc import Collection
@@ -59,7 +59,7 @@ def fit_twin(
     Parameters
     ----------
     held_out : ids of structures whose patterns are neither learned from nor validated on.
-    source :   of the patterns to train on, where the recipe asks for fresh ones.
+    source :   that training patterns are rendered from, where the recipe says `on_the_fly`.
     measure_threads : False takes as many as torch has, all the time.
 
     Raises
@@ -93,16 +93,16 @@ def fit_twin(
         number = torch.from_numpy(patterns.count).to(device)
         return loss + recipe.proxy_weight * proxy_loss(embeddings, proxies, number)
 
-    def judge(model: nn.Module) -> dict[str, Any]:
+    def validated(model: nn.Module) -> dict[str, Any]:
         embeddings = embed_batches(model, validation, recipe.input_transform, device)
         watched[:] = [embeddings[:WATCHED].clone()]
-        truth = torch.from_numpy(is_single).to(device)
-        answer = nearest_centroid(embeddings, truth)
+        labels = torch.from_numpy(is_single).to(device)
+        predicted = nearest_centroid(embeddings, labels)
         return {
             "validation_loss": _mean_loss(embeddings, validation, loss),
-            "validation_accuracy": (answer == truth).double().mean().item(),
+            "validation_accuracy": (predicted == labels).double().mean().item(),
             "spread": (embeddings - embeddings.mean(0)).square().sum(1).mean().sqrt().item(),
-            "embedding_collapsed": tells_nothing_apart(answer, truth),
+            "embedding_collapsed": tells_nothing_apart(predicted, labels),
         }
 
     def finish(evolution: list[Tensor]) -> None:
@@ -117,7 +117,7 @@ def fit_twin(
 
     domain = partial(domain_of, dataset, recipe, seen)
     record = {"n_validation": validation.n_patterns}
-    task = Task(loss, judge, TwinEpoch, domain, watch=lambda _: watched[0].cpu(), finish=finish)
+    task = Task(loss, validated, TwinEpoch, domain, watch=lambda _: watched[0].cpu(), finish=finish)
     return train_model(model, task, description, batches, device, folder, record, measure_threads)
 
 
@@ -138,19 +138,18 @@ def _write_support(path: Path, embeddings: Tensor, dataset: "Dataset", batches: 
     )
 
 
-def tells_nothing_apart(answer: Tensor, truth: Tensor) -> bool:
-    """Whether answers (n,) by the nearer mean are no better than chance about which patterns are single hits.
+def tells_nothing_apart(predicted: Tensor, labels: Tensor) -> bool:
+    """Whether predictions (n,) by the nearer mean are no better than chance: the balanced accuracy, against 0.5.
 
-    The nearer mean weighs both answers alike, however rare single hits are: the share of the more frequent answer says
-    nothing of it. So the fractions right of single and of multiple hits are held against a half each, and a twentieth
-    of embeddings without any meaning pass.
+    The nearer mean weighs both classes alike, however rare single hits are, so the share of the more frequent class is
+    no reference. Of embeddings without any meaning a twentieth pass.
     """
-    n_single, n_multiple = int(truth.sum()), int((~truth).sum())
+    n_single, n_multiple = int(labels.sum()), int((~labels).sum())
     if not (n_single and n_multiple):
         return False
-    if len(answer.unique()) == 1:
+    if len(predicted.unique()) == 1:
         return True
-    balanced = ((answer[truth]).double().mean() + (~answer[~truth]).double().mean()).item() / 2
+    balanced = ((predicted[labels]).double().mean() + (~predicted[~labels]).double().mean()).item() / 2
     deviation = math.sqrt(1 / n_single + 1 / n_multiple) / 4
     return balanced <= 0.5 + ONE_IN_TWENTY * deviation
 
@@ -172,17 +171,17 @@ def positive_labels(
 
 
 def nearest_centroid(embeddings: Tensor, is_single: Tensor) -> Tensor:
-    """(n,) bool which patterns lie nearer to the mean of the single hits of the other half than to the multiple ones'.
+    """(n,) bool which patterns are predicted single: nearer to the single hits' mean of the other half of the patterns.
 
-    Halves are every second pattern: no pattern moves the mean that it is judged by.
+    Halves are every second pattern: no pattern is compared with a mean that it is part of.
     """
-    answer = torch.zeros_like(is_single)
+    predicted = torch.zeros_like(is_single)
     for half in (0, 1):
         mine = torch.arange(len(embeddings), device=embeddings.device) % 2 == half
         single, multiple = (embeddings[~mine & which].mean(0) for which in (is_single, ~is_single))
         squared = [(embeddings[mine] - centre).square().sum(1) for centre in (single, multiple)]
-        answer[mine] = squared[0] < squared[1]
-    return answer
+        predicted[mine] = squared[0] < squared[1]
+    return predicted
 
 
 def _mean_loss(embeddings: Tensor, validation: Batches, loss: Any) -> float:

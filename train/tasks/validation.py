@@ -1,4 +1,4 @@
-"""How a network does on a split that it does not learn from."""
+"""Loss and accuracies of a classifier on a split."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ class Validation:
 
     validation_loss: float
     validation_accuracy: float
-    """both heads right; the count alone where no particle was hit"""
+    """joint: count and structure right; of shots that hit nothing, the count"""
     validation_count_accuracy: float
     validation_particle_accuracy: float
     """of the patterns that show a particle"""
@@ -26,30 +26,30 @@ class Validation:
 
 
 def validate(model: nn.Module, batches: Batches, recipe: Recipe, device: torch.device) -> Validation:
-    """Answers of the model to `batches`, which are in stored order, against the right ones."""
+    """Predictions for `batches`, which are in stored order, against their labels."""
     logits = infer(model, batches, recipe.input_transform, device)
     count, particle = (torch.from_numpy(labels).to(device) for labels in (batches.count, batches.particle))
-    count_answer, particle_answer = (head.argmax(1) for head in logits)
-    count_right, particle_right, is_hit = count_answer == count, particle_answer == particle, particle >= 0
+    predicted_count, predicted_particle = (head.argmax(1) for head in logits)
+    count_right, particle_right, is_hit = predicted_count == count, predicted_particle == particle, particle >= 0
     return Validation(
         validation_loss=multi_output_loss(logits, count, particle, recipe.count_weight).item(),
         validation_accuracy=_fraction(count_right & (particle_right | ~is_hit)),
         validation_count_accuracy=_fraction(count_right),
         validation_particle_accuracy=_fraction(particle_right[is_hit]),
-        count_collapsed=collapsed(count_answer, count),
-        particle_collapsed=collapsed(particle_answer[is_hit], particle[is_hit]),
+        count_collapsed=collapsed(predicted_count, count),
+        particle_collapsed=collapsed(predicted_particle[is_hit], particle[is_hit]),
     )
 
 
-def collapsed(answer: Tensor, truth: Tensor) -> bool:
-    """Whether a head has learned nothing from classes (N,) that differ.
+def collapsed(predicted: Tensor, labels: Tensor) -> bool:
+    """Whether a head has learned nothing, of labels (N,) that differ.
 
-    It then gives one answer to everything, or is right no more often than the most frequent class is frequent: the
-    accuracy of the two collapsed networks in the poster's second table is that share.
+    It then predicts one class for everything, or its accuracy is at most the share of the most frequent class: that of
+    the two collapsed networks in the poster's second table is that share.
     """
-    if len(truth.unique()) == 1:
+    if len(labels.unique()) == 1:
         return False
-    return len(answer.unique()) == 1 or bool((answer == truth).sum() <= truth.bincount().max())
+    return len(predicted.unique()) == 1 or bool((predicted == labels).sum() <= labels.bincount().max())
 
 
 def _fraction(right: Tensor) -> float:

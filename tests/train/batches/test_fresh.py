@@ -209,7 +209,7 @@ def test_a_network_trains_on_them_and_resumes(made: Made, tmp_path: Path) -> Non
 
 
 def test_a_recipe_for_fresh_patterns_needs_their_source(made: Made, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no source of fresh patterns"):
+    with pytest.raises(ValueError, match="no source to render patterns from"):
         fit("late10", made.datasets["clean"], Recipe(on_the_fly=True), 0, CPU, tmp_path)
 
 

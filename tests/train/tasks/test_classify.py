@@ -155,7 +155,7 @@ def test_another_recipes_checkpoint_is_not_continued(toy, tmp_path, caplog):
     fit_and_die(toy, RECIPE, tmp_path / "old", after_batches=17)
     changed = replace(RECIPE, learning_rate=2e-3)
     again = outcome(tmp_path / "old", fit("late10", toy, changed, 0, CPU, tmp_path / "old"))
-    assert "another recipe: training starts again" in caplog.text
+    assert "another recipe: training starts from scratch" in caplog.text
     assert_same(again, outcome(tmp_path / "new", fit("late10", toy, changed, 0, CPU, tmp_path / "new")))
 
 
@@ -214,7 +214,7 @@ def test_a_network_that_no_gradient_reaches_is_not_trained_on(toy, tmp_path, mon
     assert history[0].collapsed == ["count", "particle"]
     record = read_json(tmp_path / "training.json")
     assert (record["is_dead"], record["kept"]["epoch"]) == (True, 1)
-    assert "no gradient reaches the first layer any more: training ends after epoch 1" in caplog.text
+    assert "the gradient of the first layer is zero: training stops after epoch 1" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -187,5 +187,5 @@ def test_what_cannot_be_trained_is_said_before_it_is(toy, tmp_path, network, hel
 
 def test_a_twin_is_no_network_with_two_answers(toy, tmp_path):
     fit_twin("late5", toy, replace(RECIPE, epochs=1), 0, CPU, tmp_path)
-    with pytest.raises(ValueError, match="holds a twin network, expected a network that names structure and number"):
+    with pytest.raises(ValueError, match="holds a twin network, expected a classifier of structure and number"):
         load_model(tmp_path / "model.pt", CPU)
