@@ -89,7 +89,7 @@ def test_shares_make_up_the_batches(toy, memory_gb):
 
 def test_a_network_that_normalises_over_batches_needs_gpus(monkeypatch):
     monkeypatch.setattr(parallel, "share", lambda: RankSlice(0, 2))
-    with pytest.raises(ValueError, match="normalises over batches"):
+    with pytest.raises(ValueError, match="has batch normalisation"):
         learner(build("polar", 2, 2), CPU)
 
 
