@@ -80,7 +80,7 @@ def _told(details: ErrorDetails, model: type[BaseModel]) -> list[str]:
             old, known = str(loc[-1]), _known_keys(model, loc[:-1])
             if (new := OLD_KEYS.get(old)) in known:
                 also = "" if (now := renamed_value(old, value)) == value else f", and {value} {now}"
-                return [f"{key} is called {new} now{also}; rename it"]
+                return [f"{key} is called {new} now (found {shortened(value)}){also}; rename it"]
             meant = did_you_mean(loc[-1], known)
             return [f"{key} is not a known key (found {shortened(value)}){meant or '; correct or remove it'}"]
         case "too_short" if len(value) >= details["ctx"]["min_length"]:

@@ -128,13 +128,19 @@ def answering_mb(wildcards, input, threads):
 def training_mb(wildcards, input, threads):
     recipe = MODELS_TRAINED[wildcards.model].recipe
     rendered = input.get("volumes", [])
-    return training_loop_mb(wildcards.dataset, recipe, rendered, RUN.training.gpus_per_training)
+    return training_loop_mb(
+        wildcards.dataset, recipe, rendered, RUN.training.gpus_per_training
+    )
 
 
 def training_minutes(wildcards, input, threads):
-    return training_loop_minutes(wildcards.dataset, MODELS_TRAINED[wildcards.model].recipe)
+    return training_loop_minutes(
+        wildcards.dataset, MODELS_TRAINED[wildcards.model].recipe
+    )
 
 
 def training_priority(wildcards):
     """What takes longest goes first: at the end no core waits for it."""
-    return training_loop_minutes(wildcards.dataset, MODELS_TRAINED[wildcards.model].recipe)
+    return training_loop_minutes(
+        wildcards.dataset, MODELS_TRAINED[wildcards.model].recipe
+    )

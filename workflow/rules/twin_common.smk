@@ -56,8 +56,12 @@ def embeds(wildcards):
 def embedding_source(wildcards):
     """Digest of the code that embeds; a network's own is in what trained it."""
     is_control = wildcards.learner in CONTROLS
-    learner = "evaluate.baselines.feature_controls" if is_control else "train.inference.embed"
-    return source_digest("evaluate.predictions.embeddings", learner, without=[registry.__name__])
+    learner = (
+        "evaluate.baselines.feature_controls" if is_control else "train.inference.embed"
+    )
+    return source_digest(
+        "evaluate.predictions.embeddings", learner, without=[registry.__name__]
+    )
 
 
 def twin_mb(wildcards, input, threads):
@@ -66,9 +70,13 @@ def twin_mb(wildcards, input, threads):
 
 
 def twin_minutes(wildcards, input, threads):
-    return training_loop_minutes(wildcards.dataset, TWINS.encoders[wildcards.encoder].recipe)
+    return training_loop_minutes(
+        wildcards.dataset, TWINS.encoders[wildcards.encoder].recipe
+    )
 
 
 def twin_priority(wildcards):
     """What takes longest goes first: at the end no core waits for it."""
-    return training_loop_minutes(wildcards.dataset, TWINS.encoders[wildcards.encoder].recipe)
+    return training_loop_minutes(
+        wildcards.dataset, TWINS.encoders[wildcards.encoder].recipe
+    )

@@ -107,22 +107,22 @@ def test_the_good_one_is(tmp_path: Path) -> None:
         (
             "epochs: 3",
             "fresh: true",
-            "0.yaml, line 19: training.models.late10.recipe.fresh is called on_the_fly now; rename it",
+            "0.yaml, line 19: training.models.late10.recipe.fresh is called on_the_fly now (found True); rename it",
         ),
         (
             "epochs: 3",
             "keep: best_validation",
-            "line 19: training.models.late10.recipe.keep is called checkpoint now, and best_validation best; rename it",
+            "line 19: training.models.late10.recipe.keep is called checkpoint now (found 'best_validation'), and best_validation best",
         ),
         (
             "{base: plain}",
             "{base: plain, input: photons}",
-            "line 17: training.recipe.input is called input_transform now; rename it",
+            "line 17: training.recipe.input is called input_transform now (found 'photons'); rename it",
         ),
         (
             "  datasets: [clean, noisy]",
             "  devices: 2\n  datasets: [clean, noisy]",
-            "line 16: training.devices is called gpus_per_training now; rename it",
+            "line 16: training.devices is called gpus_per_training now (found 2); rename it",
         ),
         (
             "patterns_per_class: 100",
