@@ -112,7 +112,8 @@ def test_the_good_one_is(tmp_path: Path) -> None:
         (
             "epochs: 3",
             "keep: best_validation",
-            "line 19: training.models.late10.recipe.keep is called checkpoint now (found 'best_validation'), and best_validation best",
+            "line 19: training.models.late10.recipe.keep is called checkpoint now (found 'best_validation'), and "
+            "best_validation best",
         ),
         (
             "{base: plain}",
