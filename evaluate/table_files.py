@@ -18,6 +18,18 @@ def write_table(table: pd.DataFrame, path: Path, columns: Mapping[str, str], pro
 
 
 def read_table(files: RunFiles, name: str) -> pd.DataFrame:
-    """A table of the run; FileNotFoundError."""
-    text = ("dataset", "condition", "trained_on", "model", "structure")
-    return pd.read_csv(files.table(name), dtype=dict.fromkeys(text, str), keep_default_na=False, na_values=[""])
+    """A table of the run; FileNotFoundError, or ValueError where its columns have other names by now."""
+    text = ("run", "dataset", "trained_on", "model", "structure")
+    path = files.table(name)
+    table = pd.read_csv(path, dtype=dict.fromkeys(text, str), keep_default_na=False, na_values=[""])
+    check_columns(table, path)
+    return table
+
+
+def check_columns(table: pd.DataFrame, path: Path) -> None:
+    """ValueError where a table is older than its columns' names: `condition` is `dataset` now, and that was `run`."""
+    if "condition" in table.columns:
+        raise ValueError(
+            f"{path} has a column `condition`, so it was made before columns `dataset` and `condition` were called "
+            "`run` and `dataset`; run snakemake again with the run's config, which makes it anew"
+        )

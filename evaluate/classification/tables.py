@@ -26,8 +26,8 @@ from evaluate.table_files import write_table
 from frames.store.dataset import open_dataset
 
 _WHICH = {
-    "dataset": "name of the run",
-    "condition": "dataset of the run: how its patterns were recorded",
+    "run": "name of the run",
+    "dataset": "dataset of the run: how its patterns were recorded",
     "model": "name in the config of what was trained, or of a baseline",
     "seed": "of the training",
 }
@@ -75,9 +75,9 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "single_fraction": "of them, fraction that are single hits: the purity without selection",
     },
     "generalisation": {
-        "dataset": _WHICH["dataset"],
+        "run": _WHICH["run"],
         "trained_on": "dataset of the run that was learned from",
-        **{key: _WHICH[key] for key in ("condition", "model", "seed")},
+        **{key: _WHICH[key] for key in ("dataset", "model", "seed")},
         **_ACCURACIES,
         "in_distribution_accuracy": "test_accuracy on the test split of the dataset trained on",
     },
@@ -131,15 +131,15 @@ def write_tables(files: RunFiles, config: RunConfig, provenance: Mapping[str, An
                 ("calibration", calibrate(predictions)),
                 ("selection", operating_points(predictions)),
             ):
-                tables[name].append(table.assign(condition=condition, model=model, seed=seed))
+                tables[name].append(table.assign(dataset=condition, model=model, seed=seed))
         last = score(condition, condition, majority(condition, condition))
-        tables["cnn"].append(last.assign(condition=condition, model=MAJORITY, seed=BASELINE_SEED))
+        tables["cnn"].append(last.assign(dataset=condition, model=MAJORITY, seed=BASELINE_SEED))
     for trained_on, model, seed, condition in transfers(config):
         predictions = read(files.predictions(trained_on, model, seed, condition), condition, "test")
         table = score(trained_on, condition, metrics.accuracies(labels(condition, "test"), answer(predictions)))
-        of = {"trained_on": trained_on, "condition": condition, "model": model, "seed": seed}
+        of = {"trained_on": trained_on, "dataset": condition, "model": model, "seed": seed}
         own = in_distribution[trained_on, model, seed]
         tables["generalisation"].append(table.assign(**of, in_distribution_accuracy=own))
     for name, rows in tables.items():
         if rows:
-            write_table(pd.concat(rows).assign(dataset=config.run), files.table(name), COLUMNS[name], provenance)
+            write_table(pd.concat(rows).assign(run=config.run), files.table(name), COLUMNS[name], provenance)

@@ -51,8 +51,8 @@ from simulate.render import images as render
 logger = logging.getLogger(__name__)
 
 COLUMNS = {
-    "dataset": "name of the run",
-    "condition": "dataset of the run: how its patterns were recorded",
+    "run": "name of the run",
+    "dataset": "dataset of the run: how its patterns were recorded",
     "fluence": "known: the rule is told each pulse's photons; unknown: it knows their law, or their order of magnitude",
     "orientations": "of each structure that the likelihood is averaged over, uniform over SO(3); in the last row up to "
     f"{ROUNDS * DRAWN} more of the likeliest structures, near their likeliest orientations",

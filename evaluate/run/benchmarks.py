@@ -14,7 +14,7 @@ import pandas as pd
 from frames.files import read_json
 
 COLUMNS = {
-    "dataset": "name of the run",
+    "run": "name of the run",
     "rule": "of the workflow; total: all of them",
     "jobs": "that have ended well, each as it ran last",
     "wall_hours": "sum over the jobs; some ran at the same time",

@@ -24,9 +24,9 @@ from train.few_shot.support import Scores
 logger = logging.getLogger(__name__)
 
 COLUMNS: Mapping[str, str] = {
-    "dataset": "name of the run",
+    "run": "name of the run",
     "trained_on": "dataset of the run that was learned from",
-    "condition": "dataset of the run that is asked about",
+    "dataset": "dataset of the run that is asked about",
     "encoder": "name in the config of what was trained, or of a control",
     "embedding_dim": "components of an embedding; 0: a control has none",
     "margin": "of the triplet loss, in units of the distance",
@@ -69,8 +69,8 @@ def write_twin_tables(files: RunFiles, config: RunConfig, provenance: Mapping[st
         logger.info("%d of %d learners: %s", number, len(learners), name)
         about = _about(files, config, training)
         answers = _answers(files, config, training)
-        rows += [{**about, "fold": fold, "condition": condition, **asdict(one)} for fold, condition, one in answers]
-    table = pd.DataFrame(rows).assign(dataset=config.run)
+        rows += [{**about, "fold": fold, "dataset": condition, **asdict(one)} for fold, condition, one in answers]
+    table = pd.DataFrame(rows).assign(run=config.run)
     whole = table[table["structure"] == ""]
     each = table[table["structure"] != ""]
     whole = pd.concat([whole, over_folds(each)], ignore_index=True)
@@ -83,7 +83,7 @@ def over_folds(each: pd.DataFrame) -> pd.DataFrame:
     held_out = each[(each["fold"] != NONE) & each["protocol"].isin(["unseen", "unlabelled", "few_shot"])]
     if held_out.empty:
         return held_out
-    training = ["trained_on", "condition", "encoder", "embedding_dim", "margin", "distance", "mining", "seed"]
+    training = ["trained_on", "dataset", "encoder", "embedding_dim", "margin", "distance", "mining", "seed"]
     keys = [*training, "protocol", "classifier", "labels"]
     return (
         held_out.groupby(keys, sort=False)
@@ -97,7 +97,7 @@ def over_folds(each: pd.DataFrame) -> pd.DataFrame:
             roc_auc=("roc_auc", "mean"),
             deviation=("accuracy", lambda of: float(np.std(of))),
             collapsed=("collapsed", "max"),
-            dataset=("dataset", "first"),
+            run=("run", "first"),
         )
         .reset_index()
         .assign(fold=ALL_FOLDS, draw_deviation=np.nan)

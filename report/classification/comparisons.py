@@ -60,5 +60,5 @@ def _differences(model: str, against: str, results: Sequence[Result]) -> dict[st
             ours, theirs = result.of(model), result.of(against)
             variance = sum(one.deviation["test_accuracy"] ** 2 / len(one.scores) for one in (ours, theirs))
             value = ours.mean["test_accuracy"] - theirs.mean["test_accuracy"]
-            found[result.condition] = Difference(value, math.sqrt(variance))
+            found[result.dataset] = Difference(value, math.sqrt(variance))
     return found

@@ -55,8 +55,8 @@ def draw_figures(files: RunFiles, config: RunConfig) -> None:
     for result in main:
         _draw_trust(files, config, result)
     for result in found.results:
-        _draw_training(files, config, datasets[result.condition])
-        _draw_confusions(files, config, datasets[result.condition], result)
+        _draw_training(files, config, datasets[result.dataset])
+        _draw_confusions(files, config, datasets[result.dataset], result)
     if found.curve:
         accuracy.photon_curve(files.figure("photon_curve.svg"), found.curve)
     for name, asked in found.transfers.items():
@@ -66,7 +66,7 @@ def draw_figures(files: RunFiles, config: RunConfig) -> None:
 def _draw_trust(files: RunFiles, config: RunConfig, result: Result) -> None:
     grey = [baseline.name for baseline in result.baselines]
     answers = {
-        model: read_predictions(files.predictions(result.condition, model, result.of(model).seeds[0]), split=None)
+        model: read_predictions(files.predictions(result.dataset, model, result.of(model).seeds[0]), split=None)
         for model in drawn_models(result)
     }
     before, after = (
@@ -77,14 +77,14 @@ def _draw_trust(files: RunFiles, config: RunConfig, result: Result) -> None:
     def reliability(tables: Mapping[str, pd.DataFrame], head: HeadName) -> dict[str, Reliability]:
         return {model: reliability_curve(*confidence(head_of(table, head))) for model, table in tables.items()}
 
-    for head in asked_heads(config, result.condition):
-        path = files.figure(f"reliability_{head}_{result.condition}.svg")
+    for head in asked_heads(config, result.dataset):
+        path = files.figure(f"reliability_{head}_{result.dataset}.svg")
         figures_trust.reliability(path, reliability(before, head), reliability(after, head), grey)
     if selects(config):
         curves = {model: purity_yield(*scores(table, "test")) for model, table in answers.items()}
         chosen = {model: operating_points(table) for model, table in answers.items()}
         figures_trust.purity_yield(
-            files.figure(f"selection_{result.condition}.svg"),
+            files.figure(f"selection_{result.dataset}.svg"),
             {model: (found, purity) for model, (_, purity, found) in curves.items()},
             {model: list(zip(points["yield"], points["purity"], strict=True)) for model, points in chosen.items()},
             float((before[result.best.name]["hit_multiplicity"] == 1).mean()),

@@ -48,27 +48,27 @@ def photon_curve(
     levels = sorted(photons, key=lambda name: photons[name])
     if not levels:
         return None
-    own = {result.condition: result for result in results}
+    own = {result.dataset: result for result in results}
     at_each = [own[level] for level in levels if level in own]
     names = learn_features([*config.trained.models, *config.evaluation.ensembles])
     elsewhere: dict[tuple[str, str], dict[str, Judged]] = {}
     for transfer in transfers:
         for judged in transfer.models:
-            if transfer.condition in levels and judged.name in names:
+            if transfer.dataset in levels and judged.name in names:
                 points = elsewhere.setdefault((judged.name, transfer.trained_on), {})
-                points[transfer.condition] = judged
+                points[transfer.dataset] = judged
                 if transfer.trained_on in levels:
                     points[transfer.trained_on] = own[transfer.trained_on].of(judged.name)
     in_single_hits = {level: photons_per_single_hit(datasets[level]).values() for level in levels}
     return PhotonCurve(
         photons_per_pulse={level: photons[level] for level in levels},
         photons_per_single_hit={level: float(np.mean(list(hits))) for level, hits in in_single_hits.items() if hits},
-        networks=_lines([(result.condition, judged) for result in at_each for judged in result.networks])
+        networks=_lines([(result.dataset, judged) for result in at_each for judged in result.networks])
         + [
             Line(model, trained_on, {level: points[level] for level in levels if level in points})
             for (model, trained_on), points in elsewhere.items()
         ],
-        baselines=_lines([(result.condition, judged) for result in at_each for judged in result.baselines]),
+        baselines=_lines([(result.dataset, judged) for result in at_each for judged in result.baselines]),
         limits={level: limits[level] for level in levels if level in limits},
     )
 

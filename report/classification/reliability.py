@@ -41,7 +41,7 @@ class Trusted:
 class Trust:
     """All models on one dataset."""
 
-    condition: str
+    dataset: str
     single_fraction: float
     """of the test patterns; NaN where none is a single hit"""
     models: list[Trusted]
@@ -60,10 +60,10 @@ def trust(files: RunFiles, results: Sequence[Result]) -> list[Trust]:
     calibration, selection = (read_table(files, name) for name in ("calibration", "selection"))
     found = []
     for result in results:
-        heads, points = (table[table["condition"] == result.condition] for table in (calibration, selection))
+        heads, points = (table[table["dataset"] == result.dataset] for table in (calibration, selection))
         models = [judged.name for judged in result.judged if judged.name in set(heads["model"])]
         rows = [_trusted(name, heads[heads["model"] == name], points[points["model"] == name]) for name in models]
-        found.append(Trust(result.condition, float(points["single_fraction"].mean()), rows))
+        found.append(Trust(result.dataset, float(points["single_fraction"].mean()), rows))
     return found
 
 

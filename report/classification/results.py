@@ -50,7 +50,7 @@ class Limit:
 class Result:
     """What was learned from one dataset."""
 
-    condition: str
+    dataset: str
     n_train: int
     n_test: int
     networks: list[Judged]
@@ -92,7 +92,7 @@ class Transfer:
     """Everything trained on one dataset, asked about another."""
 
     trained_on: str
-    condition: str
+    dataset: str
     n_test: int
     majority: float
     models: list[Judged]
@@ -113,7 +113,7 @@ def read_results(
     """What was learned, for each dataset that was trained on."""
     table = with_lone(read_table(files, "cnn"), read_table(files, "per_class"))
     return [
-        _result(files, config, datasets[condition], table[table["condition"] == condition], limits.get(condition, []))
+        _result(files, config, datasets[condition], table[table["dataset"] == condition], limits.get(condition, []))
         for condition in config.trained.conditions
     ]
 
@@ -125,17 +125,15 @@ def read_transfers(files: RunFiles, config: RunConfig) -> dict[str, list[Transfe
         return {}
     table = read_table(files, "generalisation")
     table["lone_accuracy"] = [
-        lone_accuracy(
-            per_class(read_predictions(files.predictions(row.trained_on, row.model, row.seed, row.condition)))
-        )
+        lone_accuracy(per_class(read_predictions(files.predictions(row.trained_on, row.model, row.seed, row.dataset))))
         for row in table.itertuples()
     ]
-    by_pair = dict(iter(table.groupby(["trained_on", "condition"])))
+    by_pair = dict(iter(table.groupby(["trained_on", "dataset"])))
     return {
         trained_on: [
             Transfer(
                 trained_on=trained_on,
-                condition=condition,
+                dataset=condition,
                 n_test=int(rows["n_test"].iloc[0]),
                 majority=float(rows["majority_accuracy"].iloc[0]),
                 models=read_judged(rows),
@@ -152,7 +150,7 @@ def read_limits(files: RunFiles, config: RunConfig) -> dict[str, list[Limit]]:
     if config.evaluation.limits is None:
         return {}
     found: dict[str, list[Limit]] = {}
-    for (condition, fluence), rows in read_table(files, "limit").groupby(["condition", "fluence"], sort=False):
+    for (condition, fluence), rows in read_table(files, "limit").groupby(["dataset", "fluence"], sort=False):
         *coarser, finest = rows.sort_values("orientations").itertuples()
         found.setdefault(condition, []).append(
             Limit(
@@ -183,7 +181,7 @@ def _result(files: RunFiles, config: RunConfig, dataset: Dataset, table: pd.Data
     learned = [one for one in judged if one.name in names]
     best = most_accurate(learned)
     return Result(
-        condition=dataset.name,
+        dataset=dataset.name,
         n_train=int(table["n_train"].iloc[0]),
         n_test=int(table["n_test"].iloc[0]),
         networks=learned,

@@ -98,7 +98,7 @@ def read_judged(
 
 def with_lone(table: pd.DataFrame, classes: pd.DataFrame) -> pd.DataFrame:
     """cnn.csv with the particle accuracy of single hits; NaN where nothing is known of it, as of the majority."""
-    keys = ["condition", "model", "seed"]
+    keys = ["dataset", "model", "seed"]
     by_key = {key: lone_accuracy(rows) for key, rows in classes.groupby(keys)}
     return table.assign(lone_accuracy=[by_key.get(tuple(key), math.nan) for key in table[keys].itertuples(index=False)])
 

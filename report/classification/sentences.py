@@ -85,12 +85,12 @@ def sparse_photons(curve: PhotonCurve) -> Iterator[Markup]:
 def losses(transfers: Sequence[Transfer], home: Result) -> Iterator[str]:
     """What the best network of one dataset loses on others, and where it is no better than the majority."""
     best = home.best
-    there = {t.condition: t.of(best.name).mean[TEST] for t in transfers}
+    there = {t.dataset: t.of(best.name).mean[TEST] for t in transfers}
     order = sorted(there, key=lambda condition: there[condition])
     own = best.mean[TEST]
-    text = f"{best.name}, the best on {home.condition} ({percent(own)}), is right in "
+    text = f"{best.name}, the best on {home.dataset} ({percent(own)}), is right in "
     yield text + enumerated([f"{percent(there[c])} on {c} ({points(there[c] - own)})" for c in order]) + "."
-    lost = [t.condition for t in transfers if there[t.condition] <= t.majority]
+    lost = [t.dataset for t in transfers if there[t.dataset] <= t.majority]
     if lost:
         yield f"On {enumerated(lost)} it is no better than always giving the most frequent answer."
 

@@ -31,7 +31,7 @@ class Learned:
 
     def result(self, condition: str) -> Result:
         """What was learned from one dataset."""
-        return next(result for result in self.results if result.condition == condition)
+        return next(result for result in self.results if result.dataset == condition)
 
 
 def learned(files: RunFiles, config: RunConfig, datasets: Mapping[str, Dataset]) -> Learned:

@@ -23,7 +23,7 @@ def write_cost(files: RunFiles, config: RunConfig, provenance: dict[str, Any]) -
     if jobs.empty:
         raise FileNotFoundError(f"{files.benchmarks} holds no benchmark; run the workflow, which writes them")
     table = by_rule(jobs)
-    write_table(table.assign(dataset=config.run), files.cost, COLUMNS, provenance)
+    write_table(table.assign(run=config.run), files.cost, COLUMNS, provenance)
     write_page(
         Path(__file__).parent / "page.html.j2",
         (duration, percent, size),

@@ -183,7 +183,7 @@ def _draw_unseen(files: RunFiles, config: RunConfig, main: str, table: pd.DataFr
     }
     accuracy.roc(files.figure("twin_roc.svg"), curves, controls)
     rows = unseen_rows(table, config)
-    mine = rows[_of(rows, config, main) & (rows["condition"] == condition)]
+    mine = rows[_of(rows, config, main) & (rows["dataset"] == condition)]
     accuracy.few_shot(
         files.figure("twin_few_shot.svg"),
         {said: few_shot_rows(table, config, main, classifier) for classifier, said in SHOTS.items()},
@@ -191,7 +191,7 @@ def _draw_unseen(files: RunFiles, config: RunConfig, main: str, table: pd.DataFr
         float(mine["majority_accuracy"].mean()),
     )
     each = unseen_rows(read_table(files.table("twin_structures")), config, each=True)
-    each = each[each["condition"] == condition]
+    each = each[each["dataset"] == condition]
     control = best_control(rows, config, condition)
     accuracy.per_structure(
         files.figure("twin_per_structure.svg"),

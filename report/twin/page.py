@@ -148,20 +148,18 @@ def headline(table: pd.DataFrame, each: pd.DataFrame, config: RunConfig) -> Head
     if main is None or condition not in asked(config, main):
         return None
     rows = unseen_rows(table, config)
-    rows = rows[(rows["condition"] == condition) & (rows["trained_on"] == home(config, main))]
+    rows = rows[(rows["dataset"] == condition) & (rows["trained_on"] == home(config, main))]
     mine = rows[rows["encoder"] == main]
     settled = unseen_rows(table, config, protocol="unlabelled")
     settled = settled[
-        (settled["condition"] == condition)
-        & (settled["trained_on"] == home(config, main))
-        & (settled["encoder"] == main)
+        (settled["dataset"] == condition) & (settled["trained_on"] == home(config, main)) & (settled["encoder"] == main)
     ]
     shots = _few_shot(table, config, main, "adapted")
     most = None if shots.empty else int(shots["labels"].max())
     of_structures = unseen_rows(each, config, each=True)
     of_structures = of_structures[
         (of_structures["encoder"] == main)
-        & (of_structures["condition"] == condition)
+        & (of_structures["dataset"] == condition)
         & (of_structures["trained_on"] == home(config, main))
     ]
     by_structure = of_structures.groupby("structure")["accuracy"].mean()
@@ -198,7 +196,7 @@ def beaten(table: pd.DataFrame, config: RunConfig) -> Iterator[Markup]:
         asked_so = (table["protocol"] == protocol) & (table["labels"] == labels)
         rows = table[asked_so & (table["classifier"] == table["encoder"].map(judged_by))]
         for (trained_on, fold), some in rows.groupby(["trained_on", "fold"], sort=False):
-            reached = some.pivot_table(index="encoder", columns="condition", values="accuracy", sort=False)
+            reached = some.pivot_table(index="encoder", columns="dataset", values="accuracy", sort=False)
             best = reached[reached.index.isin(controls)].max()
             mine = [name for name in networks(config) if name in reached.index and fold_of(config, name) == fold]
             lost = reached.loc[mine] < best - ROUNDING
@@ -216,7 +214,7 @@ def beaten(table: pd.DataFrame, config: RunConfig) -> Iterator[Markup]:
                     yield Markup("{}, a control is better than {}{} on {}.").format(
                         question, name, where, enumerated(others)
                     )
-                majority = some.groupby("condition")["majority_accuracy"].mean()
+                majority = some.groupby("dataset")["majority_accuracy"].mean()
                 if poor := [condition for condition in reached if reached.at[name, condition] <= majority[condition]]:
                     yield Markup("{}, {}{} is no better than always giving the more frequent answer on {}.").format(
                         question,
@@ -243,7 +241,7 @@ class Row:
 
 def unseen_table(rows: pd.DataFrame, config: RunConfig) -> tuple[list[str], list[Row]]:
     """Conditions, and a row for each network, control and majority: accuracy on unseen structures."""
-    return list(dict.fromkeys(rows["condition"])), _rows(rows, config, "condition")
+    return list(dict.fromkeys(rows["dataset"])), _rows(rows, config, "dataset")
 
 
 def _rows(rows: pd.DataFrame, config: RunConfig, column: str) -> list[Row]:
@@ -273,7 +271,7 @@ def _few_shot(table: pd.DataFrame, config: RunConfig, learner: str, classifier: 
         & (table["classifier"] == classifier)
         & (table["encoder"] == learner)
         & (table["trained_on"] == home(config, learner))
-        & (table["condition"] == main_condition(config))
+        & (table["dataset"] == main_condition(config))
         & (table["fold"] == fold_of(config, learner))
     ]
 
@@ -303,14 +301,14 @@ def seen_table(table: pd.DataFrame, config: RunConfig) -> list[Row]:
     for protocol, classifier in SEEN.items():
         rows = table[(table["protocol"] == protocol) & table["classifier"].isin([classifier, "clusters"])]
         if protocol == "verification":
-            rows = rows[rows["condition"] == main_condition(config)].assign(accuracy=rows["roc_auc"])
+            rows = rows[rows["dataset"] == main_condition(config)].assign(accuracy=rows["roc_auc"])
             keys = ["encoder", "trained_on", "protocol", "seed"]
             rows = rows.groupby(keys, sort=False)[["accuracy", "collapsed"]].agg(
                 {"accuracy": "mean", "collapsed": "max"}
             )
             parts.append(rows.reset_index())
         else:
-            parts.append(rows[(rows["condition"] == rows["trained_on"]) & (rows["fold"] == NONE)])
+            parts.append(rows[(rows["dataset"] == rows["trained_on"]) & (rows["fold"] == NONE)])
     rows = pd.concat(parts, ignore_index=True)
     return _rows(rows[rows["encoder"].isin([*networks(config), *config.evaluation.twins.controls])], config, "protocol")
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from evaluate.baselines.feature_controls import CONTROLS, classifiers_of
 from evaluate.run.config import RunConfig
+from evaluate.table_files import check_columns
 from evaluate.twin.outputs import ALL_FOLDS, fold_of, home, main_condition, main_encoder, networks
 from train.config.twins import NONE, TwinTraining
 
@@ -19,9 +20,14 @@ def _pairs(rows: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """A table of evaluate/twin/tables.py; names stay what they are, also where one is `NA`."""
+    """A table of evaluate/twin/tables.py; names stay what they are, also where one is `NA`.
+
+    ValueError where its columns have other names by now.
+    """
     numbers = ("accuracy", "balanced_accuracy", "majority_accuracy", "roc_auc", "deviation", "draw_deviation")
-    return pd.read_csv(path, keep_default_na=False, na_values=dict.fromkeys(numbers, ""))
+    table = pd.read_csv(path, keep_default_na=False, na_values=dict.fromkeys(numbers, ""))
+    check_columns(table, path)
+    return table
 
 
 def classifier_of(learner: str, protocol: str = "unseen") -> str:
@@ -56,7 +62,7 @@ def unseen_rows(
         found.append(table[mine & in_fold])
     rows = pd.concat(found, ignore_index=True)
     order = list(dict.fromkeys((*rows["trained_on"], *config.evaluation.twins.asked_about)))
-    return rows.sort_values("condition", key=lambda column: column.map(order.index), kind="stable", ignore_index=True)
+    return rows.sort_values("dataset", key=lambda column: column.map(order.index), kind="stable", ignore_index=True)
 
 
 def grid_tables(
@@ -67,7 +73,7 @@ def grid_tables(
     Accuracies are means over the seeds.
     """
     trained_on = home(config, encoder)
-    mine = table[(table["encoder"] == encoder) & (table[["trained_on", "condition"]] == trained_on).all(axis=1)]
+    mine = table[(table["encoder"] == encoder) & (table[["trained_on", "dataset"]] == trained_on).all(axis=1)]
     same = mine[(mine["protocol"] == "same") & (mine["classifier"] == "neighbours")]
     triplets = mine[mine["protocol"] == "training_triplets"]
     keys = {"index": "embedding_dim", "columns": "margin"}
@@ -82,7 +88,7 @@ def best_control(rows: pd.DataFrame, config: RunConfig, condition: str) -> str |
     """The control with the highest mean accuracy on unseen structures; None where there is none."""
     main = main_encoder(config)
     assert main is not None, "only runs with a network that is no grid ask this"
-    rows = rows[rows["encoder"].isin(config.evaluation.twins.controls) & (rows["condition"] == condition)]
+    rows = rows[rows["encoder"].isin(config.evaluation.twins.controls) & (rows["dataset"] == condition)]
     mean = rows[rows["trained_on"] == home(config, main)].groupby("encoder")["accuracy"].mean()
     return None if mean.empty else str(mean.idxmax())
 
@@ -101,6 +107,6 @@ def _of(rows: pd.DataFrame, config: RunConfig, learner: str) -> pd.Series:
 def few_shot_rows(table: pd.DataFrame, config: RunConfig, learner: str, classifier: str) -> pd.DataFrame:
     """Labels, and means over the seeds of accuracy and deviation, in the main condition."""
     rows = table[(table["protocol"] == "few_shot") & (table["classifier"] == classifier)]
-    rows = rows[_of(rows, config, learner) & (rows["condition"] == main_condition(config))]
+    rows = rows[_of(rows, config, learner) & (rows["dataset"] == main_condition(config))]
     rows = rows[rows["fold"] == fold_of(config, learner)]
     return rows.groupby("labels")[["accuracy", "deviation"]].mean().reset_index()

@@ -26,7 +26,7 @@ def result(networks: Sequence[Judged], baselines: Sequence[Judged], condition: s
     """What was learned from one dataset, without its classes."""
     return Result(
         **{
-            "condition": condition,
+            "dataset": condition,
             "n_train": 70_000,
             "n_test": N_TEST,
             "networks": list(networks),

@@ -50,11 +50,11 @@ def test_outputs_are_all_there(finished) -> None:
     assert own["split"].value_counts().to_dict() == {"test": 32, "validation": 16}
     elsewhere = pd.read_csv(results / "tables" / "generalisation.csv")
     assert list(elsewhere["model"]) == ["late10", "total_intensity"]
-    assert (elsewhere["condition"] == "noisy").all()
+    assert (elsewhere["dataset"] == "noisy").all()
     assert list(elsewhere["in_distribution_accuracy"]) == list(table["test_accuracy"])[:2]
     for name in ("calibration", "selection"):
         assert list(dict.fromkeys(pd.read_csv(results / "tables" / f"{name}.csv")["model"])) == list(elsewhere["model"])
-    assert (pd.read_csv(results / "tables" / "limit.csv")["condition"] == "noisy").all()
+    assert (pd.read_csv(results / "tables" / "limit.csv")["dataset"] == "noisy").all()
     provenance = json.loads((results / "tables" / "cnn.json").read_text())
     assert {"globule", "wishbone"} <= set(json.dumps(provenance).split('"'))
     for name in ("source", "config", "versions", "device", "wall"):

@@ -13,13 +13,13 @@ from screen.select import main
 def test_outputs_are_all_there(twinned) -> None:
     table = pd.read_csv(twinned.results / "tables" / "twin.csv")
     assert {"azimuthal", "plain", "grid", "total_intensity", "pixels", "spectral_clustering"} == set(table["encoder"])
-    assert (table["dataset"] == "tiny").all()
+    assert (table["run"] == "tiny").all()
     unseen = table[(table["protocol"] == "unseen") & (table["encoder"] == "azimuthal") & (table["fold"] == "rods")]
-    assert set(unseen["condition"]) == {"mixed", "dim"}
+    assert set(unseen["dataset"]) == {"mixed", "dim"}
     assert (unseen["n_test"] == 16).all()  # eight single and eight double hits of one structure
     assert (unseen["n_structures"] == 1).all()
     grid = table[table["encoder"] == "grid"]
-    assert set(grid["condition"]) == {"known"}
+    assert set(grid["dataset"]) == {"known"}
     assert set(grid["embedding_dim"]) == {2, 4}
     assert {"same", "retrieval", "training_triplets", "test_triplets"} == set(grid["protocol"])
     assert set(table[table["protocol"] == "few_shot"]["labels"]) == {1, 3}

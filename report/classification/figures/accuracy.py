@@ -80,7 +80,7 @@ def _rows(results: Sequence[Result]) -> dict[str, int]:
 
 
 def _draw_accuracies(axes: Axes, result: Result, rows: Mapping[str, int]) -> None:
-    axes.set_title(result.condition, loc="left", weight="bold", pad=4)
+    axes.set_title(result.dataset, loc="left", weight="bold", pad=4)
     best = result.best.name
     for judged in result.judged:
         place, mean = rows[judged.name], 100 * judged.mean["test_accuracy"]
@@ -199,7 +199,7 @@ def transfers(path: Path, home: Result, asked: Sequence[Transfer]) -> None:
     there = [{judged.name: judged.mean[TEST] for judged in transfer.models} for transfer in asked]
     values = 100 * np.array([[home.of(name).mean[TEST] for name in names], *([row[n] for n in names] for row in there)])
     difference = values - values[0]
-    labels = [f"{home.condition} (its own)", *(transfer.condition for transfer in asked)]
+    labels = [f"{home.dataset} (its own)", *(transfer.dataset for transfer in asked)]
     left, cell_x, cell_y, top = 0.3 + 0.075 * max(map(len, labels)), 0.72, 0.34, 0.3 + 0.055 * max(map(len, names))
     across, down = cell_x * len(names), cell_y * len(labels)
     width, height = left + across + 0.95, top + down + 0.1

@@ -170,10 +170,10 @@ def conditions(path: Path, table: pd.DataFrame, controls: Collection[str]) -> No
 
     Parameters
     ----------
-    table :    columns condition, learner, seed, accuracy, majority_accuracy; conditions and learners in order.
+    table :    columns dataset, learner, seed, accuracy, majority_accuracy; conditions and learners in order.
     controls : learners that are drawn in grey, and hollow.
     """
-    names, learners = list(dict.fromkeys(table["condition"])), list(dict.fromkeys(table["learner"]))
+    names, learners = list(dict.fromkeys(table["dataset"])), list(dict.fromkeys(table["learner"]))
     styles = learner_styles(learners, controls)
     lane = 0.13
     group = lane * (len(learners) + 1.2)
@@ -189,7 +189,7 @@ def conditions(path: Path, table: pd.DataFrame, controls: Collection[str]) -> No
         for place, condition in enumerate(names):
             if place:
                 axes.axhline(place - 0.5, color=PALE, linewidth=0.6)
-            rows = table[table["condition"] == condition]
+            rows = table[table["dataset"] == condition]
             for majority in rows["majority_accuracy"].round(4).unique():
                 axes.plot([100 * majority] * 2, [place - half, place + half], color=QUIET, linewidth=2, alpha=0.6)
             for number, learner in enumerate(learners):

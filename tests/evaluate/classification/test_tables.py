@@ -16,6 +16,8 @@ from evaluate.predictions.predictions import read_predictions, write_predictions
 from evaluate.run.config import RunConfig
 from evaluate.run.files import RunFiles
 from evaluate.run.outputs import judged, table_names, transfers
+from evaluate.table_files import read_table
+from report.twin.rows import read_table as read_twin_table
 
 Run = tuple[RunFiles, RunConfig]
 
@@ -26,14 +28,13 @@ def cnn(finished_run: Run) -> pd.DataFrame:
 
 
 COLUMNS_BY_HAND = {
-    "cnn": "dataset condition model seed n_train n_test test_accuracy count_accuracy particle_accuracy "
+    "cnn": "run dataset model seed n_train n_test test_accuracy count_accuracy particle_accuracy "
     "single_hit_accuracy majority_accuracy",
-    "per_class": "dataset condition model seed structure hit_multiplicity n recall count_recall particle_recall "
-    "precision",
-    "calibration": "dataset condition model seed head n_validation n_test temperature ece_before ece_after nll_before "
+    "per_class": "run dataset model seed structure hit_multiplicity n recall count_recall particle_recall precision",
+    "calibration": "run dataset model seed head n_validation n_test temperature ece_before ece_after nll_before "
     "nll_after",
-    "selection": "dataset condition model seed target_purity threshold purity yield n_test single_fraction",
-    "generalisation": "dataset trained_on condition model seed n_test test_accuracy count_accuracy particle_accuracy "
+    "selection": "run dataset model seed target_purity threshold purity yield n_test single_fraction",
+    "generalisation": "run trained_on dataset model seed n_test test_accuracy count_accuracy particle_accuracy "
     "single_hit_accuracy majority_accuracy in_distribution_accuracy",
 }
 
@@ -43,10 +44,23 @@ def test_columns_are_exactly_these_and_are_told_beside_the_table(finished_run: R
     path = finished_run[0].table(name)
     table, record = pd.read_csv(path), json.loads(path.with_suffix(".json").read_text())
     assert table.columns.tolist() == list(record["columns"]) == COLUMNS_BY_HAND[name].split()
-    assert (table["dataset"] == "toy").all()
+    assert (table["run"] == "toy").all()
     assert record["table"] == path.name
     assert record["config_digest"] == "c0ffee00"
     assert record["versions"] == {"numpy": "9.8.7"}
+
+
+def test_a_table_whose_columns_have_other_names_by_now_is_refused(finished_run: Run, tmp_path: Path) -> None:
+    older = RunFiles(tmp_path)
+    older.table("cnn").parent.mkdir()
+    table = read_table(finished_run[0], "cnn").rename(columns={"run": "dataset", "dataset": "condition"})
+    for name, read in {
+        "cnn": lambda: read_table(older, "cnn"),
+        "twin": lambda: read_twin_table(older.table("twin")),
+    }.items():
+        table.to_csv(older.table(name), index=False)
+        with pytest.raises(ValueError, match=rf"{name}\.csv has a column `condition`.*; run snakemake again"):
+            read()
 
 
 NOISY = [
@@ -58,7 +72,7 @@ CLEAN = [("late10", 3), ("late10", 5), ("total_intensity", 0)]
 
 
 def test_one_row_for_every_condition_model_and_seed_and_two_baselines(cnn: pd.DataFrame) -> None:
-    keys = list(cnn[["condition", "model", "seed"]].itertuples(index=False, name=None))
+    keys = list(cnn[["dataset", "model", "seed"]].itertuples(index=False, name=None))
     majority = ("majority", 0)
     assert keys == [("clean", *one) for one in [*CLEAN, majority]] + [("noisy", *one) for one in [*NOISY, majority]]
 
@@ -87,7 +101,7 @@ def test_only_tables_that_were_asked_for_are_named(finished_run: Run, changes: d
 
 def test_accuracies_by_hand(cnn: pd.DataFrame) -> None:
     """Four classes of 14 training and 4 test patterns; seed 3 fails on one class, seed 5 calls everything one ball."""
-    rows = cnn[cnn["condition"] == "noisy"].set_index(["model", "seed"]).drop(columns=["dataset", "condition"])
+    rows = cnn[cnn["dataset"] == "noisy"].set_index(["model", "seed"]).drop(columns=["run", "dataset"])
     assert (rows["n_train"] == 56).all()
     assert (rows["n_test"] == 16).all()
     assert (rows["majority_accuracy"] == 0.25).all()
@@ -102,15 +116,15 @@ def test_accuracies_by_hand(cnn: pd.DataFrame) -> None:
 def test_generalisation_by_hand(finished_run: Run, cnn: pd.DataFrame) -> None:
     """Hand-made answers are the same everywhere; a hundred times the photons are all taken for the brightest class."""
     table = pd.read_csv(finished_run[0].table("generalisation"))
-    keys = list(table[["trained_on", "condition", "model", "seed"]].itertuples(index=False, name=None))
+    keys = list(table[["trained_on", "dataset", "model", "seed"]].itertuples(index=False, name=None))
     assert keys == [("noisy", other, *one) for one in NOISY for other in ("dim", "clean")]
     assert (table["n_test"] == 16).all()
     assert (table["majority_accuracy"] == 0.25).all()
-    own = cnn[cnn["condition"] == "noisy"].set_index(["model", "seed"])["test_accuracy"]
+    own = cnn[cnn["dataset"] == "noisy"].set_index(["model", "seed"])["test_accuracy"]
     assert table["in_distribution_accuracy"].tolist() == [own[one] for one in NOISY for _ in range(2)]
     networks = table[table["model"] != "total_intensity"]
     assert networks["test_accuracy"].tolist() == networks["in_distribution_accuracy"].tolist()
-    brighter = table[(table["model"] == "total_intensity") & (table["condition"] == "clean")]
+    brighter = table[(table["model"] == "total_intensity") & (table["dataset"] == "clean")]
     assert brighter["test_accuracy"].item() == 0.25
 
 
@@ -121,7 +135,7 @@ def test_trust_and_selection_are_asked_of_everything_judged(finished_run: Run) -
         ("calibration", calibrate, "head"),
         ("selection", operating_points, "target_purity"),
     ):
-        table = pd.read_csv(files.table(name)).drop(columns="dataset").set_index(["condition", "model", "seed"])
+        table = pd.read_csv(files.table(name)).drop(columns="run").set_index(["dataset", "model", "seed"])
         assert list(dict.fromkeys(table.index)) == judged(config)
         for learner in judged(config):
             expected = of(read_predictions(files.predictions(*learner), None)).set_index(key)
@@ -130,22 +144,20 @@ def test_trust_and_selection_are_asked_of_everything_judged(finished_run: Run) -
 
 
 def test_noise_free_intensity_tells_the_four_classes_apart(cnn: pd.DataFrame) -> None:
-    row = cnn[(cnn["condition"] == "clean") & (cnn["model"] == "total_intensity")]
+    row = cnn[(cnn["dataset"] == "clean") & (cnn["model"] == "total_intensity")]
     assert row["test_accuracy"].item() == 1
 
 
 def test_per_class_by_hand(finished_run: Run) -> None:
     table = pd.read_csv(finished_run[0].table("per_class"))
-    rows = table[(table["condition"] == "clean") & (table["seed"] == 3)].set_index(["structure", "hit_multiplicity"])
+    rows = table[(table["dataset"] == "clean") & (table["seed"] == 3)].set_index(["structure", "hit_multiplicity"])
     assert (rows["n"] == 4).all()
     two_balls, one_9xyz = rows.loc[("ball", 2)], rows.loc[("9xyz", 1)]
     assert two_balls[["recall", "count_recall", "particle_recall"]].tolist() == [0, 0, 0]
     assert np.isnan(two_balls["precision"])  # never named
     assert one_9xyz["recall"] == 1
     assert one_9xyz["precision"] == 0.5  # named for the two balls as well
-    collapsed = table[(table["condition"] == "clean") & (table["seed"] == 5)].set_index(
-        ["structure", "hit_multiplicity"]
-    )
+    collapsed = table[(table["dataset"] == "clean") & (table["seed"] == 5)].set_index(["structure", "hit_multiplicity"])
     assert collapsed.loc[("ball", 1), ["recall", "precision"]].tolist() == [1, 0.25]
     assert collapsed.loc[("9xyz", 1), ["recall", "count_recall", "particle_recall"]].tolist() == [0, 1, 0]
 

@@ -352,6 +352,6 @@ def test_single_hits_are_the_first_of_the_test_split(tmp_path: Path) -> None:
 
 def test_the_table_says_what_its_columns_are(made: Made, tmp_path: Path) -> None:
     table = limits_of(made, "dim", orientations=(5,), patterns_per_structure=2)
-    write_limit(table.assign(dataset="toy", condition="dim", seed=0), tmp_path / "limit.csv", {"source_digest": "ab"})
+    write_limit(table.assign(run="toy", dataset="dim", seed=0), tmp_path / "limit.csv", {"source_digest": "ab"})
     assert list(pd.read_csv(tmp_path / "limit.csv").columns) == list(COLUMNS)
     assert read_json(tmp_path / "limit.json") == {"table": "limit.csv", "columns": COLUMNS, "source_digest": "ab"}

@@ -44,7 +44,7 @@ def test_everyone_is_asked_about_its_own_dataset_and_a_grid_about_no_other(confi
 
 
 def row(**changes) -> dict:
-    same = dict.fromkeys(STRUCTURE_COLUMNS, 0) | {"distance": "rms", "mining": "random", "dataset": "mine"}
+    same = dict.fromkeys(STRUCTURE_COLUMNS, 0) | {"distance": "rms", "mining": "random", "run": "mine"}
     return same | {"encoder": "late10", "protocol": "unseen", "classifier": "centroid", "n_test": 100} | changes
 
 

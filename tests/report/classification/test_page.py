@@ -122,8 +122,8 @@ def test_main_table_has_mean_and_deviation_of_every_model(source: str, finished_
     """Counted here from cnn.csv and per_class.csv."""
     files, _ = finished_run
     cnn, classes = (pd.read_csv(files.table(name)) for name in ("cnn", "per_class"))
-    lone = classes[classes["hit_multiplicity"] == 1].groupby(["condition", "model", "seed"])["particle_recall"].mean()
-    for condition, models in cnn.groupby("condition"):
+    lone = classes[classes["hit_multiplicity"] == 1].groupby(["dataset", "model", "seed"])["particle_recall"].mean()
+    for condition, models in cnn.groupby("dataset"):
         rows = table_rows(source, f"Accuracies on {condition}")
         for model, seeds in models.groupby("model"):
             cells = next(row for row in rows if row[0].startswith(model.replace("total_", "total ")))

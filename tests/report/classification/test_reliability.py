@@ -13,7 +13,7 @@ from support.judging import judged, result
 
 def test_means_are_over_the_seeds_that_have_a_threshold(tmp_path: Path) -> None:
     files = RunFiles(tmp_path)
-    which = {"condition": "noisy", "model": "a"}
+    which = {"dataset": "noisy", "model": "a"}
     heads = [
         {**which, "seed": seed, "head": head, "temperature": 2.0, "ece_before": before, "ece_after": before / 2}
         for seed, before in ((0, 0.1), (1, 0.3))

@@ -51,10 +51,10 @@ def test_asked_elsewhere_counts_like_at_home(finished_run: Run) -> None:
     """The structure of single hits is in no table: against the predictions, pattern by pattern."""
     files, config = finished_run
     found = learned(files, config, {name: open_dataset(files.dataset(name)) for name in config.simulation.datasets})
-    assert [transfer.condition for transfer in found.transfers["noisy"]] == ["dim", "clean"]
+    assert [transfer.dataset for transfer in found.transfers["noisy"]] == ["dim", "clean"]
     for transfer in found.transfers["noisy"]:
         for score in transfer.of("late10").scores:
-            table = read_predictions(files.predictions("noisy", "late10", score.seed, transfer.condition))
+            table = read_predictions(files.predictions("noisy", "late10", score.seed, transfer.dataset))
             right = [
                 row.structure == row.predicted_structure for row in table.itertuples() if row.hit_multiplicity == 1
             ]

@@ -67,9 +67,9 @@ def twin_config(results: Path = Path("results"), **changes: Any) -> RunConfig:
 def row(**values: Any) -> dict[str, Any]:
     """One of a table, of the main encoder in the main condition where nothing else is said."""
     return {
-        "dataset": "twins",
+        "run": "twins",
         "trained_on": "clear",
-        "condition": "dim",
+        "dataset": "dim",
         "encoder": "ours",
         "embedding_dim": 8,
         "margin": 0.5,
@@ -98,9 +98,9 @@ def row(**values: Any) -> dict[str, Any]:
 def twin_table(*more: dict[str, Any], control: float = 0.6) -> pd.DataFrame:
     """`ours` right in 90 and 94 % of dim and in 80 % of clear, a control in `control` of dim; a grid."""
     learners = {"total_intensity": control, "pixels": 0.55}
-    rows = [row(accuracy=0.90), row(accuracy=0.94, seed=1), row(accuracy=0.8, condition="clear")]
+    rows = [row(accuracy=0.90), row(accuracy=0.94, seed=1), row(accuracy=0.8, dataset="clear")]
     rows += [row(encoder=name, accuracy=accuracy) for name, accuracy in learners.items()]
-    rows += [row(encoder=name, accuracy=0.5, condition="clear") for name in learners]
+    rows += [row(encoder=name, accuracy=0.5, dataset="clear") for name in learners]
     for classifier, right in (("adapted", 0.93), ("centroid", 0.85)):
         for n in (1, 2):
             rows += [
@@ -108,13 +108,13 @@ def twin_table(*more: dict[str, Any], control: float = 0.6) -> pd.DataFrame:
                 for name in ("ours", *learners)
             ]
     for cell, (dim, margin) in enumerate(((2, 0.0), (2, 0.5), (8, 0.0), (8, 0.5))):
-        common = {"encoder": "grid", "condition": "clear", "fold": "none", "embedding_dim": dim, "margin": margin}
+        common = {"encoder": "grid", "dataset": "clear", "fold": "none", "embedding_dim": dim, "margin": margin}
         for seed in (0, 1):
             wide = {**common, "seed": seed, "collapsed": int(cell == 3 and seed == 1)}
             rows.append(row(**wide, protocol="same", classifier="neighbours", accuracy=0.6 + 0.1 * cell + 0.02 * seed))
             rows.append(row(**wide, protocol="training_triplets", classifier="triplets", accuracy=0.9 - 0.1 * cell))
     for name in ("ours", "small", *learners):
-        seen = {"encoder": name, "condition": "clear", "fold": "none"}
+        seen = {"encoder": name, "dataset": "clear", "fold": "none"}
         rows.append(row(**seen, protocol="same", classifier="neighbours", accuracy=0.97))
         rows.append(row(**seen, protocol="training_triplets", classifier="triplets", accuracy=0.99))
     return pd.DataFrame([*rows, *more])

@@ -110,9 +110,9 @@ def test_the_warning_appears_first_where_a_control_wins(tmp_path: Path) -> None:
 
 
 def test_conditions_beside_the_main_one_are_named_after_it() -> None:
-    lost = row(encoder="pixels", accuracy=0.9, condition="clear")
+    lost = row(encoder="pixels", accuracy=0.9, dataset="clear")
     table = twin_table(control=0.99)
-    table = pd.concat([table[(table["encoder"] != "pixels") | (table["condition"] != "clear")], pd.DataFrame([lost])])
+    table = pd.concat([table[(table["encoder"] != "pixels") | (table["dataset"] != "clear")], pd.DataFrame([lost])])
     assert [str(sentence) for sentence in beaten(table, twin_config())] == [
         "Without a label, on dim the best control, total intensity (99.0\u202f%), is better than ours (92.0\u202f%).",
         "Without a label, a control is better than ours on clear.",
@@ -181,7 +181,7 @@ def test_provenance_is_stated(page: Page) -> None:
 
 
 def test_collapsed_trainings_are_counted_once() -> None:
-    table = twin_table(row(seed=2, accuracy=0.5, collapsed=1), row(seed=2, condition="clear", collapsed=1))
+    table = twin_table(row(seed=2, accuracy=0.5, collapsed=1), row(seed=2, dataset="clear", collapsed=1))
     found = headline(table, structures_table(), twin_config())
     assert found is not None
     assert (found.told.collapsed, found.told.n) == (1, 3)

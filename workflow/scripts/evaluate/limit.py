@@ -15,4 +15,4 @@ if TYPE_CHECKING:
 run, files = start(snakemake)
 provenance = origin(run.model_dump(mode="json"), "evaluate.limit.limit")
 table = pd.concat([pd.read_csv(path) for path in snakemake.input], ignore_index=True)
-write_limit(table.assign(dataset=run.run), Path(snakemake.output.table), provenance)
+write_limit(table.assign(run=run.run), Path(snakemake.output.table), provenance)

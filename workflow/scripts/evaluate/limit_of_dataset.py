@@ -20,4 +20,4 @@ limits = particle_limits(
     **settings,
 )
 with atomic_path(Path(snakemake.output[0])) as temporary:
-    limits.assign(condition=snakemake.wildcards.dataset, seed=settings["seed"]).to_csv(temporary, index=False)
+    limits.assign(dataset=snakemake.wildcards.dataset, seed=settings["seed"]).to_csv(temporary, index=False)
