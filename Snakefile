@@ -12,12 +12,18 @@ from snakemake.logging import logger
 from evaluate.run.sections import BASELINES
 from evaluate.run.config import load_config
 from evaluate.run.config_files import listed, read_config
-from evaluate.run.outputs import figure_names, has_report, judged, table_names, transfers
+from evaluate.run.outputs import (
+    figure_names,
+    has_report,
+    judged,
+    table_names,
+    transfers,
+)
 from evaluate.run.preflight import downloads, problems_of
 from evaluate.run.files import RunFiles
 from evaluate.twin.outputs import (
     TABLES as TWIN_TABLES,
-    asked_about,
+    evaluate_on,
     controls,
     embeddings_file,
     figure_names as twin_figure_names,

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from evaluate.run.config import RunConfig
 from evaluate.run.outputs import figure_names, has_report, judged, transfers
 from evaluate.run.sections import BASELINES
-from evaluate.twin.outputs import asked_about, controls
+from evaluate.twin.outputs import controls, evaluate_on
 from evaluate.twin.outputs import figure_names as twin_figure_names
 from frames.labels import SPLITS
 from simulate.experiment.reach import reach_of, reach_q
@@ -134,7 +134,7 @@ def _of_networks(config: RunConfig) -> Iterator[Job]:
         kind = trained.models[name].network if name in trained.models else name
         yield Job("predict", f"predict/{trained_on}/{asked}/{name}-seed{seed}", kind, n + learned)
     yield Job("tables", "tables", "", len(asked_of))
-    if limits := config.evaluation.limits:
+    if limits := config.evaluation.bayes_limit:
         for name in limits.datasets:
             hits = len(config.simulation.selected(name)) * limits.patterns_per_structure
             compared = len(config.simulation.selected(name)) * sum(limits.orientations)
@@ -159,7 +159,7 @@ def _of_twins(config: RunConfig) -> Iterator[Job]:
         n = min(N_SUPPORT, _n(config, control.dataset, "train"))
         yield Job("twin_control", f"twin_control/{control.dataset}/{control.encoder}", control.encoder, n)
     for learner in [*twins.trainings, *controls(config)]:
-        n = sum(_n(config, name, "validation", "test") for name in asked_about(config, learner))
+        n = sum(_n(config, name, "validation", "test") for name in evaluate_on(config, learner))
         embedded += n
         name = f"{learner.encoder}-{learner.fold}-{learner.shape}-seed{learner.seed}"
         kind = twins.encoders[learner.encoder].network if learner.encoder in twins.encoders else learner.encoder

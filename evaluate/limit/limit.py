@@ -176,7 +176,7 @@ def single_hits(dataset: Dataset, per_structure: int) -> NDArray[np.int64]:
         if len(single) < per_structure:
             raise ValueError(
                 f"dataset {dataset.name} has {len(single)} single hits of {structure} in its test split, and "
-                f"evaluation.limits.patterns_per_structure asks for {per_structure}; lower it or simulate more"
+                f"evaluation.bayes_limit.patterns_per_structure asks for {per_structure}; lower it or simulate more"
             )
         found.append(single[:per_structure])
     return np.concatenate(found)

@@ -34,5 +34,5 @@ def check_supported(config: DatasetConfig, name: str) -> None:
         raise ValueError(
             f"dataset {name}: no exact likelihood is known here for {', '.join(problems)}; the information limit takes "
             "counted photons, Gaussian read noise and pulses that vary in their photons alone: "
-            "take the dataset out of evaluation.limits.datasets"
+            "take the dataset out of evaluation.bayes_limit.datasets"
         )

@@ -41,9 +41,9 @@ class RunConfig(Strict):
             self._unknown_datasets,
             self._unfit_models,
             self._unfit_ensembles,
-            self._unfit_transfers,
+            self._unfit_cross_dataset,
             self._unfit_curve,
-            self._unfit_limits,
+            self._unfit_bayes_limit,
             self._unfit_twins,
         )
         refuse((problem for check in checks for problem in check()), info)
@@ -56,10 +56,10 @@ class RunConfig(Strict):
             fewest = min((self._fewest_labelled(name) for name in self._asked_twins()), default=1)
             labels = tuple(n for n in evaluation.twins.labels if n <= fewest) or evaluation.twins.labels[:1]
             changed["twins"] = evaluation.twins.model_copy(update={"labels": labels})
-        if (limits := evaluation.limits) and "patterns_per_structure" not in limits.model_fields_set:
+        if (limits := evaluation.bayes_limit) and "patterns_per_structure" not in limits.model_fields_set:
             fewest = min(map(self._single_hits, self._known(limits.datasets)), default=1)
             n = min(limits.patterns_per_structure, max(fewest, 1))
-            changed["limits"] = limits.model_copy(update={"patterns_per_structure": n})
+            changed["bayes_limit"] = limits.model_copy(update={"patterns_per_structure": n})
         if changed:
             self.__dict__["evaluation"] = evaluation.model_copy(update=changed)  # still being made, if frozen
 
@@ -79,14 +79,14 @@ class RunConfig(Strict):
             for name, model in _named(networks).items():
                 if model.datasets != networks.datasets:  # its own
                     yield f"{section}.{name}.datasets", model.datasets
-        yield "evaluation.twins.asked_about", self.evaluation.twins.asked_about
+        yield "evaluation.twins.evaluate_on", self.evaluation.twins.evaluate_on
         for name, encoder in (self.twins.encoders if self.twins else {}).items():
-            yield f"twins.encoders.{name}.asked_about", encoder.asked_about or ()
-        for trained_on, others in self.evaluation.transfers.items():
-            yield f"evaluation.transfers.{trained_on}", others
+            yield f"twins.encoders.{name}.evaluate_on", encoder.evaluate_on or ()
+        for trained_on, others in self.evaluation.cross_dataset.items():
+            yield f"evaluation.cross_dataset.{trained_on}", others
         yield "evaluation.photon_curve", self.evaluation.photon_curve
-        if self.evaluation.limits:
-            yield "evaluation.limits.datasets", self.evaluation.limits.datasets
+        if self.evaluation.bayes_limit:
+            yield "evaluation.bayes_limit.datasets", self.evaluation.bayes_limit.datasets
 
     def _known(self, names: Iterable[str]) -> dict[str, DatasetConfig]:
         """Those datasets that are there; of the others `_unknown_datasets` tells."""
@@ -116,9 +116,9 @@ class RunConfig(Strict):
             elif not any(len(self.members(dataset).get(name, ())) > 1 for dataset in self.trained.conditions):
                 yield f"{key}: no dataset has two trainings of {list(members)} and all of them; add seeds or models"
 
-    def _unfit_transfers(self) -> Iterator[str]:
-        for trained_on, others in self.evaluation.transfers.items():
-            key = f"evaluation.transfers.{trained_on}"
+    def _unfit_cross_dataset(self) -> Iterator[str]:
+        for trained_on, others in self.evaluation.cross_dataset.items():
+            key = f"evaluation.cross_dataset.{trained_on}"
             conditions = self.training.conditions if self.training else []
             if trained_on not in conditions:
                 only = f"only on {conditions}" if conditions else "as there is no section `training`"
@@ -152,23 +152,24 @@ class RunConfig(Strict):
                     "expected in photons_per_pulse alone"
                 )
 
-    def _unfit_limits(self) -> Iterator[str]:
-        if (limits := self.evaluation.limits) is None:
+    def _unfit_bayes_limit(self) -> Iterator[str]:
+        if (limits := self.evaluation.bayes_limit) is None:
             return
         if self.training is None:
-            yield "evaluation.limits: shown beside networks; give the run a section `training`, or remove it"
+            yield "evaluation.bayes_limit: shown beside networks; give the run a section `training`, or remove it"
         plan = self.simulation.plan
         if 1 not in plan.hit_multiplicities:
-            yield f"evaluation.limits: of single hits, but plan.hit_multiplicities is {list(plan.hit_multiplicities)}"
+            found = list(plan.hit_multiplicities)
+            yield f"evaluation.bayes_limit: of single hits, but plan.hit_multiplicities is {found}"
         for name, config in self._known(limits.datasets).items():
             try:
                 check_supported(config, name)
             except ValueError as error:
-                yield f"evaluation.limits: {error}"
+                yield f"evaluation.bayes_limit: {error}"
             if (single := self._single_hits(name)) < limits.patterns_per_structure:
                 yield (
-                    f"evaluation.limits.patterns_per_structure is {limits.patterns_per_structure}, but {name!r} has "
-                    f"{single} single hits of each structure in its test split; lower it or simulate more"
+                    f"evaluation.bayes_limit.patterns_per_structure is {limits.patterns_per_structure}, but {name!r} "
+                    f"has {single} single hits of each structure in its test split; lower it or simulate more"
                 )
 
     def _unfit_twins(self) -> Iterator[str]:
@@ -209,7 +210,7 @@ class RunConfig(Strict):
         """Datasets in which labels of new structures are given."""
         encoders = self.twins.encoders.values() if self.twins else ()
         trained_on = (dataset for encoder in encoders for dataset in encoder.datasets)
-        return self._known(self.evaluation.twins.asked_about or tuple(dict.fromkeys(trained_on)))
+        return self._known(self.evaluation.twins.evaluate_on or tuple(dict.fromkeys(trained_on)))
 
     def _fewest_labelled(self, dataset: str) -> int:
         """Patterns of each structure in the validation split, of single or of multiple hits, whatever is fewer."""
@@ -222,8 +223,8 @@ class RunConfig(Strict):
         encoder = self.twinned.encoders.get(learner)
         if encoder is not None and encoder.is_grid:
             return ()
-        asked_about = None if encoder is None else encoder.asked_about
-        return self.evaluation.twins.asked_about if asked_about is None else asked_about
+        evaluate_on = None if encoder is None else encoder.evaluate_on
+        return self.evaluation.twins.evaluate_on if evaluate_on is None else evaluate_on
 
     def members(self, dataset: str) -> dict[str, list[tuple[str, int]]]:
         """Ensemble -> model and seed of all that answer in it, of those whose models are all trained on the dataset."""

@@ -84,9 +84,9 @@ class RunFiles:
         twin = self.twin(dataset, encoder, fold, shape, seed)
         return self.folder / "embeddings" / twin.relative_to(self.folder / "twins").with_suffix(".npz")
 
-    def predictions(self, trained_on: str, model: str, seed: Number, asked_about: str | None = None) -> Path:
+    def predictions(self, trained_on: str, model: str, seed: Number, evaluate_on: str | None = None) -> Path:
         """Predictions of a network, or of a baseline, for the dataset it was trained on or for another one."""
-        return self.folder / "predictions" / trained_on / (asked_about or trained_on) / f"{model}-seed{seed}.parquet"
+        return self.folder / "predictions" / trained_on / (evaluate_on or trained_on) / f"{model}-seed{seed}.parquet"
 
     def table(self, name: str) -> Path:
         """A table; its provenance is the .json beside it."""

@@ -53,9 +53,9 @@ def networks(config: RunConfig, condition: str) -> dict[tuple[str, int], list[tu
 def transfers(config: RunConfig) -> list[tuple[str, str, int, str]]:
     """The same, with each other dataset that it is asked about."""
     return [
-        (trained_on, model, seed, asked_about)
+        (trained_on, model, seed, evaluate_on)
         for trained_on, model, seed in judged(config)
-        for asked_about in config.evaluation.transfers.get(trained_on, ())
+        for evaluate_on in config.evaluation.cross_dataset.get(trained_on, ())
     ]
 
 
@@ -64,7 +64,7 @@ def table_names(config: RunConfig) -> list[str]:
     if config.training is None:
         return []
     names = [name for name in TABLES if name != "generalisation" or transfers(config)]
-    return [*names, "limit"] if config.evaluation.limits else names
+    return [*names, "limit"] if config.evaluation.bayes_limit else names
 
 
 def main_conditions(config: RunConfig) -> list[str]:
@@ -95,7 +95,7 @@ def figure_names(config: RunConfig) -> list[str]:
         names += [f"{matrix}_{condition}.svg" for matrix in matrices(config, condition)]
     if config.evaluation.photon_curve:
         names.append("photon_curve.svg")
-    return names + [f"transfers_{name}.svg" for name, others in config.evaluation.transfers.items() if others]
+    return names + [f"transfers_{name}.svg" for name, others in config.evaluation.cross_dataset.items() if others]
 
 
 def asked_heads(config: RunConfig, condition: str) -> list[Literal["count", "particle"]]:

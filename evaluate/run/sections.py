@@ -38,7 +38,7 @@ Baselines = Annotated[tuple[Annotated[str, AfterValidator(_baseline)], ...], Aft
 Orientations = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1), AfterValidator(unique)]
 
 
-class LimitsConfig(Strict):
+class BayesLimitConfig(Strict):
     """How well the structure of a single hit can be told at all, evaluate/limit/limit.py."""
 
     datasets: Annotated[Datasets, Field(min_length=1)]
@@ -52,10 +52,10 @@ class LimitsConfig(Strict):
 class TwinEvaluationConfig(Strict):
     """What twin networks are asked, evaluate/twin/protocols.py."""
 
-    asked_about: Datasets = Field(
+    evaluate_on: Datasets = Field(
         (), description="datasets, beside the one trained on; labels of new structures are given in these alone"
     )
-    controls: Annotated[tuple[Annotated[str, AfterValidator(_control)], ...], AfterValidator(unique)] = TWIN_CONTROLS
+    baselines: Annotated[tuple[Annotated[str, AfterValidator(_control)], ...], AfterValidator(unique)] = TWIN_CONTROLS
     labels: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1), AfterValidator(unique)] = Field(
         (1, 5, 10, 20),
         description="labelled patterns of a new structure, of single and of multiple hits each; by default those of "
@@ -74,9 +74,9 @@ class EvaluationConfig(Strict):
         description="name -> models that answer together, from all seeds, by their mean probabilities; judged as a "
         "network is on every dataset that all of them are trained on",
     )
-    transfers: dict[Identifier, Datasets] = Field(
+    cross_dataset: dict[Identifier, Datasets] = Field(
         {}, description="dataset trained on -> others, about whose test split what was trained on it is asked too"
     )
     photon_curve: Datasets = Field((), description="datasets that differ in photons_per_pulse alone, for a figure")
-    limits: LimitsConfig | None = None
+    bayes_limit: BayesLimitConfig | None = None
     twins: TwinEvaluationConfig = TwinEvaluationConfig()

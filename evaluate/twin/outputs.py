@@ -20,7 +20,7 @@ ALL_FOLDS = "all"
 TABLES = ("twin", "twin_structures")
 
 
-def asked_about(config: RunConfig, training: TwinTraining) -> list[str]:
+def evaluate_on(config: RunConfig, training: TwinTraining) -> list[str]:
     """Datasets that the encoder of a training, or a control, is asked about; a cell of a grid about its own alone."""
     return list(dict.fromkeys((training.dataset, *config.others_of(training.encoder))))
 
@@ -28,7 +28,7 @@ def asked_about(config: RunConfig, training: TwinTraining) -> list[str]:
 def controls(config: RunConfig) -> list[TwinTraining]:
     """Every control on every dataset that an encoder is trained on."""
     datasets = dict.fromkeys(training.dataset for training in config.twinned.trainings)
-    names = config.evaluation.twins.controls
+    names = config.evaluation.twins.baselines
     return [CONTROL._replace(dataset=dataset, encoder=name) for name in names for dataset in datasets]
 
 
@@ -54,10 +54,10 @@ def main_encoder(config: RunConfig) -> str | None:
 
 
 def main_condition(config: RunConfig) -> str:
-    """The first dataset of `evaluation.twins.asked_about`, else what the main encoder learned from."""
+    """The first dataset of `evaluation.twins.evaluate_on`, else what the main encoder learned from."""
     encoders = config.twinned.encoders
     main = main_encoder(config) or next(iter(encoders))
-    return next(iter(config.evaluation.twins.asked_about), encoders[main].datasets[0])
+    return next(iter(config.evaluation.twins.evaluate_on), encoders[main].datasets[0])
 
 
 def home(config: RunConfig, learner: str) -> str:
@@ -93,12 +93,12 @@ def unseen_structures(config: RunConfig, learner: str, condition: str) -> list[s
 def asked(config: RunConfig, learner: str) -> list[str]:
     """Datasets whose unseen structures it is asked about."""
     training = CONTROL._replace(dataset=home(config, learner), encoder=learner)
-    return [name for name in asked_about(config, training) if unseen_structures(config, learner, name)]
+    return [name for name in evaluate_on(config, training) if unseen_structures(config, learner, name)]
 
 
 def learners(config: RunConfig, condition: str) -> list[str]:
     """Networks, then controls, that are asked about unseen structures of a dataset."""
-    names = [*networks(config), *config.evaluation.twins.controls]
+    names = [*networks(config), *config.evaluation.twins.baselines]
     return [name for name in names if condition in asked(config, name)]
 
 

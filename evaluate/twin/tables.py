@@ -14,7 +14,7 @@ from evaluate.run.config import RunConfig
 from evaluate.run.files import RunFiles
 from evaluate.table_files import write_table
 from evaluate.twin import protocols
-from evaluate.twin.outputs import ALL_FOLDS, asked_about, controls, embeddings_file, twin_folder
+from evaluate.twin.outputs import ALL_FOLDS, controls, embeddings_file, evaluate_on, twin_folder
 from evaluate.twin.protocols import Answer
 from frames.files import read_json
 from train.config.twins import NONE, TwinTraining
@@ -113,7 +113,7 @@ def _about(files: RunFiles, config: RunConfig, training: TwinTraining) -> dict[s
         "margin": training.margin,
         "seed": training.seed,
     }
-    if training.encoder in config.evaluation.twins.controls:
+    if training.encoder in config.evaluation.twins.baselines:
         return {**about, "distance": "", "mining": "", "n_train": 0, "collapsed": 0}
     record = read_json(twin_folder(files, training) / "training.json")
     recipe = record["recipe"]
@@ -129,9 +129,9 @@ def _about(files: RunFiles, config: RunConfig, training: TwinTraining) -> dict[s
 def _answers(files: RunFiles, config: RunConfig, training: TwinTraining) -> Iterator[tuple[str, str, Answer]]:
     """Fold, condition and answer: every protocol that makes sense, for each dataset that it is asked about."""
     known = read_support(twin_folder(files, training) / "support.npz")
-    conditions = asked_about(config, training)
+    conditions = evaluate_on(config, training)
     asked = {condition: read_embedded(embeddings_file(files, training), condition) for condition in conditions}
-    is_control = training.encoder in config.evaluation.twins.controls
+    is_control = training.encoder in config.evaluation.twins.baselines
     for fold in [NONE, *config.twinned.families] if is_control else [training.fold]:
         classifiers = Classifiers.fitted(training.encoder, known.without(config.twinned.held_out(fold)))
         for condition in conditions:
@@ -175,7 +175,7 @@ def _of_fold(
         yield from protocols.asked("unseen", scores, unseen)
         yield from protocols.unlabelled(known, logistic, asked.of(np.unique(unseen.structure)))
         yield protocols.verification(unseen, settings.seed)
-        if condition not in (settings.asked_about or (training.dataset,)):
+        if condition not in (settings.evaluate_on or (training.dataset,)):
             return
         pool = asked.in_split("validation")
         yield from protocols.few_shot(logistic, pool, unseen, settings.labels, settings.draws, settings.seed)

@@ -58,7 +58,7 @@ def build_report(run_folder: Path, config: RunConfig, output: Path) -> None:
         settings=json.dumps(config.model_dump(mode="json"), indent=2, ensure_ascii=False),
         shifts={
             (name, condition): shift(datasets[condition], datasets[name], plan)
-            for name, others in config.evaluation.transfers.items()
+            for name, others in config.evaluation.cross_dataset.items()
             for condition in others
         },
         smallest_mistake=SMALLEST_MISTAKE,

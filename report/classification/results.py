@@ -120,7 +120,7 @@ def read_results(
 
 def read_transfers(files: RunFiles, config: RunConfig) -> dict[str, list[Transfer]]:
     """How what was trained on one dataset does on others; none where none is asked for."""
-    asked = {trained_on: others for trained_on, others in config.evaluation.transfers.items() if others}
+    asked = {trained_on: others for trained_on, others in config.evaluation.cross_dataset.items() if others}
     if not asked:
         return {}
     table = read_table(files, "generalisation")
@@ -147,7 +147,7 @@ def read_transfers(files: RunFiles, config: RunConfig) -> dict[str, list[Transfe
 
 def read_limits(files: RunFiles, config: RunConfig) -> dict[str, list[Limit]]:
     """Dataset -> its limits, of the most orientations that were tried; none where none is asked for."""
-    if config.evaluation.limits is None:
+    if config.evaluation.bayes_limit is None:
         return {}
     found: dict[str, list[Limit]] = {}
     for (condition, fluence), rows in read_table(files, "limit").groupby(["dataset", "fluence"], sort=False):

@@ -85,7 +85,7 @@ def draw_figures(files: RunFiles, config: RunConfig) -> None:
     if "twin_conditions.svg" in names:
         rows = unseen_rows(table, config)
         rows = rows[[trained_on == home(config, name) for name, trained_on in _pairs(rows)]]
-        controls = config.evaluation.twins.controls
+        controls = config.evaluation.twins.baselines
         accuracy.conditions(files.figure("twin_conditions.svg"), rows.rename(columns={"encoder": "learner"}), controls)
     if "twin_roc.svg" in names:
         _draw_unseen(files, config, main, table)
@@ -176,7 +176,7 @@ def _draw_map(files: RunFiles, config: RunConfig, encoder: str) -> None:
 
 def _draw_unseen(files: RunFiles, config: RunConfig, main: str, table: pd.DataFrame) -> None:
     """The figures of the main condition, where there are unseen structures in it."""
-    condition, controls = main_condition(config), config.evaluation.twins.controls
+    condition, controls = main_condition(config), config.evaluation.twins.baselines
     answers = {name: scored(files, config, name, condition) for name in learners(config, condition)}
     curves = {
         name: (said.scores, said.is_single, roc_auc(said.scores, said.is_single)) for name, said in answers.items()

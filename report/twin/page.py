@@ -163,7 +163,7 @@ def headline(table: pd.DataFrame, each: pd.DataFrame, config: RunConfig) -> Head
         & (of_structures["trained_on"] == home(config, main))
     ]
     by_structure = of_structures.groupby("structure")["accuracy"].mean()
-    controls = rows[rows["encoder"].isin(config.evaluation.twins.controls)].groupby("encoder")["accuracy"].mean()
+    controls = rows[rows["encoder"].isin(config.evaluation.twins.baselines)].groupby("encoder")["accuracy"].mean()
     return Headline(
         told(mine),
         float(mine["majority_accuracy"].mean()),
@@ -190,7 +190,7 @@ def beaten(table: pd.DataFrame, config: RunConfig) -> Iterator[Markup]:
         "With unlabelled patterns": ("unlabelled", 0),
         f"With {most} labels of either answer": ("few_shot", most),
     }
-    controls, main = list(config.evaluation.twins.controls), main_condition(config)
+    controls, main = list(config.evaluation.twins.baselines), main_condition(config)
     for question, (protocol, labels) in questions.items():
         judged_by = {name: classifier_of(name, protocol) for name in (*networks(config), *controls)}
         asked_so = (table["protocol"] == protocol) & (table["labels"] == labels)
@@ -246,7 +246,7 @@ def unseen_table(rows: pd.DataFrame, config: RunConfig) -> tuple[list[str], list
 
 def _rows(rows: pd.DataFrame, config: RunConfig, column: str) -> list[Row]:
     """Learners, networks first, then the majority; a cell for each value of a column, the best of each marked."""
-    controls, found = config.evaluation.twins.controls, []
+    controls, found = config.evaluation.twins.baselines, []
     best = rows.groupby([column, "encoder", "trained_on"])["accuracy"].mean().groupby(level=0).max()
     order = [*networks(config), *controls]
     for (name, trained_on), mine in sorted(
@@ -287,7 +287,7 @@ def shots_table(table: pd.DataFrame, config: RunConfig) -> tuple[list[int], dict
                 int(n): replace(told(seeds), deviation=float(seeds["deviation"].mean()))
                 for n, seeds in some.groupby("labels")
             }
-            rows.append(Row(spoken(learner), learner in config.evaluation.twins.controls, cells))
+            rows.append(Row(spoken(learner), learner in config.evaluation.twins.baselines, cells))
         tables[classifier] = rows
     return labels, tables
 
@@ -310,7 +310,9 @@ def seen_table(table: pd.DataFrame, config: RunConfig) -> list[Row]:
         else:
             parts.append(rows[(rows["dataset"] == rows["trained_on"]) & (rows["fold"] == NONE)])
     rows = pd.concat(parts, ignore_index=True)
-    return _rows(rows[rows["encoder"].isin([*networks(config), *config.evaluation.twins.controls])], config, "protocol")
+    return _rows(
+        rows[rows["encoder"].isin([*networks(config), *config.evaluation.twins.baselines])], config, "protocol"
+    )
 
 
 def _structures(config: RunConfig, provenance: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:

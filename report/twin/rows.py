@@ -52,7 +52,7 @@ def unseen_rows(
     each :     whether the table has rows for single structures: these have the family held out as their fold.
     protocol : without labels of them, or with other patterns of theirs as well, also without labels.
     """
-    names = [*networks(config), *config.evaluation.twins.controls]
+    names = [*networks(config), *config.evaluation.twins.baselines]
     found = []
     for name in names:
         by = table["classifier"] == classifier_of(name, protocol)
@@ -61,7 +61,7 @@ def unseen_rows(
         in_fold = table["fold"] != NONE if each and fold == ALL_FOLDS else table["fold"] == fold
         found.append(table[mine & in_fold])
     rows = pd.concat(found, ignore_index=True)
-    order = list(dict.fromkeys((*rows["trained_on"], *config.evaluation.twins.asked_about)))
+    order = list(dict.fromkeys((*rows["trained_on"], *config.evaluation.twins.evaluate_on)))
     return rows.sort_values("dataset", key=lambda column: column.map(order.index), kind="stable", ignore_index=True)
 
 
@@ -88,7 +88,7 @@ def best_control(rows: pd.DataFrame, config: RunConfig, condition: str) -> str |
     """The control with the highest mean accuracy on unseen structures; None where there is none."""
     main = main_encoder(config)
     assert main is not None, "only runs with a network that is no grid ask this"
-    rows = rows[rows["encoder"].isin(config.evaluation.twins.controls) & (rows["dataset"] == condition)]
+    rows = rows[rows["encoder"].isin(config.evaluation.twins.baselines) & (rows["dataset"] == condition)]
     mean = rows[rows["trained_on"] == home(config, main)].groupby("encoder")["accuracy"].mean()
     return None if mean.empty else str(mean.idxmax())
 

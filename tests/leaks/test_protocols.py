@@ -219,7 +219,7 @@ def run(tmp_path: Path) -> tuple[RunFiles, RunConfig]:
                 "families": {"first": ["a", "b"], "second": ["c", "d"]},
                 "encoders": {"late3": {"folds": ["second"]}},
             },
-            "evaluation": {"twins": {"controls": ["pixels"], "labels": [3], "draws": 2, "asked_about": ["noisy"]}},
+            "evaluation": {"twins": {"baselines": ["pixels"], "labels": [3], "draws": 2, "evaluate_on": ["noisy"]}},
         }
     )
     return RunFiles(config.folder), config

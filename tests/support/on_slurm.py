@@ -37,7 +37,7 @@ WITH_TWINS: dict[str, Any] = {
         "folds": ["none"],
         "encoders": {"azimuthal": {}},
     },
-    "evaluation": {"twins": {"controls": ["total_intensity"], "labels": [1], "draws": 1}},
+    "evaluation": {"twins": {"baselines": ["total_intensity"], "labels": [1], "draws": 1}},
 }
 CARD = "results/tiny/datasets/noise_free/dataset.json"
 

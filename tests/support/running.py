@@ -35,8 +35,8 @@ TINY: dict[str, Any] = {
         "recipe": {"epochs": 2, "batch_size": 32},
     },
     "evaluation": {
-        "transfers": {"noise_free": ["noisy"]},
-        "limits": {"datasets": ["noisy"], "patterns_per_structure": 2, "orientations": [8]},
+        "cross_dataset": {"noise_free": ["noisy"]},
+        "bayes_limit": {"datasets": ["noisy"], "patterns_per_structure": 2, "orientations": [8]},
     },
 }
 

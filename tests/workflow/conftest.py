@@ -39,7 +39,7 @@ def twinned(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
         },
         simulation__storage__shards_per_job=40,  # all: starting a job takes longer than its shards
         twins=TWINS,
-        evaluation={"twins": {"asked_about": ["dim"], "labels": [1, 3], "draws": 2}},
+        evaluation={"twins": {"evaluate_on": ["dim"], "labels": [1, 3], "draws": 2}},
     )
     del config["training"]
     workflow.write(config)

@@ -52,7 +52,10 @@ def test_models_are_trained_and_asked_as_the_config_says(workflow) -> None:
             "late10": {},
             "he": {"network": "late10", "recipe": {"base": "ours"}, "datasets": ["noisy"], "seeds": [1, 2]},
         },
-        evaluation={"transfers": {"noisy": ["noise_free"]}, "baselines": ["total_intensity", "spectral_clustering"]},
+        evaluation={
+            "cross_dataset": {"noisy": ["noise_free"]},
+            "baselines": ["total_intensity", "spectral_clustering"],
+        },
     )
     jobs = workflow.planned()
     assert jobs["train"] == 1 + 2
@@ -112,8 +115,8 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         "takes images of 128 x 128 pixels, but simulation.datasets.noise_free.detector.n_pixels is 64",
     ),
     "a limit that is not shown": (
-        {"training": None, "evaluation": {"limits": {"datasets": ["noisy"]}}},
-        "evaluation.limits: shown beside networks; give the run a section `training`",
+        {"training": None, "evaluation": {"bayes_limit": {"datasets": ["noisy"]}}},
+        "evaluation.bayes_limit: shown beside networks; give the run a section `training`",
     ),
     "a photon curve of nothing": (
         {"training": None, "evaluation": {"photon_curve": ["noisy"]}},

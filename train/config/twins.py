@@ -69,8 +69,8 @@ class EncoderConfig(Strict):
         (), description="instead of the recipe's: a grid of these by `margins`"
     )
     margins: Annotated[tuple[Annotated[float, Field(ge=0)], ...], AfterValidator(unique)] = ()
-    asked_about: Annotated[tuple[Identifier, ...], AfterValidator(unique)] | None = Field(
-        None, description="instead of evaluation.twins.asked_about"
+    evaluate_on: Annotated[tuple[Identifier, ...], AfterValidator(unique)] | None = Field(
+        None, description="instead of evaluation.twins.evaluate_on"
     )
 
     @property

@@ -16,7 +16,7 @@ wildcard_constraints:
     structure="|".join(SINGLE) or "none",
     dataset="|".join(SIMULATION.datasets),
     trained_on="|".join(SIMULATION.datasets),
-    asked_about="|".join(SIMULATION.datasets),
+    evaluate_on="|".join(SIMULATION.datasets),
     placement="|".join(MODELS),
     reach=r"q\d+(\.\d+)?",
     model="|".join([*MODELS_TRAINED, *RUN.evaluation.ensembles, *BASELINES]),
@@ -110,7 +110,7 @@ def learned_of(wildcards):
     if wildcards.model in BASELINES:
         return FILES.card(wildcards.trained_on)
     if members := RUN.members(wildcards.trained_on).get(wildcards.model):
-        asked = wildcards.asked_about
+        asked = wildcards.evaluate_on
         return [
             FILES.predictions(wildcards.trained_on, *member, asked)
             for member in members
@@ -122,9 +122,13 @@ def answering_source(wildcards):
     """Digest of the code that answers; a network's own is in what trained it."""
     by_baseline = wildcards.model in BASELINES
     learner = (
-        f"evaluate.baselines.{wildcards.model}" if by_baseline else "train.inference.predict"
+        f"evaluate.baselines.{wildcards.model}"
+        if by_baseline
+        else "train.inference.predict"
     )
-    return source_digest("evaluate.predictions.predictions", learner, without=[registry.__name__])
+    return source_digest(
+        "evaluate.predictions.predictions", learner, without=[registry.__name__]
+    )
 
 
 def source_of(wildcards):

@@ -3,14 +3,14 @@
 
 rule predict:
     input:
-        card=FILES.card("{asked_about}"),
+        card=FILES.card("{evaluate_on}"),
         learned=learned_of,
     output:
-        FILES.predictions("{trained_on}", "{model}", "{seed}", "{asked_about}"),
+        FILES.predictions("{trained_on}", "{model}", "{seed}", "{evaluate_on}"),
     log:
-        log_of("predict/{trained_on}/{asked_about}/{model}-seed{seed}"),
+        log_of("predict/{trained_on}/{evaluate_on}/{model}-seed{seed}"),
     benchmark:
-        benchmark_of("predict/{trained_on}/{asked_about}/{model}-seed{seed}")
+        benchmark_of("predict/{trained_on}/{evaluate_on}/{model}-seed{seed}")
     conda:
         "../envs/singlehit.yaml"
     threads: network_threads(RUN.training, len(PREDICTIONS + TRANSFERS), most=8)
@@ -21,7 +21,7 @@ rule predict:
     params:
         source=answering_source,
     message:
-        "{wildcards.model} of {wildcards.trained_on}, seed {wildcards.seed}: answers about {wildcards.asked_about}"
+        "{wildcards.model} of {wildcards.trained_on}, seed {wildcards.seed}: answers about {wildcards.evaluate_on}"
     script:
         "../scripts/evaluate/predict.py"
 

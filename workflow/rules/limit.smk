@@ -1,6 +1,6 @@
 # The information limit: how well any rule could name the particle of a single hit.
 
-LIMITS = RUN.evaluation.limits
+LIMITS = RUN.evaluation.bayes_limit
 
 
 rule limit_of_dataset:

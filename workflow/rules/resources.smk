@@ -122,7 +122,7 @@ def training_loop_minutes(dataset, recipe):
 def answering_mb(wildcards, input, threads):
     """A network, and a shard that it looks at, one that is read meanwhile, and that as it unpacks."""
     patterns_per_shard = SIMULATION.storage.patterns_per_shard
-    return NETWORK_MB + 3 * images_mb(wildcards.asked_about, patterns_per_shard)
+    return NETWORK_MB + 3 * images_mb(wildcards.evaluate_on, patterns_per_shard)
 
 
 def training_mb(wildcards, input, threads):

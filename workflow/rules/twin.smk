@@ -60,7 +60,7 @@ rule embed:
     input:
         embeds,
         cards=lambda wildcards: [
-            FILES.card(name) for name in asked_about(RUN, learner_of(wildcards))
+            FILES.card(name) for name in evaluate_on(RUN, learner_of(wildcards))
         ],
     output:
         FILES.embeddings("{dataset}", "{learner}", "{fold}", "{shape}", "{seed}"),
@@ -76,7 +76,7 @@ rule embed:
         runtime=growing(30),
         gpu=gpus(TWINS),
     params:
-        about=lambda wildcards: asked_about(RUN, learner_of(wildcards)),
+        about=lambda wildcards: evaluate_on(RUN, learner_of(wildcards)),
         source=embedding_source,
     message:
         "{wildcards.learner} of {wildcards.dataset}, {wildcards.fold} held out, {wildcards.shape}, seed {wildcards.seed}: embeddings"

@@ -1,7 +1,7 @@
 # What the rules of twin networks share: lists, and functions of wildcards.
 
 TWINS = RUN.twins
-CONTROLS = RUN.evaluation.twins.controls
+CONTROLS = RUN.evaluation.twins.baselines
 TWIN_FOLDERS = [twin_folder(FILES, training) for training in TWINS.trainings]
 LEARNERS = [*TWINS.trainings, *controls(RUN)]
 EMBEDDINGS = [embeddings_file(FILES, learner) for learner in LEARNERS]

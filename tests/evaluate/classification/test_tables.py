@@ -87,9 +87,9 @@ def test_the_judged_are_those_of_the_table(finished_run: Run) -> None:
     ("changes", "missing"),
     [
         ({}, set()),
-        ({"transfers": {}}, {"generalisation"}),
-        ({"transfers": {"noisy": ()}}, {"generalisation"}),
-        ({"limits": None}, {"limit"}),
+        ({"cross_dataset": {}}, {"generalisation"}),
+        ({"cross_dataset": {"noisy": ()}}, {"generalisation"}),
+        ({"bayes_limit": None}, {"limit"}),
     ],
 )
 def test_only_tables_that_were_asked_for_are_named(finished_run: Run, changes: dict, missing: set[str]) -> None:

@@ -69,11 +69,11 @@ def test_what_is_not_said_never_refuses_a_small_run(
             "simulation": simulation,
             "training": {"models": ["late10"], "datasets": datasets},
             "twins": {"encoders": {"ours": {"network": "polar"}}, "datasets": datasets, "families": families},
-            "evaluation": {"limits": {"datasets": ["noisy"]}, "ensembles": {}, "baselines": list(BASELINES)},
+            "evaluation": {"bayes_limit": {"datasets": ["noisy"]}, "ensembles": {}, "baselines": list(BASELINES)},
         }
     )
     sizes = config.simulation.plan.split_sizes
-    labels, limits = config.evaluation.twins.labels, config.evaluation.limits
+    labels, limits = config.evaluation.twins.labels, config.evaluation.bayes_limit
     assert labels == tuple(n for n in (1, 5, 10, 20) if n <= sizes["validation"])
     assert limits is not None
     assert limits.patterns_per_structure == min(24, sizes["test"])
@@ -100,7 +100,7 @@ def test_the_demo_of_sixty_patterns_a_class_is_taken() -> None:
 def test_a_run_may_train_nothing_and_then_nothing_is_asked_of_networks(mapping: dict[str, Any]) -> None:
     del mapping["training"]
     assert load_config(mapping).training is None
-    set_at(mapping, "evaluation", {"transfers": {"clean": []}})
+    set_at(mapping, "evaluation", {"cross_dataset": {"clean": []}})
     with pytest.raises(ValueError, match=r"nothing is trained on 'clean', as there is no section `training`"):
         load_config(mapping)
 
@@ -230,13 +230,13 @@ def test_an_ensemble_answers_where_all_its_models_do(noisy_mapping: dict[str, An
 def test_an_evaluation_that_can_be_made_is_taken(noisy_mapping: dict[str, Any]) -> None:
     assert load_config(noisy_mapping).evaluation == EvaluationConfig(baselines=("total_intensity",))
     set_at(noisy_mapping, "evaluation.baselines", ["spectral_clustering"])
-    set_at(noisy_mapping, "evaluation.transfers", {"noisy": ["clean", "dim"]})
+    set_at(noisy_mapping, "evaluation.cross_dataset", {"noisy": ["clean", "dim"]})
     set_at(noisy_mapping, "evaluation.photon_curve", ["noisy", "dim"])
-    set_at(noisy_mapping, "evaluation.limits", {"datasets": ["small", "dim"], "orientations": [10]})
+    set_at(noisy_mapping, "evaluation.bayes_limit", {"datasets": ["small", "dim"], "orientations": [10]})
     evaluation = load_config(noisy_mapping).evaluation
-    assert evaluation.transfers == {"noisy": ("clean", "dim")}
-    assert evaluation.limits is not None
-    assert (evaluation.limits.datasets, evaluation.limits.orientations) == (("small", "dim"), (10,))
+    assert evaluation.cross_dataset == {"noisy": ("clean", "dim")}
+    assert evaluation.bayes_limit is not None
+    assert (evaluation.bayes_limit.datasets, evaluation.bayes_limit.orientations) == (("small", "dim"), (10,))
 
 
 @pytest.mark.parametrize(
@@ -248,11 +248,19 @@ def test_an_evaluation_that_can_be_made_is_taken(noisy_mapping: dict[str, Any]) 
             "evaluation.baselines.0 = 'majority': no baseline is called 'majority'; known: total",
         ),
         ("baselines", ["total_intensity"] * 2, "evaluation.baselines: ['total_intensity', 'total_intensity'] has dup"),
-        ("transfers", {"noisy": ["dirty"]}, "evaluation.transfers.noisy: 'dirty' is not one of simulation.datasets"),
-        ("transfers", {"dim": ["noisy"]}, "evaluation.transfers.dim: nothing is trained on 'dim', only on ['clean', "),
-        ("transfers", {"noisy": ["noisy"]}, "what was trained on 'noisy' is asked about it anyway; remove it here"),
-        ("transfers", {"noisy": ["small"]}, "'small' has images of 64 x 64 pixels, expected 128 x 128"),
-        ("transfers", {"noisy": ["dim", "dim"]}, "evaluation.transfers.noisy: ['dim', 'dim'] has duplicates"),
+        (
+            "cross_dataset",
+            {"noisy": ["dirty"]},
+            "evaluation.cross_dataset.noisy: 'dirty' is not one of simulation.datasets",
+        ),
+        (
+            "cross_dataset",
+            {"dim": ["noisy"]},
+            "evaluation.cross_dataset.dim: nothing is trained on 'dim', only on ['clean', ",
+        ),
+        ("cross_dataset", {"noisy": ["noisy"]}, "what was trained on 'noisy' is asked about it anyway; remove it here"),
+        ("cross_dataset", {"noisy": ["small"]}, "'small' has images of 64 x 64 pixels, expected 128 x 128"),
+        ("cross_dataset", {"noisy": ["dim", "dim"]}, "evaluation.cross_dataset.noisy: ['dim', 'dim'] has duplicates"),
         ("photon_curve", ["dirty"], "evaluation.photon_curve: 'dirty' is not one of simulation.datasets"),
         (
             "photon_curve",
@@ -264,14 +272,22 @@ def test_an_evaluation_that_can_be_made_is_taken(noisy_mapping: dict[str, Any]) 
             ["noisy", "clean"],
             "'clean' differs from 'noisy' in record, beam, detector, readout, expected",
         ),
-        ("limits", {"datasets": ["dirty"]}, "evaluation.limits.datasets: 'dirty' is not one of simulation.datasets"),
-        ("limits", {"datasets": ["clean"]}, "evaluation.limits: dataset clean: no exact likelihood is known"),
         (
-            "limits",
+            "bayes_limit",
+            {"datasets": ["dirty"]},
+            "evaluation.bayes_limit.datasets: 'dirty' is not one of simulation.datasets",
+        ),
+        ("bayes_limit", {"datasets": ["clean"]}, "evaluation.bayes_limit: dataset clean: no exact likelihood is known"),
+        (
+            "bayes_limit",
             {"datasets": ["noisy"], "patterns_per_structure": 1001},
             "patterns_per_structure is 1001, but 'noisy' has 1000 single hits of each structure in its test split",
         ),
-        ("limits", {"datasets": ["noisy"], "orientations": [0]}, "evaluation.limits.orientations.0 = 0: should be"),
+        (
+            "bayes_limit",
+            {"datasets": ["noisy"], "orientations": [0]},
+            "evaluation.bayes_limit.orientations.0 = 0: should be",
+        ),
         ("limit", {"datasets": ["noisy"]}, "evaluation.limit is not a known key"),
     ],
 )
@@ -284,10 +300,30 @@ def test_an_evaluation_that_cannot_be_made_is_refused(
     assert message in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("key", "now"),
+    [
+        ("evaluation.transfers", "cross_dataset"),
+        ("evaluation.limits", "bayes_limit"),
+        ("evaluation.twins.asked_about", "evaluate_on"),
+        ("evaluation.twins.controls", "baselines"),
+        ("twins.encoders.plain.asked_about", "evaluate_on"),
+    ],
+)
+def test_a_key_that_has_another_name_by_now_is_refused_with_it(
+    noisy_mapping: dict[str, Any], key: str, now: str
+) -> None:
+    set_at(noisy_mapping, "twins", {"datasets": ["noisy"], "encoders": {"plain": {"network": "late10"}}})
+    set_at(noisy_mapping, key, ["noisy"])
+    with pytest.raises(ValueError, match="1 problem in the config") as error:
+        load_config(noisy_mapping)
+    assert f"{key} is called {now} now (found ['noisy']); rename it" in str(error.value)
+
+
 def test_a_model_is_not_asked_about_structures_that_it_does_not_know(noisy_mapping: dict[str, Any]) -> None:
     noisy_mapping["simulation"]["structures"].append({"id": "1abc"})
     set_at(noisy_mapping, "simulation.datasets.known", {"base": "noisy", "select": {"structures": "phantoms"}})
-    set_at(noisy_mapping, "evaluation.transfers", {"noisy": ["known"]})
+    set_at(noisy_mapping, "evaluation.cross_dataset", {"noisy": ["known"]})
     with pytest.raises(ValueError, match=r"noisy: 'known' has the structures \['ball'\], expected \['ball', '1abc'\]"):
         load_config(noisy_mapping)
 
@@ -295,7 +331,7 @@ def test_a_model_is_not_asked_about_structures_that_it_does_not_know(noisy_mappi
 def test_an_encoder_is_not_asked_about_images_of_another_size(noisy_mapping: dict[str, Any]) -> None:
     """But for a grid, which is asked about what it was trained on alone."""
     set_at(noisy_mapping, "twins", {"datasets": ["noisy"], "encoders": {"plain": {"network": "late10"}}})
-    set_at(noisy_mapping, "evaluation.twins", {"asked_about": ["small"]})
+    set_at(noisy_mapping, "evaluation.twins", {"evaluate_on": ["small"]})
     with pytest.raises(ValueError, match=r"twins.encoders.plain, of 'noisy': 'small' has images of 64 x 64 pixels"):
         load_config(noisy_mapping)
     set_at(noisy_mapping, "twins.encoders.plain.margins", [0.1, 1e-5])
@@ -304,8 +340,10 @@ def test_an_encoder_is_not_asked_about_images_of_another_size(noisy_mapping: dic
 
 def test_there_is_no_limit_without_single_hits(noisy_mapping: dict[str, Any]) -> None:
     set_at(noisy_mapping, "simulation.plan.hit_multiplicities", [2, 3])
-    set_at(noisy_mapping, "evaluation.limits", {"datasets": ["noisy"]})
-    with pytest.raises(ValueError, match=r"evaluation.limits: of single hits, but plan.hit_multiplicities is \[2, 3\]"):
+    set_at(noisy_mapping, "evaluation.bayes_limit", {"datasets": ["noisy"]})
+    with pytest.raises(
+        ValueError, match=r"evaluation.bayes_limit: of single hits, but plan.hit_multiplicities is \[2, 3\]"
+    ):
         load_config(noisy_mapping)
 
 
@@ -313,8 +351,8 @@ def test_problems_of_all_sections_are_listed_at_once(noisy_mapping: dict[str, An
     set_at(
         noisy_mapping, "training.models", {"late10": {"datasets": ["small"]}, "total_intensity": {"network": "late3"}}
     )
-    set_at(noisy_mapping, "evaluation.transfers", {"noisy": ["dirty", "small"], "small": ["small"]})
-    set_at(noisy_mapping, "evaluation.limits", {"datasets": ["clean", "dirty"]})
+    set_at(noisy_mapping, "evaluation.cross_dataset", {"noisy": ["dirty", "small"], "small": ["small"]})
+    set_at(noisy_mapping, "evaluation.bayes_limit", {"datasets": ["clean", "dirty"]})
     with pytest.raises(ValueError, match="7 problems in the config"):
         load_config(noisy_mapping)
 

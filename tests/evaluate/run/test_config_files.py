@@ -35,7 +35,7 @@ training:
     late5:
       datasets: [noisy]
 evaluation:
-  transfers: {noisy: [dim]}
+  cross_dataset: {noisy: [dim]}
 """
 
 
@@ -193,7 +193,7 @@ def test_the_good_one_is(tmp_path: Path) -> None:
         (
             "{noisy: [dim]}",
             "{nois: [dim]}",
-            "line 23: evaluation.transfers.nois: nothing is trained on 'nois', only on "
+            "line 23: evaluation.cross_dataset.nois: nothing is trained on 'nois', only on "
             "['clean', 'noisy']; did you mean 'noisy'?",
         ),
         ("title: Toy\n", "", "0.yaml: title is missing"),
@@ -227,7 +227,7 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(refused) -> None
         "training.models.late10.recipe.epochs",
         "training.models.late10.recipe.batch_size",
         "training.models.lat5.network",
-        "evaluation.transfers.noisy",
+        "evaluation.cross_dataset.noisy",
     ]
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from evaluate.run.config import RunConfig, load_config
-from evaluate.twin.outputs import ALL_FOLDS, asked_about, controls
+from evaluate.twin.outputs import ALL_FOLDS, controls, evaluate_on
 from evaluate.twin.tables import COLUMNS, STRUCTURE_COLUMNS, over_folds
 
 
@@ -24,23 +24,23 @@ def config() -> RunConfig:
                 "families": {"first": ["a"], "second": ["b"]},
                 "encoders": {
                     "late10": {},
-                    "far": {"network": "late3", "datasets": ["far"], "asked_about": []},
+                    "far": {"network": "late3", "datasets": ["far"], "evaluate_on": []},
                     "grid": {"network": "late3", "margins": [0, 1], "folds": ["none"]},
                 },
             },
-            "evaluation": {"twins": {"asked_about": ["dim", "far"], "controls": ["pixels"]}},
+            "evaluation": {"twins": {"evaluate_on": ["dim", "far"], "baselines": ["pixels"]}},
         }
     )
 
 
 def test_everyone_is_asked_about_its_own_dataset_and_a_grid_about_no_other(config) -> None:
-    about = {training.encoder: asked_about(config, training) for training in config.twinned.trainings}
+    about = {training.encoder: evaluate_on(config, training) for training in config.twinned.trainings}
     assert about == {"late10": ["bright", "dim", "far"], "far": ["far"], "grid": ["bright"]}
     assert [(control.dataset, control.encoder) for control in controls(config)] == [
         ("bright", "pixels"),
         ("far", "pixels"),
     ]
-    assert asked_about(config, controls(config)[0]) == ["bright", "dim", "far"]
+    assert evaluate_on(config, controls(config)[0]) == ["bright", "dim", "far"]
 
 
 def row(**changes) -> dict:

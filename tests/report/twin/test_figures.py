@@ -51,7 +51,7 @@ def twin_mapping(results: Path) -> dict[str, Any]:
             },
         },
         "evaluation": {
-            "twins": {"asked_about": ["dim"], "controls": ["total_intensity", "pixels"], "labels": [1, 2], "draws": 2}
+            "twins": {"evaluate_on": ["dim"], "baselines": ["total_intensity", "pixels"], "labels": [1, 2], "draws": 2}
         },
     }
 
@@ -296,7 +296,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[RunFiles, RunC
     files = RunFiles(config.folder)
     write_run(files, twin_table())
     assert config.twins is not None
-    controls = [CONTROL._replace(dataset="clear", encoder=name) for name in config.evaluation.twins.controls]
+    controls = [CONTROL._replace(dataset="clear", encoder=name) for name in config.evaluation.twins.baselines]
     for number, training in enumerate([*config.twins.trainings, *controls]):
         folder, path = twin_folder(files, training), embeddings_file(files, training)
         folder.mkdir(parents=True)

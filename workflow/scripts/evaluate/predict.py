@@ -31,6 +31,6 @@ else:
         answers = learn(open_dataset(files.dataset(wildcards.trained_on)), int(wildcards.seed))
     else:
         answers = partial(predict, load_model(Path(snakemake.input.learned), choose_device(run.trained.device)))
-    dataset = open_dataset(files.dataset(wildcards.asked_about))
-    splits = ("validation", "test") if wildcards.asked_about == wildcards.trained_on else ("test",)
+    dataset = open_dataset(files.dataset(wildcards.evaluate_on))
+    splits = ("validation", "test") if wildcards.evaluate_on == wildcards.trained_on else ("test",)
     write_predictions(predict_splits(answers, dataset, splits), output)
