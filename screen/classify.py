@@ -56,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
         "Say how many particles each frame of a file shows, and of which structure, among those that the network was "
         "trained on.",
         "model.pt of a network with two answers",
-        "results/demo/models/noise_free/ours/seed0/model.pt results/demo/datasets/noise_free",
+        "results/demo/models/noise_free/polar/seed0/model.pt results/demo/datasets/noise_free",
     )
     return status(_run, parser.parse_args(argv))
 

@@ -92,7 +92,7 @@ def main(argv: list[str] | None = None) -> int:
         "Say which frames of a file are single hits, by a trained twin network and, where there are, a few labels of "
         "the sample at hand.",
         f"a twin network's model.pt, with {SUPPORT} beside it",
-        "results/demo/twins/noisy/ours/none/d8-m0.5/seed0/model.pt results/demo/datasets/noisy",
+        "results/demo/twins/noisy/polar/none/d8-m0.5/seed0/model.pt results/demo/datasets/noisy",
     )
     parser.add_argument("--labels", type=Path, help="CSV with columns frame (from 0) and single (1 or 0)")
     parser.add_argument(

@@ -1,6 +1,6 @@
 """A trained network as one ONNX file that needs nothing of ours: photons in, probabilities or embeddings out.
 
-singlehit onnx results/demo/models/noise_free/ours/seed0/model.pt ours.onnx
+singlehit onnx results/demo/models/noise_free/polar/seed0/model.pt polar.onnx
 
 Input `frames` (B, ny, nx) float32, photons as the detector reads them; the network's input transform is in the file.
 Outputs `count` (B, n_multiplicities) and `particle` (B, n_structures): probabilities, in the order of the metadata.
@@ -248,7 +248,7 @@ def main(argv: list[str] | None = None) -> int:
         prog="singlehit onnx",
         description="Write a trained network, from photons to probabilities, as ONNX; of a twin network, to embeddings "
         "and the probability of a single hit, with the known patterns beside the model.",
-        epilog="example: singlehit onnx results/demo/models/noise_free/ours/seed0/model.pt ours.onnx",
+        epilog="example: singlehit onnx results/demo/models/noise_free/polar/seed0/model.pt polar.onnx",
     )
     parser.add_argument("model", type=Path, help="a model.pt")
     parser.add_argument("output", type=Path, help="file to write")

@@ -3,6 +3,7 @@
 Snakemake asks this at every start, on a cluster in every job: nothing is imported here that takes time.
 """
 
+from collections.abc import Collection
 from typing import Literal
 
 from evaluate.run.config import RunConfig
@@ -10,8 +11,8 @@ from evaluate.run.config import RunConfig
 SIDE_BY_SIDE = 2
 """Datasets that the picture of all classes shows; of more, another one has a row for each."""
 
-OURS = "ours"
-"""The model that others are variants of, where a run names one so."""
+OURS = ("folded", "polar")
+"""Networks of ours, the better one first: the first that a model is called after is what others are variants of."""
 
 ALL_IN_FULL = 4
 """Datasets up to which a report shows each in full."""
@@ -24,6 +25,11 @@ TABLES = ("cnn", "per_class", "calibration", "selection", "generalisation")
 
 DRAWN_HEADS: tuple[Literal["count"], Literal["particle"]] = ("count", "particle")
 """Whose confidence is drawn."""
+
+
+def ours(names: Collection[str]) -> str | None:
+    """Of models or encoders, the one that is called after a network of ours; None where none is."""
+    return next((name for name in OURS if name in names), None)
 
 
 def has_report(config: RunConfig) -> bool:

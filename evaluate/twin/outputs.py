@@ -5,7 +5,7 @@ from pathlib import Path
 
 from evaluate.run.config import RunConfig
 from evaluate.run.files import RunFiles
-from evaluate.run.outputs import OURS
+from evaluate.run.outputs import ours
 from train.config.twins import NONE, TwinTraining
 
 CONTROL = TwinTraining("", "", NONE, 0, 0.0, 0)
@@ -48,9 +48,9 @@ def networks(config: RunConfig) -> list[str]:
 
 
 def main_encoder(config: RunConfig) -> str | None:
-    """The encoder called `ours` where there is one, else the first that is no grid; None where all are."""
+    """The encoder called after a network of ours, else the first that is no grid; None where all are grids."""
     names = networks(config)
-    return OURS if OURS in names else next(iter(names), None)
+    return ours(names) or next(iter(names), None)
 
 
 def main_condition(config: RunConfig) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluate.run.outputs import OURS
+from evaluate.run.outputs import ours
 from report.classification.results import Result
 from train.config.training import ModelConfig
 
@@ -31,18 +31,18 @@ class Variant:
 
 
 def variants(models: Mapping[str, ModelConfig], results: Sequence[Result]) -> list[Variant]:
-    """Models of one network by several recipes, each against `ours`, the model of that name, or else the best of them.
+    """Models of one network by several recipes, each against the model called after our network, or else the best.
 
-    Other networks by the recipe of `ours` are variants of it too, unless all models share that recipe.
+    Other networks by the recipe of that model are variants of it too, unless all models share that recipe.
     """
-    pairs = []
+    pairs, main = [], ours(models)
     for network in dict.fromkeys(model.network for model in models.values()):
         group = [name for name, model in models.items() if model.network == network]
-        against = OURS if OURS in group else max(group, key=lambda name: _mean_of(name, results))
+        against = main if main in group else max(group, key=lambda name: _mean_of(name, results))
         pairs += [(name, against) for name in group if name != against]
-    if OURS in models and any(model.recipe != models[OURS].recipe for model in models.values()):
-        alike = [name for name, model in models.items() if model.recipe == models[OURS].recipe]
-        pairs += [(name, OURS) for name in alike if models[name].network != models[OURS].network]
+    if main and any(model.recipe != models[main].recipe for model in models.values()):
+        alike = [name for name, model in models.items() if model.recipe == models[main].recipe]
+        pairs += [(name, main) for name in alike if models[name].network != models[main].network]
     found = [Variant(*pair, _differences(*pair, results)) for pair in pairs]
     return [variant for variant in found if variant.differences]
 
@@ -57,8 +57,8 @@ def _differences(model: str, against: str, results: Sequence[Result]) -> dict[st
     found = {}
     for result in results:
         if {model, against} <= {judged.name for judged in result.judged}:
-            ours, theirs = result.of(model), result.of(against)
-            variance = sum(one.deviation["test_accuracy"] ** 2 / len(one.scores) for one in (ours, theirs))
-            value = ours.mean["test_accuracy"] - theirs.mean["test_accuracy"]
+            mine, theirs = result.of(model), result.of(against)
+            variance = sum(one.deviation["test_accuracy"] ** 2 / len(one.scores) for one in (mine, theirs))
+            value = mine.mean["test_accuracy"] - theirs.mean["test_accuracy"]
             found[result.dataset] = Difference(value, math.sqrt(variance))
     return found

@@ -24,7 +24,7 @@ def test_the_papers_dag_is_whole(workflow) -> None:
     assert jobs["geometry"] == jobs["dataset"] == jobs["dataset_layout"] == 23
     assert jobs["dataset_shards"] == 21 * 4 + 2 * 2  # two datasets of 96,250 patterns, mostly single hits
     assert jobs["train"] == 3 * (6 * 8 + 3 * 15)  # six networks on eight datasets, three on seven more
-    in_distribution = jobs["train"] + 15 * 3  # and ours together, and two baselines
+    in_distribution = jobs["train"] + 15 * 3  # and folded together, and two baselines
     of_noisy, of_others = 3 * 9 + 3, 3 * 3 + 3
     assert jobs["predict"] == in_distribution + 8 * of_noisy + (1 + 5) * of_others
     assert jobs["limit_of_dataset"] == 8

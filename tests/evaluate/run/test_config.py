@@ -68,7 +68,7 @@ def test_what_is_not_said_never_refuses_a_small_run(
             "title": "Small",
             "simulation": simulation,
             "training": {"models": ["late10"], "datasets": datasets},
-            "twins": {"encoders": {"ours": {"network": "polar"}}, "datasets": datasets, "families": families},
+            "twins": {"encoders": {"polar": {}}, "datasets": datasets, "families": families},
             "evaluation": {"bayes_limit": {"datasets": ["noisy"]}, "ensembles": {}, "baselines": list(BASELINES)},
         }
     )

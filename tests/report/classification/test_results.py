@@ -95,19 +95,23 @@ def model(network: str, base: str = "poster", **recipe: object) -> ModelConfig:
     return ModelConfig(network=network, recipe={"base": base, **recipe}, datasets=("noisy",), seeds=(0,))
 
 
-def test_variants_share_a_network_or_the_recipe_of_ours() -> None:
+def test_variants_share_a_network_or_the_recipe_of_our_network() -> None:
     models = {
         "late10": model("late10"),
         "late10_he": model("late10", initialisation="he"),
         "late5": model("late5"),
-        "ours": model("polar", "ours"),
+        "polar": model("polar", "ours"),
         "shorter": model("polar", "ours", epochs=1),
         "late3": model("late3", "ours"),
     }
     networks = [judged(name, 0.1 * number) for number, name in enumerate(models, start=1)]
     found = variants(models, [result(networks, [judged("majority", 0.02)])])
     assert [(variant.model, variant.against) for variant in found] == [
-        *(("late10", "late10_he"), ("shorter", "ours"), ("late3", "ours")),  # the best late10 of the two; ours by name
+        *(
+            ("late10", "late10_he"),
+            ("shorter", "polar"),
+            ("late3", "polar"),
+        ),  # the best late10; polar by name
     ]
     assert found[0].differences["noisy"].value == pytest.approx(-0.1)
     assert not variants({"late5": model("late5"), "late10": model("late10")}, [result(networks, [])])

@@ -28,7 +28,7 @@ NAMES = ("ball", "ring", "rod", "cage")
 
 
 def twin_mapping(results: Path) -> dict[str, Any]:
-    """A run of four phantoms: `ours` in two folds, `poster` in one that holds nothing out, and a grid."""
+    """A run of four phantoms: `polar` in two folds, `poster` in one that holds nothing out, and a grid."""
     shapes = ("globule", "double_ring", "hexamer", "spike_open")
     return {
         "run": "twins",
@@ -46,7 +46,7 @@ def twin_mapping(results: Path) -> dict[str, Any]:
             "families": {"round": ["ball", "ring"], "long": ["rod"]},
             "encoders": {
                 "small": {"network": "azimuthal", "folds": ["none"]},
-                "ours": {"network": "azimuthal", "seeds": [0, 1], "folds": ["none", "round", "long"]},
+                "polar": {"seeds": [0, 1], "folds": ["none", "round", "long"]},
                 "grid": {"network": "azimuthal", "embedding_dims": [2, 8], "margins": [0, 0.5], "folds": ["none"]},
             },
         },
@@ -70,7 +70,7 @@ def row(**values: Any) -> dict[str, Any]:
         "run": "twins",
         "trained_on": "clear",
         "dataset": "dim",
-        "encoder": "ours",
+        "encoder": "polar",
         "embedding_dim": 8,
         "margin": 0.5,
         "distance": "rms",
@@ -96,7 +96,7 @@ def row(**values: Any) -> dict[str, Any]:
 
 
 def twin_table(*more: dict[str, Any], control: float = 0.6) -> pd.DataFrame:
-    """`ours` right in 90 and 94 % of dim and in 80 % of clear, a control in `control` of dim; a grid."""
+    """`polar` right in 90 and 94 % of dim and in 80 % of clear, a control in `control` of dim; a grid."""
     learners = {"total_intensity": control, "pixels": 0.55}
     rows = [row(accuracy=0.90), row(accuracy=0.94, seed=1), row(accuracy=0.8, dataset="clear")]
     rows += [row(encoder=name, accuracy=accuracy) for name, accuracy in learners.items()]
@@ -105,7 +105,7 @@ def twin_table(*more: dict[str, Any], control: float = 0.6) -> pd.DataFrame:
         for n in (1, 2):
             rows += [
                 row(encoder=name, protocol="few_shot", classifier=classifier, labels=n, accuracy=right + 0.01 * n)
-                for name in ("ours", *learners)
+                for name in ("polar", *learners)
             ]
     for cell, (dim, margin) in enumerate(((2, 0.0), (2, 0.5), (8, 0.0), (8, 0.5))):
         common = {"encoder": "grid", "dataset": "clear", "fold": "none", "embedding_dim": dim, "margin": margin}
@@ -113,7 +113,7 @@ def twin_table(*more: dict[str, Any], control: float = 0.6) -> pd.DataFrame:
             wide = {**common, "seed": seed, "collapsed": int(cell == 3 and seed == 1)}
             rows.append(row(**wide, protocol="same", classifier="neighbours", accuracy=0.6 + 0.1 * cell + 0.02 * seed))
             rows.append(row(**wide, protocol="training_triplets", classifier="triplets", accuracy=0.9 - 0.1 * cell))
-    for name in ("ours", "small", *learners):
+    for name in ("polar", "small", *learners):
         seen = {"encoder": name, "dataset": "clear", "fold": "none"}
         rows.append(row(**seen, protocol="same", classifier="neighbours", accuracy=0.97))
         rows.append(row(**seen, protocol="training_triplets", classifier="triplets", accuracy=0.99))
@@ -126,7 +126,7 @@ def structures_table() -> pd.DataFrame:
     return pd.DataFrame(
         [
             row(encoder=name, structure=structure, fold=fold, accuracy=accuracy - less, seed=seed)
-            for name, less, seeds in (("ours", 0, (0, 1)), ("total_intensity", 0.3, (0,)), ("pixels", 0.4, (0,)))
+            for name, less, seeds in (("polar", 0, (0, 1)), ("total_intensity", 0.3, (0,)), ("pixels", 0.4, (0,)))
             for seed in seeds
             for structure, (fold, accuracy) in each.items()
         ]
@@ -148,14 +148,14 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
 
 def test_names_follow_from_the_config() -> None:
     assert figure_names(twin_config()) == [
-        *("twin_grid_grid.svg", "twin_evolution_small.png", "twin_evolution_ours.png", "twin_map_ours.png"),
+        *("twin_grid_grid.svg", "twin_evolution_small.png", "twin_evolution_polar.png", "twin_map_polar.png"),
         *("twin_roc.svg", "twin_few_shot.svg", "twin_per_structure.svg", "twin_gallery.png", "twin_conditions.svg"),
     ]
 
 
 def test_without_a_grid_or_unseen_structures_there_are_no_figures_of_them() -> None:
-    assert figure_names(twin_config(grid=None, ours=None)) == ["twin_evolution_small.png", "twin_map_small.png"]
-    assert figure_names(twin_config(small=None, ours=None)) == ["twin_grid_grid.svg"]
+    assert figure_names(twin_config(grid=None, polar=None)) == ["twin_evolution_small.png", "twin_map_small.png"]
+    assert figure_names(twin_config(small=None, polar=None)) == ["twin_grid_grid.svg"]
 
 
 def test_structures_of_another_dataset_are_unseen(tmp_path: Path) -> None:
@@ -172,9 +172,9 @@ def test_structures_of_another_dataset_are_unseen(tmp_path: Path) -> None:
 
 
 def test_the_main_encoder_is_ours_else_the_first_that_is_no_grid() -> None:
-    assert outputs.main_encoder(twin_config()) == "ours"
-    assert outputs.main_encoder(twin_config(ours=None)) == "small"
-    assert outputs.main_encoder(twin_config(ours=None, small=None)) is None
+    assert outputs.main_encoder(twin_config()) == "polar"
+    assert outputs.main_encoder(twin_config(polar=None)) == "small"
+    assert outputs.main_encoder(twin_config(polar=None, small=None)) is None
     assert outputs.main_condition(twin_config()) == "dim"
 
 
@@ -199,21 +199,21 @@ def test_conditions_have_a_dot_for_every_seed(drawn: list[Figure], tmp_path: Pat
     dots = [sorted(line.get_xdata().round(6)) for line in axes.lines if line.get_marker() in ("o", "D", "v")]
     assert dots == [[80], [50], [50], [90, 94], [60], [55]]
     legend = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert legend == ["ours", "total intensity", "pixels", "majority"]
+    assert legend == ["polar", "total intensity", "pixels", "majority"]
 
 
 def test_per_structure_goes_by_family(drawn: list[Figure], tmp_path: Path) -> None:
     each, config = structures_table(), twin_config()
-    families = outputs.families_of(config, outputs.unseen_structures(config, "ours", "dim"))
+    families = outputs.families_of(config, outputs.unseen_structures(config, "polar", "dim"))
     assert families == {"round": ["ball", "ring"], "long": ["rod"]}
-    of = {name: each[each["encoder"] == name] for name in ("ours", "pixels")}
-    figures.per_structure(tmp_path / "each.svg", families, ("ours", of["ours"]), ("pixels", of["pixels"]))
+    of = {name: each[each["encoder"] == name] for name in ("polar", "pixels")}
+    figures.per_structure(tmp_path / "each.svg", families, ("polar", of["polar"]), ("pixels", of["pixels"]))
     axes = drawn[0].axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["ball", "ring", "rod"]
     assert [text.get_text() for text in axes.texts] == ["round", "long"]
     lines = [line for line in axes.lines if not str(line.get_label()).startswith("_")]
     dots = {line.get_label(): {tuple(xy) for xy in line.get_xydata().round(6)} for line in lines}
-    assert dots == {"ours": {(95, 0), (96, 1), (85, 2)}, "pixels": {(55, 0), (56, 1), (45, 2)}}
+    assert dots == {"polar": {(95, 0), (96, 1), (85, 2)}, "pixels": {(55, 0), (56, 1), (45, 2)}}
     assert (axes.get_xlim(), axes.get_xlabel()) == ((40, 100), "right (%), from 40")
 
 
@@ -224,7 +224,7 @@ def test_axes_of_accuracy_begin_at_a_ten(lowest: float, start: float) -> None:
 
 def test_few_shot_has_a_line_a_classifier_and_one_without_labels(drawn: list[Figure], tmp_path: Path) -> None:
     config, table = twin_config(), twin_table()
-    curves = {name: few_shot_rows(table, config, "ours", name) for name in ("adapted", "centroid")}
+    curves = {name: few_shot_rows(table, config, "polar", name) for name in ("adapted", "centroid")}
     figures.few_shot(tmp_path / "few.svg", curves, 0.92, 0.5)
     lines = {line.get_label(): list(np.round(line.get_ydata(), 6)) for line in drawn[0].axes[0].lines}
     assert lines["adapted"] == [94, 95]
@@ -323,7 +323,7 @@ def test_drawing_twice_gives_equal_bytes(run: tuple[RunFiles, RunConfig], drawn:
 def test_scores_are_of_structures_that_were_held_out(run: tuple[RunFiles, RunConfig]) -> None:
     """Rows point at the test patterns of the structures in families, each once."""
     files, config = run
-    for learner in ("ours", "pixels"):
+    for learner in ("polar", "pixels"):
         said = draw.scored(files, config, learner, "dim")
         assert set(said.structure) == {"ball", "ring", "rod"}
         assert said.row.min() >= 120  # validation comes before
@@ -332,7 +332,7 @@ def test_scores_are_of_structures_that_were_held_out(run: tuple[RunFiles, RunCon
 
 def test_the_gallery_shows_the_surest_mistakes(run: tuple[RunFiles, RunConfig]) -> None:
     files, config = run
-    said = draw.scored(files, config, "ours", "dim")
+    said = draw.scored(files, config, "polar", "dim")
     right, wrong = draw._gallery_rows(FakeDataset(240), said).values()  # type: ignore[arg-type]
     assert len(right) == 12
     assert all((shown.p_single > 0.5) == (shown.hit_multiplicity == 1) for shown in right)
@@ -390,10 +390,10 @@ def test_no_two_structures_of_the_map_look_alike() -> None:
 
 def test_a_single_epoch_is_not_counted(coloured: list[Figure], run: tuple[RunFiles, RunConfig]) -> None:
     files, config = run
-    folder = twin_folder(files, first_training(config, "ours"))
+    folder = twin_folder(files, first_training(config, "polar"))
     for epochs, titles in ((1, ["after training"]), (3, ["epoch 1 of 3", "epoch 2 of 3", "epoch 3 of 3"])):
         embeddings = np.random.default_rng(0).normal(size=(epochs, 30, 8)).astype(np.float32)
         np.savez(folder / "evolution.npz", embeddings=embeddings, is_single=np.arange(30) % 2 == 0)
         files.figure("").mkdir(exist_ok=True)
-        draw._draw_evolution(files, config, "ours")
+        draw._draw_evolution(files, config, "polar")
         assert [axes.get_title(loc="left") for axes in coloured[-1].axes] == titles

@@ -36,7 +36,7 @@ def built(folder: Path, table: pd.DataFrame, **changes: Any) -> str:
         "config_digest": "beef",
         "versions": {"numpy": "9.8.7"},
         "device": ["cpu, threads: 2"],
-        "training_seconds": {"clear/ours/none/d8-m0.5/seed0": 61.0},
+        "training_seconds": {"clear/polar/none/d8-m0.5/seed0": 61.0},
         "wall_time_s": 125.0,
     }
     write_json(files.table("twin").with_suffix(".json"), provenance)
@@ -85,7 +85,7 @@ def test_every_table_has_a_caption_and_headers_with_a_scope(page: Page, source: 
 def test_the_headline_is_of_the_table(page: Page) -> None:
     """90 and 94 % of two seeds; the structures are those of `structures_table`."""
     assert (
-        "ours tells single from multiple hits in 92.0\u202f±\u202f2.8\u202f% of 60 test patterns of 3 structures"
+        "polar tells single from multiple hits in 92.0\u202f±\u202f2.8\u202f% of 60 test patterns of 3 structures"
         in (page.text)
     )
     for fact in (
@@ -103,10 +103,10 @@ def test_the_headline_is_of_the_table(page: Page) -> None:
 def test_the_warning_appears_first_where_a_control_wins(tmp_path: Path) -> None:
     text = Page(built(tmp_path, twin_table(control=0.99))).text
     warning = (
-        "Without a label, on dim the best control, total intensity (99.0\u202f%), is better than ours (92.0\u202f%)."
+        "Without a label, on dim the best control, total intensity (99.0\u202f%), is better than polar (92.0\u202f%)."
     )
     assert warning in text
-    assert text.index(warning) < text.index("ours tells single from multiple hits")
+    assert text.index(warning) < text.index("polar tells single from multiple hits")
 
 
 def test_conditions_beside_the_main_one_are_named_after_it() -> None:
@@ -114,8 +114,8 @@ def test_conditions_beside_the_main_one_are_named_after_it() -> None:
     table = twin_table(control=0.99)
     table = pd.concat([table[(table["encoder"] != "pixels") | (table["dataset"] != "clear")], pd.DataFrame([lost])])
     assert [str(sentence) for sentence in beaten(table, twin_config())] == [
-        "Without a label, on dim the best control, total intensity (99.0\u202f%), is better than ours (92.0\u202f%).",
-        "Without a label, a control is better than ours on clear.",
+        "Without a label, on dim the best control, total intensity (99.0\u202f%), is better than polar (92.0\u202f%).",
+        "Without a label, a control is better than polar on clear.",
     ]
 
 
@@ -124,7 +124,7 @@ def test_it_is_told_where_always_the_same_answer_is_as_good() -> None:
     table.loc[table["protocol"] == "unseen", "majority_accuracy"] = 0.95
     told = [str(sentence) for sentence in beaten(table, twin_config())]
     assert len(told) == 1
-    assert told[0].startswith("Without a label, ours is no better than always giving the more frequent answer on ")
+    assert told[0].startswith("Without a label, polar is no better than always giving the more frequent answer on ")
     assert "dim (92.0\u202f% to 95.0\u202f%)" in told[0]
 
 
@@ -145,7 +145,7 @@ def test_the_table_of_unseen_structures_has_every_condition(source: str) -> None
     rows = table_rows(source, "Accuracy on unseen structures")
     assert rows == [
         ["network or control", "clear", "dim"],
-        ["ours", "80.0", "92.0\u202f±\u202f2.8"],
+        ["polar", "80.0", "92.0\u202f±\u202f2.8"],
         ["total intensity", "50.0", "60.0"],
         ["pixels", "50.0", "55.0"],
         ["always the most frequent answer", "50.0", "50.0"],
@@ -156,13 +156,13 @@ def test_the_table_of_unseen_structures_has_every_condition(source: str) -> None
 def test_few_labels_have_the_deviation_over_structures(source: str) -> None:
     rows = {cells[0]: cells[1:] for cells in table_rows(source, "Few labels: what was learned, adapted")}
     assert rows["network or control"] == ["1 + 1", "2 + 2"]
-    assert rows["ours"] == ["94.0\u202f±\u202f10.0", "95.0\u202f±\u202f10.0"]
+    assert rows["polar"] == ["94.0\u202f±\u202f10.0", "95.0\u202f±\u202f10.0"]
 
 
 def test_the_posters_measure_stands_beside_held_out_accuracy(source: str) -> None:
     rows = {cells[0]: cells[1:] for cells in table_rows(source, "The poster’s measure and others")}
-    assert rows["ours"] == ["99.0", "–", "97.0", "–", "–"]
-    assert list(rows)[:-1] == ["network or control", "small", "ours", "total intensity", "pixels"]  # no grid
+    assert rows["polar"] == ["99.0", "–", "97.0", "–", "–"]
+    assert list(rows)[:-1] == ["network or control", "small", "polar", "total intensity", "pixels"]  # no grid
     assert rows["always the most frequent answer"] == ["50.0", "–", "50.0", "–", "–"]
 
 
@@ -190,19 +190,19 @@ def test_collapsed_trainings_are_counted_once() -> None:
 def test_a_collapsed_training_is_told_beside_what_it_answered(tmp_path: Path) -> None:
     """Not beside what others of the same network answered, which may be the best of all."""
     table = twin_table()
-    table.loc[(table["encoder"] == "ours") & (table["fold"] == "all") & (table["seed"] == 1), "collapsed"] = 1
+    table.loc[(table["encoder"] == "polar") & (table["fold"] == "all") & (table["seed"] == 1), "collapsed"] = 1
     source = built(tmp_path, table)
     unseen = {cells[0]: cells[1:] for cells in table_rows(source, "Accuracy on unseen structures")}
-    assert unseen["ours"] == ["80.0", "92.0\u202f±\u202f2.8 collapsed: 1 of 2 seeds"]
+    assert unseen["polar"] == ["80.0", "92.0\u202f±\u202f2.8 collapsed: 1 of 2 seeds"]
     rows = {cells[0]: cells[1:] for cells in table_rows(source, "The poster’s measure and others")}
-    assert rows["ours"] == ["99.0", "–", "97.0", "–", "–"]
+    assert rows["polar"] == ["99.0", "–", "97.0", "–", "–"]
 
 
 def test_a_run_without_families_says_which_key_to_add(tmp_path: Path, page: Page) -> None:
-    config = twin_config(tmp_path, grid=None, ours=None)
+    config = twin_config(tmp_path, grid=None, polar=None)
     assert config.twins is not None
     bare = config.model_copy(update={"twins": config.twins.model_copy(update={"families": {}})})
-    built(tmp_path, twin_table(), grid=None, ours=None)
+    built(tmp_path, twin_table(), grid=None, polar=None)
     build_page(RunFiles(config.folder), bare, tmp_path / "page.html")
     assert (
         "To hold some out, name them together in the config: twins.families"
@@ -218,7 +218,7 @@ def test_the_poster_is_cited_where_its_measure_is(page: Page) -> None:
 def test_a_section_that_would_be_empty_is_not_there(source: str, tmp_path: Path) -> None:
     assert 'href="#embeddings"' in source
     assert '<section id="embeddings">' in source
-    assert "embeddings" not in built(tmp_path, twin_table(), small=None, ours=None)
+    assert "embeddings" not in built(tmp_path, twin_table(), small=None, polar=None)
 
 
 def test_building_twice_gives_equal_bytes(source: str, tmp_path: Path) -> None:
