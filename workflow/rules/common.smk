@@ -4,7 +4,7 @@ SIMULATION = RUN.simulation
 STRUCTURES = [structure.id for structure in SIMULATION.structures]
 # Phantoms made up by chance come by the hundred: one job makes all of them, another all their volumes.
 RANDOM = [name for name in STRUCTURES if RANDOM_NAME.fullmatch(name)]
-SINGLE = [name for name in STRUCTURES if name not in RANDOM]
+NAMED_STRUCTURES = [name for name in STRUCTURES if name not in RANDOM]
 MODELS_TRAINED = RUN.training.models if RUN.training else {}
 TRAININGS = RUN.training.trainings if RUN.training else []
 PREDICTIONS = [FILES.predictions(*learner) for learner in judged(RUN)]
@@ -13,7 +13,7 @@ TABLES = table_names(RUN)
 
 
 wildcard_constraints:
-    structure="|".join(SINGLE) or "none",
+    structure="|".join(NAMED_STRUCTURES) or "none",
     dataset="|".join(SIMULATION.datasets),
     trained_on="|".join(SIMULATION.datasets),
     evaluate_on="|".join(SIMULATION.datasets),
@@ -105,7 +105,7 @@ def training_settings(wildcards):
     return {key: whole[key] for key in ("network", "recipe")}
 
 
-def learned_of(wildcards):
+def predictor_inputs(wildcards):
     """What answers: a trained network, what an ensemble's members answered, or what a baseline learns from."""
     if wildcards.model in BASELINES:
         return FILES.card(wildcards.trained_on)
@@ -118,7 +118,7 @@ def learned_of(wildcards):
     return FILES.model(wildcards.trained_on, wildcards.model, wildcards.seed)
 
 
-def answering_source(wildcards):
+def predict_digest(wildcards):
     """Digest of the code that answers; a network's own is in what trained it."""
     by_baseline = wildcards.model in BASELINES
     learner = (

@@ -4,7 +4,7 @@
 rule predict:
     input:
         card=FILES.card("{evaluate_on}"),
-        learned=learned_of,
+        learned=predictor_inputs,
     output:
         FILES.predictions("{trained_on}", "{model}", "{seed}", "{evaluate_on}"),
     log:
@@ -19,9 +19,9 @@ rule predict:
         runtime=growing(30),
         gpu=gpus(RUN.training),
     params:
-        source=answering_source,
+        source=predict_digest,
     message:
-        "{wildcards.model} of {wildcards.trained_on}, seed {wildcards.seed}: answers about {wildcards.evaluate_on}"
+        "predict {wildcards.evaluate_on} with {wildcards.model} of {wildcards.trained_on}, seed {wildcards.seed}"
     script:
         "../scripts/evaluate/predict.py"
 

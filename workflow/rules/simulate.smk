@@ -63,7 +63,7 @@ rule volume:
         benchmark_of("volume/{structure}-{reach}")
     conda:
         "../envs/singlehit.yaml"
-    threads: shared_cores(len(SINGLE), most=4)
+    threads: shared_cores(len(NAMED_STRUCTURES), most=4)
     resources:
         mem_mb=growing(2000),
         runtime=growing(30),

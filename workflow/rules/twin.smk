@@ -89,7 +89,7 @@ rule twin_tables:
         embeddings=EMBEDDINGS,
         support=[twin_folder(FILES, learner) / "support.npz" for learner in LEARNERS],
         records=[folder / "training.json" for folder in TWIN_FOLDERS],
-        structures=expand(FILES.structure("{structure}"), structure=SINGLE),
+        structures=expand(FILES.structure("{structure}"), structure=NAMED_STRUCTURES),
     output:
         tables=[
             report(
@@ -158,7 +158,7 @@ rule twin_report:
     input:
         tables=[FILES.table(name) for name in TWIN_TABLES],
         figures=[FILES.figure(name) for name in twin_figure_names(RUN)],
-        structures=expand(FILES.structure("{structure}"), structure=SINGLE),
+        structures=expand(FILES.structure("{structure}"), structure=NAMED_STRUCTURES),
         template=workflow.source_path("../../report/twin/page.html.j2"),
         style=workflow.source_path("../../report/style.css.j2"),
     output:
