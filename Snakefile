@@ -15,7 +15,7 @@ from evaluate.run.config_files import listed, read_config
 from evaluate.run.outputs import (
     figure_names,
     has_report,
-    judged,
+    predictors,
     table_names,
     transfers,
 )

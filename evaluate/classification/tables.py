@@ -20,7 +20,7 @@ from evaluate.predictions.labels import Labels, labels_of
 from evaluate.predictions.predictions import answer, read_predictions, truth
 from evaluate.run.config import RunConfig
 from evaluate.run.files import RunFiles
-from evaluate.run.outputs import BASELINE_SEED, judged, transfers
+from evaluate.run.outputs import BASELINE_SEED, predictors, transfers
 from evaluate.run.sections import MAJORITY
 from evaluate.table_files import write_table
 from frames.store.dataset import open_dataset
@@ -119,7 +119,7 @@ def write_tables(files: RunFiles, config: RunConfig, provenance: Mapping[str, An
 
     tables: dict[str, list[pd.DataFrame]] = {name: [] for name in COLUMNS}
     in_distribution = {}
-    for condition, learners in itertools.groupby(judged(config), key=itemgetter(0)):
+    for condition, learners in itertools.groupby(predictors(config), key=itemgetter(0)):
         for _, model, seed in learners:
             predictions = read(files.predictions(condition, model, seed), condition, "validation", "test")
             test = predictions[predictions["split"] == "test"]

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from evaluate.run.config import RunConfig
-from evaluate.run.outputs import figure_names, has_report, judged, transfers
+from evaluate.run.outputs import figure_names, has_report, predictors, transfers
 from evaluate.run.sections import BASELINES
 from evaluate.twin.outputs import controls, evaluate_on
 from evaluate.twin.outputs import figure_names as twin_figure_names
@@ -127,7 +127,7 @@ def _of_networks(config: RunConfig) -> Iterator[Job]:
         work = model.recipe.epochs * _n(config, dataset, "train")
         kind, epochs = _kind(model.network, model.recipe), model.recipe.epochs
         yield Job("train", f"train/{dataset}/{name}-seed{seed}", kind, work, epochs)
-    asked_of = [*((*learner, learner[0]) for learner in judged(config)), *transfers(config)]
+    asked_of = [*((*learner, learner[0]) for learner in predictors(config)), *transfers(config)]
     for trained_on, name, seed, asked in asked_of:
         n = _n(config, asked, *(["validation", "test"] if asked == trained_on else ["test"]))
         learned = _n(config, trained_on, "train") if name in BASELINES else 0

@@ -37,7 +37,7 @@ def has_report(config: RunConfig) -> bool:
     return config.training is not None or config.twins is None
 
 
-def judged(config: RunConfig) -> list[tuple[str, str, int]]:
+def predictors(config: RunConfig) -> list[tuple[str, str, int]]:
     """Dataset, model and seed of all that answers: networks, ensembles and then baselines, dataset by dataset."""
     if config.training is None:
         return []
@@ -60,7 +60,7 @@ def transfers(config: RunConfig) -> list[tuple[str, str, int, str]]:
     """The same, with each other dataset that it is asked about."""
     return [
         (trained_on, model, seed, evaluate_on)
-        for trained_on, model, seed in judged(config)
+        for trained_on, model, seed in predictors(config)
         for evaluate_on in config.evaluation.cross_dataset.get(trained_on, ())
     ]
 

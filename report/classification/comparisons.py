@@ -49,16 +49,16 @@ def variants(models: Mapping[str, ModelConfig], results: Sequence[Result]) -> li
 
 def _mean_of(model: str, results: Sequence[Result]) -> float:
     """Test accuracy of a model over all that it was trained on."""
-    known = [judged.mean["test_accuracy"] for result in results for judged in result.judged if judged.name == model]
+    known = [scores.mean["test_accuracy"] for result in results for scores in result.models if scores.name == model]
     return float(np.mean(known))
 
 
 def _differences(model: str, against: str, results: Sequence[Result]) -> dict[str, Difference]:
     found = {}
     for result in results:
-        if {model, against} <= {judged.name for judged in result.judged}:
+        if {model, against} <= {scores.name for scores in result.models}:
             mine, theirs = result.of(model), result.of(against)
-            variance = sum(one.deviation["test_accuracy"] ** 2 / len(one.scores) for one in (mine, theirs))
+            variance = sum(one.deviation["test_accuracy"] ** 2 / len(one.by_seed) for one in (mine, theirs))
             value = mine.mean["test_accuracy"] - theirs.mean["test_accuracy"]
             found[result.dataset] = Difference(value, math.sqrt(variance))
     return found

@@ -8,7 +8,7 @@ from evaluate.run.files import RunFiles
 from evaluate.run.outputs import ALL_IN_FULL, figure_names, main_conditions
 from report.classification import sentences as findings
 from report.classification.mistakes import SMALLEST_MISTAKE
-from report.classification.scores import Judged
+from report.classification.scores import ModelScores
 from report.classification.summary import collect
 from report.describe.published import POSTER
 from report.describe.settings import compared, model_differences, shift
@@ -72,9 +72,9 @@ def build_report(run_folder: Path, config: RunConfig, output: Path) -> None:
 _Dumper.add_representer(float, _represent)
 
 
-def spread(judged: Judged, question: str) -> str:
+def spread(scores: ModelScores, question: str) -> str:
     """Mean and standard deviation over the seeds, in per cent: 59.9 ± 1.2"""
-    return mean_and_deviation(judged.mean[question], judged.deviation[question])
+    return mean_and_deviation(scores.mean[question], scores.deviation[question])
 
 
 FILTERS = (

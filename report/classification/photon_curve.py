@@ -8,7 +8,7 @@ import numpy as np
 from evaluate.run.config import RunConfig
 from frames.store.dataset import Dataset
 from report.classification.results import Limit, Result, Transfer, learn_features
-from report.classification.scores import Judged
+from report.classification.scores import ModelScores
 from report.describe.datasets import photons_per_single_hit
 
 
@@ -19,7 +19,7 @@ class Line:
     model: str
     trained_on: str | None
     """None where it was trained at each of them anew"""
-    points: dict[str, Judged]
+    points: dict[str, ModelScores]
     """dataset -> how it does there"""
 
 
@@ -51,31 +51,31 @@ def photon_curve(
     own = {result.dataset: result for result in results}
     at_each = [own[level] for level in levels if level in own]
     names = learn_features([*config.trained.models, *config.evaluation.ensembles])
-    elsewhere: dict[tuple[str, str], dict[str, Judged]] = {}
+    elsewhere: dict[tuple[str, str], dict[str, ModelScores]] = {}
     for transfer in transfers:
-        for judged in transfer.models:
-            if transfer.dataset in levels and judged.name in names:
-                points = elsewhere.setdefault((judged.name, transfer.trained_on), {})
-                points[transfer.dataset] = judged
+        for scores in transfer.models:
+            if transfer.dataset in levels and scores.name in names:
+                points = elsewhere.setdefault((scores.name, transfer.trained_on), {})
+                points[transfer.dataset] = scores
                 if transfer.trained_on in levels:
-                    points[transfer.trained_on] = own[transfer.trained_on].of(judged.name)
+                    points[transfer.trained_on] = own[transfer.trained_on].of(scores.name)
     in_single_hits = {level: photons_per_single_hit(datasets[level]).values() for level in levels}
     return PhotonCurve(
         photons_per_pulse={level: photons[level] for level in levels},
         photons_per_single_hit={level: float(np.mean(list(hits))) for level, hits in in_single_hits.items() if hits},
-        networks=_lines([(result.dataset, judged) for result in at_each for judged in result.networks])
+        networks=_lines([(result.dataset, scores) for result in at_each for scores in result.networks])
         + [
             Line(model, trained_on, {level: points[level] for level in levels if level in points})
             for (model, trained_on), points in elsewhere.items()
         ],
-        baselines=_lines([(result.dataset, judged) for result in at_each for judged in result.baselines]),
+        baselines=_lines([(result.dataset, scores) for result in at_each for scores in result.baselines]),
         limits={level: limits[level] for level in levels if level in limits},
     )
 
 
-def _lines(points: Sequence[tuple[str, Judged]]) -> list[Line]:
-    """A line for every model, from its points (dataset, judged)."""
+def _lines(points: Sequence[tuple[str, ModelScores]]) -> list[Line]:
+    """A line for every model, from its points (dataset, scores)."""
     lines: dict[str, Line] = {}
-    for dataset, judged in points:
-        lines.setdefault(judged.name, Line(judged.name, None, {})).points[dataset] = judged
+    for dataset, scores in points:
+        lines.setdefault(scores.name, Line(scores.name, None, {})).points[dataset] = scores
     return list(lines.values())

@@ -51,8 +51,8 @@ def drawn_models(result: Result) -> list[str]:
     """The best network, the best of the poster's and those on features chosen by hand, where they are there."""
     posters = [network for network in result.networks if network.name in TABLE_1.rows]
     best_of_posters = [most_accurate(posters)] if posters else []
-    by_hand = [judged for judged in result.judged if judged.name in FEATURE_NETWORKS]
-    return list(dict.fromkeys(judged.name for judged in (result.best, *best_of_posters, *by_hand)))
+    by_hand = [scores for scores in result.models if scores.name in FEATURE_NETWORKS]
+    return list(dict.fromkeys(scores.name for scores in (result.best, *best_of_posters, *by_hand)))
 
 
 def trust(files: RunFiles, results: Sequence[Result]) -> list[Trust]:
@@ -61,7 +61,7 @@ def trust(files: RunFiles, results: Sequence[Result]) -> list[Trust]:
     found = []
     for result in results:
         heads, points = (table[table["dataset"] == result.dataset] for table in (calibration, selection))
-        models = [judged.name for judged in result.judged if judged.name in set(heads["model"])]
+        models = [scores.name for scores in result.models if scores.name in set(heads["model"])]
         rows = [_trusted(name, heads[heads["model"] == name], points[points["model"] == name]) for name in models]
         found.append(Trust(result.dataset, float(points["single_fraction"].mean()), rows))
     return found

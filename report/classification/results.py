@@ -16,7 +16,7 @@ from evaluate.table_files import read_table
 from frames.files import read_json
 from frames.store.dataset import Dataset
 from report.classification.mistakes import Classes, classes_of
-from report.classification.scores import Judged, lone_accuracy, most_accurate, read_judged, with_lone
+from report.classification.scores import ModelScores, lone_accuracy, most_accurate, read_scores, with_lone
 from report.describe.published import PublishedScore, PublishedTable, published_for
 
 FEATURE_NETWORKS = frozenset({"azimuthal"})
@@ -53,8 +53,8 @@ class Result:
     dataset: str
     n_train: int
     n_test: int
-    networks: list[Judged]
-    baselines: list[Judged]
+    networks: list[ModelScores]
+    baselines: list[ModelScores]
     """networks on features chosen by hand first, the majority last"""
     trainings: dict[str, Training]
     """model -> its cost; none of baselines that are no networks"""
@@ -64,21 +64,21 @@ class Result:
     limits: list[Limit]
 
     @property
-    def best(self) -> Judged:
+    def best(self) -> ModelScores:
         """The network of highest mean test accuracy."""
         return most_accurate(self.networks)
 
     @property
-    def judged(self) -> list[Judged]:
+    def models(self) -> list[ModelScores]:
         """Networks, then baselines."""
         return [*self.networks, *self.baselines]
 
-    def of(self, model: str) -> Judged:
+    def of(self, model: str) -> ModelScores:
         """One of them."""
-        return next(judged for judged in self.judged if judged.name == model)
+        return next(scores for scores in self.models if scores.name == model)
 
     @property
-    def strongest(self) -> Judged:
+    def strongest(self) -> ModelScores:
         """The baseline of highest mean test accuracy."""
         return most_accurate(self.baselines)
 
@@ -95,15 +95,15 @@ class Transfer:
     dataset: str
     n_test: int
     majority: float
-    models: list[Judged]
+    models: list[ModelScores]
 
-    def of(self, model: str) -> Judged:
+    def of(self, model: str) -> ModelScores:
         """One of them."""
-        return next(judged for judged in self.models if judged.name == model)
+        return next(scores for scores in self.models if scores.name == model)
 
-    def strongest_of(self, baselines: Sequence[Judged]) -> Judged | None:
+    def strongest_of(self, baselines: Sequence[ModelScores]) -> ModelScores | None:
         """Of these baselines, asked about the other dataset, the one of highest mean test accuracy."""
-        here = [judged for judged in self.models if judged.name in {baseline.name for baseline in baselines}]
+        here = [scores for scores in self.models if scores.name in {baseline.name for baseline in baselines}]
         return most_accurate(here) if here else None
 
 
@@ -136,7 +136,7 @@ def read_transfers(files: RunFiles, config: RunConfig) -> dict[str, list[Transfe
                 dataset=condition,
                 n_test=int(rows["n_test"].iloc[0]),
                 majority=float(rows["majority_accuracy"].iloc[0]),
-                models=read_judged(rows),
+                models=read_scores(rows),
             )
             for condition in others
             for rows in [by_pair[trained_on, condition]]
@@ -175,17 +175,17 @@ def _result(files: RunFiles, config: RunConfig, dataset: Dataset, table: pd.Data
     baselines = [(name, BASELINE_SEED) for name in (*config.evaluation.baselines, MAJORITY)]
     table = table.set_index(["model", "seed"]).loc[[*trained, *baselines]].reset_index()
     answers = {one: read_predictions(files.predictions(dataset.name, *one)) for one in trained}
-    judged = read_judged(table, {one: collapsed_heads(predictions) for one, predictions in answers.items()})
+    scores = read_scores(table, {one: collapsed_heads(predictions) for one, predictions in answers.items()})
     models = list(dict.fromkeys(model for model, _ in trained))
     names = learn_features(models)
-    learned = [one for one in judged if one.name in names]
+    learned = [one for one in scores if one.name in names]
     best = most_accurate(learned)
     return Result(
         dataset=dataset.name,
         n_train=int(table["n_train"].iloc[0]),
         n_test=int(table["n_test"].iloc[0]),
         networks=learned,
-        baselines=[one for one in judged if one.name not in names],
+        baselines=[one for one in scores if one.name not in names],
         trainings={
             model: _training(files, dataset.name, [members for (name, _), members in trained.items() if name == model])
             for model in models

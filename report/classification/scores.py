@@ -20,7 +20,7 @@ QUESTIONS = {
 
 
 @dataclass(frozen=True)
-class Score:
+class SeedScore:
     """How often one training, or one baseline, is right."""
 
     seed: int
@@ -33,57 +33,57 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Judged:
+class ModelScores:
     """A network, or a baseline, trained on one dataset and asked about that or another one."""
 
     name: str
-    scores: Sequence[Score]
+    by_seed: Sequence[SeedScore]
     """one per seed"""
 
     @property
     def mean(self) -> dict[str, float]:
         """Mean over the seeds, by question."""
         return {
-            question: float(np.mean([score.accuracies[question] for score in self.scores])) for question in QUESTIONS
+            question: float(np.mean([score.accuracies[question] for score in self.by_seed])) for question in QUESTIONS
         }
 
     @property
     def deviation(self) -> dict[str, float]:
         """Standard deviation of one seed about that mean, by question; NaN where there is but one seed."""
-        if len(self.scores) < 2:
+        if len(self.by_seed) < 2:
             return dict.fromkeys(QUESTIONS, math.nan)
-        return {q: float(np.std([score.accuracies[q] for score in self.scores], ddof=1)) for q in QUESTIONS}
+        return {q: float(np.std([score.accuracies[q] for score in self.by_seed], ddof=1)) for q in QUESTIONS}
 
     def range(self, question: str = "test_accuracy") -> tuple[float, float]:
         """Lowest and highest of the seeds."""
-        values = [score.accuracies[question] for score in self.scores]
+        values = [score.accuracies[question] for score in self.by_seed]
         return min(values), max(values)
 
     @property
     def seeds(self) -> list[int]:
         """Of the trainings."""
-        return [score.seed for score in self.scores]
+        return [score.seed for score in self.by_seed]
 
     @property
     def collapsed(self) -> int:
         """Trainings with a head that gives every test pattern the same answer."""
-        return sum(bool(score.collapsed) for score in self.scores)
+        return sum(bool(score.collapsed) for score in self.by_seed)
 
 
-def most_accurate(networks: Sequence[Judged]) -> Judged:
+def most_accurate(networks: Sequence[ModelScores]) -> ModelScores:
     """The one of highest mean test accuracy."""
     return max(networks, key=lambda network: network.mean["test_accuracy"])
 
 
-def read_judged(
+def read_scores(
     table: pd.DataFrame, collapsed: Mapping[tuple[str, int], tuple[str, ...]] | None = None
-) -> list[Judged]:
+) -> list[ModelScores]:
     """One for every model in the rows of a table, in their order."""
     return [
-        Judged(
+        ModelScores(
             str(model),
             [
-                Score(
+                SeedScore(
                     seed=int(row["seed"]),
                     accuracies={question: float(row[question]) for question in QUESTIONS},
                     interval=metrics.wilson_interval(float(row["test_accuracy"]), int(row["n_test"])),

@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from report.classification.photon_curve import Line, PhotonCurve
 from report.classification.results import Limit, Result, Transfer
-from report.classification.scores import Judged
+from report.classification.scores import ModelScores
 from report.formatting import THIN, enumerated, number, percent, points, spoken
 
 TEST, LONE = "test_accuracy", "lone_accuracy"
@@ -15,7 +15,7 @@ TEST, LONE = "test_accuracy", "lone_accuracy"
 
 def behind(result: Result) -> Iterator[str]:
     """Which networks are no better than a baseline, baseline by baseline, the strongest first."""
-    for baseline in sorted(result.baselines, key=lambda judged: -judged.mean[TEST]):
+    for baseline in sorted(result.baselines, key=lambda scores: -scores.mean[TEST]):
         found = [
             f"{network.name} ({percent(network.mean[TEST])})"
             for network in result.networks
@@ -95,10 +95,10 @@ def losses(transfers: Sequence[Transfer], home: Result) -> Iterator[str]:
         yield f"On {enumerated(lost)} it is no better than always giving the most frequent answer."
 
 
-def _best(lines: Sequence[Line], level: str, question: str) -> Judged | None:
+def _best(lines: Sequence[Line], level: str, question: str) -> ModelScores | None:
     here = [line.points[level] for line in lines if level in line.points]
-    known = [judged for judged in here if not math.isnan(judged.mean[question])]
-    return max(known, key=lambda judged: judged.mean[question], default=None)
+    known = [scores for scores in here if not math.isnan(scores.mean[question])]
+    return max(known, key=lambda scores: scores.mean[question], default=None)
 
 
 def _lowest(curve: PhotonCurve, baseline: Line, levels: Sequence[str]) -> str:
@@ -115,9 +115,9 @@ def _lowest(curve: PhotonCurve, baseline: Line, levels: Sequence[str]) -> str:
     return found
 
 
-def _half(judged: Judged) -> float:
+def _half(scores: ModelScores) -> float:
     """Half the width of the 95 % interval of a single training."""
-    low, high = judged.scores[0].interval
+    low, high = scores.by_seed[0].interval
     return (high - low) / 2
 
 

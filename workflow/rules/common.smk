@@ -7,7 +7,7 @@ RANDOM = [name for name in STRUCTURES if RANDOM_NAME.fullmatch(name)]
 NAMED_STRUCTURES = [name for name in STRUCTURES if name not in RANDOM]
 MODELS_TRAINED = RUN.training.models if RUN.training else {}
 TRAININGS = RUN.training.trainings if RUN.training else []
-PREDICTIONS = [FILES.predictions(*learner) for learner in judged(RUN)]
+PREDICTIONS = [FILES.predictions(*learner) for learner in predictors(RUN)]
 TRANSFERS = [FILES.predictions(*transfer) for transfer in transfers(RUN)]
 TABLES = table_names(RUN)
 

@@ -65,37 +65,37 @@ def accuracies(path: Path, results: Sequence[Result]) -> None:
             Patch(color=BLUE, alpha=0.22, linewidth=0, label="mean"),
             Line2D([], [], color=QUIET, marker="o", markersize=3.5, linestyle="none", label="baseline"),
         ]
-        if any(result.in_the_poster(judged.name) for result in results for judged in result.judged):
+        if any(result.in_the_poster(scores.name) for result in results for scores in result.models):
             handles.append(Line2D([], [], **POSTER_MARK, label="the poster"))
         figure.legend(handles=handles, loc="upper left", ncols=4, borderaxespad=0.2, fontsize=8)
 
 
 def _rows(results: Sequence[Result]) -> dict[str, int]:
     """Row of every model of some results: networks, networks on features chosen by hand, other baselines."""
-    ranks = {judged.name: 0 for result in results for judged in result.networks}
+    ranks = {scores.name: 0 for result in results for scores in result.networks}
     for result in results:
-        for judged in result.baselines:
-            ranks.setdefault(judged.name, 1 if judged.name in result.trainings else 2)
+        for scores in result.baselines:
+            ranks.setdefault(scores.name, 1 if scores.name in result.trainings else 2)
     return {name: place for place, name in enumerate(sorted(ranks, key=lambda name: ranks[name]))}
 
 
 def _draw_accuracies(axes: Axes, result: Result, rows: Mapping[str, int]) -> None:
     axes.set_title(result.dataset, loc="left", weight="bold", pad=4)
     best = result.best.name
-    for judged in result.judged:
-        place, mean = rows[judged.name], 100 * judged.mean["test_accuracy"]
-        color = BLUE if judged in result.networks else QUIET
+    for scores in result.models:
+        place, mean = rows[scores.name], 100 * scores.mean["test_accuracy"]
+        color = BLUE if scores in result.networks else QUIET
         axes.plot([0, mean], [place, place], color=color, linewidth=5, alpha=0.22, solid_capstyle="butt")
-        values = [100 * score.accuracies["test_accuracy"] for score in judged.scores]
+        values = [100 * score.accuracies["test_accuracy"] for score in scores.by_seed]
         axes.plot(values, [place] * len(values), "o", color=color, markersize=3.5, clip_on=False)
         axes.annotate(
             *(f"{mean:.1f}", (1.04, place)),
             xycoords=("axes fraction", "data"),
             va="center",
             size=7.5,
-            weight="bold" if judged.name == best else "normal",
+            weight="bold" if scores.name == best else "normal",
         )
-        if published := result.in_the_poster(judged.name):
+        if published := result.in_the_poster(scores.name):
             axes.plot([100 * published.test_accuracy], [place], clip_on=False, **POSTER_MARK)
     first_baseline = min(rows[baseline.name] for baseline in result.baselines)
     axes.axhline(first_baseline - 0.5, color=QUIET, linewidth=0.6)
@@ -151,11 +151,11 @@ def _draw_line(axes: Axes, curve: PhotonCurve, line: Line, question: str, style:
     drawn: dict[str, Any] = dict(style) | {"label": label, "markersize": 4, "linewidth": 1.3}
     if line.trained_on:
         drawn |= {"linestyle": (0, (2, 1.5)), "markerfacecolor": "white"}
-    points_of = {level: judged for level, judged in line.points.items() if not math.isnan(judged.mean[question])}
+    points_of = {level: scores for level, scores in line.points.items() if not math.isnan(scores.mean[question])}
     x = [curve.photons_per_pulse[level] for level in points_of]
-    axes.plot(x, [100 * judged.mean[question] for judged in points_of.values()], **drawn)
-    for at, judged in zip(x, points_of.values(), strict=True):
-        low, high = judged.range(question)
+    axes.plot(x, [100 * scores.mean[question] for scores in points_of.values()], **drawn)
+    for at, scores in zip(x, points_of.values(), strict=True):
+        low, high = scores.range(question)
         axes.plot([at, at], [100 * low, 100 * high], color=style["color"], linewidth=1)
 
 
@@ -194,9 +194,9 @@ def _draw_photons_in_a_hit(axes: Axes, curve: PhotonCurve) -> None:
 
 def transfers(path: Path, home: Result, asked: Sequence[Transfer]) -> None:
     """Both answers right of every model (column) on other datasets (rows), shaded by the difference to its own."""
-    names = [judged.name for judged in home.judged if judged.name in {j.name for j in asked[0].models}]
-    n_networks = sum(judged.name in names for judged in home.networks)
-    there = [{judged.name: judged.mean[TEST] for judged in transfer.models} for transfer in asked]
+    names = [scores.name for scores in home.models if scores.name in {j.name for j in asked[0].models}]
+    n_networks = sum(scores.name in names for scores in home.networks)
+    there = [{scores.name: scores.mean[TEST] for scores in transfer.models} for transfer in asked]
     values = 100 * np.array([[home.of(name).mean[TEST] for name in names], *([row[n] for n in names] for row in there)])
     difference = values - values[0]
     labels = [f"{home.dataset} (its own)", *(transfer.dataset for transfer in asked)]

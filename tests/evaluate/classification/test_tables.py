@@ -15,7 +15,7 @@ from evaluate.metrics.operating_points import operating_points
 from evaluate.predictions.predictions import read_predictions, write_predictions
 from evaluate.run.config import RunConfig
 from evaluate.run.files import RunFiles
-from evaluate.run.outputs import judged, table_names, transfers
+from evaluate.run.outputs import predictors, table_names, transfers
 from evaluate.table_files import read_table
 from report.twin.rows import read_table as read_twin_table
 
@@ -78,8 +78,8 @@ def test_one_row_for_every_condition_model_and_seed_and_two_baselines(cnn: pd.Da
 
 
 def test_the_judged_are_those_of_the_table(finished_run: Run) -> None:
-    judges = [("clean", *one) for one in CLEAN] + [("noisy", *one) for one in NOISY]
-    assert judged(finished_run[1]) == judges
+    expected = [("clean", *one) for one in CLEAN] + [("noisy", *one) for one in NOISY]
+    assert predictors(finished_run[1]) == expected
     assert transfers(finished_run[1]) == [("noisy", *one, other) for one in NOISY for other in ("dim", "clean")]
 
 
@@ -136,8 +136,8 @@ def test_trust_and_selection_are_asked_of_everything_judged(finished_run: Run) -
         ("selection", operating_points, "target_purity"),
     ):
         table = pd.read_csv(files.table(name)).drop(columns="run").set_index(["dataset", "model", "seed"])
-        assert list(dict.fromkeys(table.index)) == judged(config)
-        for learner in judged(config):
+        assert list(dict.fromkeys(table.index)) == predictors(config)
+        for learner in predictors(config):
             expected = of(read_predictions(files.predictions(*learner), None)).set_index(key)
             found = table.loc[[learner]].set_index(key)
             pd.testing.assert_frame_equal(found, expected[found.columns], check_dtype=False, atol=1e-6)

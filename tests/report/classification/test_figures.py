@@ -13,7 +13,7 @@ from report.classification.results import Limit
 from report.describe.published import TABLE_1
 from report.plot.style import BLUE, QUIET
 from support.drawing import watch_drawing
-from support.judging import judged, result, transfer
+from support.scores import result, scored, transfer
 
 
 @pytest.fixture
@@ -45,10 +45,10 @@ def test_class_confusion_is_in_per_cent_and_grouped_by_structure(drawn: list[Fig
 
 
 def test_accuracies_have_a_dot_a_seed_and_the_posters_figure(drawn: list[Figure], tmp_path: Path) -> None:
-    networks = [judged("late10", 0.8, 0.9), judged("ours", 0.95)]
-    baselines = [judged("total_intensity", 0.3), judged("majority", 0.02)]
+    networks = [scored("late10", 0.8, 0.9), scored("ours", 0.95)]
+    baselines = [scored("total_intensity", 0.3), scored("majority", 0.02)]
     clean = result(networks, baselines, "clean", published=TABLE_1)
-    noisy = result(networks[1:], [judged("azimuthal", 0.5), *baselines], "noisy", trainings={"azimuthal": None})
+    noisy = result(networks[1:], [scored("azimuthal", 0.5), *baselines], "noisy", trainings={"azimuthal": None})
     accuracy.accuracies(tmp_path / "accuracies.svg", [clean, noisy])
     axes = drawn[0].axes[0]
     names = [label.get_text() for label in axes.get_yticklabels()]
@@ -65,7 +65,7 @@ def test_accuracies_have_a_dot_a_seed_and_the_posters_figure(drawn: list[Figure]
 def test_the_poster_is_in_the_legend_where_it_has_a_figure(
     drawn: list[Figure], tmp_path: Path, name: str, has_one: bool
 ) -> None:
-    clean = result([judged(name, 0.8)], [judged("majority", 0.02)], "clean", published=TABLE_1)
+    clean = result([scored(name, 0.8)], [scored("majority", 0.02)], "clean", published=TABLE_1)
     accuracy.accuracies(tmp_path / "accuracies.svg", [clean])
     labels = [text.get_text() for text in drawn[0].legends[0].get_texts()]
     assert ("the poster" in labels) == has_one
@@ -77,10 +77,10 @@ def curve() -> PhotonCurve:
         photons_per_pulse={"dim": 1e11, "bright": 1e12},
         photons_per_single_hit={"dim": 30.0, "bright": 300.0},
         networks=[
-            Line("a", None, {"dim": judged("a", 0.2, 0.4, lone=0.3), "bright": judged("a", 0.8, lone=0.7)}),
-            Line("b", "all", {"dim": judged("b", 0.1, lone=0.2)}),
+            Line("a", None, {"dim": scored("a", 0.2, 0.4, lone=0.3), "bright": scored("a", 0.8, lone=0.7)}),
+            Line("b", "all", {"dim": scored("b", 0.1, lone=0.2)}),
         ],
-        baselines=[Line("majority", None, {"dim": judged("majority", 0.02), "bright": judged("majority", 0.02)})],
+        baselines=[Line("majority", None, {"dim": scored("majority", 0.02), "bright": scored("majority", 0.02)})],
         limits={"dim": [Limit("known", 0.5, 0.03, 100, 2500, None)]},
     )
 
@@ -108,9 +108,12 @@ def test_photon_curve_has_every_model_and_the_limit_in_its_panel(drawn: list[Fig
 
 
 def test_transfers_show_accuracy_and_the_difference_to_the_own_dataset(drawn: list[Figure], tmp_path: Path) -> None:
-    home = result([judged("a", 0.8), judged("b", 0.6, 0.8)], [judged("azimuthal", 0.5), judged("majority", 0.1)])
+    home = result(
+        [scored("a", 0.8), scored("b", 0.6, 0.8)],
+        [scored("azimuthal", 0.5), scored("majority", 0.1)],
+    )
     # In another order than at home, and without the majority, of which nothing is asked.
-    asked = [transfer("shifted", [judged("azimuthal", 0.5), judged("a", 0.35), judged("b", 0.75)])]
+    asked = [transfer("shifted", [scored("azimuthal", 0.5), scored("a", 0.35), scored("b", 0.75)])]
     accuracy.transfers(tmp_path / "transfers.svg", home, asked)
     axes = drawn[0].axes[0]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["a", "b", "azimuthal"]

@@ -8,7 +8,7 @@ import pytest
 
 from evaluate.run.files import RunFiles
 from report.classification.reliability import drawn_models, trust
-from support.judging import judged, result
+from support.scores import result, scored
 
 
 def test_means_are_over_the_seeds_that_have_a_threshold(tmp_path: Path) -> None:
@@ -29,7 +29,7 @@ def test_means_are_over_the_seeds_that_have_a_threshold(tmp_path: Path) -> None:
     files.table("any").parent.mkdir()
     pd.DataFrame(heads).to_csv(files.table("calibration"), index=False)
     pd.DataFrame(points).to_csv(files.table("selection"), index=False)
-    (found,) = trust(files, [result([judged("a", 0.8, 0.9)], [judged("majority", 0.1)])])
+    (found,) = trust(files, [result([scored("a", 0.8, 0.9)], [scored("majority", 0.1)])])
     (model,) = found.models  # nothing is known of the majority's confidence
     assert (found.single_fraction, model.seeds) == (0.25, 2)
     assert model.errors["particle"] == pytest.approx((0.2, 0.1))
@@ -38,7 +38,7 @@ def test_means_are_over_the_seeds_that_have_a_threshold(tmp_path: Path) -> None:
 
 
 def test_few_models_are_drawn() -> None:
-    networks = [judged("late5", 0.3), judged("late10", 0.1), judged("ours", 0.9)]
-    baselines = [judged("azimuthal", 0.5), judged("majority", 0.1)]
+    networks = [scored("late5", 0.3), scored("late10", 0.1), scored("ours", 0.9)]
+    baselines = [scored("azimuthal", 0.5), scored("majority", 0.1)]
     assert drawn_models(result(networks, baselines)) == ["ours", "late5", "azimuthal"]
     assert drawn_models(result(networks[1:2], baselines)) == ["late10", "azimuthal"]

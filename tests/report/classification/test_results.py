@@ -14,18 +14,18 @@ from evaluate.run.outputs import main_conditions
 from frames.store.dataset import open_dataset
 from report.classification.comparisons import variants
 from report.classification.summary import learned
-from support.judging import judged, result
+from support.scores import result, scored
 from train.config.training import ModelConfig
 
 Run = tuple[RunFiles, RunConfig]
 
 
 def test_mean_and_deviation_are_over_the_seeds() -> None:
-    model = judged("a", 0.5, 0.6, 0.8)
+    model = scored("a", 0.5, 0.6, 0.8)
     assert model.mean["test_accuracy"] == pytest.approx(1.9 / 3)
     assert model.deviation["test_accuracy"] == pytest.approx(math.sqrt((1.25 - 1.9**2 / 3) / 2))  # sum of squares 1.25
     assert model.range() == (0.5, 0.8)
-    assert math.isnan(judged("a", 0.5).deviation["test_accuracy"])
+    assert math.isnan(scored("a", 0.5).deviation["test_accuracy"])
 
 
 def test_networks_and_baselines_are_apart_and_flagged(finished_run: Run) -> None:
@@ -35,13 +35,13 @@ def test_networks_and_baselines_are_apart_and_flagged(finished_run: Run) -> None
     assert [network.name for network in noisy.networks] == ["late10", "late10_he", "together"]
     assert [baseline.name for baseline in noisy.baselines] == ["azimuthal", "total_intensity", "majority"]
     assert (noisy.best.name, noisy.strongest.name) == ("late10_he", "total_intensity")
-    assert [score.collapsed for score in noisy.of("late10").scores] == [(), ("count", "particle")]
+    assert [score.collapsed for score in noisy.of("late10").by_seed] == [(), ("count", "particle")]
     assert noisy.trainings["late10"].seconds == 300  # two of 150 s
     assert noisy.trainings["late10"].parameters == 164967
     assert (noisy.trainings["together"].seconds, noisy.trainings["together"].parameters) == (450, 3 * 164967)
     assert [network.name for network in found.result("clean").networks] == ["late10"]  # one of two is not trained there
     # Of `late10`, seed 3 names one ball and one 9xyz rightly; seed 5 says "ball" to both.
-    assert [score.accuracies["lone_accuracy"] for score in noisy.of("late10").scores] == [1.0, 0.5]
+    assert [score.accuracies["lone_accuracy"] for score in noisy.of("late10").by_seed] == [1.0, 0.5]
     assert [(limit.fluence, limit.orientations, limit.coarser) for limit in noisy.limits] == [
         *(("known", 100, (50, 0.93)), ("unknown", 100, (50, 0.9))),
     ]
@@ -53,7 +53,7 @@ def test_asked_elsewhere_counts_like_at_home(finished_run: Run) -> None:
     found = learned(files, config, {name: open_dataset(files.dataset(name)) for name in config.simulation.datasets})
     assert [transfer.dataset for transfer in found.transfers["noisy"]] == ["dim", "clean"]
     for transfer in found.transfers["noisy"]:
-        for score in transfer.of("late10").scores:
+        for score in transfer.of("late10").by_seed:
             table = read_predictions(files.predictions("noisy", "late10", score.seed, transfer.dataset))
             right = [
                 row.structure == row.predicted_structure for row in table.itertuples() if row.hit_multiplicity == 1
@@ -104,8 +104,8 @@ def test_variants_share_a_network_or_the_recipe_of_our_network() -> None:
         "shorter": model("polar", "ours", epochs=1),
         "late3": model("late3", "ours"),
     }
-    networks = [judged(name, 0.1 * number) for number, name in enumerate(models, start=1)]
-    found = variants(models, [result(networks, [judged("majority", 0.02)])])
+    networks = [scored(name, 0.1 * number) for number, name in enumerate(models, start=1)]
+    found = variants(models, [result(networks, [scored("majority", 0.02)])])
     assert [(variant.model, variant.against) for variant in found] == [
         *(
             ("late10", "late10_he"),
@@ -119,7 +119,7 @@ def test_variants_share_a_network_or_the_recipe_of_our_network() -> None:
 
 def test_difference_of_means_has_the_error_of_both() -> None:
     models = {"late10": model("late10"), "late10_he": model("late10", initialisation="he")}
-    networks = [judged("late10", 0.5, 0.7), judged("late10_he", 0.8, 0.9)]
+    networks = [scored("late10", 0.5, 0.7), scored("late10_he", 0.8, 0.9)]
     difference = variants(models, [result(networks, [])])[0].differences["noisy"]
     assert difference.value == pytest.approx(-0.25)
     # Variances of one seed 0.02 and 0.005, of the mean of two half of that.

@@ -5,14 +5,14 @@ import pytest
 from report.classification import sentences
 from report.classification.photon_curve import Line, PhotonCurve
 from report.classification.results import Limit
-from support.judging import judged, result, transfer
+from support.scores import result, scored, transfer
 
 LIMIT = Limit("known", 0.9, 0.02, 264, 2500, (1250, 0.89))
 
 
 def test_networks_are_held_against_every_baseline() -> None:
-    networks = [judged("a", 0.5), judged("b", 0.3), judged("c", 0.9)]
-    baselines = [judged("total_intensity", 0.3), judged("azimuthal", 0.6), judged("majority", 0.02)]
+    networks = [scored("a", 0.5), scored("b", 0.3), scored("c", 0.9)]
+    baselines = [scored("total_intensity", 0.3), scored("azimuthal", 0.6), scored("majority", 0.02)]
     assert list(sentences.behind(result(networks, baselines))) == [
         "No better than azimuthal (60.0\u202f%): a (50.0\u202f%) and b (30.0\u202f%).",
         "No better than total intensity (30.0\u202f%): b (30.0\u202f%).",
@@ -22,8 +22,8 @@ def test_networks_are_held_against_every_baseline() -> None:
 
 @pytest.mark.parametrize(("lone", "gap"), [(0.8, "10.0 points above"), (0.95, "5.0 points below")])
 def test_limit_is_above_or_below_the_best_of_single_hits(lone: float, gap: str) -> None:
-    networks = [judged("a", 0.9, lone=0.1), judged("b", 0.2, lone=lone)]
-    (said,) = sentences.limits(result(networks, [judged("majority", 0.1)], limits=[LIMIT]))
+    networks = [scored("a", 0.9, lone=0.1), scored("b", 0.2, lone=lone)]
+    (said,) = sentences.limits(result(networks, [scored("majority", 0.1)], limits=[LIMIT]))
     assert "90.0 ± 2.0\u202f% (264 patterns, 2,500 orientations of each structure; 89.0\u202f% with 1,250)" in said
     assert f"{gap} what the best network, b, reaches" in said
 
@@ -33,7 +33,7 @@ def curve(network: list[float], baseline: list[float], once: list[float] | None 
     levels = [f"ph{14 - number}" for number in range(len(network))]
 
     def line(name: str, values: list[float], trained_on: str | None = None) -> Line:
-        points = {level: judged(name, value, lone=value) for level, value in zip(levels, values, strict=True)}
+        points = {level: scored(name, value, lone=value) for level, value in zip(levels, values, strict=True)}
         return Line(name, trained_on, points)
 
     return PhotonCurve(
@@ -73,10 +73,10 @@ def test_training_once_for_all_is_compared() -> None:
 
 
 def test_losses_are_told_from_the_largest_on() -> None:
-    home = result([judged("a", 0.5), judged("best", 0.8)], [judged("majority", 0.1)])
+    home = result([scored("a", 0.5), scored("best", 0.8)], [scored("majority", 0.1)])
     asked = [
-        transfer("near", [judged("a", 0.5), judged("best", 0.7)]),
-        transfer("masked", [judged("a", 0.5), judged("best", 0.1)]),
+        transfer("near", [scored("a", 0.5), scored("best", 0.7)]),
+        transfer("masked", [scored("a", 0.5), scored("best", 0.1)]),
     ]
     assert list(sentences.losses(asked, home)) == [
         "best, the best on noisy (80.0\u202f%), is right in 10.0\u202f% on masked (−70.0) "

@@ -1,4 +1,4 @@
-"""Models that were judged, made up by hand."""
+"""Scores of models, made up by hand."""
 
 import math
 from collections.abc import Sequence
@@ -6,23 +6,27 @@ from collections.abc import Sequence
 from evaluate.metrics.accuracy import wilson_interval
 from report.classification.mistakes import Classes
 from report.classification.results import Result, Training, Transfer
-from report.classification.scores import QUESTIONS, Judged, Score
+from report.classification.scores import QUESTIONS, ModelScores, SeedScore
 
 N_TEST = 10_000
 
 
-def judged(name: str, *accuracies: float, lone: float = math.nan) -> Judged:
+def scored(name: str, *accuracies: float, lone: float = math.nan) -> ModelScores:
     """A model with a seed for each of these test accuracies, which the other questions share."""
-    return Judged(
+    return ModelScores(
         name,
         [
-            Score(seed, dict.fromkeys(QUESTIONS, accuracy) | {"lone_accuracy": lone}, wilson_interval(accuracy, N_TEST))
+            SeedScore(
+                seed, dict.fromkeys(QUESTIONS, accuracy) | {"lone_accuracy": lone}, wilson_interval(accuracy, N_TEST)
+            )
             for seed, accuracy in enumerate(accuracies)
         ],
     )
 
 
-def result(networks: Sequence[Judged], baselines: Sequence[Judged], condition: str = "noisy", **more: object) -> Result:
+def result(
+    networks: Sequence[ModelScores], baselines: Sequence[ModelScores], condition: str = "noisy", **more: object
+) -> Result:
     """What was learned from one dataset, without its classes."""
     return Result(
         **{
@@ -40,6 +44,6 @@ def result(networks: Sequence[Judged], baselines: Sequence[Judged], condition: s
     )
 
 
-def transfer(condition: str, models: Sequence[Judged], majority: float = 0.1) -> Transfer:
+def transfer(condition: str, models: Sequence[ModelScores], majority: float = 0.1) -> Transfer:
     """Models trained on the dataset `noisy`, asked about another."""
     return Transfer("noisy", condition, N_TEST, majority, list(models))
