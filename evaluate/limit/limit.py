@@ -1,4 +1,4 @@
-"""The information limit: how often the best possible rule would name the particle of a single hit.
+"""The Bayes-optimal accuracy: how often the best possible rule would name the particle of a single hit.
 
 With structures equally frequent no rule is right more often than the one that answers with the structure s of the
 greatest evidence

@@ -1,4 +1,4 @@
-"""Which datasets have an information limit; apart from it, for a config is checked in every job."""
+"""Which datasets have a Bayes-optimal accuracy that is known; apart from it, for a config is checked in every job."""
 
 from frames.readout.config import ReadoutConfig
 from simulate.experiment.config import BeamConfig, DatasetConfig
@@ -32,7 +32,7 @@ def check_supported(config: DatasetConfig, name: str) -> None:
         problems.append(f"engine = {config.engine!r}")
     if problems:
         raise ValueError(
-            f"dataset {name}: no exact likelihood is known here for {', '.join(problems)}; the information limit takes "
-            "counted photons, Gaussian read noise and pulses that vary in their photons alone: "
+            f"dataset {name}: no exact likelihood is known here for {', '.join(problems)}; the Bayes-optimal "
+            "accuracy takes counted photons, Gaussian read noise and pulses that vary in their photons alone: "
             "take the dataset out of evaluation.bayes_limit.datasets"
         )

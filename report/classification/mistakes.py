@@ -59,7 +59,7 @@ class Classes:
     mistakes: dict[str, Mistakes]
     """structure, hit_multiplicity, both -> what is taken for what"""
     recall: dict[str, dict[int, float]]
-    """structure, or none -> hit multiplicity -> share of the class with both answers right"""
+    """structure, or none -> hit multiplicity -> joint accuracy on the class"""
     particle_recall: dict[str, float]
     particle_precision: dict[str, float]
 

@@ -10,7 +10,7 @@ import pandas as pd
 from evaluate.metrics import accuracy as metrics
 
 QUESTIONS = {
-    "test_accuracy": "both right",
+    "test_accuracy": "joint accuracy",
     "count_accuracy": "number of particles",
     "particle_accuracy": "structure",
     "single_hit_accuracy": "single or multiple hit",

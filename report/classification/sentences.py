@@ -131,11 +131,11 @@ def _named(curve: PhotonCurve, level: str) -> Markup:
 def _at(curve: PhotonCurve, level: str) -> Markup:
     network, baseline = _best(curve.networks, level, TEST), _best(curve.baselines, level, TEST)
     assert network is not None  # levels are those that have one
-    text = Markup("At {}, {} answers both questions rightly in {}").format(
+    text = Markup("At {}, the joint accuracy of {} is {}").format(
         _named(curve, level), network.name, percent(network.mean[TEST])
     )
     if baseline is not None:
-        text += Markup(", the best baseline ({}) in {}").format(spoken(baseline.name), percent(baseline.mean[TEST]))
+        text += Markup(", of the best baseline ({}) {}").format(spoken(baseline.name), percent(baseline.mean[TEST]))
     lone, limit = _best(curve.networks, level, LONE), _strictest(curve.limits.get(level, []))
     if lone is not None and limit is not None:
         text += Markup("; the structure of a single hit {} in {}, of {} that can be told at all").format(

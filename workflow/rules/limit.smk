@@ -1,4 +1,4 @@
-# The information limit: how well any rule could name the particle of a single hit.
+# The Bayes-optimal accuracy: how well any rule could name the particle of a single hit.
 
 LIMITS = RUN.evaluation.bayes_limit
 
@@ -26,7 +26,7 @@ rule limit_of_dataset:
         settings=LIMITS and LIMITS.model_dump(mode="json", exclude={"datasets"}),
         source=source_digest("evaluate.limit.limit"),
     message:
-        "information limit of {wildcards.dataset}"
+        "Bayes-optimal accuracy on {wildcards.dataset}"
     script:
         "../scripts/evaluate/limit_of_dataset.py"
 
@@ -55,6 +55,6 @@ rule limit:
         mem_mb=growing(1000),
         runtime=growing(10),
     message:
-        "table of the information limits"
+        "table of the Bayes-optimal accuracies"
     script:
         "../scripts/evaluate/limit.py"

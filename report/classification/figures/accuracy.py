@@ -33,7 +33,7 @@ BASELINE_SHAPES = (((0, (5, 2)), "D"), ((0, (3, 1, 1, 1)), "v"), ((0, (1, 1.5)),
 
 
 def accuracies(path: Path, results: Sequence[Result]) -> None:
-    """Both answers right, a panel for each dataset trained on, a row for each model: seeds and their mean."""
+    """Joint accuracy, a panel for each dataset trained on, a row for each model: seeds and their mean."""
     columns = min(len(results), 4)
     lines = [results[start : start + columns] for start in range(0, len(results), columns)]
     rows = [_rows(line) for line in lines]
@@ -106,7 +106,7 @@ def _draw_accuracies(axes: Axes, result: Result, rows: Mapping[str, int]) -> Non
     axes.grid(axis="x", color="#e3e7eb", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.tick_params(axis="y", length=0)
-    axes.set_xlabel("both right (%)")
+    axes.set_xlabel("joint accuracy (%)")
 
 
 def photon_curve(path: Path, curve: PhotonCurve) -> None:
@@ -169,7 +169,7 @@ def _draw_limits(axes: Axes, curve: PhotonCurve) -> None:
         ]
         if found:
             x, y, error = zip(*found, strict=True)
-            label = f"information limit, fluence {fluence}"
+            label = f"Bayes-optimal accuracy, fluence {fluence}"
             style: dict[str, Any] = {
                 "marker": "o",
                 "markersize": 4.5,
@@ -193,7 +193,7 @@ def _draw_photons_in_a_hit(axes: Axes, curve: PhotonCurve) -> None:
 
 
 def transfers(path: Path, home: Result, asked: Sequence[Transfer]) -> None:
-    """Both answers right of every model (column) on other datasets (rows), shaded by the difference to its own."""
+    """Joint accuracy of every model (column) on other datasets (rows), shaded by the difference to its own."""
     names = [scores.name for scores in home.models if scores.name in {j.name for j in asked[0].models}]
     n_networks = sum(scores.name in names for scores in home.networks)
     there = [{scores.name: scores.mean[TEST] for scores in transfer.models} for transfer in asked]

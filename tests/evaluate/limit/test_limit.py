@@ -1,4 +1,4 @@
-"""The information limit: likelihoods against plain sums, accuracies against closed forms, a small run as a whole."""
+"""The Bayes-optimal accuracy: likelihoods against sums, accuracies against closed forms, a small run as a whole."""
 
 from pathlib import Path
 from typing import Any, NamedTuple

@@ -89,18 +89,18 @@ def test_photon_curve_has_every_model_and_the_limit_in_its_panel(drawn: list[Fig
     accuracy.photon_curve(tmp_path / "curve.svg", curve())
     panels = {axes.get_title(loc="left"): axes for axes in drawn[0].axes if axes.get_title(loc="left")}
     assert list(panels) == [
-        *("both right", "number of particles", "structure", "single or multiple hit", "structure of a single hit"),
+        *("joint accuracy", "number of particles", "structure", "single or multiple hit", "structure of a single hit"),
     ]
     for name, axes in panels.items():
         assert axes.get_xscale() == "log"
         lines = {line.get_label(): line for line in axes.lines if not str(line.get_label()).startswith("_")}
-        expected = {"both right": [30, 80], "structure of a single hit": [30, 70]}.get(name, [30, 80])
+        expected = {"joint accuracy": [30, 80], "structure of a single hit": [30, 70]}.get(name, [30, 80])
         np.testing.assert_allclose(lines["a"].get_ydata(), expected)
         np.testing.assert_allclose(lines["a"].get_xdata(), [1e11, 1e12])
         assert lines["b, trained on all"].get_linestyle() == "--"  # as matplotlib calls any dashes
         assert lines["majority"].get_color() == QUIET
         assert len(axes.containers) == (name == "structure of a single hit")
-    top = panels["both right"].child_axes[0]
+    top = panels["joint accuracy"].child_axes[0]
     assert dict(zip(top.get_xticks(), [t.get_text() for t in top.get_xticklabels()], strict=True)) == {
         1e11: "30",
         1e12: "300",

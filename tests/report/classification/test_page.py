@@ -138,7 +138,7 @@ def test_main_table_has_mean_and_deviation_of_every_model(source: str, finished_
 def test_main_table_sets_baselines_and_limits_apart(source: str) -> None:
     rows = table_rows(source, "Accuracies on noisy")
     assert [row[0].split(" ")[0] for row in rows[1:]] == [
-        *("late10", "late10_he", "together", "azimuthal", "total", "majority", "information", "information"),
+        *("late10", "late10_he", "together", "azimuthal", "total", "majority", "Bayes-optimal", "Bayes-optimal"),
     ]
     assert [row[0] for row in rows[1:5]] == [
         *("late10 collapsed: count, particle (seed 5)", "late10_he best", "together"),
@@ -175,11 +175,14 @@ def test_limit_is_compared_with_the_best_network(page: Page) -> None:
 
 
 def test_photons_and_accuracy_are_brought_together(source: str, page: Page) -> None:
-    assert "At 1\u202f×\u202f10 11 photons per pulse (250 in a single hit), late10_he answers both" in page.text
+    assert (
+        "At 1\u202f×\u202f10 11 photons per pulse (250 in a single hit), the joint accuracy of late10_he is"
+        in page.text
+    )
     rows = {row[0]: row[1:] for row in table_rows(source, "Accuracy by photons per pulse")}
     assert rows["late10_he"] == ["–", "100.0 100.0"]  # trained at 1e12 alone
     assert rows["late10_he, trained on noisy"] == ["100.0 100.0", "100.0 100.0"]
-    assert rows["information limit, fluence known"] == ["65.0 ± 5.0", "95.0 ± 5.0"]
+    assert rows["Bayes-optimal accuracy, fluence known"] == ["65.0 ± 5.0", "95.0 ± 5.0"]
 
 
 def test_shifts_are_described_and_measured(source: str) -> None:
@@ -211,7 +214,7 @@ def test_models_without_an_operating_point_say_so(source: str) -> None:
 
 
 def test_ensembles_say_who_answers_in_them(page: Page) -> None:
-    assert "together answers with the mean probabilities of late10 and late10_he, from all seeds." in page.text
+    assert "together predicts by the mean probabilities of late10 and late10_he, from all seeds." in page.text
 
 
 def test_what_was_not_asked_for_is_not_there(finished_run: Run, tmp_path: Path) -> None:
@@ -222,7 +225,13 @@ def test_what_was_not_asked_for_is_not_there(finished_run: Run, tmp_path: Path) 
     build_report(files.folder, load_config(settings), tmp_path / "report.html")
     source = (tmp_path / "report.html").read_text()
     text = Page(source).text
-    for absent in ("Few photons", "Other experiments", "What made the difference", "information limit", "Azimuthal"):
+    for absent in (
+        "Few photons",
+        "Other experiments",
+        "What made the difference",
+        "Bayes-optimal accuracy",
+        "Azimuthal",
+    ):
         assert absent not in text
     assert not re.search('id="(photons|transfers|variants)"', source)
     assert "How far to trust it" in text
@@ -232,8 +241,9 @@ def test_summary_gives_mean_seeds_range_and_both_baselines(page: Page, finished_
     facts = collect(*finished_run)
     assert facts.learned.results[0].best.mean["test_accuracy"] == 0.5  # of 75 % and 25 %
     assert (
-        "Of 16 patterns held out for testing, late10 answers both questions rightly for 50.0\u202f% "
-        "(mean of 2 trainings, seeds 3, 5; from 25.0\u202f% to 75.0\u202f%). Baselines: total intensity 100.0\u202f%, "
+        "late10 reaches a joint accuracy of 50.0\u202f% "
+        "(mean of 2 trainings, seeds 3, 5; from 25.0\u202f% to 75.0\u202f%) on 16 held-out patterns. "
+        "Baselines: total intensity 100.0\u202f%, "
         "always naming the most frequent class 25.0\u202f%. The network does no better than the baseline total "
         "intensity. 1 of 2 trainings collapsed"
     ) in page.text
@@ -414,14 +424,14 @@ def test_what_has_a_single_answer_is_no_question(finished_run: Run, tmp_path: Pa
     assert "Confusion matrix of all classes" not in source
     assert "Confusion matrix of hit multiplicities" in source
     assert table_rows(source, "Accuracies on clean")[0] == [
-        *("model", "both right", "number of particles", "single or multiple", "parameters"),
+        *("model", "joint accuracy", "number of particles", "single or multiple", "parameters"),
     ]
     assert table_rows(source, "Results by class, clean")[0] == ["structure", "1 particle", "2 particles"]
     assert table_rows(source, "Calibration and selection on clean")[0][1:3] == [
         *("calibration error: number", "one particle or not"),
     ]
     names = re.findall(r'<div class="tile"><b>[^<]*</b>([^<]*)<', source)
-    assert set(names) == {"both right", "number of particles", "single or multiple hit"}
+    assert set(names) == {"joint accuracy", "number of particles", "single or multiple hit"}
     widths = {len(row) for row in table_rows(source, "Accuracies on noisy")}
     assert len(widths) == 1
 

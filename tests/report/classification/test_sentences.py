@@ -55,9 +55,9 @@ def test_sparse_photons_are_handled_down_to_where_baselines_are_beaten() -> None
     )
     said = [sentence.striptags() for sentence in others]
     assert len(said) == 3  # the brightest, the last that is half right, the dimmest
-    assert said[0].endswith("net answers both questions rightly in 90.0 %, the best baseline (azimuthal) in 70.0 %.")
+    assert said[0].endswith("the joint accuracy of net is 90.0 %, of the best baseline (azimuthal) 70.0 %.")
     assert "it names in 60.0 %, of 85.0 % that can be told at all" in said[1]  # of an unknown fluence
-    assert said[2].startswith("At 1 × 1011 photons per pulse (25 in a single hit), net")
+    assert said[2].startswith("At 1 × 1011 photons per pulse (25 in a single hit), the joint accuracy of net")
 
 
 def test_what_is_beaten_nowhere_is_said() -> None:

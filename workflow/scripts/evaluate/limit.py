@@ -1,4 +1,4 @@
-"""Rule limit: the information limits of all datasets in one table."""
+"""Rule limit: Bayes-optimal accuracies of all datasets in one table."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
