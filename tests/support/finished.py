@@ -12,7 +12,7 @@ from evaluate.classification.tables import write_tables
 from evaluate.predictions.predictions import Answers, averaged, predict_splits, read_predictions, write_predictions
 from evaluate.run.config import RunConfig, load_config
 from evaluate.run.files import RunFiles
-from evaluate.run.outputs import judged
+from evaluate.run.outputs import predictors
 from frames.files import write_json
 from frames.geometry import Geometry
 from frames.store.dataset import Dataset, open_dataset
@@ -60,9 +60,9 @@ def run_mapping(results: Path) -> dict:
         },
         "evaluation": {
             "ensembles": {"together": ["late10", "late10_he"]},
-            "transfers": {"noisy": ["dim", "clean"]},
+            "cross_dataset": {"noisy": ["dim", "clean"]},
             "photon_curve": ["noisy", "dim"],
-            "limits": {"datasets": ["noisy", "dim"], "patterns_per_structure": 4, "orientations": [50, 100]},
+            "bayes_limit": {"datasets": ["noisy", "dim"], "patterns_per_structure": 4, "orientations": [50, 100]},
         },
     }
 
@@ -147,12 +147,12 @@ def train_nothing(folder: Path) -> None:
 
 def write_limit(files: RunFiles, config: RunConfig) -> None:
     """tables/limit.csv, as the rule of that name writes it: finer orientations find a little more."""
-    limits = config.evaluation.limits
+    limits = config.evaluation.bayes_limit
     assert limits is not None
     rows = [
         {
-            "dataset": config.run,
-            "condition": condition,
+            "run": config.run,
+            "dataset": condition,
             "fluence": fluence,
             "orientations": orientations,
             "n_patterns": 8,
@@ -187,9 +187,9 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFiles, Ru
         complete_dataset(config.simulation, files.dataset(name), files.geometry_record(name))
     for condition, model, seed in config.training.trainings:
         train_nothing(files.training(condition, model, seed))
-    for condition, model, seed in judged(config):
+    for condition, model, seed in predictors(config):
         if members := config.members(condition).get(model):
-            for asked in (condition, *config.evaluation.transfers.get(condition, ())):
+            for asked in (condition, *config.evaluation.cross_dataset.get(condition, ())):
                 theirs = [read_predictions(files.predictions(condition, *one, asked), None) for one in members]
                 write_predictions(averaged(theirs), files.predictions(condition, model, seed, asked))
             continue
@@ -198,7 +198,7 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFiles, Ru
         answer = answers(model, seed) if baseline is None else baseline(dataset, seed)
         predictions = predict_splits(answer, dataset, ("validation", "test"))
         write_predictions(predictions, files.predictions(condition, model, seed))
-        for other in config.evaluation.transfers.get(condition, ()):
+        for other in config.evaluation.cross_dataset.get(condition, ()):
             predictions = predict_splits(answer, open_dataset(files.dataset(other)), ("test",))
             write_predictions(predictions, files.predictions(condition, model, seed, other))
     provenance = {
