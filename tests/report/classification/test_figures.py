@@ -7,6 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from report.classification.figures import accuracy
+from report.classification.figures import confusion as confusion_figures
 from report.classification.figures.confusion import class_confusion, confusion
 from report.classification.photon_curve import Line, PhotonCurve
 from report.classification.results import Limit
@@ -19,7 +20,7 @@ from support.scores import result, scored, transfer
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
     """Every figure, after it was drawn."""
-    return watch_drawing(monkeypatch, accuracy)
+    return watch_drawing(monkeypatch, accuracy, confusion_figures)
 
 
 def test_confusion_writes_per_cent_of_each_row_and_counts(drawn: list[Figure], tmp_path: Path) -> None:
