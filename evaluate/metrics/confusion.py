@@ -8,7 +8,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from evaluate.metrics import accuracy
-from evaluate.predictions.predictions import answer, asked_of
+from evaluate.predictions.predictions import answer, asked_of, truth
+from frames.labels import NO_STRUCTURE
 from frames.store.dataset import Dataset
 
 HEADS = {"count": "hit_multiplicity", "particle": "structure"}
@@ -25,20 +26,17 @@ def confusions(predictions: pd.DataFrame, dataset: Dataset) -> dict[str, NDArray
     }
 
 
-def class_matrix(
-    predictions: pd.DataFrame, structures: Sequence[str], hit_multiplicities: Sequence[int]
-) -> NDArray[np.int64]:
-    """(k, k) how often each class with a particle (row) was given each of them as the answer (column).
+def classes_shot(structures: Sequence[str], hit_multiplicities: Sequence[int]) -> list[tuple[str, int]]:
+    """Structure and hit multiplicity of each class, by structure, then by multiplicity; no particle is the last."""
+    hit = [(structure, multiplicity) for structure in structures for multiplicity in hit_multiplicities if multiplicity]
+    return [*hit, (NO_STRUCTURE, 0)] if 0 in hit_multiplicities else hit
 
-    Ordered by structure, then by hit multiplicity. Patterns of no particle, or taken for such, are left out.
-    """
-    shown = predictions[(predictions["hit_multiplicity"] > 0) & (predictions["predicted_hit_multiplicity"] > 0)]
-    classes = [f"{structure} {n}" for structure in structures for n in hit_multiplicities]
-    truth, given = (
-        (shown[f"{prefix}structure"] + " " + shown[f"{prefix}hit_multiplicity"].astype(str)).to_numpy(str)
-        for prefix in ("", "predicted_")
-    )
-    return accuracy.confusion(truth, given, classes)
+
+def class_matrix(predictions: pd.DataFrame, classes: Sequence[tuple[str, int]]) -> NDArray[np.int64]:
+    """(k, k) how often each class (row) was given each of them as the answer (column); whoever says 0, says none."""
+    labels = [f"{structure} {multiplicity}" for structure, multiplicity in classes]
+    shot, given = (accuracy.answers(of(predictions))["test_accuracy"] for of in (truth, answer))
+    return accuracy.confusion(shot, given, labels)
 
 
 def collapsed_heads(predictions: pd.DataFrame) -> tuple[str, ...]:

@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from simulate.experiment.photons import ROUNDED_AT_ONCE
+
 NOT_A_COUNT = int(np.iinfo(np.uint16).max)
 """Stands for "never written" in a store."""
 
@@ -15,9 +17,9 @@ def round_mantissa(values: NDArray[np.float32], bits: int = 12) -> NDArray[np.fl
     drop = np.uint32(23 - bits)
     half, kept = np.uint32((1 << (22 - bits)) - 1), ~np.uint32((1 << (23 - bits)) - 1)
     rounded = values.copy()
-    integers = rounded.reshape(-1).view(np.uint32)
-    for start in range(0, integers.size, 2**14):
-        part = integers[start : start + 2**14]  # one that stays in the cache for all four passes
+    integers = rounded.ravel().view(np.uint32)
+    for start in range(0, integers.size, ROUNDED_AT_ONCE):
+        part = integers[start : start + ROUNDED_AT_ONCE]
         odd = (part >> drop) & np.uint32(1)
         part += half
         part += odd

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from evaluate.metrics import accuracy as metrics
 from evaluate.metrics.calibration import HeadName, Reliability, calibrated, confidence, head_of, reliability_curve
-from evaluate.metrics.confusion import class_matrix, confusions
+from evaluate.metrics.confusion import class_matrix, classes_shot, confusions
 from evaluate.metrics.operating_points import operating_points, purity_yield, scores
 from evaluate.predictions.labels import labels_of
 from evaluate.predictions.predictions import read_predictions
@@ -113,10 +113,9 @@ def _draw_confusions(files: RunFiles, config: RunConfig, dataset: Dataset, resul
             known = [str(label) for label in labels]
             confusion(files.figure(f"{name}_{dataset.name}.svg"), found[column], known, quantity)
     if "both" in drawn:
-        hit = [multiplicity for multiplicity in dataset.hit_multiplicities if multiplicity]
-        matrix = class_matrix(predictions, dataset.structures, hit)
+        classes = classes_shot(dataset.structures, dataset.hit_multiplicities)
         path = files.figure(f"both_{dataset.name}.svg")
-        class_confusion(path, matrix, dataset.structures, hit)
+        class_confusion(path, class_matrix(predictions, classes), classes)
 
 
 def _draw_patterns(files: RunFiles, config: RunConfig, datasets: Mapping[str, Dataset]) -> None:

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from evaluate.metrics import accuracy as metrics
-from evaluate.metrics.confusion import class_matrix, confusions, per_class
+from evaluate.metrics.confusion import class_matrix, classes_shot, confusions, per_class
 from frames.labels import NO_STRUCTURE
 from frames.store.dataset import Dataset
 
@@ -67,7 +67,7 @@ class Classes:
 def classes_of(model: str, seed: int, predictions: pd.DataFrame, dataset: Dataset) -> Classes:
     """From the predictions of one training."""
     matrices = confusions(predictions, dataset)
-    hit = [multiplicity for multiplicity in dataset.hit_multiplicities if multiplicity]
+    classes = classes_shot(dataset.structures, dataset.hit_multiplicities)
     recall: dict[str, dict[int, float]] = {}
     for row in per_class(predictions).itertuples():
         recall.setdefault(row.structure, {})[row.hit_multiplicity] = row.recall
@@ -78,8 +78,8 @@ def classes_of(model: str, seed: int, predictions: pd.DataFrame, dataset: Datase
             "structure": _mistakes(matrices["structure"], dataset.structures),
             "hit_multiplicity": _mistakes(matrices["hit_multiplicity"], dataset.hit_multiplicities),
             "both": _mistakes(
-                class_matrix(predictions, dataset.structures, hit),
-                [f"{n} × {structure}" for structure in dataset.structures for n in hit],
+                class_matrix(predictions, classes),
+                [f"{n} × {structure}" if n else structure for structure, n in classes],
             ),
         },
         recall={name: recall[name] for name in (*dataset.structures, NO_STRUCTURE) if name in recall},

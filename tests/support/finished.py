@@ -167,9 +167,21 @@ def write_limit(files: RunFiles, config: RunConfig) -> None:
     pd.DataFrame(rows).to_csv(files.table("limit"), index=False)
 
 
+PROVENANCE = {
+    "date": "2026-01-02 03:04 UTC",
+    "commit": "unknown: the code is no git checkout",
+    "host": "A chip, 2 cores",
+    "config_digest": "c0ffee00",
+    "structures": [{"id": "ball"}, {"id": "9xyz"}],
+    "versions": {"numpy": "9.8.7"},
+    "device": ["cpu, 2 threads", "NVIDIA X"],
+    "wall_time_s": 125.0,
+}
+
+
 @pytest.fixture(scope="session")
-def finished_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFiles, RunConfig]:
-    """The files of the run, figures and tables included."""
+def judged_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFiles, RunConfig]:
+    """The files of the run, tables included."""
     config = load_config(run_mapping(tmp_path_factory.mktemp("results")))
     files = RunFiles(config.folder)
     for name, chosen in config.simulation.datasets.items():
@@ -201,19 +213,15 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFiles, Ru
         for other in config.evaluation.cross_dataset.get(condition, ()):
             predictions = predict_splits(answer, open_dataset(files.dataset(other)), ("test",))
             write_predictions(predictions, files.predictions(condition, model, seed, other))
-    provenance = {
-        "date": "2026-01-02 03:04 UTC",
-        "commit": "unknown: the code is no git checkout",
-        "host": "A chip, 2 cores",
-        "config_digest": "c0ffee00",
-        "config": config.model_dump(mode="json"),
-        "structures": [{"id": "ball"}, {"id": "9xyz"}],
-        "versions": {"numpy": "9.8.7"},
-        "device": ["cpu, 2 threads", "NVIDIA X"],
-        "wall_time_s": 125.0,
-    }
-    write_tables(files, config, provenance)
+    write_tables(files, config, {**PROVENANCE, "config": config.model_dump(mode="json")})
     write_limit(files, config)
+    return files, config
+
+
+@pytest.fixture(scope="session")
+def finished_run(judged_run: tuple[RunFiles, RunConfig]) -> tuple[RunFiles, RunConfig]:
+    """The same with its figures."""
+    files, config = judged_run
     files.benchmarks.joinpath("volume").mkdir(parents=True)
     for structure_id, seconds in (("ball", 61.0), ("9xyz", 64.0)):
         text = f"s\th:m:s\tmax_rss\n{seconds}\t0:01:01\t-\n"

@@ -4,8 +4,9 @@
 
 mutmut (https://mutmut.readthedocs.io) changes every operator, number, word and argument of a module, one at a time, and
 runs the tests that reach it, to the first that fails, each in a process of its own. It works in a copy of the
-repository, `results/mutants/<module>/`. What is printed: mutants and how many of them were noticed, and the change in
-each one that was not; docs/reliability.md says why these stay.
+repository, `results/mutants/<module>/`. What seems to go unnoticed is then run with all of the module's tests: mutmut
+holds what a fixture does once for many tests for the first one's. What is printed: mutants and how many of them were
+noticed, and the change in each one that was not; docs/reliability.md says why these stay.
 
 Not changed is what mutmut passes over: functions with a decorator (properties, compiled loops, which are held against
 slow twins instead), and values outside of functions.
@@ -51,12 +52,16 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "train/batches/augment.py": ("train/test_augment.py",),
     "train/batches/input_transforms.py": ("train/test_inputs.py",),
     "train/batches/batches.py": ("train/test_data.py",),
+    "train/inference/features.py": ("train/test_domain.py",),
+    "train/inference/domain.py": ("train/test_domain.py",),
     "train/batches/fresh.py": ("train/test_fresh.py",),
     "train/tasks/embed.py": ("train/test_fit_twin.py", "leaks/test_learning.py"),
     "simulate/molecules/pdb_archive.py": ("simulate/test_archive.py",),
     "simulate/plan/plan.py": ("simulate/test_plan.py",),
     "simulate/plan/shots.py": ("simulate/test_shots.py",),
     "simulate/experiment/photons.py": ("simulate/test_detector.py",),
+    "frames/pixels/table.py": ("simulate/test_pixel_table.py",),
+    "frames/formats/masks.py": ("simulate/test_masks.py",),
 }
 """Module -> its quickest tests, under tests/."""
 
@@ -125,6 +130,22 @@ def tally(module: str, folder: Path) -> Tally:
     return Tally(len(codes), tuple(name for name, code in codes.items() if code in (0, 5, 33)))
 
 
+def noticed_by_all(module: str, name: str, folder: Path, env: Mapping[str, str]) -> bool:
+    """Whether one of the module's tests fails with a mutant; RuntimeError where they do not run at all."""
+    tests = [f"tests/{test}" for test in MODULES[module]]
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests],
+        cwd=folder / "mutants",
+        env={**env, "MUTANT_UNDER_TEST": name},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if run.returncode not in (0, 1):
+        raise RuntimeError(f"tests of {module} do not run with {name}: {run.stdout[-2000:]}{run.stderr[-2000:]}")
+    return run.returncode == 1
+
+
 def changes(mutmut: str, name: str, folder: Path) -> Iterator[str]:
     """The lines that a mutant changes, and into what."""
     shown = subprocess.run([mutmut, "show", name], cwd=folder, capture_output=True, text=True, check=True)
@@ -138,6 +159,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python tests/support/mutants.py", description=__doc__.splitlines()[0])
     parser.add_argument("modules", nargs="*", metavar="MODULE", help=f"of {', '.join(MODULES)}")
     parser.add_argument("--mutmut", default="mutmut", help="the program")
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="at once (default: one a core)")
     arguments = parser.parse_args(argv)
     if unknown := set(arguments.modules) - set(MODULES):
         parser.error(f"no tests are known for {', '.join(sorted(unknown))}; known are {', '.join(MODULES)}")
@@ -149,12 +171,20 @@ def main(argv: list[str] | None = None) -> int:
         folder = prepare(module)
         with (folder / "mutmut.log").open("w") as log:
             done = subprocess.run(
-                [arguments.mutmut, "run"], cwd=folder, env=single, stdout=log, stderr=log, check=False
+                [arguments.mutmut, "run", "--max-children", str(arguments.processes)],
+                cwd=folder,
+                env=single,
+                stdout=log,
+                stderr=log,
+                check=False,
             )
         if done.returncode:
             print(f"{module}: mutmut failed, see {log.name}", file=sys.stderr)
             return 2
-        found = tally(module, folder)
+        first = tally(module, folder)
+        found = first._replace(
+            survivors=tuple(name for name in first.survivors if not noticed_by_all(module, name, folder, single))
+        )
         print(f"{module}: {found.mutants} mutants, {found.killed} killed ({found.share:.1%})", flush=True)
         for name in found.survivors:
             print(f"  {name.rpartition('.')[2]}", *changes(arguments.mutmut, name, folder), sep="\n    ", flush=True)

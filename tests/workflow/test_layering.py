@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from support.mutants import MODULES
+
 ROOT = Path(__file__).resolve().parents[2]
 MAY_IMPORT = {
     "frames": {"frames"},
@@ -158,3 +160,8 @@ for module in {modules!r}:
 def test_every_module_says_what_it_is() -> None:
     silent = [str(f.relative_to(ROOT)) for f in files(*PACKAGES) if not ast.get_docstring(ast.parse(f.read_text()))]
     assert not silent
+
+
+def test_mutants_are_of_modules_and_tests_that_are_there() -> None:
+    named = {*MODULES, *(f"tests/{test}" for tests in MODULES.values() for test in tests)}
+    assert not [name for name in named if not (ROOT / name).is_file()]

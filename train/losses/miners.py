@@ -43,9 +43,9 @@ def batch_hard(distance_matrix: Tensor, labels: Tensor, generator: torch.Generat
 def semi_hard(distance_matrix: Tensor, labels: Tensor, generator: torch.Generator | None = None) -> Triplets:
     """For every pair of a row and a positive, the nearest negative beyond the positive; else the farthest."""
     positives, negatives = _pairs(labels)
-    anchor, positive = torch.nonzero(positives & negatives.any(1, keepdim=True), as_tuple=True)
+    anchor, positive = torch.nonzero(positives & negatives.any(), as_tuple=True)
     to_negatives = torch.where(negatives, distance_matrix, torch.nan)[anchor]  # (t, n)
-    beyond = to_negatives > distance_matrix[anchor, positive][:, None]
+    beyond = to_negatives > between[anchor, positive][:, None]
     nearest = torch.where(beyond, to_negatives, torch.inf).argmin(1)
     farthest = to_negatives.nan_to_num(-torch.inf).argmax(1)
     return Triplets(anchor, positive, torch.where(beyond.any(1), nearest, farthest))
@@ -68,6 +68,6 @@ def _pairs(labels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _complete(positives: Tensor, negatives: Tensor, positive: Tensor, negative: Tensor) -> Triplets:
-    """Of rows that have a positive and a negative at all."""
-    anchor = torch.nonzero(positives.any(1) & negatives.any(1))[:, 0]
+    """Of rows that have a positive and a negative at all: where one row has a negative, all have."""
+    anchor = torch.nonzero(positives.any(1) & negatives.any())[:, 0]
     return Triplets(anchor, positive[anchor], negative[anchor])

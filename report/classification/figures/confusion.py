@@ -46,28 +46,30 @@ def confusion(path: Path, matrix: NDArray[np.int64], labels: Sequence[str], quan
         axes.spines[:].set_visible(False)
 
 
-def class_confusion(
-    path: Path, matrix: NDArray[np.int64], structures: Sequence[str], hit_multiplicities: Sequence[int]
-) -> None:
+def class_confusion(path: Path, matrix: NDArray[np.int64], classes: Sequence[tuple[str, int]]) -> None:
     """How often each class (row) was given each answer (column): a shade for the per cent of the row.
 
     Parameters
     ----------
-    matrix : (k, k) patterns, structure by structure and in each the hit multiplicities above zero in the given order.
+    matrix :  (k, k) patterns.
+    classes : structure and hit multiplicity of each, structure by structure.
     """
     share = 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    counts, k = len(hit_multiplicities), len(matrix)
+    k, of = len(matrix), [structure for structure, _ in classes]
+    structures = list(dict.fromkeys(of))
     cell, margin, edge = max(0.115, 2.4 / k), 0.45 + 0.078 * max(map(len, structures)), 0.9  # inches
     width = k * cell + margin + edge
     height = k * cell + margin + 0.1
     with drawing(path, (width, height)) as figure:
         axes = figure.add_axes((margin / width, 0.1 / height, k * cell / width, k * cell / height))
         image = axes.imshow(share, cmap="Blues", norm=PowerNorm(0.5, 0, 100), interpolation="nearest")
-        middles = np.arange(len(structures)) * counts + (counts - 1) / 2
+        middles = [of.index(structure) + (of.count(structure) - 1) / 2 for structure in structures]
         axes.set_xticks(middles, structures, rotation=90)
         axes.set_yticks(middles, structures)
         each = np.arange(k)
-        numbers = [str(n) for n in hit_multiplicities] * len(structures)
+        numbers = [str(n) for _, n in classes]
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.remove_overlapping_locs = False  # the middle one of three numbers is where the structure's name is
         axes.set_xticks(each, numbers, minor=True, size=5 if k > 24 else 8)
         axes.set_yticks(each, numbers, minor=True, size=5 if k > 24 else 8)
         axes.xaxis.tick_top()
@@ -76,9 +78,9 @@ def class_confusion(
         axes.set_ylabel("true structure, number of particles")
         axes.tick_params(which="major", length=0, pad=12)
         axes.tick_params(which="minor", length=0, pad=2, labelcolor=QUIET, labeltop=True, labelbottom=False)
-        for edge_at in np.arange(1, len(structures)) * counts - 0.5:
-            axes.axhline(edge_at, color="#c3cad1", linewidth=0.6)
-            axes.axvline(edge_at, color="#c3cad1", linewidth=0.6)
+        for structure in structures[1:]:
+            axes.axhline(of.index(structure) - 0.5, color="#c3cad1", linewidth=0.6)
+            axes.axvline(of.index(structure) - 0.5, color="#c3cad1", linewidth=0.6)
         axes.spines[:].set_visible(True)
         bar = figure.add_axes(((margin + k * cell + 0.15) / width, 0.1 / height, 0.12 / width, k * cell / height))
         figure.colorbar(image, cax=bar, ticks=[0, 1, 5, 10, 20, 50, 100]).set_label("% of the row")

@@ -12,19 +12,22 @@ from evaluate.classification.tables import COLUMNS, write_tables
 from evaluate.metrics.calibration import calibrate
 from evaluate.metrics.confusion import per_class
 from evaluate.metrics.operating_points import operating_points
+from evaluate.predictions.labels import labels_of
 from evaluate.predictions.predictions import read_predictions, write_predictions
 from evaluate.run.config import RunConfig
 from evaluate.run.files import RunFiles
 from evaluate.run.outputs import predictors, table_names, transfers
-from evaluate.table_files import read_table
+from evaluate.table_files import read_table, write_table
+from frames.store.dataset import open_dataset
 from report.twin.rows import read_table as read_twin_table
+from support.datasets import make_dataset
 
 Run = tuple[RunFiles, RunConfig]
 
 
 @pytest.fixture(scope="module")
-def cnn(finished_run: Run) -> pd.DataFrame:
-    return pd.read_csv(finished_run[0].table("cnn"))
+def cnn(judged_run: Run) -> pd.DataFrame:
+    return pd.read_csv(judged_run[0].table("cnn"))
 
 
 COLUMNS_BY_HAND = {
@@ -40,8 +43,8 @@ COLUMNS_BY_HAND = {
 
 
 @pytest.mark.parametrize("name", COLUMNS)
-def test_columns_are_exactly_these_and_are_told_beside_the_table(finished_run: Run, name: str) -> None:
-    path = finished_run[0].table(name)
+def test_columns_are_exactly_these_and_are_told_beside_the_table(judged_run: Run, name: str) -> None:
+    path = judged_run[0].table(name)
     table, record = pd.read_csv(path), json.loads(path.with_suffix(".json").read_text())
     assert table.columns.tolist() == list(record["columns"]) == COLUMNS_BY_HAND[name].split()
     assert (table["run"] == "toy").all()
@@ -77,10 +80,10 @@ def test_one_row_for_every_condition_model_and_seed_and_two_baselines(cnn: pd.Da
     assert keys == [("clean", *one) for one in [*CLEAN, majority]] + [("noisy", *one) for one in [*NOISY, majority]]
 
 
-def test_the_judged_are_those_of_the_table(finished_run: Run) -> None:
+def test_the_judged_are_those_of_the_table(judged_run: Run) -> None:
     expected = [("clean", *one) for one in CLEAN] + [("noisy", *one) for one in NOISY]
-    assert predictors(finished_run[1]) == expected
-    assert transfers(finished_run[1]) == [("noisy", *one, other) for one in NOISY for other in ("dim", "clean")]
+    assert predictors(judged_run[1]) == expected
+    assert transfers(judged_run[1]) == [("noisy", *one, other) for one in NOISY for other in ("dim", "clean")]
 
 
 @pytest.mark.parametrize(
@@ -92,8 +95,8 @@ def test_the_judged_are_those_of_the_table(finished_run: Run) -> None:
         ({"bayes_limit": None}, {"limit"}),
     ],
 )
-def test_only_tables_that_were_asked_for_are_named(finished_run: Run, changes: dict, missing: set[str]) -> None:
-    config = finished_run[1]
+def test_only_tables_that_were_asked_for_are_named(judged_run: Run, changes: dict, missing: set[str]) -> None:
+    config = judged_run[1]
     evaluation = config.evaluation.model_copy(update=changes)
     names = table_names(config.model_copy(update={"evaluation": evaluation}))
     assert names == [name for name in (*COLUMNS, "limit") if name not in missing]
@@ -113,9 +116,9 @@ def test_accuracies_by_hand(cnn: pd.DataFrame) -> None:
     assert rows.loc[("majority", 0), questions].tolist() == [0.25, 0.5, 0.5, 0.5]
 
 
-def test_generalisation_by_hand(finished_run: Run, cnn: pd.DataFrame) -> None:
+def test_generalisation_by_hand(judged_run: Run, cnn: pd.DataFrame) -> None:
     """Hand-made answers are the same everywhere; a hundred times the photons are all taken for the brightest class."""
-    table = pd.read_csv(finished_run[0].table("generalisation"))
+    table = pd.read_csv(judged_run[0].table("generalisation"))
     keys = list(table[["trained_on", "dataset", "model", "seed"]].itertuples(index=False, name=None))
     assert keys == [("noisy", other, *one) for one in NOISY for other in ("dim", "clean")]
     assert (table["n_test"] == 16).all()
@@ -128,9 +131,9 @@ def test_generalisation_by_hand(finished_run: Run, cnn: pd.DataFrame) -> None:
     assert brighter["test_accuracy"].item() == 0.25
 
 
-def test_trust_and_selection_are_asked_of_everything_judged(finished_run: Run) -> None:
+def test_trust_and_selection_are_asked_of_everything_judged(judged_run: Run) -> None:
     """Row by row what the functions say of the predictions, of both splits."""
-    files, config = finished_run
+    files, config = judged_run
     for name, of, key in (
         ("calibration", calibrate, "head"),
         ("selection", operating_points, "target_purity"),
@@ -148,8 +151,8 @@ def test_noise_free_intensity_tells_the_four_classes_apart(cnn: pd.DataFrame) ->
     assert row["test_accuracy"].item() == 1
 
 
-def test_per_class_by_hand(finished_run: Run) -> None:
-    table = pd.read_csv(finished_run[0].table("per_class"))
+def test_per_class_by_hand(judged_run: Run) -> None:
+    table = pd.read_csv(judged_run[0].table("per_class"))
     rows = table[(table["dataset"] == "clean") & (table["seed"] == 3)].set_index(["structure", "hit_multiplicity"])
     assert (rows["n"] == 4).all()
     two_balls, one_9xyz = rows.loc[("ball", 2)], rows.loc[("9xyz", 1)]
@@ -162,8 +165,8 @@ def test_per_class_by_hand(finished_run: Run) -> None:
     assert collapsed.loc[("9xyz", 1), ["recall", "count_recall", "particle_recall"]].tolist() == [0, 1, 0]
 
 
-def test_per_class_against_a_loop(finished_run: Run) -> None:
-    predictions = read_predictions(finished_run[0].predictions("noisy", "total_intensity", 0))
+def test_per_class_against_a_loop(judged_run: Run) -> None:
+    predictions = read_predictions(judged_run[0].predictions("noisy", "total_intensity", 0))
     for row in per_class(predictions).itertuples():
         mine = predictions[
             (predictions["structure"] == row.structure) & (predictions["hit_multiplicity"] == row.hit_multiplicity)
@@ -192,6 +195,24 @@ def test_shots_that_hit_nothing_by_hand() -> None:
     assert balls[["recall", "count_recall", "particle_recall", "precision"]].tolist() == [0.5, 0.5, 1, 0.5]
 
 
+def test_labels_by_hand(tmp_path: Path) -> None:
+    names, numbers = ["b", "", "a", "b", "a"], [1, 0, 2, 2, 1]
+    split = ["train", "test", "test", "test", "test"]
+    dataset = open_dataset(make_dataset(tmp_path / "d", np.zeros((5, 2, 2), np.uint16), names, numbers, split))
+    found = labels_of(dataset, "test")
+    assert found.structure.tolist() == ["none", "a", "b", "a"]
+    assert found.hit_multiplicity.tolist() == [0, 2, 2, 1]
+    assert found.is_single.tolist() == [False, False, False, True]
+
+
+def test_a_table_is_text_of_nine_digits_with_its_columns_told_beside_it(tmp_path: Path) -> None:
+    table = pd.DataFrame({"share": [1 / 3, 1.0], "left out": [1, 2], "name": ["x", "y"]}, index=[7, 8])
+    columns = {"name": "of what", "share": "how much"}
+    write_table(table, tmp_path / "t.csv", columns, {"date": "today"})
+    assert (tmp_path / "t.csv").read_text() == "name,share\nx,0.333333333\ny,1\n"
+    assert json.loads((tmp_path / "t.json").read_text()) == {"table": "t.csv", "columns": columns, "date": "today"}
+
+
 @pytest.mark.parametrize(
     ("split", "about", "message"),
     [
@@ -201,9 +222,9 @@ def test_shots_that_hit_nothing_by_hand() -> None:
     ],
 )
 def test_predictions_of_other_patterns_are_refused(
-    finished_run: Run, tmp_path: Path, split: str, about: str, message: str
+    judged_run: Run, tmp_path: Path, split: str, about: str, message: str
 ) -> None:
-    files, config = finished_run
+    files, config = judged_run
     elsewhere = RunFiles(tmp_path)
     (tmp_path / "datasets").symlink_to(files.folder / "datasets")
     shutil.copytree(files.folder / "predictions", tmp_path / "predictions")
@@ -211,6 +232,6 @@ def test_predictions_of_other_patterns_are_refused(
         table = read_predictions(path, None)
         table.loc[table["split"] == split, "structure"] = np.roll(table.loc[table["split"] == split, "structure"], 1)
         write_predictions(table, path)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=f"{message}; delete it and predict again$"):
         write_tables(elsewhere, config, {})
     assert not elsewhere.table("cnn").exists()

@@ -6,7 +6,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from evaluate.metrics.operating_points import operating_points, purity_yield, threshold_for
+from evaluate.metrics.accuracy import wilson_interval
+from evaluate.metrics.operating_points import Z, operating_points, purity_yield, threshold_for
 
 
 def scored(n: int, distance: float, seed: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -41,6 +42,11 @@ def test_purity_and_yield_by_hand() -> None:
     np.testing.assert_allclose(result, ([0.9, 0.5, 0.1], [1, 2 / 3, 1 / 2], [1 / 2, 1, 1]))
 
 
+def test_scores_may_be_whole_numbers_without_a_sign() -> None:
+    result = purity_yield(np.array([0, 3, 1], np.uint8), [True, True, False])
+    np.testing.assert_allclose(result, ([3, 1, 0], [1, 1 / 2, 2 / 3], [1 / 2, 1 / 2, 1]))
+
+
 def test_a_head_that_says_the_same_of_all_has_one_threshold() -> None:
     np.testing.assert_allclose(purity_yield([0.25] * 4, [True, False, False, False]), ([0.25], [0.25], [1]))
 
@@ -57,6 +63,8 @@ def test_threshold_is_of_the_highest_yield_that_wilson_trusts() -> None:
         assert threshold_for(0.95, score, is_single) == (
             pytest.approx(0.9) if trusted else pytest.approx(np.nan, nan_ok=True)
         )
+    # A bound that is the target itself will do.
+    assert threshold_for(wilson_interval(1.0, 52, Z)[0], np.full(52, 0.9), np.ones(52, bool)) == 0.9
     # With one wrong among 200 at 0.5, and half wrong below: 0.5 is trusted for 95 %, and yields more than 0.9.
     score = np.repeat([0.9, 0.5, 0.1], [100, 101, 100])
     is_single = np.r_[np.ones(200, bool), np.zeros(1, bool), np.tile([True, False], 50)]
@@ -99,6 +107,7 @@ def test_a_purity_out_of_reach_is_a_row_of_nan() -> None:
     np.testing.assert_allclose(found["single_fraction"], noise[1].mean())
 
 
+@pytest.mark.filterwarnings("error")
 def test_where_nothing_is_kept_there_is_no_purity() -> None:
     validation = np.repeat([0.9, 0.2], [400, 400]), np.arange(800) < 400
     found = operating_points(predictions(validation, (np.array([0.1, 0.2]), np.array([True, False]))))
@@ -108,4 +117,6 @@ def test_where_nothing_is_kept_there_is_no_purity() -> None:
 
 def test_a_run_without_single_hits_has_no_rows() -> None:
     table = predictions(scored(10, 1, 0), scored(10, 1, 1)).drop(columns="p_hit_multiplicity_1")
-    assert operating_points(table).empty
+    found = operating_points(table)
+    assert found.empty
+    assert list(found.columns) == ["target_purity", "threshold", "purity", "yield", "n_test", "single_fraction"]

@@ -35,14 +35,16 @@ def test_confusion_writes_per_cent_of_each_row_and_counts(drawn: list[Figure], t
 
 
 def test_class_confusion_is_in_per_cent_and_grouped_by_structure(drawn: list[Figure], tmp_path: Path) -> None:
-    matrix = np.array([[4, 0, 0, 0], [1, 3, 0, 0], [0, 0, 2, 2], [0, 0, 0, 0]])
-    class_confusion(tmp_path / "both.svg", matrix, ["a", "b"], [1, 2])
+    matrix = np.array([[4, 0, 0, 0, 0], [1, 3, 0, 0, 0], [0, 0, 2, 1, 1], [0, 0, 0, 0, 0], [0, 0, 0, 0, 5]])
+    classes = [("a", 1), ("a", 2), ("b", 1), ("b", 2), ("none", 0)]
+    class_confusion(tmp_path / "both.svg", matrix, classes)
     axes = drawn[0].axes[0]
-    expected = [[100, 0, 0, 0], [25, 75, 0, 0], [0, 0, 50, 50], [0, 0, 0, 0]]
+    expected = [[100, 0, 0, 0, 0], [25, 75, 0, 0, 0], [0, 0, 50, 25, 25], [0, 0, 0, 0, 0], [0, 0, 0, 0, 100]]
     np.testing.assert_allclose(axes.get_images()[0].get_array(), expected)
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
-    np.testing.assert_allclose(axes.get_yticks(), [0.5, 2.5])  # in the middle of their two rows
-    assert [label.get_text() for label in axes.get_yticklabels(minor=True)] == ["1", "2", "1", "2"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b", "none"]
+    np.testing.assert_allclose(axes.get_yticks(), [0.5, 2.5, 4])  # in the middle of their rows
+    assert [label.get_text() for label in axes.get_yticklabels(minor=True)] == ["1", "2", "1", "2", "0"]
+    assert [line.get_xdata()[0] for line in axes.lines[1::2]] == [1.5, 3.5]
 
 
 def test_accuracies_have_a_dot_a_seed_and_the_posters_figure(drawn: list[Figure], tmp_path: Path) -> None:

@@ -2,11 +2,8 @@
 
 import math
 
-import numpy as np
-import pandas as pd
 import pytest
 
-from evaluate.metrics.confusion import class_matrix
 from evaluate.predictions.predictions import read_predictions
 from evaluate.run.config import RunConfig
 from evaluate.run.files import RunFiles
@@ -80,15 +77,6 @@ def test_curve_joins_levels_trained_at_and_asked_about(finished_run: Run) -> Non
     singles = open_dataset(files.dataset("dim"))
     images = singles.read_raw(slice(None))[singles.hit_multiplicity == 1]
     assert curve.photons_per_single_hit["dim"] == pytest.approx(images.sum(axis=(1, 2), dtype=float).mean())
-
-
-def test_classes_are_ordered_by_structure_then_number() -> None:
-    names = ["structure", "hit_multiplicity", "predicted_structure", "predicted_hit_multiplicity"]
-    rows = [("a", 1, "a", 1), ("a", 2, "b", 1), ("b", 1, "b", 2), ("none", 0, "a", 1), ("b", 2, "a", 0)]
-    matrix = class_matrix(pd.DataFrame(rows, columns=names), ["a", "b"], [1, 2])
-    expected = np.zeros((4, 4), int)
-    expected[0, 0] = expected[1, 2] = expected[2, 3] = 1  # what shows nothing, or is taken for it, has no place
-    np.testing.assert_array_equal(matrix, expected)
 
 
 def model(network: str, base: str = "poster", **recipe: object) -> ModelConfig:

@@ -59,8 +59,19 @@ def test_counts_above_the_range_are_an_error() -> None:
     expected = np.full((1, 4, 4), 2.0 * MAX_PHOTONS, dtype=np.float32)
     with pytest.raises(OverflowError, match=r"more than the 65534 that are stored.*readout\.saturation_photons"):
         sample_photons(expected, SEEDS[:1])
-    with pytest.raises(OverflowError, match="more than the 65534 that are stored"):
-        as_counts(np.array([MAX_PHOTONS + 1]))
+    with pytest.raises(OverflowError) as raised:
+        as_counts(np.array([7, MAX_PHOTONS + 1]))
+    assert str(raised.value) == (
+        "a pixel counts 65535 photons, more than the 65534 that are stored (uint16); lower photons_per_pulse, cover "
+        "the pixel with a beamstop, set readout.saturation_photons, or record: expected"
+    )
+
+
+def test_counts_within_the_range_are_kept() -> None:
+    counts = as_counts(np.array([[3, MAX_PHOTONS]]))
+    assert counts.dtype == np.uint16
+    assert counts.tolist() == [[3, 65534]]
+    assert as_counts(np.empty((0, 4), np.int64)).shape == (0, 4)
 
 
 def test_saturated_pixels_count_no_further() -> None:
@@ -74,9 +85,21 @@ def test_saturated_pixels_count_no_further() -> None:
 
 
 def test_rounding_keeps_thirteen_bits() -> None:
-    values = np.concatenate([[0.0], 10.0 ** np.random.default_rng(0).uniform(-30, 30, 10_000)]).astype(np.float32)
+    values = np.concatenate([[1.0001, 0.0], 10.0 ** np.random.default_rng(0).uniform(-30, 30, (5, 8000)).ravel()])
+    values = values.astype(np.float32)
     rounded = round_mantissa(values)
-    assert rounded[0] == 0
-    assert np.abs(rounded[1:] / values[1:] - 1).max() <= 2**-13
+    assert rounded[1] == 0
+    assert np.all(np.abs(rounded - values) <= 2**-13 * values)
     assert np.all(rounded.view(np.uint32) % 2**11 == 0)
     assert np.array_equal(round_mantissa(rounded), rounded)
+    images = values[2:].reshape(5, 80, 100)
+    assert np.array_equal(round_mantissa(images), rounded[2:].reshape(images.shape))
+
+
+def test_rounding_by_hand() -> None:
+    """Steps are 2^-12 above 1; what lies in the middle of two goes to the even one."""
+    step, little = 2.0**-12, 2.0**-23
+    values = [1 + step / 2, 1 + 3 * step / 2, 1 + step / 2 + little, 1 + step / 2 - little, 1 + step, -1 - 3 * step / 2]
+    expected = [1, 1 + 2 * step, 1 + step, 1, 1 + step, -1 - 2 * step]
+    assert round_mantissa(np.array(values, np.float32)).tolist() == expected
+    assert round_mantissa(np.array([1.3, 5.5], np.float32), bits=2).tolist() == [1.25, 6]  # steps 1/4 and 1

@@ -1,10 +1,13 @@
 """What a dataset's pulses do: jitters of the stated moments, and intensities by where particles are in the focus."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
+from frames.rng import normals, uniforms
 from simulate.experiment.beam import JITTER_CUT
 from simulate.experiment.config import BeamConfig, DatasetConfig, DetectorConfig, FluenceJitterConfig, SelectConfig
 from simulate.orientation import random_orientations, rotation_matrices
@@ -84,6 +87,16 @@ def test_energy_and_beam_position_are_normal_and_cut() -> None:
     assert np.abs(shots.beam_centre).max() <= 0.5 * JITTER_CUT
 
 
+def test_energies_and_factors_rise_with_the_uniform_numbers_of_their_stream() -> None:
+    """Slow twin: the inverse of each distribution function, by scipy."""
+    cut = stats.truncnorm(-JITTER_CUT, JITTER_CUT)
+    energy = draw(plan_of(1), dataset(energy_jitter=0.01)).photon_energy_eV
+    assert energy == pytest.approx(4600 * (1 + 0.01 * cut.ppf(uniforms(SEEDS, "energy", 1)[:, 0])), rel=1e-9)
+    normal = 1 + 0.2 * normals(SEEDS, "fluence", 1)[:, 0]
+    factors = pulse_factors(SEEDS, FluenceJitterConfig(model="normal", sigma=0.2, floor=0.05))
+    assert factors == pytest.approx(np.where(normal > 0, normal, 0.05))
+
+
 def test_beam_position_is_in_image_pixels() -> None:
     fine = draw(plan_of(1, n=5), dataset(centre_jitter_um=300))
     binned = draw(plan_of(1, n=5), dataset(DetectorConfig(pixel_size_um=75, binning=16), centre_jitter_um=300))
@@ -129,6 +142,17 @@ def test_particles_far_apart_have_intensities_of_their_own() -> None:
     assert fluence[:, 1] / fluence[:, 0] == pytest.approx(np.exp(-8))
 
 
+def test_a_particle_lies_in_the_focus_where_its_shot_was_injected_and_it_is_placed_there() -> None:
+    """A focus of 0.4 µm; the shot falls within 0.5 µm of its axis, the second particle 0.1 µm along x, 0.2 down y."""
+    positions = np.tile([[0.0, 0, 0], [1e3, -2e3, 5e3]], (4, 1))
+    beam = {"focus_profile": "gaussian", "focus_radius_um": 0.4, "injection_radius_um": 0.5}
+    shots = draw(plan_of(2, positions, n=4), dataset(**beam))
+    square, turn = uniforms(SEEDS[:4], "focus", 2).T
+    x, y = (0.5 * np.sqrt(square) * of(2 * np.pi * turn) for of in (np.cos, np.sin))
+    from_axis = np.stack([x**2 + y**2, (x + 0.1) ** 2 + (y - 0.2) ** 2], axis=1)
+    assert shots.fluence.reshape(4, 2) == pytest.approx(2e12 / (np.pi * 0.16) * np.exp(-2 * from_axis / 0.16))
+
+
 def test_a_jittered_pulse_scales_all_its_particles() -> None:
     jitter = {"model": "gamma", "sigma": 0.5}
     shots = draw(plan_of(3, n=4), dataset(fluence_jitter=jitter))
@@ -137,6 +161,39 @@ def test_a_jittered_pulse_scales_all_its_particles() -> None:
     )
 
 
-def test_shapes_that_disagree_are_refused() -> None:
-    with pytest.raises(ValueError, match="do not agree"):
-        Shots.alike(np.ones((2, 1, 4)), np.zeros((2, 2, 3)), np.ones(2), 4600.0)
+def test_what_is_hit_is_the_plans() -> None:
+    plan = plan_of(2, n=3)
+    shots = draw(plan, dataset())
+    assert (shots.start is plan.start, shots.species is plan.species) == (True, True)
+
+
+def test_shots_alike_by_hand() -> None:
+    """Two shots of three particles."""
+    orientations, positions = np.arange(24.0).reshape(2, 3, 4), np.arange(18.0).reshape(2, 3, 3)
+    shots = Shots.alike(orientations, positions, np.array([5, 7]), 4600.0)
+    assert len(shots) == 2
+    expected = {
+        "start": np.array([0, 3, 6]),
+        "species": np.zeros(6, np.int64),
+        "orientations": np.arange(24.0).reshape(6, 4),
+        "positions": np.arange(18.0).reshape(6, 3),
+        "fluence": np.array([5.0, 5, 5, 7, 7, 7]),
+        "photon_energy_eV": np.array([4600.0, 4600]),
+        "beam_centre": np.zeros((2, 2)),
+        "pulse_factor": np.ones(2),
+    }
+    for name, values in expected.items():
+        np.testing.assert_array_equal(getattr(shots, name), values, strict=True, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    "shapes", [((2, 1, 5), (2, 1, 3), (2,)), ((2, 1, 4), (2, 2, 3), (2,)), ((2, 1, 4), (2, 1, 3), (3,))]
+)
+def test_shapes_that_disagree_are_refused(shapes: tuple[tuple[int, ...], ...]) -> None:
+    orientations, positions, fluence = shapes
+    message = (
+        f"orientations {orientations}, positions {positions} and fluence {fluence} do not agree; "
+        "expected (n, m, 4), (n, m, 3) and (n,)"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        Shots.alike(np.ones(orientations), np.zeros(positions), np.ones(fluence), 4600.0)

@@ -6,7 +6,8 @@ import torch
 
 from frames.store.dataset import Dataset, open_dataset
 from support.datasets import make_dataset
-from train.batches.batches import Batches
+from train.batches.augment import augment
+from train.batches.batches import AUGMENTED_AT_ONCE, Batches, Patterns, Share, augmented, epoch_seed
 
 N, SIZE, PER_SHARD = 103, 8, 10
 ROWS = slice(7, 98)  # starts and ends inside a shard
@@ -136,8 +137,68 @@ def test_read_noise_is_each_patterns_own(tmp_path, memory_gb):
 
 
 def test_memory_below_two_shards_is_an_error_that_says_how_much(dataset):
-    with pytest.raises(ValueError, match="memory_gb"):
-        Batches(dataset, ROWS, 16, 1.9 * PER_SHARD * PATTERN_GB, seed=1)
+    """Of 64 pixels of 4 bytes, 10 a shard: 2,560 bytes."""
+    message = r"^memory_gb 5e-06 does not hold two shards of dataset rows; raise it to at least 5\.1e-06$"
+    with pytest.raises(ValueError, match=message):
+        Batches(dataset, ROWS, 16, 5e-6, seed=1)
+    assert rows_of(Batches(dataset, ROWS, 16, 5.12e-6, seed=1))
+
+
+def test_what_fits_exactly_is_held_in_memory(dataset, reads):
+    for memory_gb, times in ((91 * 256e-9, 1), (90.9 * 256e-9, 2)):
+        reads.clear()
+        batches = Batches(dataset, ROWS, 16, memory_gb, seed=1)
+        rows_of(batches, 0), rows_of(batches, 1)
+        assert sum(rows.stop - rows.start for rows in reads) == times * 91
+
+
+@both_ways
+def test_of_every_batch_one_of_several_processes_takes_its_share(dataset, memory_gb):
+    """Pattern i of a batch is taken by process i % 3, in batches that span parts, too."""
+    whole = list(Batches(dataset, ROWS, 16, memory_gb, seed=1).epoch(2))
+    for rank in range(3):
+        share = Batches(dataset, ROWS, 16, memory_gb, seed=1, share=Share(rank, 3))
+        assert (len(share), share.n_patterns) == (6, 91)
+        for mine, batch in zip(share.epoch(2), whole, strict=True):
+            for part, all_of_it in zip(vars(mine).values(), vars(batch).values(), strict=True):
+                np.testing.assert_array_equal(part, all_of_it[rank::3])
+
+
+def test_seeds_of_epochs_are_numpys_and_all_differ():
+    names = [(seed, number, rank) for seed in range(3) for number in range(3) for rank in range(3)]
+    seeds = [epoch_seed(*name) for name in names]
+    assert seeds == [int(np.random.SeedSequence(name).generate_state(1, np.uint64)[0]) for name in names]
+    assert len(set(seeds)) == 27
+    assert epoch_seed(1, 2) == epoch_seed(1, 2, 0)
+
+
+def test_patterns_are_augmented_a_few_at_a_time_as_all_at_once():
+    images = np.random.default_rng(0).poisson(3, (2 * AUGMENTED_AT_ONCE + 5, SIZE, SIZE)).astype(np.uint16)
+    seeds = np.arange(100, 100 + len(images), dtype=np.uint64)
+    found = augmented(images, seeds, "poster")
+    expected = augment(torch.from_numpy(images.astype(np.float32)), seeds).numpy()
+    np.testing.assert_array_equal(found, expected, strict=True)
+    assert augmented(images, seeds, "none") is images
+
+
+@both_ways
+def test_batches_are_of_augmented_patterns(dataset, memory_gb):
+    batches = Batches(dataset, ROWS, 16, memory_gb, augment="poster")
+    found = np.concatenate([patterns.images for patterns in batches.epoch()])
+    expected = augmented(dataset.read(ROWS), dataset.seed[ROWS], "poster")
+    np.testing.assert_array_equal(found, expected, strict=True)
+
+
+def test_patterns_are_joined_and_taken_with_their_answers():
+    one = Patterns(np.arange(3)[:, None, None], np.array([0, 1, 2]), np.array([2, 1, 0]))
+    other = Patterns(np.array([[[9]]]), np.array([5]), np.array([7]))
+    both = one.join(other)
+    assert (both.images.ravel().tolist(), both.count.tolist(), both.particle.tolist()) == (
+        *([0, 1, 2, 9], [0, 1, 2, 5], [2, 1, 0, 7]),
+    )
+    taken = both.take(np.array([3, 0]))
+    assert (taken.images.ravel().tolist(), taken.count.tolist(), taken.particle.tolist()) == ([9, 0], [5, 0], [7, 2])
+    assert len(taken) == 2
 
 
 def test_what_is_not_shuffled_is_read_shard_by_shard_however_large_these_are(dataset):
@@ -148,7 +209,7 @@ def test_what_is_not_shuffled_is_read_shard_by_shard_however_large_these_are(dat
 
 
 def test_an_empty_range_is_an_error(dataset):
-    with pytest.raises(ValueError, match="no pattern"):
+    with pytest.raises(ValueError, match=r"^rows 5:5 of dataset rows hold no pattern that is asked for$"):
         Batches(dataset, slice(5, 5), 16, 1)
 
 

@@ -10,7 +10,7 @@ from scipy.stats import multivariate_normal
 from train.few_shot import classifiers
 from train.few_shot.classifiers import CLASSIFIERS, N_NEIGHBOURS
 from train.few_shot.logistic import WEIGHT_OF_PRIOR, Logistic, _posterior, adapt, by_regression, fit, probability
-from train.few_shot.mixture import SETTLING, WIDENED, by_mixture, settled
+from train.few_shot.mixture import SETTLING, TINY, WIDENED, by_mixture, settled
 from train.few_shot.support import SupportSet
 
 
@@ -72,7 +72,9 @@ def minimised(embeddings, is_single, prior):
     return minimize(written_out, prior, (embeddings, is_single, prior), "BFGS", options={"gtol": 1e-7}).x
 
 
-@pytest.mark.parametrize(("n_single", "n_multiple"), [(30, 50), (4, 4), (1, 1), (3, 8), (1, 30), (8, 7)])
+@pytest.mark.parametrize(
+    ("n_single", "n_multiple"), [(30, 50), (4, 4), (1, 1), (3, 8), (1, 30), (8, 7), (9, 4), (300, 400), (1, 400)]
+)
 @pytest.mark.parametrize(
     ("name", "slow"), [("centroid", slow_centroid), ("nearest", slow_nearest), ("neighbours", slow_neighbours)]
 )
@@ -95,6 +97,18 @@ def test_between_means_answers_as_they_do_with_the_odds_of_two_clouds():
     p = probability(odds)
     information = (odds**2 * p * (1 - p)).sum()
     assert 2 * steepness[0] == pytest.approx(1, abs=4 / np.sqrt(information))
+
+
+def test_between_means_by_hand():
+    """Of one single hit at 2 and one double hit at 0, the cost of log-odds s of the two is 2 ln(1 + e^-s) + s²/2.
+
+    So s is 2 / (1 + e^s), about 0.675; midway between the two the odds are even.
+    """
+    known = Known(np.array([[2.0], [0.0]]), np.array([True, False]))
+    single, multiple, middle = classifiers.between_means(known).scores(np.array([[2.0], [0.0], [1.0]]))
+    assert single == pytest.approx(2 / (1 + math.exp(single)), abs=1e-4)
+    assert single == pytest.approx(0.675, abs=1e-3)
+    assert (multiple, middle) == (pytest.approx(-single), pytest.approx(0, abs=1e-12))
 
 
 def test_between_means_is_finite_where_nothing_overlaps_or_everything_does():
@@ -287,6 +301,16 @@ def test_settled_is_lloyds_algorithm():
     np.testing.assert_allclose(settled(known, kinds, points), expected, rtol=1e-4, atol=1e-4)
 
 
+def test_means_settle_by_hand():
+    """Of single hits at 0 and triple ones at 10, and patterns at 8 and 9, all near the latter: it moves to 8.5."""
+    known, numbers = np.array([[0.0], [10.0]], np.float32), np.array([1, 3])
+    found = settled(known, numbers, np.array([[8.0], [9.0]], np.float32))
+    assert found.tolist() == [0.25 - 64, 0.25 - 81]
+    assert found.dtype == np.float64
+    with pytest.raises(ValueError, match=r"^2 of 2 known patterns are single hits; label at least one single hit and"):
+        settled(known, np.array([1, 1]), known)
+
+
 def test_a_mean_without_patterns_stays():
     known = clouds(20, 20, apart=50.0)
     single = known.embeddings[known.is_single][:5]
@@ -306,7 +330,7 @@ def sample(n_single=120, n_multiple=120, offset=2.0, apart=3.0, seed=4):
 
 def slow_mixture(scores, photons):
     """Expectation maximisation of two normal clouds, density after density, from what the scores say."""
-    points = np.stack([scores, np.log(photons)], axis=1)
+    points = np.stack([scores, np.log(np.maximum(photons, 1))], axis=1)
     points = (points - points.mean(axis=0)) / points.std(axis=0)
     belongs = 1 / (1 + np.exp(-scores))
     for _ in range(SETTLING):
@@ -326,6 +350,21 @@ def test_a_sample_shows_where_its_single_hits_end(offset):
     found = by_mixture(scores, photons)
     assert ((found > 0) == is_single).mean() >= 0.99
     assert ((found > 0) == (slow_mixture(scores, photons) > 0)).mean() >= 0.99
+
+
+@pytest.mark.parametrize("unit", [1, 250, 400])
+def test_mixtures_are_expectation_maximisation(unit):
+    """Log-odds up to where probabilities are alike; of a photon or two, those of less than one count as one."""
+    scores, photons, _ = sample()
+    least = np.log(TINY)
+    expected = np.clip(slow_mixture(scores, photons / unit), least, -least)
+    np.testing.assert_allclose(by_mixture(scores, photons / unit), expected, atol=1e-3)
+
+
+def test_three_patterns_of_either_are_enough():
+    scores, photons = np.repeat([40.0, -40.0], 3), np.array([1.0, 1.1, 1.2, 2.0, 2.2, 2.1]) * 300
+    np.testing.assert_allclose(by_mixture(scores, photons), np.sign(scores) * -np.log(TINY), atol=1e-6)
+    np.testing.assert_array_equal(by_mixture(scores[:5], photons[:5]), scores[:5])
 
 
 @pytest.mark.parametrize("n_multiple", [60, 600])
@@ -350,4 +389,5 @@ def test_where_nearly_all_are_alike_the_scores_stay():
 
 def test_brightness_that_never_changes_is_no_error():
     scores, _, _ = sample()
-    assert np.isfinite(by_mixture(scores, np.full(len(scores), 7.0))).all()
+    for photons in (1.0, 7.0):  # the mean of equal logarithms is rounded, but for that of 1
+        assert np.isfinite(by_mixture(scores, np.full(len(scores), photons))).all()

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from train.losses.miners import MINERS, batch_hard, random_triplets, semi_hard
+from train.losses.miners import MINERS, Triplets, batch_hard, random_triplets, semi_hard
 from train.losses.triplet import distances, proxy_loss, triplet_loss
 
 # On a line: class 0 at 0, 1, 5; class 1 at 2, 9; class 2, alone in its class, at 20.
@@ -85,6 +85,13 @@ def test_where_every_negative_is_nearer_than_the_positive_the_farthest_is_taken(
     assert (0, 1, 3) in triplets
 
 
+def test_where_all_points_are_one_the_farthest_is_a_negative_still():
+    labels = torch.tensor([0, 0, 1, 1])
+    triplets = as_set(semi_hard(torch.zeros(4, 4), labels))
+    assert {(a, p) for a, p, _ in triplets} == {(0, 1), (1, 0), (2, 3), (3, 2)}
+    assert triplets <= set(every_triplet(labels.tolist()))
+
+
 def test_random_triplets_are_triplets_and_all_of_them_come():
     generator = torch.Generator().manual_seed(0)
     seen = set()
@@ -94,6 +101,12 @@ def test_random_triplets_are_triplets_and_all_of_them_come():
         seen |= drawn
     # Of 21 triplets the rarest comes with probability 1/6 each time: (5/6)^300 is 1e-24.
     assert seen == set(every_triplet(LABELS.tolist()))
+
+
+def test_random_triplets_are_those_of_the_seed():
+    labels = torch.arange(60) % 2
+    once, again = (random_triplets(torch.zeros(60, 60), labels, torch.Generator().manual_seed(4)) for _ in range(2))
+    assert as_set(once) == as_set(again)
 
 
 @pytest.mark.parametrize("name", MINERS)
@@ -125,10 +138,17 @@ def test_the_loss_by_definition():
         assert triplet_loss(DISTANCE_MATRIX, triplets, margin).item() == pytest.approx(sum(expected) / len(expected))
 
 
+def test_the_loss_by_hand():
+    """Anchor 0, positive 1 away: a negative 20 away costs nothing, one 2 away 1 - 2 + 1.5."""
+    triplets = Triplets(torch.tensor([0, 0]), torch.tensor([1, 1]), torch.tensor([5, 3]))
+    assert triplet_loss(BETWEEN, triplets, 1.5).item() == pytest.approx((0 + 0.5) / 2)
+
+
 def test_two_equal_embeddings_have_a_finite_gradient():
     """The root of zero has none; a collapsed network would turn to nan."""
     points = torch.zeros(4, 3, requires_grad=True)
-    distance_matrix = distances(points, points, "rms")
+    between = distances(points, points, "rms")
+    assert not between.any()
     triplet_loss(distance_matrix, batch_hard(distance_matrix, torch.tensor([0, 0, 1, 1])), 0.2).backward()
     assert points.grad is not None
     assert points.grad.isfinite().all()
