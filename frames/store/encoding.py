@@ -3,13 +3,13 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from simulate.experiment.photons import ROUNDED_AT_ONCE
-
 NOT_A_COUNT = int(np.iinfo(np.uint16).max)
 """Stands for "never written" in a store."""
 
-
 MAX_PHOTONS = NOT_A_COUNT - 1
+
+ROUNDED_AT_ONCE = 2**14
+"""Pixels, which stay in the cache for all four passes over them."""
 
 
 def round_mantissa(values: NDArray[np.float32], bits: int = 12) -> NDArray[np.float32]:

@@ -6,9 +6,6 @@ from numpy.typing import NDArray
 from frames.rng import states
 from frames.store.encoding import MAX_PHOTONS
 
-ROUNDED_AT_ONCE = 2**14
-"""Pixels, which stay in the cache for all four passes over them."""
-
 
 def sample_photons(
     expected_photons: NDArray[np.float32], seeds: NDArray[np.uint64], saturation: int | None = None

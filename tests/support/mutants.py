@@ -61,7 +61,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "simulate/plan/shots.py": ("simulate/test_shots.py",),
     "simulate/experiment/photons.py": ("simulate/test_detector.py",),
     "frames/pixels/table.py": ("simulate/test_pixel_table.py",),
-    "frames/formats/masks.py": ("simulate/test_masks.py",),
+    "frames/formats/masks.py": ("frames/formats/test_masks.py",),
 }
 """Module -> its quickest tests, under tests/."""
 

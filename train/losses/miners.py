@@ -45,7 +45,7 @@ def semi_hard(distance_matrix: Tensor, labels: Tensor, generator: torch.Generato
     positives, negatives = _pairs(labels)
     anchor, positive = torch.nonzero(positives & negatives.any(), as_tuple=True)
     to_negatives = torch.where(negatives, distance_matrix, torch.nan)[anchor]  # (t, n)
-    beyond = to_negatives > between[anchor, positive][:, None]
+    beyond = to_negatives > distance_matrix[anchor, positive][:, None]
     nearest = torch.where(beyond, to_negatives, torch.inf).argmin(1)
     farthest = to_negatives.nan_to_num(-torch.inf).argmax(1)
     return Triplets(anchor, positive, torch.where(beyond.any(1), nearest, farthest))

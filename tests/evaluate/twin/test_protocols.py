@@ -140,7 +140,7 @@ def test_few_labels_of_two_structures_by_hand():
     """
     pool = both(along_a_line("c", [0, 10], [1, 2]), along_a_line("d", [0, 10], [1, 2]))
     about = both(along_a_line("c", [1, 2, 9, 8], [1, 1, 1, 2]), along_a_line("d", [1, 9, 5], [1, 2, 2]))
-    elsewhere = learn(along_a_line("e", [-1, 1, 2, 3], [1, 1, 2, 2]).known)
+    elsewhere = fit(along_a_line("e", [-1, 1, 2, 3], [1, 1, 2, 2]).support)
     answers = [
         vars(answer)
         for answer in protocols.few_shot(elsewhere, pool, about, (1,), draws=2, seed=0)
@@ -166,7 +166,7 @@ def test_few_labels_of_two_structures_by_hand():
 
 def test_draws_of_labels_are_those_of_seed_number_and_structure():
     pool, about = patterns(200, apart=1.0), patterns(80, seed=1, apart=1.0)
-    elsewhere = learn(patterns(100, seed=2).known)
+    elsewhere = fit(patterns(100, seed=2).support)
     answers = {
         (a.labels, a.classifier, a.structure): a
         for a in protocols.few_shot(elsewhere, pool, about, (2, 4), draws=3, seed=7)
@@ -181,7 +181,7 @@ def test_draws_of_labels_are_those_of_seed_number_and_structure():
                 theirs, chosen = pool.of([structure]), []
                 for which in (theirs.is_single, ~theirs.is_single):
                     chosen += generator.choice(np.flatnonzero(which), n, replace=False).tolist()
-                scores = by_centroid(theirs.take(np.array(chosen)).known)(mine.embeddings)
+                scores = by_centroid(theirs.take(np.array(chosen)).support)(mine.embeddings)
                 right[-1].append(np.mean((scores > 0) == mine.is_single))
             one = answers[n, "centroid", structure]
             assert (one.accuracy, one.draw_deviation) == pytest.approx((np.mean(right[-1]), np.std(right[-1])))
@@ -216,7 +216,7 @@ def test_unlabelled_patterns_are_judged_structure_by_structure_on_the_test_split
     assert answers[0].accuracy > 0.99
     nearest = next(protocols.asked("unseen", {"nearest": by_nearest(known.support)}, moved))
     assert nearest.accuracy < 0.95
-    alone = list(protocols.unlabelled(known, learn(known.known), moved.of(["c"])))
+    alone = list(protocols.unlabelled(known, fit(known.support), moved.of(["c"])))
     assert [a.accuracy for a in alone if a.structure] == [a.accuracy for a in answers if a.structure == "c"]
 
 
@@ -225,12 +225,12 @@ def test_too_few_patterns_to_label_are_an_error():
     what_to_do = r"; lower evaluation\.twins\.labels or simulate more$"
     message = "^5 labelled single hits of c are asked for, but the validation split has 4" + what_to_do
     with pytest.raises(ValueError, match=message):
-        list(protocols.few_shot(fit(known.known), few, few, (5,), draws=1, seed=0))
+        list(protocols.few_shot(fit(known.support), few, few, (5,), draws=1, seed=0))
     few = few.take(few.hit_multiplicity < 3)
     message = "^5 labelled multiple hits of c are asked for, but the validation split has 4" + what_to_do
     with pytest.raises(ValueError, match=message):
-        list(protocols.few_shot(fit(known.known), both(few, few.take(few.is_single)), few, (5,), draws=1, seed=0))
-    assert list(protocols.few_shot(fit(known.known), few, few, (4,), draws=1, seed=0))
+        list(protocols.few_shot(fit(known.support), both(few, few.take(few.is_single)), few, (5,), draws=1, seed=0))
+    assert list(protocols.few_shot(fit(known.support), few, few, (4,), draws=1, seed=0))
 
 
 def test_verification_by_a_loop():

@@ -7,7 +7,7 @@ import torch
 from frames.store.dataset import Dataset, open_dataset
 from support.datasets import make_dataset
 from train.batches.augment import augment
-from train.batches.batches import AUGMENTED_AT_ONCE, Batches, Patterns, Share, augmented, epoch_seed
+from train.batches.batches import AUGMENTED_AT_ONCE, Batches, Patterns, RankSlice, augmented, epoch_seed
 
 N, SIZE, PER_SHARD = 103, 8, 10
 ROWS = slice(7, 98)  # starts and ends inside a shard
@@ -157,7 +157,7 @@ def test_of_every_batch_one_of_several_processes_takes_its_share(dataset, memory
     """Pattern i of a batch is taken by process i % 3, in batches that span parts, too."""
     whole = list(Batches(dataset, ROWS, 16, memory_gb, seed=1).epoch(2))
     for rank in range(3):
-        share = Batches(dataset, ROWS, 16, memory_gb, seed=1, share=Share(rank, 3))
+        share = Batches(dataset, ROWS, 16, memory_gb, seed=1, share=RankSlice(rank, 3))
         assert (len(share), share.n_patterns) == (6, 91)
         for mine, batch in zip(share.epoch(2), whole, strict=True):
             for part, all_of_it in zip(vars(mine).values(), vars(batch).values(), strict=True):

@@ -104,7 +104,7 @@ def test_between_means_by_hand():
 
     So s is 2 / (1 + e^s), about 0.675; midway between the two the odds are even.
     """
-    known = Known(np.array([[2.0], [0.0]]), np.array([True, False]))
+    known = SupportSet(np.array([[2.0], [0.0]]), np.array([True, False]))
     single, multiple, middle = classifiers.between_means(known).scores(np.array([[2.0], [0.0], [1.0]]))
     assert single == pytest.approx(2 / (1 + math.exp(single)), abs=1e-4)
     assert single == pytest.approx(0.675, abs=1e-3)

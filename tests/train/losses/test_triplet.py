@@ -141,14 +141,14 @@ def test_the_loss_by_definition():
 def test_the_loss_by_hand():
     """Anchor 0, positive 1 away: a negative 20 away costs nothing, one 2 away 1 - 2 + 1.5."""
     triplets = Triplets(torch.tensor([0, 0]), torch.tensor([1, 1]), torch.tensor([5, 3]))
-    assert triplet_loss(BETWEEN, triplets, 1.5).item() == pytest.approx((0 + 0.5) / 2)
+    assert triplet_loss(DISTANCE_MATRIX, triplets, 1.5).item() == pytest.approx((0 + 0.5) / 2)
 
 
 def test_two_equal_embeddings_have_a_finite_gradient():
     """The root of zero has none; a collapsed network would turn to nan."""
     points = torch.zeros(4, 3, requires_grad=True)
-    between = distances(points, points, "rms")
-    assert not between.any()
+    distance_matrix = distances(points, points, "rms")
+    assert not distance_matrix.any()
     triplet_loss(distance_matrix, batch_hard(distance_matrix, torch.tensor([0, 0, 1, 1])), 0.2).backward()
     assert points.grad is not None
     assert points.grad.isfinite().all()
