@@ -95,7 +95,7 @@ def test_every_setting_is_described() -> None:
 
 def test_recipes_differ_key_by_key() -> None:
     assert recipe_differences(Recipe(initialisation="he", epochs=5, on_the_fly=True), Recipe()) == [
-        *("epochs: 5 instead of 20", "initialisation: he instead of torch", "on_the_fly: yes instead of no"),
+        *("epochs: 5 instead of 20", "initialisation: he instead of torch", "on the fly: yes instead of no"),
     ]
     assert recipe_differences(Recipe(), Recipe()) == []
 
@@ -104,7 +104,7 @@ def test_recipes_are_a_table_of_what_any_of_them_changes() -> None:
     table = compared([Recipe(epochs=5), Recipe(on_the_fly=True)], Recipe())
     assert {key: (row.values, row.reference) for key, row in table.different.items()} == {
         "epochs": (["5", "20"], "20"),
-        "on_the_fly": (["no", "yes"], "no"),
+        "on the fly": (["no", "yes"], "no"),
     }
     assert "learning rate" in table.same
     assert not set(table.same) & set(table.different)

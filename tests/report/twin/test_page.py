@@ -144,7 +144,7 @@ def test_controls_are_compared_where_the_same_was_held_out() -> None:
 def test_the_table_of_unseen_structures_has_every_condition(source: str) -> None:
     rows = table_rows(source, "Accuracy on unseen structures")
     assert rows == [
-        ["network or control", "clear", "dim"],
+        ["network or baseline", "clear", "dim"],
         ["polar", "80.0", "92.0\u202f±\u202f2.8"],
         ["total intensity", "50.0", "60.0"],
         ["pixels", "50.0", "55.0"],
@@ -155,14 +155,14 @@ def test_the_table_of_unseen_structures_has_every_condition(source: str) -> None
 
 def test_few_labels_have_the_deviation_over_structures(source: str) -> None:
     rows = {cells[0]: cells[1:] for cells in table_rows(source, "Few labels: what was learned, adapted")}
-    assert rows["network or control"] == ["1 + 1", "2 + 2"]
+    assert rows["network or baseline"] == ["1 + 1", "2 + 2"]
     assert rows["polar"] == ["94.0\u202f±\u202f10.0", "95.0\u202f±\u202f10.0"]
 
 
 def test_the_posters_measure_stands_beside_held_out_accuracy(source: str) -> None:
     rows = {cells[0]: cells[1:] for cells in table_rows(source, "The poster’s measure and others")}
     assert rows["polar"] == ["99.0", "–", "97.0", "–", "–"]
-    assert list(rows)[:-1] == ["network or control", "small", "polar", "total intensity", "pixels"]  # no grid
+    assert list(rows)[:-1] == ["network or baseline", "small", "polar", "total intensity", "pixels"]  # no grid
     assert rows["always the most frequent answer"] == ["50.0", "–", "50.0", "–", "–"]
 
 

@@ -225,12 +225,12 @@ def test_frames_too_bright_for_float32_are_inside_of_nothing(domains, tested):
 def test_ranges_are_wider_than_the_training_by_a_quarter_and_twice():
     train = measure(expected(300, 1))
     domain = summarised(train, measure(expected(300, 2)), PHOTONS, Setup())
-    low, typical, high = np.quantile(train.inference.features["photons"], (0.001, 0.5, 0.999))
+    low, typical, high = np.quantile(train.features["photons"], (0.001, 0.5, 0.999))
     photons = domain.ranges["photons"]
     assert photons.high == pytest.approx(high * (high / typical) ** 0.25)
     assert photons.far_high == pytest.approx(high * (high / typical) ** 2)
     assert photons.low == pytest.approx(low * (low / typical) ** 0.25)
-    low, typical, high = np.quantile(train.inference.features["x"], (0.001, 0.5, 0.999))
+    low, typical, high = np.quantile(train.features["x"], (0.001, 0.5, 0.999))
     x = domain.ranges["x"]
     assert x.high == pytest.approx(high + 0.25 * max(high - typical, 2))
     assert x.far_low == pytest.approx(low - 2 * max(typical - low, 2))
