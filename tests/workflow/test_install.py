@@ -23,7 +23,9 @@ def clone(tmp_path: Path):
         (where := tmp_path / folder).mkdir(exist_ok=True)
         for name in ("Makefile", "pyproject.toml", "constraints.txt"):
             shutil.copy(ROOT / name, where)
-        return subprocess.run(["make", *arguments], cwd=where, capture_output=True, text=True, check=False)
+        # Of a make within another, as where `make test` runs this, it would say which folder it enters.
+        outside = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
+        return subprocess.run(["make", *arguments], cwd=where, env=outside, capture_output=True, text=True, check=False)
 
     return make
 
