@@ -19,7 +19,7 @@ from train.inference.features import FEATURES, measure
 KINDS = {"expected": expected, "counted": counted, "read": read}
 PHOTONS = Recipe(input_transform="photons")
 STANDARDISED = Recipe(input_transform="standardise")
-REAL = Path(os.environ.get("SINGLEHIT_SHARED", Path(__file__).parents[3] / "shared")) / "real-frames" / "pr772"
+REAL = Path(os.environ.get("SINGLEHIT_SHARED", Path(__file__).parents[4] / "shared")) / "real-frames" / "pr772"
 
 
 @pytest.fixture(scope="module", params=KINDS)
