@@ -1,4 +1,5 @@
-# singlehit: structures -> volumes -> plan -> datasets -> networks -> tables -> report. See README.md.
+# singlehit: a run's config names its system by a section; the rules of each lie in a folder of workflow/rules.
+# See README.md.
 #
 #   snakemake --cores 2 --configfile config/demo.yaml     phantoms, minutes
 #   snakemake --cores all                                 the paper (config.yaml)
@@ -9,35 +10,12 @@ from pathlib import Path
 
 from snakemake.logging import logger
 
-from evaluate.run.sections import BASELINES
-from evaluate.run.config import load_config
 from evaluate.run.config_files import listed, read_config
-from evaluate.run.outputs import (
-    figure_names,
-    has_report,
-    predictors,
-    table_names,
-    transfers,
-)
-from evaluate.run.preflight import downloads, problems_of
 from evaluate.run.files import RunFiles
-from evaluate.twin.outputs import (
-    TABLES as TWIN_TABLES,
-    evaluate_on,
-    controls,
-    embeddings_file,
-    figure_names as twin_figure_names,
-    twin_folder,
-)
-from validate.contents import FIGURES as VALIDATION_FIGURES
+from evaluate.run.systems import PROTEINS, load_run, problems_of, system_of
 from frames.files import sha256
-from simulate.render.layout import layout_of, shards_by_job
-from simulate.plan.placement import MODELS
 from frames.provenance import source_digest
-from simulate.molecules.phantoms import RANDOM as RANDOM_NAME
-from simulate.experiment.reach import reach_of
 from train.loop.gpu import has_gpu
-from train.models import registry
 
 # A config given on the command line stands alone: Snakemake would merge it into config.yaml, key by key.
 if not workflow.overwrite_configfiles:
@@ -59,7 +37,7 @@ try:
         # Of two keys of one name Snakemake takes the last.
         for file in workflow.configfiles:
             read_config(file)
-    RUN = load_config(config, workflow.configfiles)
+    RUN = load_run(config, workflow.configfiles)
     if workflow.is_main_process and (problems := problems_of(RUN)):
         raise ValueError(listed(problems, workflow.configfiles))
 except ValueError as error:
@@ -67,30 +45,12 @@ except ValueError as error:
 FILES = RunFiles(RUN.folder)
 
 
-include: "workflow/rules/common.smk"
+include: "workflow/rules/job_files.smk"
 include: "workflow/rules/resources.smk"
 include: "workflow/rules/threads.smk"
-include: "workflow/rules/simulate.smk"
-
-
-if RUN.training:
-
-    include: "workflow/rules/train.smk"
-    include: "workflow/rules/limit.smk"
-    include: "workflow/rules/evaluate.smk"
-
-
-if has_report(RUN):
-
-    include: "workflow/rules/report.smk"
-
-
-if RUN.twins:
-
-    include: "workflow/rules/twin_common.smk"
-    include: "workflow/rules/twin.smk"
-
-
+include: "workflow/rules/scheduler.smk"
+# Defines RUN_OUTPUTS, what is made in the end, and PAGES, those of them that people read.
+include: f"workflow/rules/{system_of(config)}/run.smk"
 include: "workflow/rules/cost.smk"
 include: "workflow/rules/validation.smk"
 
@@ -113,12 +73,8 @@ if (
     workflow.register_resource("mem_mb", int(MEMORY_LIMIT / 1e6))
 
 
-# Every look for ready jobs sets a timer to look again in a second, and every job that ends is one more look: after 500
-# jobs Snakemake looks 500 times a second (its #3744). What it waits for is the default limit of 100 new jobs a second.
 onstart:
-    limiter = workflow.scheduler.job_rate_limiter
-    if limiter and (limiter.max_jobs, limiter.timespan) == (100, 1):
-        workflow.scheduler.job_rate_limiter = None
+    look_for_jobs_once()
     output = workflow.output_settings
     if not (output.verbose or output.quiet):
         from evaluate.cost import progress  # what it imports takes seconds
@@ -129,13 +85,15 @@ onstart:
             for job in jobs
         ]
         cores = 0 if workflow.nodes is not None else workflow.cores
-        costs = progress.expected_costs(RUN)
+        costs = (
+            progress.expected_costs(RUN) if system_of(config) == PROTEINS else {}
+        )
         progress.tell(
             logger,
             progress.Progress(names, FILES.benchmarks, costs, cores, sys.stderr),
         )
-    if said := downloads(RUN):
-        logger.info(said)
+    for line in said_at_start():
+        logger.info(line)
 
 
 onerror:
@@ -145,8 +103,5 @@ onerror:
 rule all:
     default_target: True
     input:
-        [FILES.report, *map(FILES.table, TABLES)] if has_report(RUN) else [],
-        [FILES.twin_report, *map(FILES.table, TWIN_TABLES)] if RUN.twins else [],
+        RUN_OUTPUTS,
         FILES.cost_page,
-        # Finished files do not ask for what they were made from: named here, a damaged dataset is made again.
-        expand(FILES.card("{dataset}"), dataset=SIMULATION.datasets),

@@ -17,8 +17,9 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from evaluate.run.circumstances import host_kind
-from evaluate.run.config import RunConfig, load_config
+from evaluate.run.config import RunConfig
 from evaluate.run.files import RunFiles
+from evaluate.run.systems import load_run
 from frames.files import write_json
 from frames.provenance import PACKAGES, ROOT
 
@@ -56,7 +57,7 @@ def _say_nothing_of_an_interrupt(kind: type[BaseException], error: BaseException
 sys.excepthook = _say_nothing_of_an_interrupt
 
 
-def start(snakemake: Job) -> tuple[RunConfig, RunFiles]:
+def start(snakemake: Job) -> tuple[Any, RunFiles]:
     """Set up the log of the job, and be the only one at work on it; the run's config and where its files lie."""
     to_file, to_terminal = logging.FileHandler(snakemake.log[0], mode="w"), logging.StreamHandler()
     to_terminal.setLevel(logging.WARNING)
@@ -68,7 +69,7 @@ def start(snakemake: Job) -> tuple[RunConfig, RunFiles]:
     sys.excepthook = partial(_say_why_it_failed, Path(snakemake.log[0]))
     log = Path(snakemake.log[0])
     LOCKS.append(_locked(log.with_name(f".{log.stem}.lock")))
-    run = load_config(snakemake.config)
+    run = load_run(snakemake.config)
     files = RunFiles(run.folder)
     atexit.register(_say_what_it_took, files.usage(log), snakemake.resources.get("gpu", 0))
     # Libraries take every core unless told before they are loaded, and numba brings torch, which has the same OpenMP,

@@ -38,9 +38,9 @@ from train.loop.checkpoint import load, load_encoder, load_model
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = [
     *(file for package in (*PACKAGES, "bench") for file in sorted((ROOT / package).rglob("*.py"))),
-    *sorted((ROOT / "workflow" / "scripts").glob("*.py")),
+    *sorted((ROOT / "workflow" / "scripts").rglob("*.py")),
 ]
-RULES = [ROOT / "Snakefile", *sorted((ROOT / "workflow" / "rules").glob("*.smk"))]
+RULES = [ROOT / "Snakefile", *sorted((ROOT / "workflow" / "rules").rglob("*.smk"))]
 
 # What runs code
 

@@ -26,7 +26,7 @@ def test_the_slurm_profile_knows_every_job_of_the_paper(workflow) -> None:
 
 def test_the_profile_names_rules_that_are_there() -> None:
     profile = yaml.safe_load((PROFILE / "config.yaml").read_text())
-    rules = "".join(file.read_text() for file in Path(ROOT / "workflow" / "rules").glob("*.smk"))
+    rules = "".join(file.read_text() for file in Path(ROOT / "workflow" / "rules").rglob("*.smk"))
     for name in [*profile["groups"], *profile["set-resources"]]:
         assert f"rule {name}:" in rules
     assert set(profile["group-components"]) < set(profile["groups"].values())
@@ -54,7 +54,7 @@ def test_jobs_that_render_on_a_gpu_ask_for_one(workflow, engine: str, cluster: s
         )
     )
     shared = {"SIMULATION": config.simulation}
-    exec((ROOT / "workflow" / "rules" / "resources.smk").read_text(), shared)
+    exec((ROOT / "workflow" / "rules" / "proteins" / "resources.smk").read_text(), shared)
     assert shared["shards_gpus"](SimpleNamespace(dataset="noisy")) == gpus
 
 

@@ -18,11 +18,9 @@ from support.running import ROOT, TWINS
 RULES = ROOT / "workflow" / "rules"
 
 
-def threads_of(config: Any, cores: int | None, nodes: int | None = None, gpu: bool = False) -> dict[str, Any]:
+def threads_of(cores: int | None, nodes: int | None = None, gpu: bool = False) -> dict[str, Any]:
     """What workflow/rules/threads.smk defines, where Snakemake has so many cores, or jobs on a cluster."""
     shared = {
-        "RUN": config,
-        "TRAININGS": config.training.trainings,
         "has_gpu": lambda: gpu,
         "workflow": SimpleNamespace(is_main_process=True, nodes=nodes, resource_settings=SimpleNamespace(cores=cores)),
     }
@@ -30,17 +28,25 @@ def threads_of(config: Any, cores: int | None, nodes: int | None = None, gpu: bo
     return shared
 
 
+def n_trainings(config: Any) -> int:
+    """What workflow/rules/proteins/common.smk counts."""
+    (line,) = [line for line in (RULES / "proteins" / "common.smk").read_text().splitlines() if "N_TRAININGS =" in line]
+    shared = {"RUN": config, "TRAININGS": config.training.trainings}
+    exec(line, shared)
+    return int(shared["N_TRAININGS"])
+
+
 @pytest.mark.parametrize(
     ("cores", "jobs", "threads"), [(1, 5, 1), (2, 5, 1), (2, 2, 1), (2, 1, 2), (16, 5, 3), (64, 1, 16), (4, 0, 4)]
 )
-def test_jobs_alike_share_the_cores_of_this_machine(workflow, cores: int, jobs: int, threads: int) -> None:
-    shared = threads_of(load_config(workflow.configure()), cores)
+def test_jobs_alike_share_the_cores_of_this_machine(cores: int, jobs: int, threads: int) -> None:
+    shared = threads_of(cores)
     assert shared["shared_cores"](jobs, most=16) == threads
     assert threads * min(jobs, cores) <= cores
 
 
-def test_on_a_cluster_each_job_has_cores_of_its_own(workflow) -> None:
-    shared = threads_of(load_config(workflow.configure()), cores=16, nodes=200)
+def test_on_a_cluster_each_job_has_cores_of_its_own() -> None:
+    shared = threads_of(cores=16, nodes=200)
     assert shared["shared_cores"](5, most=16) == 16
     assert shared["shared_cores"](5, most=8) == 8
 
@@ -48,25 +54,27 @@ def test_on_a_cluster_each_job_has_cores_of_its_own(workflow) -> None:
 def test_trainings_of_all_kinds_run_side_by_side(workflow) -> None:
     """Three seeds of a network on eight cores; with three of a twin network there are six."""
     config = load_config(workflow.configure(training__seeds=[0, 1, 2]))
-    assert threads_of(config, cores=8)["training_threads"](config.training) == 2
+    n = n_trainings(config)
+    assert threads_of(cores=8)["training_threads"](config.training, n) == 2
     twins = {**TWINS, "datasets": ["noise_free"], "encoders": {"late5": {"seeds": [0, 1, 2], "folds": ["none"]}}}
     asked = {"twins": {"labels": [1]}}
     config = load_config(workflow.configure(training__seeds=[0, 1, 2], twins=twins, evaluation=asked))
-    assert threads_of(config, cores=8)["training_threads"](config.training) == 1
-    assert threads_of(config, cores=8)["training_threads"](config.twins) == 1
+    n = n_trainings(config)
+    assert threads_of(cores=8)["training_threads"](config.training, n) == 1
+    assert threads_of(cores=8)["training_threads"](config.twins, n) == 1
 
 
 def test_on_a_gpu_trainings_take_turns(workflow) -> None:
     """They would share its memory; the config of these tests asks for the CPU."""
     config = load_config(workflow.configure(training__seeds=[0, 1, 2]))
-    assert threads_of(config, cores=2, gpu=True)["training_threads"](config.training) == 1
+    assert threads_of(cores=2, gpu=True)["training_threads"](config.training, 3) == 1
     config = load_config(workflow.configure(training__seeds=[0, 1, 2], training__device="auto"))
-    assert threads_of(config, cores=2, gpu=True)["training_threads"](config.training) == 16  # Snakemake takes the less
+    assert threads_of(cores=2, gpu=True)["training_threads"](config.training, 3) == 16  # Snakemake takes the less
 
 
 def test_the_config_may_say_how_many(workflow) -> None:
     config = load_config(workflow.configure(training__threads=3))
-    assert threads_of(config, cores=1)["training_threads"](config.training) == 3
+    assert threads_of(cores=1)["training_threads"](config.training, 1) == 3
     with pytest.raises(ValueError, match=r"training\.threads"):
         load_config(workflow.configure(training__threads=0))
 

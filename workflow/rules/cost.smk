@@ -3,8 +3,7 @@
 
 rule cost:
     input:
-        [FILES.report] if has_report(RUN) else [],
-        [FILES.twin_report] if RUN.twins else [],
+        PAGES,
         template=workflow.source_path("../../report/cost/page.html.j2"),
         style=workflow.source_path("../../report/style.css.j2"),
     output:

@@ -3,8 +3,6 @@
 IS_LOCAL = workflow.is_main_process and workflow.nodes is None
 """Whether jobs share this machine; their number (--jobs) must be given where they go to a cluster."""
 
-N_TRAININGS = len(TRAININGS) + (len(RUN.twins.trainings) if RUN.twins else 0)
-
 
 def shared_cores(jobs, most):
     """Threads of each of so many jobs alike: of this machine's cores a share, at most `most`; on a cluster `most`.
@@ -25,6 +23,6 @@ def network_threads(section, jobs, most):
     return shared_cores(jobs, most)
 
 
-def training_threads(section):
-    """Threads of each training of a section of the config: as many as it says, or at most 16."""
-    return section.threads or network_threads(section, N_TRAININGS, most=16)
+def training_threads(section, jobs):
+    """Threads of each of so many trainings of a section of the config: as many as it says, or at most 16."""
+    return section.threads or network_threads(section, jobs, most=16)

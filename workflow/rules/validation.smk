@@ -1,5 +1,7 @@
 # docs/validation.md: not part of a run, and not of `all`. `snakemake validation --cores 2` makes it.
 
+from validate.contents import FIGURES as VALIDATION_FIGURES
+
 
 rule validation:
     input:

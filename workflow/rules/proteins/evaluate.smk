@@ -12,7 +12,7 @@ rule predict:
     benchmark:
         benchmark_of("predict/{trained_on}/{evaluate_on}/{model}-seed{seed}")
     conda:
-        "../envs/singlehit.yaml"
+        "../../envs/singlehit.yaml"
     threads: network_threads(RUN.training, len(PREDICTIONS + TRANSFERS), most=8)
     resources:
         mem_mb=growing(answering_mb),
@@ -23,7 +23,7 @@ rule predict:
     message:
         "predict {wildcards.evaluate_on} with {wildcards.model} of {wildcards.trained_on}, seed {wildcards.seed}"
     script:
-        "../scripts/evaluate/predict.py"
+        "../../scripts/evaluate/predict.py"
 
 
 rule tables:
@@ -37,7 +37,7 @@ rule tables:
             report(
                 FILES.table(name),
                 category="Results",
-                caption=f"../report/{name}.rst",
+                caption=f"../../report/{name}.rst",
                 labels={"table": name},
             )
             for name in TABLES
@@ -53,7 +53,7 @@ rule tables:
     benchmark:
         benchmark_of("tables")
     conda:
-        "../envs/singlehit.yaml"
+        "../../envs/singlehit.yaml"
     resources:
         mem_mb=growing(2000),
         runtime=growing(30),
@@ -62,4 +62,4 @@ rule tables:
     message:
         "tables of all networks and baselines"
     script:
-        "../scripts/evaluate/tables.py"
+        "../../scripts/evaluate/tables.py"

@@ -8,6 +8,7 @@ NAMED_STRUCTURES = [name for name in STRUCTURES if name not in RANDOM]
 MODELS_TRAINED = RUN.training.models if RUN.training else {}
 TRAININGS = RUN.training.trainings if RUN.training else []
 PREDICTIONS = [FILES.predictions(*learner) for learner in predictors(RUN)]
+N_TRAININGS = len(TRAININGS) + (len(RUN.twins.trainings) if RUN.twins else 0)
 TRANSFERS = [FILES.predictions(*transfer) for transfer in transfers(RUN)]
 TABLES = table_names(RUN)
 
@@ -154,11 +155,3 @@ def jobs_of(dataset):
 def shards_of(wildcards):
     """Shards that one job renders."""
     return list(shards_by_job(SIMULATION, wildcards.dataset)[int(wildcards.job)])
-
-
-def log_of(name):
-    return FILES.folder / "logs" / f"{name}.log"
-
-
-def benchmark_of(name):
-    return FILES.folder / "benchmarks" / f"{name}.tsv"

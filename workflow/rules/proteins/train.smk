@@ -15,8 +15,8 @@ rule train:
         benchmark_of("train/{dataset}/{model}-seed{seed}")
     priority: training_priority
     conda:
-        "../envs/singlehit.yaml"
-    threads: training_threads(RUN.training)
+        "../../envs/singlehit.yaml"
+    threads: training_threads(RUN.training, N_TRAININGS)
     resources:
         mem_mb=growing(training_mb),
         runtime=growing(training_minutes),
@@ -29,4 +29,4 @@ rule train:
     message:
         "train {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     script:
-        "../scripts/train/train.py"
+        "../../scripts/train/train.py"

@@ -12,7 +12,7 @@ rule structure:
     benchmark:
         benchmark_of("structure/{structure}")
     conda:
-        "../envs/singlehit.yaml"
+        "../../envs/singlehit.yaml"
     resources:
         mem_mb=growing(2000),
         runtime=growing(30),
@@ -23,7 +23,7 @@ rule structure:
     message:
         "structure {wildcards.structure}: find, read, check"
     script:
-        "../scripts/simulate/structure.py"
+        "../../scripts/simulate/structure.py"
 
 
 rule geometry:
@@ -37,7 +37,7 @@ rule geometry:
     benchmark:
         benchmark_of("geometry/{dataset}")
     conda:
-        "../envs/singlehit.yaml"
+        "../../envs/singlehit.yaml"
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
@@ -48,7 +48,7 @@ rule geometry:
     message:
         "dataset {wildcards.dataset}: scattering vectors, solid angles, polarisation, live pixels"
     script:
-        "../scripts/simulate/geometry.py"
+        "../../scripts/simulate/geometry.py"
 
 
 rule volume:
@@ -62,7 +62,7 @@ rule volume:
     benchmark:
         benchmark_of("volume/{structure}-{reach}")
     conda:
-        "../envs/singlehit.yaml"
+        "../../envs/singlehit.yaml"
     threads: shared_cores(len(NAMED_STRUCTURES), most=4)
     resources:
         mem_mb=growing(2000),
@@ -73,7 +73,7 @@ rule volume:
     message:
         "structure {wildcards.structure}: complex field on a grid out to {wildcards.reach}, its accuracy measured"
     script:
-        "../scripts/simulate/volume.py"
+        "../../scripts/simulate/volume.py"
 
 
 if RANDOM:
@@ -86,7 +86,7 @@ if RANDOM:
         benchmark:
             benchmark_of("random_structures")
         conda:
-            "../envs/singlehit.yaml"
+            "../../envs/singlehit.yaml"
         resources:
             mem_mb=growing(2000),
             runtime=growing(60),
@@ -98,7 +98,7 @@ if RANDOM:
         message:
             "structures of all random phantoms"
         script:
-            "../scripts/simulate/random_structures.py"
+            "../../scripts/simulate/random_structures.py"
 
     rule random_volumes:
         input:
@@ -110,7 +110,7 @@ if RANDOM:
         benchmark:
             benchmark_of("random_volumes/{reach}")
         conda:
-            "../envs/singlehit.yaml"
+            "../../envs/singlehit.yaml"
         threads: 4
         resources:
             mem_mb=growing(4000),
@@ -121,7 +121,7 @@ if RANDOM:
         message:
             "volumes of all random phantoms out to {wildcards.reach}"
         script:
-            "../scripts/simulate/random_volumes.py"
+            "../../scripts/simulate/random_volumes.py"
 
 
 rule plan:
@@ -136,7 +136,7 @@ rule plan:
     benchmark:
         benchmark_of("plan/{placement}")
     conda:
-        "../envs/singlehit.yaml"
+        "../../envs/singlehit.yaml"
     resources:
         mem_mb=growing(plan_mb),
         runtime=growing(30),
@@ -146,7 +146,7 @@ rule plan:
     message:
         "plan, {wildcards.placement}: orientations, positions, seeds and splits of every pattern"
     script:
-        "../scripts/simulate/plan.py"
+        "../../scripts/simulate/plan.py"
 
 
 rule dataset_layout:
@@ -163,7 +163,7 @@ rule dataset_layout:
     benchmark:
         benchmark_of("dataset_layout/{dataset}")
     conda:
-        "../envs/singlehit.yaml"
+        "../../envs/singlehit.yaml"
     resources:
         mem_mb=growing(labels_mb),
         runtime=growing(30),
@@ -174,7 +174,7 @@ rule dataset_layout:
     message:
         "dataset {wildcards.dataset}: the empty store and its labels"
     script:
-        "../scripts/simulate/dataset_layout.py"
+        "../../scripts/simulate/dataset_layout.py"
 
 
 rule dataset_shards:
@@ -191,7 +191,7 @@ rule dataset_shards:
     benchmark:
         benchmark_of("dataset_shards/{dataset}-{job}")
     conda:
-        "../envs/singlehit.yaml"
+        "../../envs/singlehit.yaml"
     threads: workers_of
     resources:
         mem_mb=growing(shards_mb),
@@ -204,7 +204,7 @@ rule dataset_shards:
     message:
         "dataset {wildcards.dataset}, job {wildcards.job}: shards that do not stand yet, rendered"
     script:
-        "../scripts/simulate/dataset_shards.py"
+        "../../scripts/simulate/dataset_shards.py"
 
 
 rule dataset:
@@ -221,7 +221,7 @@ rule dataset:
     benchmark:
         benchmark_of("dataset/{dataset}")
     conda:
-        "../envs/singlehit.yaml"
+        "../../envs/singlehit.yaml"
     resources:
         mem_mb=growing(labels_mb),
         runtime=growing(60),
@@ -231,4 +231,4 @@ rule dataset:
     message:
         "dataset {wildcards.dataset}: every shard checked, the card written"
     script:
-        "../scripts/simulate/dataset.py"
+        "../../scripts/simulate/dataset.py"

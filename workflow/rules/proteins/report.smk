@@ -14,7 +14,7 @@ rule figures:
             report(
                 FILES.figure(name),
                 category="Figures",
-                caption="../report/figure.rst",
+                caption="../../report/figure.rst",
                 labels={"figure": name},
             )
             for name in figure_names(RUN)
@@ -24,7 +24,7 @@ rule figures:
     benchmark:
         benchmark_of("figures")
     conda:
-        "../envs/singlehit.yaml"
+        "../../envs/singlehit.yaml"
     resources:
         mem_mb=growing(2000),
         runtime=growing(30),
@@ -33,7 +33,7 @@ rule figures:
     message:
         "figures of the patterns and of what was learned"
     script:
-        "../scripts/report/figures.py"
+        "../../scripts/report/figures.py"
 
 
 rule report:
@@ -52,13 +52,13 @@ rule report:
             FILES.geometry_record("{dataset}"), dataset=SIMULATION.datasets
         ),
         cards=expand(FILES.card("{dataset}"), dataset=SIMULATION.datasets),
-        template=workflow.source_path("../../report/classification/page.html.j2"),
-        style=workflow.source_path("../../report/style.css.j2"),
+        template=workflow.source_path("../../../report/classification/page.html.j2"),
+        style=workflow.source_path("../../../report/style.css.j2"),
     output:
         report(
             FILES.report,
             category="Report",
-            caption="../report/report.rst",
+            caption="../../report/report.rst",
             labels={"page": "report"},
         ),
     log:
@@ -66,7 +66,7 @@ rule report:
     benchmark:
         benchmark_of("report")
     conda:
-        "../envs/singlehit.yaml"
+        "../../envs/singlehit.yaml"
     resources:
         mem_mb=growing(2000),
         runtime=growing(10),
@@ -76,4 +76,4 @@ rule report:
     message:
         "the report"
     script:
-        "../scripts/report/report.py"
+        "../../scripts/report/report.py"

@@ -17,7 +17,7 @@ rule limit_of_dataset:
     benchmark:
         benchmark_of("limit_of_dataset/{dataset}")
     conda:
-        "../envs/singlehit.yaml"
+        "../../envs/singlehit.yaml"
     threads: shared_cores(len(LIMITS.datasets) if LIMITS else 1, most=16)
     resources:
         mem_mb=growing(4000),
@@ -28,7 +28,7 @@ rule limit_of_dataset:
     message:
         "Bayes-optimal accuracy on {wildcards.dataset}"
     script:
-        "../scripts/evaluate/limit_of_dataset.py"
+        "../../scripts/evaluate/limit_of_dataset.py"
 
 
 rule limit:
@@ -41,7 +41,7 @@ rule limit:
         table=report(
             FILES.table("limit"),
             category="Results",
-            caption="../report/limit.rst",
+            caption="../../report/limit.rst",
             labels={"table": "limit"},
         ),
         provenance=FILES.table("limit").with_suffix(".json"),
@@ -50,11 +50,11 @@ rule limit:
     benchmark:
         benchmark_of("limit")
     conda:
-        "../envs/singlehit.yaml"
+        "../../envs/singlehit.yaml"
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
     message:
         "table of the Bayes-optimal accuracies"
     script:
-        "../scripts/evaluate/limit.py"
+        "../../scripts/evaluate/limit.py"

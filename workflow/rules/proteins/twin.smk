@@ -17,8 +17,8 @@ rule train_twin:
         benchmark_of("train_twin/{dataset}/{encoder}-{fold}-{shape}-seed{seed}")
     priority: twin_priority
     conda:
-        "../envs/singlehit.yaml"
-    threads: training_threads(TWINS)
+        "../../envs/singlehit.yaml"
+    threads: training_threads(TWINS, N_TRAININGS)
     resources:
         mem_mb=growing(twin_mb),
         runtime=growing(twin_minutes),
@@ -31,7 +31,7 @@ rule train_twin:
     message:
         "train {wildcards.encoder} on {wildcards.dataset}, {wildcards.fold} held out, {wildcards.shape}, seed {wildcards.seed}"
     script:
-        "../scripts/train/train_twin.py"
+        "../../scripts/train/train_twin.py"
 
 
 rule twin_control:
@@ -44,7 +44,7 @@ rule twin_control:
     benchmark:
         benchmark_of("twin_control/{dataset}/{control}")
     conda:
-        "../envs/singlehit.yaml"
+        "../../envs/singlehit.yaml"
     resources:
         mem_mb=growing(4000),
         runtime=growing(30),
@@ -53,7 +53,7 @@ rule twin_control:
     message:
         "{wildcards.control} of {wildcards.dataset}: features of training patterns"
     script:
-        "../scripts/evaluate/twin_control.py"
+        "../../scripts/evaluate/twin_control.py"
 
 
 rule embed:
@@ -69,7 +69,7 @@ rule embed:
     benchmark:
         benchmark_of("embed/{dataset}/{learner}-{fold}-{shape}-seed{seed}")
     conda:
-        "../envs/singlehit.yaml"
+        "../../envs/singlehit.yaml"
     threads: network_threads(TWINS, len(EMBEDDINGS), most=8)
     resources:
         mem_mb=growing(4000),
@@ -81,7 +81,7 @@ rule embed:
     message:
         "{wildcards.learner} of {wildcards.dataset}, {wildcards.fold} held out, {wildcards.shape}, seed {wildcards.seed}: embeddings"
     script:
-        "../scripts/evaluate/embed.py"
+        "../../scripts/evaluate/embed.py"
 
 
 rule twin_tables:
@@ -95,7 +95,7 @@ rule twin_tables:
             report(
                 FILES.table(name),
                 category="Results",
-                caption="../report/twin.rst",
+                caption="../../report/twin.rst",
                 labels={"table": name},
             )
             for name in TWIN_TABLES
@@ -106,7 +106,7 @@ rule twin_tables:
     benchmark:
         benchmark_of("twin_tables")
     conda:
-        "../envs/singlehit.yaml"
+        "../../envs/singlehit.yaml"
     resources:
         mem_mb=growing(4000),
         runtime=growing(60),
@@ -117,7 +117,7 @@ rule twin_tables:
     message:
         "tables of all twin networks and controls"
     script:
-        "../scripts/evaluate/twin_tables.py"
+        "../../scripts/evaluate/twin_tables.py"
 
 
 rule twin_figures:
@@ -132,7 +132,7 @@ rule twin_figures:
             report(
                 FILES.figure(name),
                 category="Figures",
-                caption="../report/figure.rst",
+                caption="../../report/figure.rst",
                 labels={"figure": name},
             )
             for name in twin_figure_names(RUN)
@@ -142,7 +142,7 @@ rule twin_figures:
     benchmark:
         benchmark_of("twin_figures")
     conda:
-        "../envs/singlehit.yaml"
+        "../../envs/singlehit.yaml"
     resources:
         mem_mb=growing(2000),
         runtime=growing(30),
@@ -151,7 +151,7 @@ rule twin_figures:
     message:
         "figures of the twin networks"
     script:
-        "../scripts/report/twin_figures.py"
+        "../../scripts/report/twin_figures.py"
 
 
 rule twin_report:
@@ -159,13 +159,13 @@ rule twin_report:
         tables=[FILES.table(name) for name in TWIN_TABLES],
         figures=[FILES.figure(name) for name in twin_figure_names(RUN)],
         structures=expand(FILES.structure("{structure}"), structure=NAMED_STRUCTURES),
-        template=workflow.source_path("../../report/twin/page.html.j2"),
-        style=workflow.source_path("../../report/style.css.j2"),
+        template=workflow.source_path("../../../report/twin/page.html.j2"),
+        style=workflow.source_path("../../../report/style.css.j2"),
     output:
         report(
             FILES.twin_report,
             category="Report",
-            caption="../report/twin.rst",
+            caption="../../report/twin.rst",
             labels={"page": "twin networks"},
         ),
     log:
@@ -173,7 +173,7 @@ rule twin_report:
     benchmark:
         benchmark_of("twin_report")
     conda:
-        "../envs/singlehit.yaml"
+        "../../envs/singlehit.yaml"
     resources:
         mem_mb=growing(2000),
         runtime=growing(10),
@@ -183,4 +183,4 @@ rule twin_report:
     message:
         "the page about twin networks"
     script:
-        "../scripts/report/twin_report.py"
+        "../../scripts/report/twin_report.py"
