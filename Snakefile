@@ -12,7 +12,7 @@ from snakemake.logging import logger
 
 from evaluate.run.config_files import listed, read_config
 from evaluate.run.files import RunFiles
-from evaluate.run.systems import PROTEINS, load_run, problems_of, system_of
+from evaluate.run.systems import load_run, problems_of, system_of
 from frames.files import sha256
 from frames.provenance import source_digest
 from train.loop.gpu import has_gpu
@@ -49,6 +49,7 @@ include: "workflow/rules/job_files.smk"
 include: "workflow/rules/resources.smk"
 include: "workflow/rules/threads.smk"
 include: "workflow/rules/scheduler.smk"
+include: "workflow/rules/work.smk"
 # Defines RUN_OUTPUTS, what is made in the end, and PAGES, those of them that people read.
 include: f"workflow/rules/{system_of(config)}/run.smk"
 include: "workflow/rules/cost.smk"
@@ -85,9 +86,7 @@ onstart:
             for job in jobs
         ]
         cores = 0 if workflow.nodes is not None else workflow.cores
-        costs = (
-            progress.expected_costs(RUN) if system_of(config) == PROTEINS else {}
-        )
+        costs = progress.expected_costs(jobs_with_work(jobs))
         progress.tell(
             logger,
             progress.Progress(names, FILES.benchmarks, costs, cores, sys.stderr),

@@ -2,24 +2,26 @@
 
     singlehit estimate config/standins.yaml --from results/demo
 
-A job costs a + b · work (evaluate/cost/work.py). Where jobs of one rule and kind were measured with work that differs
-by a factor of two or more, in one run or in several, a and b fit them best; where all had about the same, a is what the
-cheapest job took, of those that load torch or of the others, which did little but start.
+A job costs a + b · work, which its rule declares (workflow/rules). Where jobs of one rule and kind were measured with
+work that differs by a factor of two or more, in one run or in several, a and b fit them best; where all had about the
+same, a is what the cheapest job took, of those that load torch or of the others, which did little but start.
 """
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import nnls
 
-from evaluate.cost.work import jobs
+from evaluate.cost.jobs import jobs
 from evaluate.run.benchmarks import read_jobs
-from evaluate.run.config import RunConfig, load_config, read_config
+from evaluate.run.config_files import read_config
 from evaluate.run.files import RunFiles
+from evaluate.run.systems import load_run
 from frames.files import read_json, write_json
 
 QUANTITIES = {"cpu_s": "work", "gpu_s": "work", "written_bytes": "writing"}
@@ -45,13 +47,13 @@ def measured(folder: Path) -> pd.DataFrame:
     record = RunFiles(folder).cost.with_suffix(".json")
     if not record.exists():
         raise FileNotFoundError(f"{record} is not there; finish that run first, or name another with --from")
-    worked = _worked(load_config(read_json(record)["config"]))
+    worked = _worked(read_json(record)["config"])
     # A job that is known by samples alone took more than is known.
     took = read_jobs(RunFiles(folder).benchmarks).query("not sampled")
     return worked.merge(took.drop(columns="rule"), left_on="name", right_on="job", validate="one_to_one")
 
 
-def _worked(config: RunConfig) -> pd.DataFrame:
+def _worked(config: Mapping[str, Any]) -> pd.DataFrame:
     """Every job of a run, a row each."""
     return pd.DataFrame([{**job._asdict(), "writing": job.writing} for job in jobs(config)])
 
@@ -92,7 +94,7 @@ def write_reference(known: pd.DataFrame, path: Path) -> None:
     write_json(path, reference)
 
 
-def estimate(config: RunConfig, known: pd.DataFrame) -> pd.DataFrame:
+def estimate(config: Mapping[str, Any], known: pd.DataFrame) -> pd.DataFrame:
     """A row for each rule and kind of job: `jobs`, QUANTITIES, and `known`, whether such jobs were measured at all.
 
     Parameters
@@ -152,7 +154,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     chosen = parser.parse_args(arguments)
     try:
-        config = load_config(read_config(chosen.config), [chosen.config])
+        config = read_config(chosen.config)
+        load_run(config, [chosen.config])  # says where in the file something is wrong
         known = pd.concat([measured(folder) for folder in chosen.sources], ignore_index=True)
         if chosen.write:
             write_reference(known, chosen.write)

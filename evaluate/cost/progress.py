@@ -10,8 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TextIO
 
-from evaluate.cost.work import jobs
-from evaluate.run.config import RunConfig
+from evaluate.cost.jobs import Job
 
 REFERENCE = Path(__file__).parent / "reference.json"
 """CPU seconds of jobs, a + b · work, by rule and kind; `singlehit estimate --write` made it from a demo."""
@@ -30,11 +29,11 @@ CHATTER = ("Select jobs to execute", "Execute ", "Waiting for ", "Exiting becaus
 INTERRUPTED = "Terminating processes on user request"
 
 
-def expected_costs(config: RunConfig) -> dict[str, float]:
-    """Name of each job of a run -> CPU seconds that it would take on the machine of the reference."""
+def expected_costs(jobs: Iterable[Job]) -> dict[str, float]:
+    """Name of each of these jobs -> CPU seconds that it would take on the machine of the reference."""
     lines: dict[str, dict[str, tuple[float, float]]] = json.loads(REFERENCE.read_text(encoding="utf-8"))
     found = {}
-    for job in jobs(config):
+    for job in jobs:
         kinds = lines.get(job.rule, {})
         start, each = kinds.get(job.kind) or next(iter(kinds.values()), (UNKNOWN_S, 0.0))
         found[job.name] = start + each * job.work

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from evaluate.cost import work
+from evaluate.cost.jobs import jobs
 from evaluate.run.config import load_config
 from simulate.config import SimulationConfig
 from support.running import ROOT
@@ -33,9 +33,9 @@ def test_the_profile_names_rules_that_are_there() -> None:
 
 
 def test_a_dask_cluster_on_slurm_makes_a_dataset_in_one_job(workflow) -> None:
-    config = load_config(workflow.configure(simulation__cluster={"kind": "slurm"}))
+    config = workflow.configure(simulation__cluster={"kind": "slurm"})
     assert workflow.planned()["dataset_shards"] == 2
-    assert [job.name for job in work.jobs(config) if job.rule == "dataset_shards"] == [
+    assert [job.name for job in jobs(config) if job.rule == "dataset_shards"] == [
         *("dataset_shards/noise_free-0", "dataset_shards/noisy-0")
     ]
 

@@ -15,6 +15,9 @@ Distance = Literal["rms", "squared_l2"]
 Mining = Literal["random", "batch_hard", "semi_hard"]
 Positives = Literal["multiplicity", "single", "class"]
 
+N_SUPPORT = 6000
+"""Patterns of the training split whose embeddings a twin keeps, at most."""
+
 
 @dataclass(frozen=True)
 class TrainingRecipe:

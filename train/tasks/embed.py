@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from frames.files import sha256, write_arrays
 from train.batches.batches import Batches, Patterns
-from train.config.recipe import Positives, TwinRecipe
+from train.config.recipe import N_SUPPORT, Positives, TwinRecipe
 from train.inference.domain import domain_of
 from train.inference.embed import embed_batches
 from train.loop.checkpoint import describe_twin, load_encoder, twin
@@ -27,9 +27,6 @@ from train.models.encoder import Embedding
 if TYPE_CHECKING:
     from frames.store.dataset import Dataset
     from train.batches.fresh import PatternSource
-
-N_SUPPORT = 6000
-"""Patterns of the training split whose embeddings are kept, at most."""
 
 ONE_IN_TWENTY = 1.645
 """Standard deviations that a twentieth of a normal distribution lies above."""

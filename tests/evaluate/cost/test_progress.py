@@ -10,9 +10,9 @@ import pytest
 
 from evaluate.cost import progress
 from evaluate.cost.estimate import main
+from evaluate.cost.jobs import jobs
 from evaluate.cost.progress import Progress, expected_costs, is_other, lasting
-from evaluate.cost.work import jobs
-from evaluate.run.config import load_config, read_config
+from evaluate.run.config_files import read_config
 
 ROOT = Path(__file__).resolve().parents[3]
 NAMES = ["structure/ball", "train/clean/late10-seed0", "report"]
@@ -109,21 +109,19 @@ def test_times_are_told_as_exactly_as_they_are_known(seconds: float, words: str)
 
 
 def test_every_job_of_the_demo_is_expected_to_take_what_it_took() -> None:
-    config = load_config(read_config(ROOT / "config" / "demo.yaml"))
+    planned = jobs(read_config(ROOT / "config" / "demo.yaml"))
     reference = json.loads(progress.REFERENCE.read_text())
-    assert {(job.rule, job.kind) for job in jobs(config)} == {
-        (rule, kind) for rule in reference for kind in reference[rule]
-    }
-    costs = expected_costs(config)
-    assert set(costs) == {job.name for job in jobs(config)}
+    assert {(job.rule, job.kind) for job in planned} == {(rule, kind) for rule in reference for kind in reference[rule]}
+    costs = expected_costs(planned)
+    assert set(costs) == {job.name for job in planned}
     assert all(cost > 0.1 for cost in costs.values())
     assert max(costs, key=costs.__getitem__).startswith("train")
 
 
 def test_other_kinds_are_expected_to_take_what_is_known_of_their_rule() -> None:
-    config = load_config(read_config(ROOT / "config" / "conditions.yaml"))
-    costs = expected_costs(config)
-    assert set(costs) == {job.name for job in jobs(config)}
+    planned = jobs(read_config(ROOT / "config" / "conditions.yaml"))
+    costs = expected_costs(planned)
+    assert set(costs) == {job.name for job in planned}
 
 
 def test_without_a_finished_run_there_is_no_reference(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,6 +26,15 @@ rule predict:
         "../../scripts/evaluate/predict.py"
 
 
+grows_with(
+    "predict",
+    lambda job: work.predicting(RUN, job.trained_on, job.model, job.evaluate_on),
+    kind=lambda job: (
+        MODELS_TRAINED[job.model].network if job.model in MODELS_TRAINED else job.model
+    ),
+)
+
+
 rule tables:
     input:
         cards=expand(FILES.card("{dataset}"), dataset=RUN.training.conditions),
@@ -63,3 +72,6 @@ rule tables:
         "tables of all networks and baselines"
     script:
         "../../scripts/evaluate/tables.py"
+
+
+grows_with("tables", len(PREDICTIONS + TRANSFERS))

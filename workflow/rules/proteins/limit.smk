@@ -31,6 +31,13 @@ rule limit_of_dataset:
         "../../scripts/evaluate/limit_of_dataset.py"
 
 
+grows_with(
+    "limit_of_dataset",
+    lambda job: work.comparing(RUN, job.dataset),
+    kind=lambda job: SIMULATION.datasets[job.dataset].record,
+)
+
+
 rule limit:
     input:
         [
@@ -58,3 +65,6 @@ rule limit:
         "table of the Bayes-optimal accuracies"
     script:
         "../../scripts/evaluate/limit.py"
+
+
+grows_with("limit", len(LIMITS.datasets) if LIMITS else 0)

@@ -36,6 +36,9 @@ rule figures:
         "../../scripts/report/figures.py"
 
 
+grows_with("figures", len(figure_names(RUN)))
+
+
 rule report:
     input:
         tables=[FILES.table(name) for name in TABLES],
@@ -77,3 +80,6 @@ rule report:
         "the report"
     script:
         "../../scripts/report/report.py"
+
+
+grows_with("report", len(SIMULATION.datasets))

@@ -1,5 +1,6 @@
 # A run on proteins: structures -> volumes -> plan -> datasets -> networks -> tables -> pages.
 
+from evaluate.cost import work
 from evaluate.run.outputs import (
     figure_names,
     has_report,
@@ -21,6 +22,7 @@ from simulate.experiment.reach import reach_of
 from simulate.molecules.phantoms import RANDOM as RANDOM_NAME
 from simulate.plan.placement import MODELS
 from simulate.render.layout import layout_of, shards_by_job
+from train.config.recipe import N_SUPPORT
 from train.models import registry
 
 

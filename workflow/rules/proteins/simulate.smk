@@ -26,6 +26,9 @@ rule structure:
         "../../scripts/simulate/structure.py"
 
 
+grows_with("structure", 1)
+
+
 rule geometry:
     input:
         mask_of,
@@ -49,6 +52,13 @@ rule geometry:
         "dataset {wildcards.dataset}: scattering vectors, solid angles, polarisation, live pixels"
     script:
         "../../scripts/simulate/geometry.py"
+
+
+grows_with(
+    "geometry",
+    lambda job: work.n_pixels(RUN, job.dataset),
+    kind=lambda job: SIMULATION.datasets[job.dataset].detector.model,
+)
 
 
 rule volume:
@@ -76,6 +86,9 @@ rule volume:
         "../../scripts/simulate/volume.py"
 
 
+grows_with("volume", lambda job: work.grid_points(job.reach))
+
+
 if RANDOM:
 
     rule random_structures:
@@ -100,6 +113,8 @@ if RANDOM:
         script:
             "../../scripts/simulate/random_structures.py"
 
+    grows_with("random_structures", len(RANDOM))
+
     rule random_volumes:
         input:
             FILES.atoms(RANDOM[0]).parent,
@@ -122,6 +137,8 @@ if RANDOM:
             "volumes of all random phantoms out to {wildcards.reach}"
         script:
             "../../scripts/simulate/random_volumes.py"
+
+    grows_with("random_volumes", lambda job: work.grid_points(job.reach) * len(RANDOM))
 
 
 rule plan:
@@ -147,6 +164,13 @@ rule plan:
         "plan, {wildcards.placement}: orientations, positions, seeds and splits of every pattern"
     script:
         "../../scripts/simulate/plan.py"
+
+
+grows_with(
+    "plan",
+    lambda job: work.planned_particles(RUN, job.placement),
+    kind=lambda job: job.placement,
+)
 
 
 rule dataset_layout:
@@ -175,6 +199,9 @@ rule dataset_layout:
         "dataset {wildcards.dataset}: the empty store and its labels"
     script:
         "../../scripts/simulate/dataset_layout.py"
+
+
+grows_with("dataset_layout", lambda job: work.planned_rows(RUN, job.dataset))
 
 
 rule dataset_shards:
@@ -207,6 +234,13 @@ rule dataset_shards:
         "../../scripts/simulate/dataset_shards.py"
 
 
+grows_with(
+    "dataset_shards",
+    lambda job: work.rendering(RUN, job.dataset, shards_of(job)),
+    kind=lambda job: f"{SIMULATION.datasets[job.dataset].engine}, {SIMULATION.datasets[job.dataset].record}",
+)
+
+
 rule dataset:
     input:
         jobs=lambda wildcards: [
@@ -232,3 +266,10 @@ rule dataset:
         "dataset {wildcards.dataset}: every shard checked, the card written"
     script:
         "../../scripts/simulate/dataset.py"
+
+
+grows_with(
+    "dataset",
+    lambda job: layout_of(SIMULATION, job.dataset).n_patterns,
+    kind=lambda job: SIMULATION.datasets[job.dataset].record,
+)

@@ -30,3 +30,19 @@ rule train:
         "train {wildcards.model} on {wildcards.dataset}, seed {wildcards.seed}"
     script:
         "../../scripts/train/train.py"
+
+
+def training_work(job):
+    """Patterns, as often as they are learned."""
+    epochs = MODELS_TRAINED[job.model].recipe.epochs
+    return epochs * work.n_patterns(RUN, job.dataset, "train")
+
+
+grows_with(
+    "train",
+    training_work,
+    kind=lambda job: work.network_kind(
+        MODELS_TRAINED[job.model].network, MODELS_TRAINED[job.model].recipe
+    ),
+    epochs=lambda job: MODELS_TRAINED[job.model].recipe.epochs,
+)

@@ -34,6 +34,27 @@ rule train_twin:
         "../../scripts/train/train_twin.py"
 
 
+def twin_work(job):
+    """Patterns, as often as they are learned."""
+    epochs = TWINS.encoders[job.encoder].recipe.epochs
+    return epochs * work.twin_patterns(RUN, job.dataset, job.fold)
+
+
+def twin_kind(job):
+    """Trainings that cost alike, pattern by pattern."""
+    encoder = TWINS.encoders[job.encoder]
+    kind = work.network_kind(encoder.network, encoder.recipe)
+    return f"{kind}, {encoder.recipe.mining}"
+
+
+grows_with(
+    "train_twin",
+    twin_work,
+    kind=twin_kind,
+    epochs=lambda job: TWINS.encoders[job.encoder].recipe.epochs,
+)
+
+
 rule twin_control:
     input:
         card=FILES.card("{dataset}"),
@@ -54,6 +75,13 @@ rule twin_control:
         "{wildcards.control} of {wildcards.dataset}: features of training patterns"
     script:
         "../../scripts/evaluate/twin_control.py"
+
+
+grows_with(
+    "twin_control",
+    lambda job: min(N_SUPPORT, work.n_patterns(RUN, job.dataset, "train")),
+    kind=lambda job: job.control,
+)
 
 
 rule embed:
@@ -82,6 +110,25 @@ rule embed:
         "{wildcards.learner} of {wildcards.dataset}, {wildcards.fold} held out, {wildcards.shape}, seed {wildcards.seed}: embeddings"
     script:
         "../../scripts/evaluate/embed.py"
+
+
+def embedded(learner):
+    """Patterns that a training, or a control, is evaluated on."""
+    return sum(
+        work.n_patterns(RUN, name, "validation", "test")
+        for name in evaluate_on(RUN, learner)
+    )
+
+
+grows_with(
+    "embed",
+    lambda job: embedded(learner_of(job)),
+    kind=lambda job: (
+        TWINS.encoders[job.learner].network
+        if job.learner in TWINS.encoders
+        else job.learner
+    ),
+)
 
 
 rule twin_tables:
@@ -120,6 +167,9 @@ rule twin_tables:
         "../../scripts/evaluate/twin_tables.py"
 
 
+grows_with("twin_tables", sum(map(embedded, LEARNERS)))
+
+
 rule twin_figures:
     input:
         tables=[FILES.table(name) for name in TWIN_TABLES],
@@ -154,6 +204,9 @@ rule twin_figures:
         "../../scripts/report/twin_figures.py"
 
 
+grows_with("twin_figures", len(twin_figure_names(RUN)))
+
+
 rule twin_report:
     input:
         tables=[FILES.table(name) for name in TWIN_TABLES],
@@ -184,3 +237,6 @@ rule twin_report:
         "the page about twin networks"
     script:
         "../../scripts/report/twin_report.py"
+
+
+grows_with("twin_report", len(SIMULATION.datasets))

@@ -7,7 +7,7 @@ from evaluate.baselines.feature_controls import CONTROLS
 from evaluate.predictions.embeddings import embedded_by, write_support
 from evaluate.run.job import start
 from frames.store.dataset import open_dataset
-from train.tasks.embed import N_SUPPORT
+from train.config.recipe import N_SUPPORT
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
