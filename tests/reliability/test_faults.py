@@ -160,7 +160,7 @@ def test_a_job_that_is_killed_fails_and_is_made_again_from_where_it_was(prepared
     _, alive = psutil.wait_procs(workers, timeout=30)
     assert not alive
     assert process.wait(300) == 1
-    assert "Error in rule dataset_shards" in prepared.said()
+    assert "failed: dataset" in prepared.said()
     assert not (prepared.dataset / "dataset.json").exists()
     kept = {number: prepared.shard(number).stat().st_mtime_ns for number in prepared.finished_shards()}
     prepared.finish()
