@@ -49,7 +49,7 @@ def test_listing_loads_nothing() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-@pytest.mark.parametrize(("wrong", "meant"), [("exprt", "export"), ("clasify", "classify"), ("draft", None)])
+@pytest.mark.parametrize(("wrong", "meant"), [("exprt", "export"), ("clasify", "classify"), ("zebra", None)])
 def test_an_unknown_command_is_told(wrong: str, meant: str | None, capsys: pytest.CaptureFixture) -> None:
     assert main([wrong, "x"]) == 2
     said = capsys.readouterr()

@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from evaluate.baselines.registry import BASELINES
+from evaluate.classification.shown import write_shown
 from evaluate.classification.tables import write_tables
 from evaluate.predictions.predictions import Answers, averaged, predict_splits, read_predictions, write_predictions
 from evaluate.run.config import RunConfig, load_config

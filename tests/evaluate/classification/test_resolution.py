@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from frames.geometry import Geometry
-from report.plot.resolution import Resolution
+from evaluate.classification.resolution import Resolution
 from simulate.experiment.geometry import square_detector
 
 
