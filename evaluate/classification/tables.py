@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from evaluate.classification import answers, curves
+from evaluate.classification import answers, curves, trained
 from evaluate.metrics import accuracy as metrics
 from evaluate.metrics.accuracy import Accuracies
 from evaluate.metrics.calibration import calibrate
@@ -77,7 +77,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "n_test": "held-out patterns judged on",
         "single_fraction": "of them, fraction that are single hits: the purity without selection",
     },
-    **{name: {**_WHICH, **columns} for name, columns in [*answers.COLUMNS.items(), *curves.COLUMNS.items()]},
+    **{name: {**_WHICH, **columns} for part in (answers, curves, trained) for name, columns in part.COLUMNS.items()},
     "generalisation": {
         "run": _WHICH["run"],
         "trained_on": "dataset of the run that was learned from",
@@ -158,6 +158,7 @@ def write_tables(files: RunFiles, config: RunConfig, provenance: Mapping[str, An
         of = {"trained_on": trained_on, "dataset": condition, "model": model, "seed": seed}
         own = in_distribution[trained_on, model, seed]
         tables["generalisation"].append(table.assign(**of, in_distribution_accuracy=own))
+    tables |= trained.training_rows(files, config)
     for name, rows in tables.items():
         if rows:
             write_table(pd.concat(rows).assign(run=config.run), files.table(name), COLUMNS[name], provenance)

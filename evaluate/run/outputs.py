@@ -22,7 +22,7 @@ BASELINE_SEED = 0
 
 TABLES = (
     *("cnn", "per_class", "per_label", "heads", "confusion"),
-    *("calibration", "reliability", "selection", "purity", "generalisation"),
+    *("calibration", "reliability", "selection", "purity", "history", "trainings", "generalisation"),
 )
 """That come of predictions, evaluate/classification/tables.py."""
 

@@ -132,7 +132,7 @@ def _of_networks(files: RunFiles, config: RunConfig) -> dict[str, Drawing]:
         if selects(config):
             found[f"selection_{condition}.svg"] = partial(selection, condition)
     for condition in config.trained.conditions:
-        found[f"training_{condition}.svg"] = partial(_training, files, config, condition)
+        found[f"training_{condition}.svg"] = partial(_training, files, condition)
         for name in matrices(config, condition):
             found[f"{name}_{condition}.svg"] = partial(matrix, condition, name)
     if config.evaluation.photon_curve:
@@ -179,11 +179,11 @@ def _selection(files: RunFiles, result: Result, path: Path) -> None:
     )
 
 
-def _training(files: RunFiles, config: RunConfig, dataset: str, path: Path) -> None:
+def _training(files: RunFiles, dataset: str, path: Path) -> None:
     histories: dict[str, dict[int, pd.DataFrame]] = {}
-    for condition, model, seed in config.trained.trainings:
-        if condition == dataset:
-            histories.setdefault(model, {})[seed] = pd.read_csv(files.history(condition, model, seed))
+    table = _rows(read_table(files, "history"), dataset=dataset)
+    for (model, seed), rows in table.groupby(["model", "seed"], sort=False):
+        histories.setdefault(str(model), {})[int(seed)] = rows
     majority = _rows(read_table(files, "heads"), dataset=dataset, model=MAJORITY, split="validation")
     accuracies = majority.set_index("target")["accuracy"]
     training.training_curves(

@@ -11,7 +11,6 @@ from evaluate.run.files import RunFiles
 from evaluate.run.outputs import BASELINE_SEED, networks
 from evaluate.run.sections import MAJORITY
 from evaluate.table_files import read_table
-from frames.files import read_json
 from report.classification.mistakes import Classes, Tables, classes_of
 from report.classification.scores import ModelScores, collapsed_heads, most_accurate, read_scores
 from report.describe.published import PublishedScore, PublishedTable, published_for
@@ -106,13 +105,14 @@ class Transfer:
 
 def read_results(files: RunFiles, config: RunConfig, limits: Mapping[str, list[Limit]]) -> list[Result]:
     """What was learned, for each dataset that was trained on."""
-    table, heads = read_table(files, "cnn"), read_table(files, "heads")
+    table, heads, trainings = (read_table(files, name) for name in ("cnn", "heads", "trainings"))
     answered = Tables(*(read_table(files, name) for name in ("confusion", "per_label", "per_class")))
     return [
         _result(
-            *(files, config, condition),
+            *(config, condition),
             table[table["dataset"] == condition],
             heads[heads["dataset"] == condition],
+            trainings[trainings["dataset"] == condition],
             answered,
             limits.get(condition, []),
         )
@@ -169,11 +169,11 @@ def learn_features(names: Sequence[str]) -> list[str]:
 
 
 def _result(
-    files: RunFiles,
     config: RunConfig,
     dataset: str,
     table: pd.DataFrame,
     heads: pd.DataFrame,
+    trainings: pd.DataFrame,
     answered: Tables,
     limits: list[Limit],
 ) -> Result:
@@ -193,7 +193,7 @@ def _result(
         networks=learned,
         baselines=[one for one in scores if one.name not in names],
         trainings={
-            model: _training(files, dataset, [members for (name, _), members in trained.items() if name == model])
+            model: _training(trainings, [members for (name, _), members in trained.items() if name == model])
             for model in models
         },
         classes=classes_of(best.name, best.seeds[0], answered.of(dataset, best.name, best.seeds[0])),
@@ -205,8 +205,8 @@ def _result(
     )
 
 
-def _training(files: RunFiles, condition: str, answering: Sequence[Sequence[tuple[str, int]]]) -> Training:
+def _training(trainings: pd.DataFrame, answering: Sequence[Sequence[tuple[str, int]]]) -> Training:
     """Of a network from each seed, or of an ensemble: the trainings that answer together, each time."""
-    records = [[read_json(files.training_record(condition, *one)) for one in members] for members in answering]
-    seconds = sum(record["seconds"] for members in records for record in members)
-    return Training(sum(record["n_parameters"] for record in records[0]), seconds)
+    by_key = trainings.set_index(["model", "seed"])
+    seconds = sum(float(by_key.loc[one, "seconds"]) for members in answering for one in members)
+    return Training(sum(int(by_key.loc[one, "n_parameters"]) for one in answering[0]), seconds)

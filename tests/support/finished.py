@@ -214,7 +214,9 @@ def judged_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFiles, RunC
         for other in config.evaluation.cross_dataset.get(condition, ()):
             predictions = predict_splits(answer, open_dataset(files.dataset(other)), ("test",))
             write_predictions(predictions, files.predictions(condition, model, seed, other))
-    write_tables(files, config, {**PROVENANCE, "config": config.model_dump(mode="json")})
+    provenance = {**PROVENANCE, "config": config.model_dump(mode="json")}
+    write_tables(files, config, provenance)
+    write_shown(files, config, provenance)
     write_limit(files, config)
     return files, config
 

@@ -41,8 +41,6 @@ grows_with("shown", len(SIMULATION.datasets))
 rule figures:
     input:
         examples=expand(FILES.examples("{dataset}"), dataset=SIMULATION.datasets),
-        histories=[FILES.history(*training) for training in TRAININGS],
-        trainings=[FILES.training_record(*training) for training in TRAININGS],
         tables=[FILES.table(name) for name in [*SHOWN, *TABLES]],
     output:
         [
@@ -79,8 +77,6 @@ rule report:
         tables=[FILES.table(name) for name in [*SHOWN, *TABLES]],
         provenance=[FILES.table("cnn").with_suffix(".json")] if RUN.training else [],
         figures=[FILES.figure(name) for name in figure_names(RUN)],
-        histories=[FILES.history(*training) for training in TRAININGS],
-        trainings=[FILES.training_record(*training) for training in TRAININGS],
         structures=files_of(STRUCTURES, FILES.structure),
         volumes=sorted(
             {path for name in SIMULATION.datasets for path in volumes_of(name)}
