@@ -15,8 +15,8 @@ class Sink(Protocol):
     """Hears of every decision, in order, in a thread of its own.
 
     Two attributes are optional. `blocks` (default False): screening waits while its queue is full, as files of hits
-    want it; without, batches are dropped for it and counted. `stored` (default False): it is handed frames as the source
-    gave them, not as the network saw them.
+    want it; without, batches are dropped for it and counted. `stored` (default False): it is handed frames as the
+    source gave them, not as the network saw them.
     """
 
     def decided(self, records: Sequence[Record], images: NDArray | None) -> None:
@@ -24,8 +24,8 @@ class Sink(Protocol):
 
         Parameters
         ----------
-        images : (n, ny, nx) float32, as the network saw them, of as many records: NaN where a frame had none. For a sink
-            of `stored` frames (n, ...) as the source gave them, 0 where a frame had none. None where none had one.
+        images : (n, ny, nx) float32, as the network saw them, of as many records: NaN where a frame had none. For a
+            sink of `stored` frames (n, ...) as the source gave them, 0 where a frame had none. None where none had one.
         """
 
     def close(self) -> None:
