@@ -10,6 +10,9 @@ class Source(Protocol):
     """Gives frames, train after train. Whatever a facility has can be one: docs/screening.md has an example.
 
     A class of your own is named on the command line as `module:Class?key=value&...`; it is called with the keys.
+
+    Two attributes are optional, and set before the first frame is asked for, where they are there. `decided`: which
+    frames are in the ledger already and need not be given again. `alarm`: a function that tells the operator a text.
     """
 
     name: str
@@ -28,4 +31,4 @@ class Source(Protocol):
         """These are in the ledger, for good."""
 
     def close(self) -> None:
-        """Give back sockets and files; from any thread, also while it is iterated, which then ends."""
+        """Give back sockets and files; from any thread, also while it is iterated, which then ends; more than once."""

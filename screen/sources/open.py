@@ -1,0 +1,97 @@
+"""Sources by the word that names one on the command line.
+
+| SOURCE | what it is |
+| --- | --- |
+| run0042.cxi, frames.npy, .../datasets/demo | a file, or a dataset of ours: screened to its end |
+| some/folder | one that grows: files are screened as they are complete |
+| swmr:/path/file.h5?dataset=/entry/data | an HDF5 file that is being written, in SWMR mode |
+| euxfel:/path/r0042?detector=SPB_DET_AGIPD1M-1 | a run of the European XFEL, through extra_data |
+| karabo://host:port?source=NAME | a karabo bridge, asked train after train (REQ) |
+| karabo+pull://host:port, karabo+sub://host:port | one that pushes; one that publishes, and loses trains (`--lossy`) |
+| pva://CHANNEL | an EPICS channel of images (NTNDArray), through pvapy |
+| dectris://host:port, lclstreamer://host:port | a PULL socket that takes DECTRIS Stream V2, or LCLStreamer's HDF5 |
+| module:Class?key=value | a class of yours, `screen.stream.sources.Source` |
+
+Each takes more by `?key=value&...`: the arguments of its class, by the same names.
+"""
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+from frames.formats.masks import MaskMeans
+from screen.stream.sources import Source
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the command line says of any source."""
+
+    run: str = ""
+    """`FrameId.run` of a stream that does not say"""
+    dataset: str | None = None
+    """name of the frames in a file"""
+    mask_means: MaskMeans | None = None
+    folded: bool = False
+    """whether there is a table, by which frames of any shape are folded"""
+    frame_shape: tuple[int, ...] | None = None
+    """that frames are to have: by it axes are told apart"""
+    lossy: bool = False
+    """that frames may be lost silently is agreed to"""
+    poll: float = 0.5
+    until_idle: float | None = None
+
+
+def open_source(text: str, wishes: Wishes) -> Source:
+    """The source that a word names.
+
+    ValueError for one that names none, FileNotFoundError, ModuleNotFoundError where an extra is not installed.
+    """
+    if Path(text).exists():
+        return _of_files(Path(text), wishes)
+    scheme, separator, rest = text.partition(":")
+    place, _, query = rest.removeprefix("//").partition("?")
+    given = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=True) if query else [])
+    if separator and scheme in OPENERS:
+        return _made(text, lambda: OPENERS[scheme](place, given, wishes))
+    if separator and not rest.startswith("//") and "/" not in place:
+        return _made(text, lambda: _plugin(scheme, place)(**given))
+    if separator and rest.startswith("//"):
+        raise ValueError(f"{text}: there is no source {scheme}://; expected one of {', '.join(OPENERS)}")
+    raise FileNotFoundError(
+        f"there is no {text}; expected a file, a folder, module:Class, or one of {', '.join(f'{s}:' for s in OPENERS)}"
+    )
+
+
+def _made(text: str, make: Callable[[], Source]) -> Source:
+    try:
+        return make()
+    except TypeError as error:  # an argument that it does not have
+        raise ValueError(f"{text}: {error}; see docs/screening.md for what it takes") from error
+
+
+def _of_files(path: Path, wishes: Wishes) -> Source:
+    from screen.sources.files import Files, Settling
+
+    grows = path.is_dir() and not any(
+        (path / name).exists() for name in ("layout.json", "zarr.json", ".zgroup", ".zarray")
+    )
+    settling = Settling(poll=wishes.poll, until_idle=wishes.until_idle) if grows else None
+    return Files(path, wishes.dataset, wishes.mask_means, stored=wishes.folded, settling=settling)
+
+
+def _plugin(module: str, name: str) -> Any:
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ModuleNotFoundError, AttributeError) as error:
+        raise ValueError(
+            f"there is no source {module}:{name} ({error}); expected a class that can be imported"
+        ) from error
+    return found
+
+
+OPENERS: dict[str, Callable[[str, Mapping[str, str], Wishes], Source]] = {}
+"""By scheme: from the place, the arguments given, and what is wished of any source"""
