@@ -35,7 +35,7 @@ class Metrics:
         self._delay = Histogram(
             "singlehit_delay_seconds", "from arrival to decision", buckets=DELAYS, registry=self.registry
         )
-        self.registry.register(self)  # type: ignore[arg-type]
+        self.registry.register(self)
         self._server: WSGIServer
         self._thread: Thread
         self._server, self._thread = start_http_server(port, address, self.registry)
