@@ -16,10 +16,10 @@ Each takes more by `?key=value&...`: the arguments of its class, by the same nam
 """
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qsl
 
 from frames.formats.masks import MaskMeans
@@ -93,5 +93,22 @@ def _plugin(module: str, name: str) -> Any:
     return found
 
 
-OPENERS: dict[str, Callable[[str, Mapping[str, str], Wishes], Source]] = {}
+def _karabo(pattern: Literal["REQ", "PULL", "SUB"]) -> Callable[[str, dict[str, str], Wishes], Source]:
+    def opened(place: str, given: dict[str, str], wishes: Wishes) -> Source:
+        from screen.sources.karabo import Karabo
+
+        more: dict[str, Any] = {"run": wishes.run, **given}
+        if "silence" in more:
+            more["silence"] = float(more["silence"])
+        return Karabo(f"tcp://{place}", pattern, frame_shape=wishes.frame_shape, lossy=wishes.lossy, **more)
+
+    return opened
+
+
+OPENERS: dict[str, Callable[[str, dict[str, str], Wishes], Source]] = {
+    "karabo": _karabo("REQ"),
+    "karabo+req": _karabo("REQ"),
+    "karabo+pull": _karabo("PULL"),
+    "karabo+sub": _karabo("SUB"),
+}
 """By scheme: from the place, the arguments given, and what is wished of any source"""
