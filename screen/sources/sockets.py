@@ -62,12 +62,12 @@ class Connection:
                 yield None
                 since = time.monotonic()
                 if self._pattern == "REQ":  # what was asked of a server that died is never answered
-                    _end(socket)
+                    _end(socket, monitor)
                     socket, monitor = self._sockets()
                     poller, asked = self._poller(socket, monitor), False
         finally:
-            _end(socket)
-            self._context.term()
+            _end(socket, monitor)
+            self._context.destroy(0)
 
     def _ask(self, socket: Any) -> bool:
         """Whether it could be asked; not, as long as nobody is there."""
@@ -118,6 +118,7 @@ class Connection:
         return socket
 
 
-def _end(socket: Any) -> None:
+def _end(socket: Any, monitor: Any) -> None:
     socket.disable_monitor()
+    monitor.close(0)
     socket.close(0)

@@ -18,10 +18,10 @@ from karabo_bridge.serializer import serialize
 
 
 def simulated(port, *more):
-    return server(program("karabo-bridge-server-sim"), f"tcp://127.0.0.1:{port}", "-d", "AGIPDModule", "-r", *more)
+    return server(program("karabo-bridge-server-sim"), port, "-d", "AGIPDModule", "-r", *more)
 
 
-def first_trains(source, n, within=30.0):
+def first_trains(source, n, within=15.0):
     """The first n trains that are not empty."""
     watch = threading.Timer(within, source.close)
     watch.start()
@@ -54,7 +54,7 @@ def test_trains_of_the_simulated_server(data_like, pattern):
 
 def test_a_whole_detector_of_the_simulated_server():
     port = free_port()
-    with server(program("karabo-bridge-server-sim"), f"tcp://127.0.0.1:{port}", "-r", "-g", "zeros"):
+    with server(program("karabo-bridge-server-sim"), port, "-r", "-g", "zeros"):
         ((*frames,),) = first_trains(Karabo(f"tcp://127.0.0.1:{port}", frame_shape=(16, 512, 128)), 1)
     assert len(frames) == 64
     assert {frame.image.shape for frame in frames} == {(16, 512, 128)}
@@ -84,13 +84,13 @@ def test_a_server_that_is_killed_is_heard_of_again_within_three_seconds():
         for _ in range(2):
             with simulated(port):
                 began = time.monotonic()
-                wait_for(len(came) + 2, 30.0)
+                wait_for(len(came) + 2, 15.0)
                 started_in = came[-1] - began
             time.sleep(0.3)
         died = time.monotonic()
         n = len(came)
         with simulated(port):
-            wait_for(n + 1, 30.0)
+            wait_for(n + 1, 15.0)
         # Of the time until it answers again the server needs most itself, to start.
         assert came[n] - died < started_in + 3.0
         assert any("is gone" in alarm for alarm in alarms)
