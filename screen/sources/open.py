@@ -16,10 +16,10 @@ Each takes more by `?key=value&...`: the arguments of its class, by the same nam
 """
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qsl
 
 from frames.formats.masks import MaskMeans
@@ -93,5 +93,67 @@ def _plugin(module: str, name: str) -> Any:
     return found
 
 
-OPENERS: dict[str, Callable[[str, Mapping[str, str], Wishes], Source]] = {}
+def _karabo(pattern: Literal["REQ", "PULL", "SUB"]) -> Callable[[str, dict[str, str], Wishes], Source]:
+    def opened(place: str, given: dict[str, str], wishes: Wishes) -> Source:
+        from screen.sources.karabo import Karabo
+
+        more: dict[str, Any] = {"run": wishes.run, **given}
+        if "silence" in more:
+            more["silence"] = float(more["silence"])
+        return Karabo(f"tcp://{place}", pattern, frame_shape=wishes.frame_shape, lossy=wishes.lossy, **more)
+
+    return opened
+
+
+def _swmr(place: str, given: dict[str, str], wishes: Wishes) -> Source:
+    from screen.sources.swmr import Swmr
+
+    idle = float(given.pop("until_idle")) if "until_idle" in given else wishes.until_idle
+    return Swmr(place, given.pop("dataset", wishes.dataset), until_idle=idle, **_numbers(given, "poll"))
+
+
+def _euxfel(place: str, given: dict[str, str], wishes: Wishes) -> Source:
+    from screen.sources.european_xfel import EuropeanXfel
+
+    raw = {"raw": given.pop("raw") in ("1", "yes", "true")} if "raw" in given else {}
+    return EuropeanXfel(place, **raw, **given)  # type: ignore[arg-type]
+
+
+def _pva(place: str, given: dict[str, str], wishes: Wishes) -> Source:
+    from screen.sources.pva import PvAccess
+
+    size = {"queue_size": int(given.pop("queue_size"))} if "queue_size" in given else {}
+    return PvAccess(place, **({"run": wishes.run} | size | _numbers(given, "silence")))
+
+
+def _dectris(place: str, given: dict[str, str], wishes: Wishes) -> Source:
+    importlib.import_module("cbor2")
+    from screen.sources.pull import Pull, by_dectris
+
+    return Pull(f"tcp://{place}", by_dectris(given.pop("source", place)), **_numbers(given, "silence"))
+
+
+def _lclstreamer(place: str, given: dict[str, str], wishes: Wishes) -> Source:
+    from screen.sources.pull import ByLclstreamer, Pull
+
+    decoder = ByLclstreamer(given.pop("source", place), given.pop("dataset", wishes.dataset))
+    return Pull(f"tcp://{place}", decoder, **_numbers(given, "silence"))
+
+
+def _numbers(given: dict[str, str], *names: str) -> dict[str, Any]:
+    """What was given, of which these are numbers."""
+    return {key: float(value) if key in names else value for key, value in given.items()}
+
+
+OPENERS: dict[str, Callable[[str, dict[str, str], Wishes], Source]] = {
+    "karabo": _karabo("REQ"),
+    "karabo+req": _karabo("REQ"),
+    "karabo+pull": _karabo("PULL"),
+    "karabo+sub": _karabo("SUB"),
+    "swmr": _swmr,
+    "euxfel": _euxfel,
+    "pva": _pva,
+    "dectris": _dectris,
+    "lclstreamer": _lclstreamer,
+}
 """By scheme: from the place, the arguments given, and what is wished of any source"""
