@@ -21,6 +21,7 @@ from frames.formats.masks import MASK_HELP, MASK_MEANS
 from screen.network.asked import Asking
 from screen.network.networks import Network, load_network
 from screen.network.threshold import threshold_of
+from screen.sinks import open as outputs
 from screen.sources import open as sources
 from screen.stream.ledger import Ledger
 from screen.stream.policy import Policy, WhenFull
@@ -88,6 +89,7 @@ def arguments_of() -> argparse.ArgumentParser:
     source.add_argument(
         "--until-idle", type=float, metavar="S", help="end where a folder has grown no more for so long"
     )
+    outputs.add_arguments(parser)
     parser.add_argument("--workers", type=int, default=1, help="threads that ask the network (default: 1)")
     return parser
 
@@ -98,7 +100,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         screening = prepared(arguments)
     except ModuleNotFoundError as error:
-        print(f"{error}; `pip install 'singlehit[facility]'` has what sources need", file=sys.stderr)
+        print(outputs.absent(error), file=sys.stderr)
         return 2
     except (OSError, ValueError, RuntimeError) as error:
         print(error, file=sys.stderr)
@@ -140,13 +142,16 @@ def prepared(arguments: argparse.Namespace, sinks: Sequence[Sink] = ()) -> Scree
     ledger = Ledger(arguments.out)
     try:
         must_go_on(arguments.out / "screening.json", says, started=ledger.resumed > 0)
+        given = outputs.opened(arguments)
     except BaseException:
         ledger.close()
         raise
     print(f"{arguments.source}: kept from {threshold.value:.4g} on ({threshold.said})")
     if ledger.resumed:
         print(f"{arguments.out} goes on after {ledger.resumed} frames")
-    return Screening(source, asking, policy, ledger, sinks, workers=arguments.workers)
+    screening = Screening(source, asking, policy, ledger, [*sinks, *given], workers=arguments.workers)
+    outputs.watch(given, screening.status)
+    return screening
 
 
 def must_go_on(path: Path, says: dict[str, Any], *, started: bool) -> None:
