@@ -30,7 +30,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--dataset", default="noise_free")
     parser.add_argument("--model", default="polar")
     parser.add_argument("--purity", default="0.99", help="that is aimed at")
-    parser.add_argument("--rate", default="300", help="frames per second, whatever the machine answers")
+    parser.add_argument("--rate", default="200", help="frames per second (default: 200, which two cores answer)")
     parser.add_argument("--frames", default="6000")
     parser.add_argument("--page", default="8000")
     parser.add_argument("--port", default="45000", help="of the bridge")
@@ -58,7 +58,7 @@ def _run(given: argparse.Namespace, model: Path, data: Path, out: Path) -> int:
     singlehit = [sys.executable, "-m", "singlehit"]
     screening = subprocess.Popen(
         [*singlehit, "screen", f"karabo://127.0.0.1:{given.port}?axes=file", "--model", str(model)]
-        + ["--purity", given.purity, "--out", str(out / "run"), "--page", given.page, "--keep-vetoes", "0.01"]
+        + ["--purity", given.purity, "--out", str(out / "run"), "--page", given.page, "--deadline", "10"]
         + ["--run", "demo", "--hits", "folded"]
     )
     beamline = subprocess.Popen(
@@ -115,7 +115,7 @@ def scores(run: Path, dataset: str, out: Path) -> list[dict[str, Any]]:
         return found
     named = "lit pixels, extra_redu"
     found.append(_row(named, "the network's yield", at_yield(score, single, ours.yield_), len(both)))
-    found.append(_row(f"{named}, fewest", "the network's yield", at_yield(-score, single, ours.yield_), len(both)))
+    found.append(_row(f"{named}, the fewest", "the network's yield", at_yield(-score, single, ours.yield_), len(both)))
     found.append(_row(named, "its own: median + 4 sigma", score_of(hit, single), len(both)))
     return found
 

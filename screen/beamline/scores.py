@@ -81,11 +81,15 @@ def extra_redu_hits(
 
     ModuleNotFoundError without extra_redu.
     """
+    import warnings
+
     from extra_redu.spi.hitfinder import SpiHitfinder
 
     finder = SpiHitfinder(modules=[0], snr=SNR, xgm_norm=False, num_px_per_module=n_pixels)
     # A median and its spread are of at least 100 frames, so that short trains have one.
-    finder._read_litpixels(_Counts(lit, n_pixels, train, pulse))
+    with warnings.catch_warnings():  # it divides where there are pixels; here there are everywhere
+        warnings.filterwarnings("ignore", "'where' used without 'out'", UserWarning)
+        finder._read_litpixels(_Counts(lit, n_pixels, train, pulse))
     finder._compute_threshold()
     finder._select_hits()
     return finder.hitscore, finder.hit_mask

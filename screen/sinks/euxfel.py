@@ -54,7 +54,8 @@ class EuXFELRun:
 def write_run(decisions: pa.Table, folder: Path, run: int, proposal: int, detector: str) -> list[Path]:
     """Write all decisions, file after file, each atomically; where they are.
 
-    ValueError where two sources gave frames of one train and pulse, which this layout cannot tell apart.
+    ValueError where two sources gave frames of one train and pulse, which this layout cannot tell apart, and for a train
+    below 1, which it takes for none.
     """
     columns = {name: decisions[name].to_numpy(zero_copy_only=False) for name in ("train", "pulse", "p_single")}
     kept = np.asarray(decisions["decision"]) == "keep"
@@ -65,6 +66,10 @@ def write_run(decisions: pa.Table, folder: Path, run: int, proposal: int, detect
         raise ValueError(f"{folder}: a train has a pulse twice, of several runs; the layout is of one run of a stream")
     p = columns["p_single"][order].astype("f4")
     decision = np.asarray(decisions["decision"].to_pandas().map({d: n for n, d in enumerate(DECISIONS)}))[order]
+    if len(train) and train[0] < 1:
+        raise ValueError(
+            f"{folder}: train {train[0]}, and the layout takes trains from 1 on; frames of files have none"
+        )
     values = {
         "trainId": train.astype("u8"),
         "pulseId": pulse.astype("i8").astype("u8"),

@@ -51,7 +51,8 @@ def opened(arguments: argparse.Namespace) -> list[Sink]:
             sinks.append(make())
     except BaseException as error:
         for sink in sinks:
-            sink.close()
+            if not getattr(sink, "blocks", False):  # files are not begun: there is nothing to be complete
+                sink.close()
         if isinstance(error, ModuleNotFoundError):
             raise absent(error) from error
         raise
@@ -83,6 +84,10 @@ def _makers(arguments: argparse.Namespace) -> list[Callable[[], Sink]]:
         if not digits.isdigit():
             raise ValueError(
                 f"--euxfel writes files by the run's number, and --run is {arguments.run!r}; give --run 42"
+            )
+        if Path(arguments.source).exists():
+            raise ValueError(
+                f"--euxfel is of a stream's trains, and {arguments.source} is of files, whose frames have no trains"
             )
         found.append(lambda: _euxfel(arguments, int(digits)))
     if arguments.hits == "virtual":

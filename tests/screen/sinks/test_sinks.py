@@ -222,6 +222,12 @@ def test_two_runs_in_one_layout_are_refused(tmp_path):
         write_run(decisions_of(tmp_path / "run"), tmp_path / "r0001", 1, 0, "DET")
 
 
+def test_a_train_of_number_0_is_refused_as_extra_data_takes_it_for_none(tmp_path):
+    in_ledger(tmp_path / "run", [record(0)])
+    with pytest.raises(ValueError, match="trains from 1 on"):
+        write_run(decisions_of(tmp_path / "run"), tmp_path / "r0001", 1, 0, "DET")
+
+
 # --- metrics
 
 
