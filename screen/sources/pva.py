@@ -37,9 +37,9 @@ class PvAccess:
         self.alarm: Callable[[str], None] = lambda text: None
         self._request = f"record[queueSize={queue_size}]field()"
         self._came: queue.Queue[tuple[float, Any]] = queue.Queue(HELD)
-        self._closed, self._last = threading.Event(), None
+        self._closed = threading.Event()
+        self._last: int | None = None
         self._channel = pvaccess.Channel(channel, pvaccess.PVA)
-        self._n_empty = 0
 
     def __iter__(self) -> Iterator[Sequence[Frame]]:
         self._channel.subscribe("singlehit", lambda update: self._came.put((time.time(), update)))
@@ -76,7 +76,6 @@ class PvAccess:
             number, timestamp = int(update["uniqueId"]), _seconds(update, arrived)
             image = image_of(update)
         except Exception as error:  # of whatever the channel sends
-            self._n_empty += 1
             id = FrameId(self.name, self._run or "unnumbered", time.time_ns(), NO_PULSE)
             return [Frame(id, None, arrived, f"unreadable: {error}")]
         if image is None:
