@@ -15,11 +15,11 @@ LOOPBACK = {
 os.environ.update(LOOPBACK)
 pytest.importorskip("pvaccess")
 
-from screen.sources.pva import PvAccess  # noqa: E402
+from screen.sources.pva import PvAccess, taken  # noqa: E402
 from support.servers import program, server  # noqa: E402
 
 
-def taken(source, seconds):
+def heard(source, seconds):
     threading.Timer(seconds, source.close).start()
     return [frame for train in source for frame in train]
 
@@ -30,7 +30,7 @@ def test_a_simulated_detector_loses_nothing():
     detector = [program("pvapy-ad-sim-server"), "-cn", channel, "-nx", 32, "-ny", 24, "-dt", "uint16"]
     with server(*detector, "-fps", 500, "-rt", 30, "-std", 1, "-rp", 0, "-dc", **LOOPBACK):
         time.sleep(0.5)
-        frames = taken(PvAccess(channel), 4.0)
+        frames = heard(PvAccess(channel), 4.0)
     good = [frame for frame in frames if frame.problem is None]
     numbers = [frame.id.train for frame in good]
     assert len(numbers) > 300
@@ -50,13 +50,13 @@ def test_gaps_are_recorded_and_empty_updates_are_put_aside():
     source, values = PvAccess("made:up"), np.arange(6, dtype=np.uint16).reshape(2, 3)
     alarms = []
     source.alarm = alarms.append
-    (empty,) = source._frames(1.0, an_update(0, values[:0], dimension=[]))
+    (empty,) = source._frames(taken(1.0, an_update(0, values[:0], dimension=[])))
     assert empty.problem == "unreadable: empty update"
-    (first,) = source._frames(1.0, an_update(7, values))
+    (first,) = source._frames(taken(1.0, an_update(7, values)))
     assert (first.id.train, first.timestamp) == (7, 5.5)
     assert np.array_equal(first.image, values)
-    frames = source._frames(1.0, an_update(10, values))
+    frames = source._frames(taken(1.0, an_update(10, values)))
     assert [(frame.id.train, frame.problem is None) for frame in frames] == [(8, False), (9, False), (10, True)]
     assert "skipped 2 frames before 10" in alarms[0]
-    (odd,) = source._frames(1.0, an_update(11, values, codec={"name": "blosc"}))
+    (odd,) = source._frames(taken(1.0, an_update(11, values, codec={"name": "blosc"})))
     assert "compressed by blosc" in odd.problem
