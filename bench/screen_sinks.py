@@ -56,12 +56,14 @@ def ours(trains: list) -> None:
 
 def theirs(trains: list) -> None:
     """The same values by the reference server."""
-    with ServerInThread("tcp://127.0.0.1:*", "PUSH", maxlen=1000) as server:
-        with Client(server.endpoint, sock="PULL", timeout=10) as client:
-            for records, _ in trains:
-                server.feed({SOURCE: properties(records)}, {SOURCE: {"timestamp.tid": records[0].id.train}})
-            for _ in trains:
-                client.next()
+    with (
+        ServerInThread("tcp://127.0.0.1:*", "PUSH", maxlen=1000) as server,
+        Client(server.endpoint, sock="PULL", timeout=10) as client,
+    ):
+        for records, _ in trains:
+            server.feed({SOURCE: properties(records)}, {SOURCE: {"timestamp.tid": records[0].id.train}})
+        for _ in trains:
+            client.next()
 
 
 def copied(trains: list) -> None:

@@ -57,13 +57,17 @@ def _run(given: argparse.Namespace, model: Path, data: Path, out: Path) -> int:
     """Both processes, to the end; the status of the screening."""
     singlehit = [sys.executable, "-m", "singlehit"]
     screening = subprocess.Popen(
-        [*singlehit, "screen", f"karabo://127.0.0.1:{given.port}?axes=file", "--model", str(model)]
-        + ["--purity", given.purity, "--out", str(out / "run"), "--page", given.page, "--deadline", "10"]
-        + ["--run", "demo", "--hits", "folded"]
+        [
+            *(*singlehit, "screen", f"karabo://127.0.0.1:{given.port}?axes=file", "--model", str(model)),
+            *("--purity", given.purity, "--out", str(out / "run"), "--page", given.page, "--deadline", "10"),
+            *("--run", "demo", "--hits", "folded"),
+        ]
     )
     beamline = subprocess.Popen(
-        [*singlehit, "beamline", str(data), "--rate", given.rate, "--frames", given.frames, "--poisoned", "0.02"]
-        + ["--bind", f"tcp://127.0.0.1:{given.port}", "--truth", str(out / "truth.parquet"), "--wait", "400"]
+        [
+            *(*singlehit, "beamline", str(data), "--rate", given.rate, "--frames", given.frames, "--poisoned", "0.02"),
+            *("--bind", f"tcp://127.0.0.1:{given.port}", "--truth", str(out / "truth.parquet"), "--wait", "400"),
+        ]
     )
     try:
         while beamline.poll() is None and screening.poll() is None:

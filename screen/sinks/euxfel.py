@@ -54,8 +54,8 @@ class EuXFELRun:
 def write_run(decisions: pa.Table, folder: Path, run: int, proposal: int, detector: str) -> list[Path]:
     """Write all decisions, file after file, each atomically; where they are.
 
-    ValueError where two sources gave frames of one train and pulse, which this layout cannot tell apart, and for a train
-    below 1, which it takes for none.
+    ValueError where two sources gave frames of one train and pulse, which this layout cannot tell apart, and for a
+    train below 1, which it takes for none.
     """
     columns = {name: decisions[name].to_numpy(zero_copy_only=False) for name in ("train", "pulse", "p_single")}
     kept = np.asarray(decisions["decision"]) == "keep"

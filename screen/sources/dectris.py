@@ -36,6 +36,8 @@ def decode(message: bytes) -> Any:
     try:
         return cbor2.loads(bytes(message), tag_hook=tag)
     except (cbor2.CBORDecodeError, TypeError) as error:
+        if isinstance(error.__cause__, ValueError):  # of an array in it
+            raise error.__cause__ from error
         raise ValueError(f"not CBOR of DECTRIS' Stream V2 ({error})") from error
 
 

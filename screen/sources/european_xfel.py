@@ -8,8 +8,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from screen.sources.files import is_decided_nowhere
 from screen.stream.frame import NO_PULSE, Frame, FrameId
@@ -51,7 +53,7 @@ class EuropeanXfel:
         self._detector = found[detector](run, detector, min_modules=1, raw=is_raw)
         self._modules = sorted(self._detector.modno_to_source)
         self._n_modules = found[detector].n_modules
-        self.name = detector
+        self.name = str(detector)
         self.decided: Callable[[FrameId], bool] = is_decided_nowhere
         self._closed = threading.Event()
 
@@ -100,11 +102,11 @@ class EuropeanXfel:
         return [Frame(id, np.ascontiguousarray(image), now) for id, image in pairs if not self.decided(id)]
 
 
-def _has_corrected(run, detector: str) -> bool:  # type: ignore[no-untyped-def]
+def _has_corrected(run: Any, detector: str | None) -> bool:
     return any(source.startswith(f"{detector}/CORR/") for source in run.all_sources)
 
 
-def _by_pulse(data):  # type: ignore[no-untyped-def]
+def _by_pulse(data: Any) -> NDArray:
     """(pulse, module, slow, fast) of an array with named axes; of raw ones with gains beside, the data."""
     for name in ("data_gain",):
         if name in data.dims:

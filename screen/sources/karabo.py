@@ -91,6 +91,8 @@ class Karabo:
         """The frames of a message; one that says what is wrong where there are none."""
         now = time.time()
         try:
+            if len(parts) % 2 and len(parts) > 1:
+                raise ValueError(f"a message of {len(parts)} parts; headers and contents come in pairs")
             data, meta = self._deserialize(list(parts))
             name, key = self._images_in(data)
         except Exception as error:  # of whatever somebody sent

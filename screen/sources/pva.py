@@ -9,7 +9,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,19 +36,19 @@ class PvAccess:
         self.name, self._run, self._silence = channel, run, silence
         self.alarm: Callable[[str], None] = lambda text: None
         self._request = f"record[queueSize={queue_size}]field()"
-        self._came: queue.Queue[tuple[float, Any]] = queue.Queue(HELD)
-        self._closed, self._last = threading.Event(), None
+        self._came: queue.Queue[Update] = queue.Queue(HELD)
+        self._closed = threading.Event()
+        self._last: int | None = None
         self._channel = pvaccess.Channel(channel, pvaccess.PVA)
-        self._n_empty = 0
 
     def __iter__(self) -> Iterator[Sequence[Frame]]:
-        self._channel.subscribe("singlehit", lambda update: self._came.put((time.time(), update)))
+        self._channel.subscribe("singlehit", lambda update: self._came.put(taken(time.time(), update)))
         self._channel.startMonitor(self._request)
         last, is_silent = time.monotonic(), False
         try:
             while not self._closed.is_set():
                 try:
-                    arrived, update = self._came.get(timeout=0.1)
+                    update = self._came.get(timeout=0.1)
                 except queue.Empty:
                     if time.monotonic() - last > self._silence and not is_silent:
                         self.alarm(f"{self.name} is silent for {self._silence:g} s")
@@ -58,7 +58,7 @@ class PvAccess:
                 if is_silent:
                     self.alarm(f"{self.name} is back")
                 last, is_silent = time.monotonic(), False
-                yield self._frames(arrived, update)
+                yield self._frames(update)
         finally:
             self._channel.stopMonitor()
             self._channel.unsubscribe("singlehit")
@@ -70,18 +70,12 @@ class PvAccess:
         """End the subscription."""
         self._closed.set()
 
-    def _frames(self, arrived: float, update: Any) -> list[Frame]:
+    def _frames(self, update: "Update") -> list[Frame]:
         """The frame of an update, after those that are missing before it."""
-        try:
-            number, timestamp = int(update["uniqueId"]), _seconds(update, arrived)
-            image = image_of(update)
-        except Exception as error:  # of whatever the channel sends
-            self._n_empty += 1
-            id = FrameId(self.name, self._run or "unnumbered", time.time_ns(), NO_PULSE)
-            return [Frame(id, None, arrived, f"unreadable: {error}")]
+        arrived, number, timestamp, image, problem = update
         if image is None:
             id = FrameId(self.name, self._run or "unnumbered", time.time_ns(), NO_PULSE)
-            return [Frame(id, None, arrived, "unreadable: empty update")]
+            return [Frame(id, None, arrived, f"unreadable: {problem}")]
         missing: list[Frame] = []
         if self._last is not None and 1 < number - self._last <= MOST_MISSING:
             ids = (FrameId(self.name, self._run, n, 0) for n in range(self._last + 1, number))
@@ -89,6 +83,27 @@ class PvAccess:
             self.alarm(f"{self.name} skipped {len(missing)} frames before {number}")
         self._last = number
         return [*missing, Frame(FrameId(self.name, self._run, number, 0), image, timestamp)]
+
+
+class Update(NamedTuple):
+    """What is kept of an update, whose own memory is used again for the next one."""
+
+    arrived: float
+    number: int
+    timestamp: float
+    image: NDArray | None
+    problem: str
+
+
+def taken(arrived: float, update: Any) -> Update:
+    """A copy of what an update holds."""
+    try:
+        image = image_of(update)
+        if image is None:
+            return Update(arrived, 0, arrived, None, "empty update")
+        return Update(arrived, int(update["uniqueId"]), _seconds(update, arrived), image.copy(), "")
+    except Exception as error:  # of whatever the channel sends
+        return Update(arrived, 0, arrived, None, str(error))
 
 
 def image_of(update: Any) -> NDArray | None:
