@@ -150,10 +150,10 @@ def write(out: Path, rows: list[dict[str, Any]], given: argparse.Namespace, mode
 
 def table(rows: list[dict[str, Any]]) -> str:
     """For a terminal."""
-    lines = [f"{'method':32}{'operating point':28}{'purity':>8}{'yield':>8}{'kept':>9}  of {rows[0]['frames']} frames"]
+    lines = [f"{'method':36}{'operating point':28}{'purity':>8}{'yield':>8}{'kept':>9}  of {rows[0]['frames']} frames"]
     for row in rows:
         lines.append(
-            f"{row['method']:32}{row['operating_point']:28}{row['purity']:8.3f}{row['yield']:8.3f}{row['frames_kept']:9.0f}"
+            f"{row['method']:36}{row['operating_point']:28}{row['purity']:8.3f}{row['yield']:8.3f}{row['frames_kept']:9.0f}"
         )
     return "\n".join(lines)
 

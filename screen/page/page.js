@@ -3,7 +3,7 @@ const byId = id => document.getElementById(id);
 const MEANS = {keep: "", veto: "below the threshold", missing: "did not come", unreadable: "no frame", skipped: "came too fast"};
 const percent = x => x === null ? "–" : (100 * x).toFixed(x < 0.1 ? 1 : 0) + " %";
 const number = n => n.toLocaleString("en-GB").replaceAll(",", "\u2009");
-const ms = x => x === null ? "–" : (x < 10 ? x.toFixed(1) : x < 9999 ? x.toFixed(0) : "> 9999") + " ms";
+const ms = x => x === null ? "–" : x < 1000 ? x.toFixed(x < 10 ? 1 : 0) + " ms" : (x / 1000).toFixed(1) + " s";
 let heard = 0, ended = false;
 const trend = [];
 
