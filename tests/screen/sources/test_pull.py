@@ -1,8 +1,10 @@
 """Pushed messages: DECTRIS' and LCLStreamer's, and what is neither."""
 
 import io
+import itertools
 import pickle
 import struct
+import threading
 
 import cbor2
 import h5py
@@ -85,12 +87,12 @@ def test_messages_come_through_a_socket_and_poison_is_put_aside(monkeypatch):
     source = Pull(f"tcp://127.0.0.1:{port}", ByLclstreamer("cspad", "/data/frames"))
     with zmq.Context() as context, context.socket(zmq.PUSH) as push:
         push.bind(f"tcp://127.0.0.1:{port}")
-        trains = iter(source)
-        found = []
         messages = [hdf5(data__frames=stack), pickle.dumps(stack), hdf5(other=stack), hdf5(data__frames=stack[0])]
-        for message in messages:
-            push.send(message)
-            found.append(next(train for train in trains if train))
+        sender = threading.Thread(target=lambda: [push.send(message) for message in messages])
+        sender.start()
+        trains = iter(source)
+        found = list(itertools.islice((train for train in trains if train), len(messages)))
+        sender.join()
         source.close()
         assert list(trains) == []
     assert [len(train) for train in found] == [5, 1, 1, 1]
