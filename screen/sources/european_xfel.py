@@ -51,6 +51,7 @@ class EuropeanXfel:
             )
         is_raw = not _has_corrected(run, detector) if raw is None else raw
         self._detector = found[detector](run, detector, min_modules=1, raw=is_raw)
+        self._trains = list(run.train_ids)  # the detector's own are only those that it has frames of
         self._modules = sorted(self._detector.modno_to_source)
         self._n_modules = found[detector].n_modules
         self.name = str(detector)
@@ -59,7 +60,7 @@ class EuropeanXfel:
 
     def __iter__(self) -> Iterator[Sequence[Frame]]:
         counts = self._detector.frame_counts
-        for train in self._detector.train_ids:
+        for train in self._trains:
             if self._closed.is_set():
                 return
             yield self._train(int(train), int(counts.get(train, 0)))

@@ -110,9 +110,10 @@ class Connection:
         socket.set_hwm(1)
         socket.setsockopt(zmq.RECONNECT_IVL, 100)
         socket.setsockopt(zmq.RECONNECT_IVL_MAX, 1000)
-        # A machine that lost its power or its cable says nothing: the other end is asked whether it lives.
-        socket.setsockopt(zmq.HEARTBEAT_IVL, 500)
-        socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 2000)
+        # A machine that lost its power or its cable says nothing: the other end is asked whether it lives. It answers
+        # behind what it is sending, and a train of a GB takes a second or more.
+        socket.setsockopt(zmq.HEARTBEAT_IVL, 2000)
+        socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 10_000)
         if self._pattern == "SUB":
             socket.setsockopt(zmq.SUBSCRIBE, b"")
         return socket

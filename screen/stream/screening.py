@@ -33,7 +33,7 @@ from screen.stream.status import Status
 
 __all__ = ["Screening", "Status"]
 
-BATCH = 64
+BATCH = 32
 """Frames that are asked about at once, at most"""
 QUEUE_BYTES = 4 * 2**30
 """Of frames that wait, at most"""

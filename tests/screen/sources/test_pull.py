@@ -1,8 +1,10 @@
 """Pushed messages: DECTRIS' and LCLStreamer's, and what is neither."""
 
 import io
+import itertools
 import pickle
 import struct
+import threading
 
 import cbor2
 import h5py
@@ -34,6 +36,11 @@ def image_message(values, tag, data, **more):
     return cbor2.dumps(said | more)
 
 
+def several_channels():
+    found = {"type": "image", "series_id": 3, "image_id": 11, "data": {"a": 1, "b": 2}}
+    return cbor2.dumps(found)
+
+
 @pytest.mark.parametrize("algorithm", [None, "lz4", "bslz4"])
 @pytest.mark.parametrize(("tag", "dtype"), [(64, "u1"), (69, "<u2"), (70, "<u4"), (65, ">u2"), (85, "<f4")])
 def test_images_of_dectris_are_decoded(tag, dtype, algorithm):
@@ -56,7 +63,7 @@ def test_what_is_no_image_is_named():
     odd = cbor2.CBORTag(COMPRESSED, ["zstd", 2, b"abc"])
     with pytest.raises(ValueError, match="compressed by zstd, expected lz4 or bslz4"):
         decode(image_message(values, 69, odd))
-    (two,) = by_dectris("eiger")(image_message(values, 69, values.tobytes(), data={"a": 1, "b": 2}), 0.0)
+    (two,) = by_dectris("eiger")(several_channels(), 0.0)
     assert two.problem == "unreadable: 2 channels of data, expected one"
     with pytest.raises(ValueError, match="not CBOR"):
         decode(b"\x9f")
@@ -80,12 +87,12 @@ def test_messages_come_through_a_socket_and_poison_is_put_aside(monkeypatch):
     source = Pull(f"tcp://127.0.0.1:{port}", ByLclstreamer("cspad", "/data/frames"))
     with zmq.Context() as context, context.socket(zmq.PUSH) as push:
         push.bind(f"tcp://127.0.0.1:{port}")
-        trains = iter(source)
-        found = []
         messages = [hdf5(data__frames=stack), pickle.dumps(stack), hdf5(other=stack), hdf5(data__frames=stack[0])]
-        for message in messages:
-            push.send(message)
-            found.append(next(train for train in trains if train))
+        sender = threading.Thread(target=lambda: [push.send(message) for message in messages])
+        sender.start()
+        trains = iter(source)
+        found = list(itertools.islice((train for train in trains if train), len(messages)))
+        sender.join()
         source.close()
         assert list(trains) == []
     assert [len(train) for train in found] == [5, 1, 1, 1]

@@ -248,7 +248,7 @@ def test_a_source_that_raises_is_told_after_what_came(tmp_path):
 
 
 def test_it_stops_when_told_and_decides_what_came(tmp_path):
-    source = Made([[frame(n)] for n in range(100_000)], pause=1e-3)
+    source = Made(([frame(n)] for n in range(100_000)), pause=1e-3)
     screening = Screening(source, Asking(network()), KEEP_ALL_VETOES_OUT, Ledger(tmp_path))
     threading.Timer(0.3, screening.stop).start()
     status = screening.run()
