@@ -133,7 +133,8 @@ def write(out: Path, rows: list[dict[str, Any]], given: argparse.Namespace, mode
     with atomic_path(out / "scores.csv") as temporary, open(temporary, "w", newline="") as stream:
         writer = csv.DictWriter(stream, COLUMNS)
         writer.writeheader()
-        writer.writerows(rows)
+        # Empty, as in a run's tables, where nothing was kept.
+        writer.writerows({k: "" if v != v else v for k, v in row.items()} for row in rows)
     write_json(
         out / "scores.json",
         {
