@@ -5,7 +5,8 @@ singlehit onnx results/demo/models/noise_free/polar/seed0/model.pt polar.onnx
 Input `frames` (B, ny, nx) float32, photons as the detector reads them; the network's input transform is in the file.
 Outputs `count` (B, n_multiplicities) and `particle` (B, n_structures): probabilities, in the order of the metadata.
 Of a twin network `embedding` (B, d) and `p_single` (B,), what `singlehit select` answers without labels; the training
-patterns that it answers by (`support.npz`) are in the metadata.
+patterns that it answers by (`support.npz`) are in the metadata. So is `domain`, what it was trained on
+(`train.inference.domain`), where that is known.
 """
 
 import argparse
@@ -98,9 +99,14 @@ def export(trained: TrainedModel, frames: NDArray[np.float32]) -> bytes:
     """
     description = trained.description
     answer = Answer(trained.model, description.recipe.input_transform).eval().cpu()
-    contents = to_onnx(answer, description)
+    contents = to_onnx(answer, description, _domain(trained))
     must_agree(contents, answer, frames)
     return contents
+
+
+def _domain(trained: TrainedModel | TrainedEncoder) -> dict[str, str]:
+    """What it was trained on, as metadata; nothing where that is not known."""
+    return {} if trained.domain is None else {"domain": json.dumps(asdict(trained.domain), allow_nan=False)}
 
 
 def export_twin(trained: TrainedEncoder, support: SupportSet, frames: NDArray[np.float32]) -> bytes:
@@ -113,7 +119,8 @@ def export_twin(trained: TrainedEncoder, support: SupportSet, frames: NDArray[np
         {
             "support_embeddings": base64.b64encode(embeddings.tobytes()).decode(),
             "support_is_single": "".join(str(int(single)) for single in support.is_single),
-        },
+        }
+        | _domain(trained),
     )
     must_agree(contents, answer, frames)
     return contents

@@ -202,7 +202,7 @@ def test_command_line_writes_a_file_and_will_not_replace_one(model_file, toy, tm
 def test_a_file_with_other_weights_is_not_left_behind(model_file, tmp_path, monkeypatch, capsys):
     output, honest = tmp_path / "late10.onnx", export.to_onnx
 
-    def tampered(answer, description):
+    def tampered(answer, description, more):
         torch.manual_seed(9)
         other = network(description, CPU).eval()
         return honest(export.Answer(other, "standardise"), description)
