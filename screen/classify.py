@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frames.targets import MULTIPLICITY, STRUCTURE, named
 from screen.asking import Asked, arguments_of, cells, frames_of, must_be_writable, status, warn, write_rows
 from train.inference.embed import must_fit
 from train.inference.predict import answer_frames
@@ -26,15 +25,14 @@ NO_STRUCTURE = "none"
 
 def columns(description: Description) -> list[str]:
     """Of the CSV file."""
-    counts = [f"p_count_{n}" for n in named(description.targets, MULTIPLICITY).classes]
+    counts = [f"p_count_{n}" for n in description.hit_multiplicities]
     return ["frame", "count", "structure", "p_single", *counts, "p_structure", "in_domain"]
 
 
 def classified(trained: TrainedModel, asked: Asked) -> Iterator[list[Any]]:
     """A row for each frame of a file, in the order of `columns`, as blocks of frames are read."""
     description = trained.description
-    multiplicities, structures = (named(description.targets, name).classes for name in (MULTIPLICITY, STRUCTURE))
-    n = len(multiplicities)
+    multiplicities, n = description.hit_multiplicities, len(description.hit_multiplicities)
 
     def answer(frames: NDArray) -> NDArray[np.float32]:
         return np.concatenate(answer_frames(trained, frames), axis=1)
@@ -44,7 +42,7 @@ def classified(trained: TrainedModel, asked: Asked) -> Iterator[list[Any]]:
         for frame, p, in_domain in zip(range(block.rows.start, block.rows.stop), block.answers, inside, strict=True):
             count, particle = multiplicities[int(p[:n].argmax())], int(p[n:].argmax())
             yield [
-                *(frame, count, structures[particle] if count else NO_STRUCTURE),
+                *(frame, count, description.structures[particle] if count else NO_STRUCTURE),
                 f"{p[multiplicities.index(1)]:.6g}" if 1 in multiplicities else "",
                 *(f"{value:.6g}" for value in (*p[:n], p[n + particle])),
                 in_domain,
@@ -71,7 +69,7 @@ def _run(arguments: argparse.Namespace) -> None:
     must_fit(trained, frames.shape[1:])
     asked = Asked(trained, frames)
     warn(asked.look(force=arguments.force))
-    counted = dict.fromkeys(named(trained.description.targets, MULTIPLICITY).classes, 0)
+    counted = dict.fromkeys(trained.description.hit_multiplicities, 0)
 
     def counting() -> Iterator[list[Any]]:
         for row in classified(trained, asked):

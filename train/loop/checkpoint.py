@@ -42,6 +42,16 @@ class Described:
     source: str
     """digest of the code that trains"""
 
+    @property
+    def structures(self) -> tuple[str, ...]:
+        """Ids of the structures that are told apart; ValueError where that is no question."""
+        return tuple(map(str, named(self.targets, STRUCTURE).classes))
+
+    @property
+    def hit_multiplicities(self) -> tuple[int, ...]:
+        """The numbers of particles that are told apart; ValueError where that is no question."""
+        return tuple(map(int, named(self.targets, MULTIPLICITY).classes))
+
 
 @dataclass(frozen=True)
 class Description(Described):
@@ -136,7 +146,7 @@ def network(description: Description, device: torch.device) -> nn.Module:
 def twin(description: TwinDescription, device: torch.device) -> nn.Module:
     """The described twin network with random weights."""
     recipe = description.recipe
-    n_proxies = len(named(description.targets, MULTIPLICITY).classes) if recipe.proxy_weight else 0
+    n_proxies = len(description.hit_multiplicities) if recipe.proxy_weight else 0
     n_pixels = description.image_shape[0]
     model = encoder(description.model, recipe.embedding_dim, recipe.distance, n_proxies, n_pixels)
     return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -7,7 +7,7 @@ batch, whatever that is, and the gradients of the slices add up to that of the b
 import logging
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from logging.handlers import QueueHandler, QueueListener
 from pathlib import Path
 from typing import Any
@@ -119,8 +119,10 @@ def gather_batch(outputs: Any, patterns: Patterns, n: int) -> tuple[Any, Pattern
     codes = dict(zip(patterns.labels, _joined(labels, n).numpy().T, strict=True))
     if isinstance(outputs, Tensor):
         joined: Any = _joined(outputs, n)
-    else:
+    elif isinstance(outputs, Mapping):
         joined = {name: _joined(output, n) for name, output in outputs.items()}
+    else:  # a named tuple
+        joined = type(outputs)(*(_joined(output, n) for output in outputs))
     return joined, Patterns(np.empty((n, 0)), codes)
 
 

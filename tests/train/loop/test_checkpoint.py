@@ -145,7 +145,8 @@ def test_predictions_are_the_same_to_the_bit(model_file, toy):
 
 
 @pytest.mark.parametrize(
-    ("size", "structures", "message"), [(128, ["left", "up"], "structures"), (64, ["left", "right"], "image shape")]
+    ("size", "structures", "message"),
+    [(128, ["left", "up"], "classes of structure"), (64, ["left", "right"], "image shape")],
 )
 def test_a_dataset_of_other_classes_is_refused(trained, tmp_path, size, structures, message):
     images = np.ones((20, size, size), np.float32)
