@@ -14,8 +14,8 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "train_loss": "mean over the epoch's patterns while they were learned",
         "validation_loss": "of the validation split, after the epoch",
         "validation_accuracy": "joint accuracy on the validation split",
-        "validation_count_accuracy": "fraction of it with the hit multiplicity right",
-        "validation_particle_accuracy": "of its patterns that show a particle, fraction with the structure right",
+        "validation_hit_multiplicity_accuracy": "fraction of it with the hit multiplicity right",
+        "validation_structure_accuracy": "of its patterns that show a particle, fraction with the structure right",
     },
     "trainings": {
         "n_parameters": "of the network",

@@ -1,13 +1,13 @@
 """Trained networks as screening asks them: images in, the probability of each to be kept out.
 
 Any ONNX file will do that has one input, frames (B, ny, nx) or (B, 1, ny, nx) float32, and an output with a probability
-(B,) or (B, 1) for each: named by its metadata `kept`, or called `p_kept` or `p_single`; or else `count`
-(B, n_multiplicities), with `hit_multiplicities` in the metadata, of which that of one particle is taken. Its metadata
+(B,) or (B, 1) for each: named by its metadata `kept`, or called `p_kept` or `p_single`; or else its metadata `targets`
+(frames/targets.py) name a question with a class that is kept, and the output of its name is (B, classes). Its metadata
 `domain` says what it was trained on. `singlehit onnx` writes such files. Networks of ours are also read from model.pt.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frames.files import sha256
+from frames.targets import Target
 from train.inference.domain import Domain
 
 if TYPE_CHECKING:
@@ -143,15 +144,24 @@ def _kept(path: Path, said: dict[str, str], outputs: dict[str, Any]) -> tuple[st
             if outputs[name].shape[1:] not in ([], [1]):
                 raise ValueError(f"output {name} of {path} is {outputs[name].shape}, expected a number for each frame")
             return name, 0
-    if "kept" not in said and "count" in outputs and "hit_multiplicities" in said:
-        multiplicities = json.loads(said["hit_multiplicities"])
-        if 1 in multiplicities:
-            return "count", multiplicities.index(1)
-        raise ValueError(f"{path} tells {multiplicities} particles apart, and no single hits among them")
+    if "kept" not in said and "targets" in said:
+        targets = [Target.of(value) for value in json.loads(said["targets"])]
+        found = kept_class(path, targets)
+        if found[0] in outputs:
+            return found
     raise ValueError(
         f"{path} has outputs {', '.join(outputs)}; expected {' or '.join(named)} with the probability of each frame to "
         "be kept (docs/screening.md)"
     )
+
+
+def kept_class(path: Path, targets: Sequence[Target]) -> tuple[str, int]:
+    """The first question that has a class to be kept, and the index of that class; ValueError where none has."""
+    for target in targets:
+        if target.kept is not None:
+            return target.name, target.index(target.kept)
+    asked = "; ".join(f"{target.name}: {', '.join(map(str, target.classes))}" for target in targets)
+    raise ValueError(f"{path} tells no class apart that is kept ({asked}); expected one such as single hits")
 
 
 def _support(said: dict[str, str]) -> "SupportSet | None":
@@ -190,13 +200,12 @@ def _from_checkpoint(path: Path) -> Network:
         twin = Network(described.model, described.image_shape, _no_answer, trained.domain, sha256(path), embed, support)
         return _by(twin, between_means(support))
     classifier = load_model(path, cpu)
-    multiplicities = classifier.description.hit_multiplicities
-    if 1 not in multiplicities:
-        raise ValueError(f"{path} tells {multiplicities} particles apart, and no single hits among them")
-    column = multiplicities.index(1)
+    targets = classifier.description.targets
+    name, column = kept_class(path, targets)
+    place = [target.name for target in targets].index(name)
 
     def answer(images: NDArray[np.float32]) -> NDArray[np.float64]:
-        return answer_frames(classifier, images)[0][:, column].astype(np.float64)
+        return answer_frames(classifier, images)[place][:, column].astype(np.float64)
 
     described_shape = classifier.description.image_shape
     return Network(classifier.description.model, described_shape, answer, classifier.domain, sha256(path))

@@ -138,7 +138,7 @@ def patterns(structure: NDArray[np.str_], multiplicity: NDArray[np.int64], mask:
 def train_nothing(folder: Path) -> None:
     """What a training leaves, three epochs long."""
     epochs = np.arange(1, 4)
-    columns = ["validation_accuracy", "validation_count_accuracy", "validation_particle_accuracy"]
+    columns = ["validation_accuracy", "validation_hit_multiplicity_accuracy", "validation_structure_accuracy"]
     history = pd.DataFrame({"epoch": epochs, "train_loss": 3 / epochs, "validation_loss": 4 / epochs})
     history[columns] = epochs[:, None] * [0.2, 0.25, 0.3]
     folder.mkdir(parents=True)

@@ -40,7 +40,7 @@ COLUMNS_BY_HAND = {
     "reliability": "run dataset model seed head probabilities confidence accuracy n",
     "purity": "run dataset model seed threshold purity yield",
     "history": "run dataset model seed epoch train_loss validation_loss validation_accuracy "
-    "validation_count_accuracy validation_particle_accuracy",
+    "validation_hit_multiplicity_accuracy validation_structure_accuracy",
     "trainings": "run dataset model seed n_parameters seconds device",
     "calibration": "run dataset model seed head n_validation n_test temperature ece_before ece_after nll_before "
     "nll_after",

@@ -117,6 +117,12 @@ def test_the_good_one_is(tmp_path: Path) -> None:
         ),
         (
             "{base: plain}",
+            "{base: plain, count_weight: 2.0}",
+            "line 17: training.recipe.count_weight is called target_weights now (found 2.0), and "
+            "2.0 {'hit_multiplicity': 2.0}",
+        ),
+        (
+            "{base: plain}",
             "{base: plain, input: photons}",
             "line 17: training.recipe.input is called input_transform now (found 'photons'); rename it",
         ),
