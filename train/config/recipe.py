@@ -21,7 +21,7 @@ N_SUPPORT = 6000
 
 @dataclass(frozen=True)
 class TrainingRecipe:
-    """How any network is trained, whatever the loss; the defaults are the poster's, but for the augmentation
+    """How any network is trained, whatever the loss; the defaults are the poster's, but for augmentation and weights
     and the weights of targets, which its named recipe has."""
 
     optimiser: Optimiser = "adam"

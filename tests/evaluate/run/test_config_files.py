@@ -255,7 +255,7 @@ def test_merged_keys_are_found_where_they_were_written(refused) -> None:
 
 def test_an_estimate_names_the_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (file := tmp_path / "mine.yaml").write_text(GOOD.replace("epochs: 3", "epochs: 0"))
-    assert main([str(file), "--from", str(tmp_path)]) == 1
+    assert main([str(file), "--from", str(tmp_path)]) == 2
     assert f"{file}, line 19: training.models.late10.recipe.epochs is 0" in capsys.readouterr().err
 
 

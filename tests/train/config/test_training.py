@@ -20,7 +20,7 @@ def test_the_default_recipe_is_the_posters():
     recipe = Recipe()
     assert (recipe.learning_rate, recipe.weight_decay, recipe.batch_size, recipe.epochs) == (1e-3, 1e-3, 128, 20)
     assert (recipe.target_weights, recipe.input_transform, recipe.checkpoint) == (
-        {"hit_multiplicity": 4.0},
+        {},
         "standardise",
         "last",
     )
@@ -99,8 +99,9 @@ def test_a_resolved_config_is_valid_and_means_the_same():
 
 
 def test_the_posters_recipe_is_the_default():
-    """Written out in full, and what a bare Recipe is, but for the augmentation."""
-    assert POSTER == config().recipe == config().models["late10"].recipe == replace(Recipe(), augment="poster")
+    """Written out in full, and what a bare Recipe is, but for the augmentation and the weight of a question."""
+    bare = replace(Recipe(), augment="poster", target_weights={"hit_multiplicity": 4.0})
+    assert POSTER == config().recipe == config().models["late10"].recipe == bare
     assert "base" not in recipes()["poster"]
 
 
