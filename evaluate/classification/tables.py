@@ -18,7 +18,7 @@ from evaluate.metrics.accuracy import Accuracies
 from evaluate.metrics.calibration import calibrate
 from evaluate.metrics.confusion import per_class
 from evaluate.metrics.operating_points import operating_points
-from evaluate.predictions.labels import Labels, labels_of
+from evaluate.predictions.labels import Labels, labels_of, target_labels
 from evaluate.predictions.predictions import answer, read_predictions, truth
 from evaluate.run.config import RunConfig
 from evaluate.run.files import RunFiles
@@ -125,20 +125,21 @@ def write_tables(files: RunFiles, config: RunConfig, provenance: Mapping[str, An
     tables: dict[str, list[pd.DataFrame]] = {name: [] for name in COLUMNS}
     in_distribution = {}
     for condition, learners in itertools.groupby(predictors(config), key=itemgetter(0)):
+        dataset = open_dataset(files.dataset(condition))
         for _, model, seed in learners:
             predictions = read(files.predictions(condition, model, seed), condition, "validation", "test")
             test = predictions[predictions["split"] == "test"]
             accuracies = metrics.accuracies(labels(condition, "test"), answer(test))
             in_distribution[condition, model, seed] = accuracies.test_accuracy
-            classes, dataset = per_class(test), open_dataset(files.dataset(condition))
+            classes = per_class(test)
             for name, table in (
                 ("cnn", score(condition, condition, accuracies, metrics.lone_accuracy(classes))),
                 ("per_class", classes),
                 ("calibration", calibrate(predictions)),
                 ("selection", operating_points(predictions)),
-                ("confusion", answers.confusion_rows(test, dataset)),
-                ("per_label", answers.label_rows(test, dataset)),
-                ("heads", answers.head_rows(test, accuracies)),
+                ("confusion", answers.confusion_rows(test, dataset.targets)),
+                ("per_label", answers.label_rows(test, dataset.targets)),
+                ("heads", answers.head_rows(test, dataset.targets)),
                 ("reliability", curves.reliability_rows(predictions)),
                 ("purity", curves.purity_rows(predictions)),
             ):
@@ -147,9 +148,8 @@ def write_tables(files: RunFiles, config: RunConfig, provenance: Mapping[str, An
         of_majority = {"dataset": condition, "model": MAJORITY, "seed": BASELINE_SEED}
         tables["cnn"].append(last.assign(**of_majority))
         for split in ("validation", "test"):
-            asked = labels(condition, split)
-            right = metrics.majority(labels(condition, "train"), asked)
-            rows = answers.majority_rows(split, right, asked.structure)
+            train, shown = (target_labels(dataset, of) for of in ("train", split))
+            rows = answers.majority_rows(split, train, shown, dataset.targets)
             tables["heads"].append(rows.assign(**of_majority))
     for trained_on, model, seed, condition in transfers(config):
         predictions = read(files.predictions(trained_on, model, seed, condition), condition, "test")

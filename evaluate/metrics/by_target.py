@@ -41,6 +41,42 @@ def accuracies(predictions: pd.DataFrame, targets: Sequence[Target]) -> dict[str
     return {"test_accuracy": _share(all_right), **found}
 
 
+def majority(train: pd.DataFrame, test: pd.DataFrame, targets: Sequence[Target]) -> dict[str, float]:
+    """What `accuracies` says of giving each question the answer most frequent in the training split.
+
+    The questions are apart: where a quarter of all shots are single hits, "not one" is right for the rest. Of equally
+    frequent answers the first in sorted order is given.
+
+    Parameters
+    ----------
+    train, test : a column for each target, as of `evaluate.predictions.labels.target_labels`.
+    """
+    joint = [" ".join(map(str, row)) for row in _last_first(train, targets)]
+    asked = [" ".join(map(str, row)) for row in _last_first(test, targets)]
+    result = {"test_accuracy": _share(np.array(asked) == _most_frequent(np.array(joint)))}
+    for target in targets:
+        seen, shown = (table[target.name].to_numpy()[_codes(table, target) >= 0] for table in (train, test))
+        result[f"{target.name}_accuracy"] = _share(shown == _most_frequent(seen)) if len(seen) else math.nan
+        if target.kept is not None:
+            common = _most_frequent(seen == target.kept) if len(seen) else False
+            result[f"{target.name}_{target.kept}_accuracy"] = _share((shown == target.kept) == common)
+    return result
+
+
+def _last_first(table: pd.DataFrame, targets: Sequence[Target]) -> NDArray:
+    return table[[target.name for target in reversed(targets)]].to_numpy(object)
+
+
+def _most_frequent(values: NDArray) -> str | int | bool:
+    found, counts = np.unique(np.array(values.tolist()), return_counts=True)
+    return found[counts.argmax()].item()
+
+
+def asked(predictions: pd.DataFrame, target: Target) -> int:
+    """Patterns that have an answer to a question."""
+    return int((_codes(predictions, target) >= 0).sum())
+
+
 def confusion(predictions: pd.DataFrame, target: Target) -> NDArray[np.int64]:
     """(k, k) how often each class (row) was taken for each (column), in the target's order, of those that have one."""
     k, right = len(target.classes), _codes(predictions, target)

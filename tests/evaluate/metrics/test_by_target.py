@@ -11,9 +11,11 @@ import torch
 
 from evaluate.metrics import by_target
 from evaluate.metrics.accuracy import accuracies as of_shots
+from evaluate.metrics.accuracy import majority
 from evaluate.metrics.calibration import calibrate
 from evaluate.metrics.confusion import collapsed_heads, confusions
 from evaluate.metrics.operating_points import operating_points
+from evaluate.predictions.labels import labels_of, target_labels
 from evaluate.predictions.predictions import (
     answer,
     averaged,
@@ -69,6 +71,13 @@ def test_of_shots_they_are_the_numbers_of_their_tables(shots: tuple[Dataset, pd.
         "structure_accuracy": known.particle_accuracy,
     }
     assert 0.5 < found["test_accuracy"] < min(found["structure_accuracy"], found["hit_multiplicity_accuracy"])
+    common = majority(*(labels_of(dataset, split) for split in ("train", "test")))
+    assert by_target.majority(*(target_labels(dataset, split) for split in ("train", "test")), targets) == {
+        "test_accuracy": common.test_accuracy,
+        "hit_multiplicity_accuracy": common.count_accuracy,
+        "hit_multiplicity_1_accuracy": common.single_hit_accuracy,
+        "structure_accuracy": common.particle_accuracy,
+    }
     for name, matrix in confusions(test, dataset).items():
         assert np.array_equal(by_target.confusion(test, dataset.layout.target(name)), matrix)
     assert by_target.collapsed(test, targets) == collapsed_heads(test) == ()

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from report.classification.figures import training as figures_training
 from support.drawing import watch_drawing
 
-MAJORITY = {"test_accuracy": 0.05, "count_accuracy": 0.25, "particle_accuracy": 0.2}
+MAJORITY = {"test_accuracy": 0.05, "hit_multiplicity_accuracy": 0.25, "structure_accuracy": 0.2}
 
 
 @pytest.fixture
