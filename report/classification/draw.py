@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from evaluate.classification.answers import BOTH, joint_labels
 from evaluate.classification.shown import read_examples
 from evaluate.metrics.calibration import HeadName, Reliability
-from evaluate.metrics.confusion import classes_shot
+from evaluate.metrics.confusion import HEADS, classes_shot
 from evaluate.run.config import RunConfig
 from evaluate.run.files import RunFiles
 from evaluate.run.outputs import (
@@ -156,7 +156,7 @@ def _first_seeds(files: RunFiles, result: Result, name: str, **values: Any) -> d
 
 def _reliability(files: RunFiles, result: Result, head: HeadName, path: Path) -> None:
     def curves(probabilities: str) -> dict[str, Reliability]:
-        rows = _first_seeds(files, result, "reliability", head=head, probabilities=probabilities)
+        rows = _first_seeds(files, result, "reliability", target=HEADS[head], probabilities=probabilities)
         return {
             model: Reliability(*(of[name].to_numpy() for name in Reliability._fields)) for model, of in rows.items()
         }
