@@ -105,7 +105,12 @@ def columns_for(targets: Sequence[Target]) -> dict[str, Mapping[str, str]]:
     """`COLUMNS`, with the accuracies that come of these questions."""
     last, own = accuracy_columns(targets), dict(COLUMNS["generalisation"])
     own_accuracy = {"in_distribution_accuracy": own.pop("in_distribution_accuracy")}
-    return {**COLUMNS, "cnn": {**COLUMNS["cnn"], **last}, "generalisation": {**own, **last, **own_accuracy}}
+    return {
+        **COLUMNS,
+        "cnn": {**COLUMNS["cnn"], **last},
+        "generalisation": {**own, **last, **own_accuracy},
+        "history": {**COLUMNS["history"], **trained.history_accuracies(targets)},
+    }
 
 
 def model_tables(predictions: pd.DataFrame, targets: Sequence[Target]) -> dict[str, pd.DataFrame]:

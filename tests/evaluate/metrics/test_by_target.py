@@ -145,6 +145,12 @@ def test_a_toy_goes_from_store_to_table_by_its_questions_alone(targets: tuple[Ta
     points = by_target.operating_points(predictions, targets, [0.5])
     assert points["target"].tolist() == [target.name for target in targets if target.kept is not None]
     tables_of_any_questions(predictions, dataset, tmp_path / "tables")
+    told = {"run": "toy", "dataset": "toy", "model": "late3", "seed": 0}
+    rows = pd.read_csv(tmp_path / "model" / "history.csv").assign(**told)
+    write_table(rows, tmp_path / "tables" / "history.csv", columns_for(targets)["history"], {})
+    table = read_table(RunFiles(tmp_path), "history")
+    assert list(table)[-len(targets) :] == [f"validation_{target.name}_accuracy" for target in targets]
+    assert table["validation_accuracy"].iloc[-1] == pytest.approx(history[-1].validation_accuracy)
 
 
 def tables_of_any_questions(predictions: pd.DataFrame, dataset: Dataset, folder: Path) -> None:
