@@ -4,7 +4,9 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from screen.network.asked import Asking
 from screen.stream.sinks import Sink
+from screen.stream.sources import Source
 from screen.stream.status import Status
 
 EXTRA = {
@@ -64,6 +66,17 @@ def watch(sinks: list[Sink], status: Callable[[], Status]) -> None:
     for sink in sinks:
         if (tell := getattr(sink, "watch", None)) is not None:
             tell(status)
+
+
+def recover(run: Path, source: Source, asking: Asking, sinks: list[Sink]) -> None:
+    """Of a run that goes on: write copied hits that a kill cost, where the source has them still, and tell of it."""
+    from screen.sinks.hits import CopiedHits
+    from screen.sinks.lost import lost, told, write_again
+
+    for sink in sinks:
+        if isinstance(sink, CopiedHits) and (records := lost(run, sink.folder)):
+            for line in told(len(records), write_again(records, source, asking, sink), sink.folder):
+                print(line)
 
 
 def absent(error: ModuleNotFoundError) -> ModuleNotFoundError:
