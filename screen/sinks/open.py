@@ -10,15 +10,20 @@ from screen.stream.sources import Source
 from screen.stream.status import Status
 
 EXTRA = {
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
+    "hdf5plugin": "hdf5",
     "karabo_bridge": "screen",
     "zmq": "screen",
+    "cbor2": "screen",
     "starlette": "screen",
     "uvicorn": "screen",
     "prometheus_client": "screen",
     "extra_data": "facility",
     "pvaccess": "facility",
+    "extra_redu": "dev",
 }
-"""Which of the package's extras has a module"""
+"""Which of the package's extras has a module; what is in none of them the package itself needs"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -84,8 +89,8 @@ def absent(error: ModuleNotFoundError) -> ModuleNotFoundError:
     if "pip install" in str(error):
         return error
     module = (error.name or "").partition(".")[0]
-    extra = EXTRA.get(module, "dev")
-    return ModuleNotFoundError(f"{module} is not installed: pip install -e '.[{extra}]' has it", name=error.name)
+    what = f"'.[{EXTRA[module]}]'" if module in EXTRA else "."
+    return ModuleNotFoundError(f"{module} is not installed: pip install -e {what} has it", name=error.name)
 
 
 def _makers(arguments: argparse.Namespace) -> list[Callable[[], Sink]]:

@@ -1,8 +1,12 @@
 """Sinks on the command line of `singlehit screen`: what they write of a file, and what is refused."""
 
+import re
 import socket
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -13,13 +17,14 @@ from frames.frames import open_frames
 from screen.network.asked import Asking
 from screen.sinks.hits import CopiedHits
 from screen.sinks.lost import lost, told, write_again
-from screen.sinks.open import absent, address
+from screen.sinks.open import EXTRA, absent, address
 from screen.stream.command import main
 from screen.stream.frame import FrameId
 from screen.stream.ledger import Ledger, Record
 from support.streaming import Made, network
 from tests.screen.stream.test_command import onnx_of_means
 
+ROOT = Path(__file__).resolve().parents[3]
 N, SIDE = 60, 8
 
 
@@ -141,6 +146,20 @@ raise SystemExit(main({[*command, "--page", "0"]!r}))
     assert done.returncode == 2
     assert done.stderr == "uvicorn is not installed: pip install -e '.[screen]' has it\n"
     assert "facility" in str(absent(ModuleNotFoundError("no", name="pvaccess")))
+
+
+def test_the_extra_that_is_named_has_the_module():
+    """As pyproject.toml says: the extra itself, without those that it includes."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    of = packages_distributions()
+    for module, extra in EXTRA.items():
+        needed = {re.split("[<>=[]", one)[0] for one in extras[extra]}
+        found = {name.lower().replace("_", "-") for name in of.get(module, [module])}
+        assert found & needed, (module, extra)
+        assert f"'.[{extra}]'" in str(absent(ModuleNotFoundError("no", name=f"{module}.inner")))
+    assert str(absent(ModuleNotFoundError("no", name="scipy.signal"))) == (
+        "scipy is not installed: pip install -e . has it"
+    )
 
 
 def test_an_address_is_of_this_machine_alone_unless_it_says_otherwise():
