@@ -73,5 +73,5 @@ def test_splits_hold_every_row_once() -> None:
 
 def test_labels_of_another_file_are_noticed() -> None:
     data = vectors(10)
-    with pytest.raises(ValueError, match="10 frames, 9 labels and 10 rows.*another file"):
+    with pytest.raises(ValueError, match=r"10 frames, 9 labels and 10 rows.*another file"):
         HitData("a", data.inputs, data.label[:9], data.row)

@@ -109,7 +109,7 @@ def test_adversarial_training_records_both_losses(tmp_path: Path) -> None:
     fit_adversarial("rows", vectors(40), vectors(20, 1), vectors(40, 2, "b", 0.5), recipe, 0, CPU, tmp_path, {})
     rows = list(csv.DictReader((tmp_path / "history.csv").open()))
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
-    assert float(rows[-1]["strength"]) == pytest.approx(strength(11 / 12))  # 4 batches an epoch: the last begins at 11
+    assert float(rows[-1]["strength"]) == pytest.approx(strength(23 / 24))  # 8 batches an epoch: the last begins at 23
     assert all(0 <= float(row["domain_accuracy"]) <= 1 for row in rows)
     with pytest.raises(ValueError, match="expected 'last'"):
         fit_adversarial("rows", vectors(), vectors(), vectors(), RECIPE, 0, CPU, tmp_path, {})
