@@ -22,6 +22,7 @@ import numpy as np
 from dataset import skopi_rate
 from frames.store import writer
 from frames.store.layout import Layout
+from frames.targets import STRUCTURE
 from production import Production, molecules, produce
 from setting import report
 from simulate.diffraction.patterns import expected_photons
@@ -44,7 +45,7 @@ def parts(folder: Path) -> dict[str, float]:
     numba.set_num_threads(1)
     chosen = DatasetConfig.model_validate(presets()["poster"])
     layout = Layout.load(folder / "made")
-    volumes = images.load_volumes(tuple(folder / f"{name}-f.npz" for name in layout.structures))
+    volumes = images.load_volumes(tuple(folder / f"{name}-f.npz" for name in layout.target(STRUCTURE).classes))
     geometry, whole = images.load_geometry(folder / "geometry.npz"), plan.read(folder / "plan.parquet")
     seconds = dict.fromkeys(("draw", "render", "sample", "write"), 0.0)
     patterns = 0

@@ -178,20 +178,22 @@ def late10_store(folder: Path) -> Path:
 
     from frames.readout.config import ReadoutConfig
     from frames.store import integrity, writer
+    from frames.targets import shot_targets
+    from simulate.render import labels
 
     n, rng = 5120, np.random.default_rng(0)
-    readout = ReadoutConfig().model_dump(mode="json")
-    layout = Layout(n, (128, 128), "photons", 16, 1024, tuple(f"s{i}" for i in range(11)), (1, 2, 3, 4), readout)
+    readout, structures = ReadoutConfig().model_dump(mode="json"), [f"s{i}" for i in range(11)]
+    layout = Layout(n, (128, 128), "photons", 16, 1024, shot_targets(structures, (1, 2, 3, 4)), readout)
     plan = pd.DataFrame(
         {
-            "structure": [layout.structures[i % 11] for i in range(n)],
+            "structure": [structures[i % 11] for i in range(n)],
             "hit_multiplicity": [i // 11 % 4 + 1 for i in range(n)],
             "split": ["train"] * (n - 512) + ["validation"] * 256 + ["test"] * 256,
             "seed": np.arange(n, dtype=np.uint64),
         }
     )
-    pulses = writer.Pulses(np.ones(n), np.full(n, 4600.0), np.zeros((n, 2)), np.ones(n))
-    writer.create(folder / "store", layout, plan, pulses, np.ones((128, 128)))
+    pulses = labels.Pulses(np.ones(n), np.full(n, 4600.0), np.zeros((n, 2)), np.ones(n))
+    labels.create(folder / "store", layout, plan, pulses, np.ones((128, 128)))
     for shard in range(layout.n_shards):
         rows = layout.rows(shard)
         images = rng.poisson(0.05, size=(rows.stop - rows.start, 128, 128)).astype(np.uint16)

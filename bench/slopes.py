@@ -24,11 +24,13 @@ from frames.files import sha256, write_json
 from frames.readout.config import ReadoutConfig
 from frames.store import integrity, writer
 from frames.store.layout import Layout
+from frames.targets import shot_targets
 from simulate.experiment.config import DatasetConfig
 from simulate.experiment.presets import presets
 from simulate.plan import plan
 from simulate.plan.config import PlanConfig
 from simulate.plan.placement import body_of
+from simulate.render import labels
 from simulate.stages.dataset_layout import pulses as pulses_of
 
 STRUCTURES = tuple(f"s{i}" for i in range(11))
@@ -61,12 +63,12 @@ def lay_out(n: int, folder: Path) -> None:
     """Read the plan, draw the pulses, write the labels."""
     whole = plan.read(folder / "plan.parquet")
     pulses = pulses_of(whole, DatasetConfig.model_validate(presets()["poster"]))
-    writer.create(folder / "made", _layout(n), whole.table, pulses, np.ones((128, 128)))
+    labels.create(folder / "made", _layout(n), whole.table, pulses, np.ones((128, 128)))
 
 
 def _layout(n: int) -> Layout:
     readout = ReadoutConfig().model_dump(mode="json")
-    return Layout(n, (128, 128), "photons", 16, PER_SHARD, STRUCTURES, MULTIPLICITIES, readout)
+    return Layout(n, (128, 128), "photons", 16, PER_SHARD, shot_targets(STRUCTURES, MULTIPLICITIES), readout)
 
 
 def fill(n: int, folder: Path) -> None:

@@ -48,13 +48,13 @@ def of_dataset(dataset: Dataset, *, as_stored: bool) -> Patterns:
     geometry = dataset.folder / "geometry.npz"
     if not geometry.exists():
         raise FileNotFoundError(f"dataset {dataset.folder} has no geometry.npz; run snakemake to make it again")
-    expected, as_stored = dataset.record == "expected", as_stored or not dataset.reads_floats
-    images = IMAGES[dataset.record][0]
+    as_stored = as_stored or not dataset.reads_floats
+    images, counted = IMAGES[dataset.record][0], as_stored and dataset.record == "photons"
     return Patterns(
         name=dataset.name,
         shape=dataset.shape,
         dtype=array(dataset.group, images).dtype if as_stored else np.float32,
-        quantity="expected" if expected else "photons" if as_stored else "reading",
+        quantity=dataset.record if dataset.record == "expected" else "photons" if counted else "reading",
         fetch=dataset.read_raw if as_stored else dataset.read,
         labels=_labels(dataset, images),
         instrument=Instrument.of(Geometry.load(geometry)),

@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 from frames.formats.masks import must_leave_pixels
 from frames.formats.readings import must_be_readings
 from frames.geometry import Geometry
+from frames.labels import Label
 
 Quantity = Literal["photons", "expected", "reading"]
 """Counts, their mean, or what the detector makes of them (noise, gain)."""
@@ -20,16 +21,6 @@ Fetch = Callable[[slice], NDArray]
 
 BYTES_AT_ONCE = 16 * 2**20
 """Largest block of images that is read together; writers need up to sixteen times as much beside it."""
-
-
-@dataclass(frozen=True)
-class Label:
-    """One value, or one array, for every pattern."""
-
-    values: NDArray = field(repr=False)
-    """(n, ...)"""
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-    """`units`, `long_name`; `flag_meanings` where the values are codes, which index it."""
 
 
 @dataclass(frozen=True, repr=False)

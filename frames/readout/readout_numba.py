@@ -12,7 +12,7 @@ import numpy as np
 from numba import float32, int32, njit, prange
 from numba.extending import intrinsic
 
-from frames.rng_numba import bits
+from frames.rng.compiled import bits
 
 f32, i32 = np.float32, np.int32
 

@@ -28,7 +28,8 @@ from frames.store.integrity import (
     raise_if_incomplete,
 )
 from frames.store.layout import Layout, Record
-from frames.store.writer import IMAGES, array
+from frames.store.writer import IMAGES, array, label_codes
+from frames.targets import MULTIPLICITY, STRUCTURE, Target
 
 
 @dataclass(frozen=True, repr=False)
@@ -42,7 +43,8 @@ class Dataset:
 
     def __repr__(self) -> str:
         n, ny, nx = self.shape
-        return f"Dataset({self.folder}: {n} of {ny} x {nx} pixels, {self.record}; {len(self.structures)} structures)"
+        asked = ", ".join(f"{len(target.classes)} classes of {target.name}" for target in self.targets)
+        return f"Dataset({self.folder}: {n} of {ny} x {nx} pixels, {self.record}; {asked})"
 
     @property
     def name(self) -> str:
@@ -59,18 +61,37 @@ class Dataset:
 
     @property
     def record(self) -> Record:
-        """`expected` or `photons`."""
+        """`expected`, `photons` or `adu`."""
         return self.layout.record
 
     @property
+    def targets(self) -> tuple[Target, ...]:
+        """What is asked of every frame."""
+        return self.layout.targets
+
+    def labels(self, target: str) -> NDArray[np.int64]:
+        """(n,) code of every frame: index into the target's classes, -1 where there is no answer.
+
+        ValueError naming the targets that there are.
+        """
+        if target not in self._labels:
+            self._labels[target] = label_codes(self.group, self.layout.target(target))
+        return self._labels[target]
+
+    @cached_property
+    def _labels(self) -> dict[str, NDArray[np.int64]]:
+        """Those that were read."""
+        return {}
+
+    @property
     def structures(self) -> tuple[str, ...]:
-        """Ids of the structures; `structure` indexes them, and is -1 where no particle was hit."""
-        return self.layout.structures
+        """Ids of the structures; `structure` indexes them. ValueError where no structure is asked for."""
+        return tuple(map(str, self.layout.target(STRUCTURE).classes))
 
     @property
     def hit_multiplicities(self) -> tuple[int, ...]:
-        """The multiplicities of the run; `count` indexes them."""
-        return self.layout.hit_multiplicities
+        """The multiplicities of the run; `count` indexes them. ValueError where no multiplicity is asked for."""
+        return tuple(map(int, self.layout.target(MULTIPLICITY).classes))
 
     @cached_property
     def readout(self) -> ReadoutConfig:
@@ -79,7 +100,7 @@ class Dataset:
 
     @property
     def reads_floats(self) -> bool:
-        """Whether `read` gives something else than the stored counts."""
+        """Whether `read` gives something else than the stored whole numbers."""
         return self.record == "expected" or not self.readout.is_ideal
 
     @property
@@ -87,21 +108,20 @@ class Dataset:
         """Patterns that lie in one file and are best read together."""
         return self.layout.patterns_per_shard
 
-    @cached_property
+    @property
     def structure(self) -> NDArray[np.int64]:
         """(n,) index into `structures`; -1 where no particle was hit."""
-        return np.asarray(array(self.group, "structure")[:]).astype(np.int64)
+        return self.labels(STRUCTURE)
+
+    @property
+    def count(self) -> NDArray[np.int64]:
+        """(n,) index into `hit_multiplicities`."""
+        return self.labels(MULTIPLICITY)
 
     @cached_property
     def hit_multiplicity(self) -> NDArray[np.int64]:
         """(n,) particles in each shot."""
-        return np.asarray(array(self.group, "hit_multiplicity")[:]).astype(np.int64)
-
-    @cached_property
-    def count(self) -> NDArray[np.int64]:
-        """(n,) index into `hit_multiplicities`."""
-        order = np.argsort(self.hit_multiplicities)
-        return order[np.searchsorted(np.sort(self.hit_multiplicities), self.hit_multiplicity)]
+        return np.array(self.hit_multiplicities)[self.count]
 
     @cached_property
     def seed(self) -> NDArray[np.uint64]:
@@ -151,7 +171,7 @@ class Dataset:
         return set()
 
     def read_raw(self, rows: slice) -> NDArray:
-        """Patterns as stored, (n, ny, nx) uint16 counts or float32 expectations.
+        """Patterns as stored, (n, ny, nx) uint16 counts or units of the detector, or float32 expectations.
 
         DamagedDatasetError where they lie in a shard that is not what was written.
         """
@@ -165,8 +185,8 @@ class Dataset:
     def read(self, rows: slice) -> NDArray[np.float32]:
         """Patterns as the detector reads them, (n, ny, nx): with each pattern's own noise, the same every time."""
         raw = self.read_raw(rows)
-        if self.record == "expected":
-            return raw
+        if self.record != "photons":
+            return raw.astype(np.float32, copy=False)
         return readout.read(raw, self.readout, self.seed[rows], self.live.astype(np.float64))
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from frames.files import read_json, remove_leftovers, sha256, write_json
 from frames.store.card import brightness_of, class_counts, photon_histogram
 from frames.store.layout import Layout
-from frames.store.writer import array, shard_file, shard_marker
+from frames.store.writer import PER_PATTERN, array, label_codes, shard_file, shard_marker
 
 UNREADABLE = ValueError, KeyError, TypeError
 """What is raised of a record that is no JSON any more, or whose keys are others."""
@@ -91,20 +91,25 @@ def complete(folder: Path, card: Mapping[str, Any], background: NDArray[np.float
     _raise_if_any([*label_problems(folder), *shard_problems], folder)
     remove_leftovers(folder)
     markers = [read_json(shard_marker(folder, shard)) for shard in range(layout.n_shards)]
-    photons = np.concatenate([marker["photons_per_pattern"] for marker in markers])
+    per_pattern = PER_PATTERN[layout.record]
+    sums, unit = np.concatenate([marker[per_pattern] for marker in markers]), per_pattern.split("_")[0]
     group = zarr.open_group(folder / "patterns.zarr", mode="r", zarr_format=3)
-    structure, multiplicity, split, live, pulse_factor = (
-        array(group, name)[:] for name in ("structure", "hit_multiplicity", "split", "live", "pulse_factor")
-    )
+    codes = {target.name: label_codes(group, target) for target in layout.targets}
+    split, live = (array(group, name)[:] for name in ("split", "live"))
+    pulse_factor = array(group, "pulse_factor")[:] if "pulse_factor" in group else np.ones(1)
     steady = (background * live).sum(dtype=np.float64)
+    first = layout.targets[0]
     full_card = {
         "name": folder.name,
-        "layout": layout.__dict__,
+        "layout": layout.as_json(),
         **card,
         "live_pixels": int((live > 0).sum()),
         "background_photons_per_pattern": float(steady * pulse_factor.mean(dtype=np.float64)),
-        "photons_per_pattern": {**brightness_of(photons), "histogram": photon_histogram(photons, multiplicity)},
-        "classes": class_counts(layout.structures, structure, multiplicity, split, photons),
+        per_pattern: {
+            **brightness_of(sums),
+            "histogram": photon_histogram(sums, first.values(codes[first.name])),
+        },
+        "classes": class_counts(layout.targets, codes, split, sums, unit),
         "bytes": sum(marker["bytes"] for marker in markers),
         "shards": [{key: marker[key] for key in ("shard", "rows", "bytes", "sha256")} for marker in markers],
     }

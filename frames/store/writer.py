@@ -1,12 +1,37 @@
 """Writing a dataset: a Zarr v3 group of whole shards, each with a marker that says what it holds.
 
-    <folder>/patterns.zarr      photons (uint16) or expected_photons (float32), (pattern, y, x), and all labels
+    <folder>/patterns.zarr      photons (uint16), expected_photons (float32) or adu (uint16), with all labels
     <folder>/layout.json        written when the empty store stands: what it will hold
     <folder>/shards/00000.json  written after each shard: its sha256 and what it was made from
     <folder>/dataset.json       written last, by `integrity.complete`: the card, with the sha256 of every shard
 
 One task writes one whole shard and no other touches it, so a shard is there or it is not; writing one again gives the
 same bytes.
+
+Whatever was recorded, a store is made in the same way. Here frames are told to be crystals or not, of one of two kinds:
+
+>>> from frames.readout.config import ReadoutConfig
+>>> from frames.targets import Target
+>>> layout = Layout(
+...     n_patterns=3,
+...     image_shape=(4, 4),
+...     record="adu",
+...     patterns_per_chunk=1,
+...     patterns_per_shard=2,
+...     targets=(Target("hit", ("miss", "hit"), kept="hit"), Target("crystal", ("lysozyme", "thaumatin"))),
+...     readout=ReadoutConfig().model_dump(mode="json"),
+... )
+>>> labels = {
+...     "hit": target_label(layout.target("hit"), ["hit", "miss", "hit"]),
+...     "crystal": target_label(layout.target("crystal"), ["lysozyme", "", "thaumatin"], comment="-1: none was hit"),
+...     "split": split_label(["train", "validation", "test"]),
+...     "seed": seed_label([1, 2, 3]),
+...     "n_peaks": Label(np.array([31, 0, 17], np.int32), {"units": "1", "long_name": "Bragg peaks"}),
+... }
+>>> create(Path("crystals"), layout, labels, pixel_maps(np.ones((4, 4))), title="Frames of crystals")  # doctest: +SKIP
+>>> write_shard(Path("crystals"), layout, 0, np.zeros((2, 4, 4), np.uint16), made_from="...")  # doctest: +SKIP
+
+and so the other shard; then `integrity.complete(Path("crystals"), {})` checks all and writes the card.
 """
 
 import hashlib
@@ -14,13 +39,11 @@ import os
 import shutil
 import uuid
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import zarr
 from numpy.typing import NDArray
 from zarr.abc.buffer import Buffer as AnyBuffer
@@ -29,34 +52,78 @@ from zarr.codecs import BloscCodec
 from zarr.storage import MemoryStore
 
 from frames.files import atomic_path, sha256, write_json
-from frames.labels import SPLITS
+from frames.labels import SPLITS, Label
+from frames.readout.config import ReadoutConfig
 from frames.store.encoding import NOT_A_COUNT, round_mantissa
-from frames.store.layout import Layout
+from frames.store.layout import Layout, Record
+from frames.targets import Target
 
-IMAGES: Mapping[str, tuple[str, str]] = {"expected": ("expected_photons", "float32"), "photons": ("photons", "uint16")}
+IMAGES: Mapping[Record, tuple[str, str]] = {
+    "expected": ("expected_photons", "float32"),
+    "photons": ("photons", "uint16"),
+    "adu": ("adu", "uint16"),
+}
+LONG_NAMES = {
+    "expected": "mean number of photons",
+    "photons": "number of photons",
+    "adu": "what the detector read, in its own units",
+}
+PER_PATTERN = {"expected": "photons_per_pattern", "photons": "photons_per_pattern", "adu": "adu_per_pattern"}
+"""What a shard's marker, and the card, call the sum over each pattern."""
 COMPRESSORS = {
     # Of counts, most bytes are zero: zstd makes them half as long as lz4 does. Expected photons are half noise to any
     # compressor: lz4 takes a third of the time and 3 % more bytes.
     "photons": BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),
     "expected": BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle"),
+    "adu": BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle"),
 }
 
 
-@dataclass(frozen=True)
-class Pulses:
-    """What the pulse of each shot was."""
+def target_label(
+    target: Target, answers: Sequence[str | int] | NDArray, long_name: str | None = None, **attributes: Any
+) -> Label:
+    """The label of a target, as a store holds it: numbers as they are, words as indices of the classes.
 
-    fluence: NDArray[np.float64]
-    """(n,) mean over the shot's particles; without one, on the axis [photons/µm²]."""
-    photon_energy_eV: NDArray[np.float64]
-    """(n,)"""
-    beam_centre: NDArray[np.float64]
-    """(n, 2) where the beam meets the detector, x and y from the middle of the image [pixels]."""
-    pulse_factor: NDArray[np.float64]
-    """(n,) photons of the pulse over the nominal number."""
+    Parameters
+    ----------
+    answers :   (n,) classes; what is none of them is no answer, -1 among words.
+    long_name : by default the target's name.
+    """
+    told = {"long_name": long_name or target.name.replace("_", " "), **attributes}
+    if target.is_number:
+        return Label(np.asarray(answers).astype(np.int16), {"units": "1", **told})
+    return Label(target.codes(answers).astype(np.int16), {"flag_meanings": list(target.classes), **told})
 
 
-def create(folder: Path, layout: Layout, table: pd.DataFrame, pulses: Pulses, live: NDArray[np.float64]) -> None:
+def split_label(splits: Sequence[str] | NDArray) -> Label:
+    """Names of splits (n,), in the order of SPLITS -> the label that every store has. ValueError for others."""
+    codes = np.array([SPLITS.index(name) for name in splits], np.int16)
+    if (np.diff(codes) < 0).any():
+        raise ValueError(f"rows must be ordered by split: {', '.join(SPLITS)}; their patterns are read as slices")
+    return Label(codes, {"flag_meanings": list(SPLITS), "long_name": "split of the plan"})
+
+
+def seed_label(seeds: Sequence[int] | NDArray) -> Label:
+    """Seeds (n,) -> the label that every store has: by them the readout draws each pattern's noise."""
+    return Label(np.asarray(seeds, np.uint64), {"long_name": "seed of the pattern's random numbers"})
+
+
+def pixel_maps(live: NDArray[np.floating]) -> dict[str, Label]:
+    """Share of each pixel that counts photons (ny, nx), 0 where unusable -> the maps that every store has."""
+    return {
+        "live": Label(live.astype(np.float32), {"units": "1", "long_name": "share of the pixel that counts photons"}),
+        "mask": Label(live == 0, {"long_name": "True where the pixel is unusable"}),
+    }
+
+
+def create(
+    folder: Path,
+    layout: Layout,
+    labels: Mapping[str, Label],
+    maps: Mapping[str, Label],
+    *,
+    title: str = "X-ray diffraction patterns",
+) -> None:
     """Make the empty store with all labels; `layout.json` comes last.
 
     A store that stands with the very same arrays and labels, or with some of these, keeps its shards and is given what
@@ -65,18 +132,25 @@ def create(folder: Path, layout: Layout, table: pd.DataFrame, pulses: Pulses, li
 
     Parameters
     ----------
-    table : rows as in `Plan.table`, len(table) == layout.n_patterns.
-    live :  image_shape, share of each pixel that counts photons; 0 where unusable.
+    labels : what is known of every frame, (n, ...) each, by name: one for each target (`target_label`), `split`
+             (`split_label`), `seed` (`seed_label`), and whatever else there is; of a second axis, `<name>` of xy.
+    maps :   what is known of every pixel, image_shape each: `pixel_maps`, and whatever else there is.
+    title :  of the Zarr group.
+
+    Raises
+    ------
+    ValueError for a label that is missing or of another length, and for a readout of anything but photons.
     """
+    _check(layout, labels, maps)
     folder.mkdir(parents=True, exist_ok=True)
     for marker in (folder / "dataset.json", folder / "layout.json"):
         marker.unlink(missing_ok=True)
     standing = folder / "patterns.zarr"
     unfinished = folder / f".patterns-{uuid.uuid4().hex[:8]}.zarr"
     try:
-        group = zarr.create_group(unfinished, zarr_format=3, attributes=_group_attributes(layout))
-        _create_images(group, layout)
-        _write_labels(group, layout, table, pulses, live)
+        group = zarr.create_group(unfinished, zarr_format=3, attributes=_group_attributes(layout, title))
+        _create_images(group, layout, [name for name, label in labels.items() if label.values.ndim == 1])
+        _write_labels(group, layout, labels, maps)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Consolidated metadata")  # no part of Zarr 3 yet: others leave it alone
             zarr.consolidate_metadata(group.store)
@@ -94,7 +168,23 @@ def create(folder: Path, layout: Layout, table: pd.DataFrame, pulses: Pulses, li
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     files = {f"patterns.zarr/{name}": digest for name, digest in files.items()}
-    write_json(folder / "layout.json", {**layout.__dict__, "files": files})
+    write_json(folder / "layout.json", {**layout.as_json(), "files": files})
+
+
+def _check(layout: Layout, labels: Mapping[str, Label], maps: Mapping[str, Label]) -> None:
+    needed = [*(target.name for target in layout.targets), "split", "seed"]
+    if missing := [name for name in needed if name not in labels]:
+        raise ValueError(f"labels {', '.join(missing)} are missing; a store has one of each target, split and seed")
+    if missing := [name for name in ("live", "mask") if name not in maps]:
+        raise ValueError(f"maps {', '.join(missing)} are missing; `pixel_maps` makes them of the share that is live")
+    for name, label in labels.items():
+        if len(label.values) != layout.n_patterns or label.values.ndim > 2:
+            raise ValueError(f"label {name} is {label.values.shape}, expected ({layout.n_patterns},) or one axis more")
+    for name, label in maps.items():
+        if label.values.shape != layout.image_shape:
+            raise ValueError(f"map {name} is {label.values.shape}, expected {layout.image_shape}")
+    if layout.record != "photons" and not ReadoutConfig.model_validate(layout.readout).is_ideal:
+        raise ValueError(f"record {layout.record}: a readout is for counted photons, and is not applied to these")
 
 
 def _sums(store: Path, layout: Layout) -> dict[str, str]:
@@ -104,9 +194,9 @@ def _sums(store: Path, layout: Layout) -> dict[str, str]:
     return {str(file.relative_to(store)): sha256(file) for file in files}
 
 
-def _group_attributes(layout: Layout) -> dict[str, Any]:
+def _group_attributes(layout: Layout, title: str) -> dict[str, Any]:
     return {
-        "title": "Simulated X-ray single-particle diffraction patterns",
+        "title": title,
         "conventions": "image[y, x]; units as in the attributes; see docs/conventions.md of singlehit",
         "readout": layout.readout,
         "readout_comment": "what the detector makes of the photons: applied on reading, not in what is stored; "
@@ -114,7 +204,7 @@ def _group_attributes(layout: Layout) -> dict[str, Any]:
     }
 
 
-def _create_images(group: zarr.Group, layout: Layout) -> None:
+def _create_images(group: zarr.Group, layout: Layout, coordinates: Sequence[str]) -> None:
     name, dtype = IMAGES[layout.record]
     group.create_array(
         name,
@@ -124,70 +214,38 @@ def _create_images(group: zarr.Group, layout: Layout) -> None:
         shards=(layout.patterns_per_shard, *layout.image_shape),
         compressors=COMPRESSORS[layout.record],
         # Never recorded: what was not written cannot be taken for dark patterns, and dark patterns have a file.
-        fill_value=NOT_A_COUNT if layout.record == "photons" else np.nan,
+        fill_value=np.nan if layout.record == "expected" else NOT_A_COUNT,
         dimension_names=("pattern", "y", "x"),
         attributes={
-            "units": "photons",
-            "long_name": "mean number of photons" if layout.record == "expected" else "number of photons",
-            "coordinates": "structure hit_multiplicity split seed fluence photon_energy_eV pulse_factor",
+            "units": "adu" if layout.record == "adu" else "photons",
+            "long_name": LONG_NAMES[layout.record],
+            "coordinates": " ".join(coordinates),
         },
     )
 
 
-def _write_labels(
-    group: zarr.Group, layout: Layout, table: pd.DataFrame, pulses: Pulses, live: NDArray[np.float64]
-) -> None:
-    def add(name: str, values: NDArray, dimensions: tuple[str, ...], **attributes: Any) -> None:
-        label = group.create_array(
-            name, shape=values.shape, dtype=values.dtype, dimension_names=dimensions, attributes=attributes
+def _write_labels(group: zarr.Group, layout: Layout, labels: Mapping[str, Label], maps: Mapping[str, Label]) -> None:
+    axes = {
+        axis: Label(
+            np.arange(size) - (size - 1) / 2, {"units": "pixel", "long_name": f"{axis} from the middle of the image"}
         )
-        label[...] = values
-
-    def codes(column: str, meanings: tuple[str, ...]) -> NDArray[np.int16]:
-        return pd.Index(meanings).get_indexer(table[column]).astype(np.int16)  # -1 for any other
-
-    structures, splits = layout.structures, SPLITS
-    per_pattern = ("pattern",)
-    add(
-        "structure",
-        codes("structure", structures),
-        per_pattern,
-        flag_meanings=list(structures),
-        long_name="structure",
-        comment="-1: no particle was hit",
-    )
-    add("split", codes("split", splits), per_pattern, flag_meanings=list(splits), long_name="split of the plan")
-    add(
-        "hit_multiplicity",
-        table["hit_multiplicity"].to_numpy(np.int16),
-        per_pattern,
-        units="1",
-        long_name="particles in the shot",
-    )
-    add("seed", table["seed"].to_numpy(np.uint64), per_pattern, long_name="seed of the pattern's random numbers")
-    for name, values, units, long_name in (
-        ("fluence", pulses.fluence, "photons/um^2", "fluence of the shot, mean over its particles"),
-        ("photon_energy_eV", pulses.photon_energy_eV, "eV", "photon energy of the shot"),
-        ("pulse_factor", pulses.pulse_factor, "1", "photons of the pulse over the nominal number"),
-    ):
-        add(name, values.astype(np.float32), per_pattern, units=units, long_name=long_name)
-    add(
-        "beam_centre",
-        pulses.beam_centre.astype(np.float32),
-        ("pattern", "xy"),
-        units="pixel",
-        long_name="where the beam meets the detector, x and y from the middle of the image",
-    )
-    add("live", live.astype(np.float32), ("y", "x"), units="1", long_name="share of the pixel that counts photons")
-    add("mask", live == 0, ("y", "x"), long_name="True where the pixel is unusable")
-    for axis, size in zip(("y", "x"), layout.image_shape, strict=True):
-        add(
-            axis,
-            np.arange(size) - (size - 1) / 2,
-            (axis,),
-            units="pixel",
-            long_name=f"{axis} from the middle of the image",
+        for axis, size in zip(("y", "x"), layout.image_shape, strict=True)
+    }
+    dimensions: dict[str, tuple[str, ...]] = {
+        **{name: ("pattern", "xy")[: label.values.ndim] for name, label in labels.items()},
+        **dict.fromkeys(maps, ("y", "x")),
+        **{axis: (axis,) for axis in axes},
+    }
+    for name, label in {**labels, **maps, **axes}.items():
+        values = label.values
+        stored = group.create_array(
+            name,
+            shape=values.shape,
+            dtype=values.dtype,
+            dimension_names=dimensions[name],
+            attributes=dict(label.attributes),
         )
+        stored[...] = values
 
 
 def shard_file(folder: Path, layout: Layout, shard: int) -> Path:
@@ -224,7 +282,7 @@ def write_shard(folder: Path, layout: Layout, shard: int, images: NDArray, made_
         "bytes": len(content),
         "sha256": hashlib.sha256(content).hexdigest(),
         "made_from": made_from,
-        "photons_per_pattern": [round(float(total), 4) for total in images.sum(axis=(1, 2), dtype=np.float64)],
+        PER_PATTERN[layout.record]: [round(float(total), 4) for total in images.sum(axis=(1, 2), dtype=np.float64)],
     }
     write_json(shard_marker(folder, shard), marker)
     return marker
@@ -248,3 +306,9 @@ def _encoded(stored: Path, rows: slice, images: NDArray) -> bytes:
 def array(group: zarr.Group, name: str) -> Any:
     """An array of a store; zarr's own type does not say that indexing one gives numpy arrays."""
     return group[name]
+
+
+def label_codes(group: zarr.Group, target: Target) -> NDArray[np.int64]:
+    """The stored label of a target -> (n,) index into its classes, -1 where there is no answer."""
+    stored = np.asarray(array(group, target.name)[:])
+    return target.codes(stored) if target.is_number else stored.astype(np.int64)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numba import njit, prange, uint64
 
-from frames.rng_numba import uniform
+from frames.rng.compiled import uniform
 
 _compiled = njit(error_model="numpy", cache=True)
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numba import njit, prange
 
-from frames.rng_numba import uniform
+from frames.rng.compiled import uniform
 
 MOST_TRIES = 100_000
 """Of one particle. A ballistic flight meets a sphere once in sixteen times or so, any other is luckier."""

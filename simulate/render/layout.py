@@ -1,6 +1,7 @@
 """The layout of a run's datasets, and which job makes which shards."""
 
 from frames.store.layout import Layout
+from frames.targets import shot_targets
 from simulate.config import SimulationConfig
 from simulate.plan.config import share_of
 
@@ -19,8 +20,7 @@ def layout_of(config: SimulationConfig, name: str) -> Layout:
         record=dataset.record,
         patterns_per_chunk=config.storage.patterns_per_chunk,
         patterns_per_shard=config.storage.patterns_per_shard,
-        structures=structures,
-        hit_multiplicities=plan.hit_multiplicities,
+        targets=shot_targets(structures, plan.hit_multiplicities),
         readout=dataset.readout.model_dump(mode="json"),
     )
 

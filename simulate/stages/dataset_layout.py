@@ -7,13 +7,13 @@ import numpy as np
 
 from frames.files import read_json
 from frames.geometry import Geometry
-from frames.store import writer
 from simulate.config import SimulationConfig
 from simulate.diffraction.volume import check_sampling
 from simulate.experiment.config import DatasetConfig
 from simulate.plan import plan as plans
 from simulate.plan.plan import Plan
 from simulate.plan.shots import draw
+from simulate.render import labels
 from simulate.render.layout import layout_of
 
 
@@ -35,16 +35,16 @@ def make_layout(
             check_sampling(10 * read_json(record)["radius_nm"], geometry.q_step)
         except ValueError as error:
             raise ValueError(f"dataset {folder.name}, structure {structure}: {error}") from error
-    writer.create(folder, layout_of(config, folder.name), plan.table, pulses(plan, dataset), geometry.live)
+    labels.create(folder, layout_of(config, folder.name), plan.table, pulses(plan, dataset), geometry.live)
 
 
-def pulses(plan: Plan, config: DatasetConfig) -> writer.Pulses:
+def pulses(plan: Plan, config: DatasetConfig) -> labels.Pulses:
     """What the pulse of every row was, as a dataset's labels have it."""
     shots = draw(plan, config)
     particles = np.diff(shots.start)
     on_axis = shots.pulse_factor * config.peak_fluence
     total = np.bincount(np.repeat(np.arange(len(shots)), particles), shots.fluence, minlength=len(shots))
-    return writer.Pulses(
+    return labels.Pulses(
         fluence=np.divide(total, particles, out=on_axis, where=particles > 0),
         photon_energy_eV=shots.photon_energy_eV,
         beam_centre=shots.beam_centre,

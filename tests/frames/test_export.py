@@ -21,7 +21,9 @@ from frames.store import integrity
 from frames.store import writer as store
 from frames.store.dataset import Dataset, open_dataset
 from frames.store.layout import Layout
+from frames.targets import shot_targets
 from simulate.experiment.geometry import square_detector
+from simulate.render import labels
 from simulate.skopi.detector import make_beam, make_detector
 
 N, SIDE, SHARD = 50, 12, 16
@@ -63,8 +65,7 @@ def made(folder: Path, images: np.ndarray, geometry: Geometry, readout: ReadoutC
         record="photons" if images.dtype == np.uint16 else "expected",
         patterns_per_chunk=4,
         patterns_per_shard=SHARD,
-        structures=("a", "b"),
-        hit_multiplicities=(0, 1, 2, 3),
+        targets=shot_targets(["a", "b"], [0, 1, 2, 3]),
         readout=readout.model_dump(mode="json"),
     )
     table = pd.DataFrame(
@@ -76,10 +77,10 @@ def made(folder: Path, images: np.ndarray, geometry: Geometry, readout: ReadoutC
         }
     )
     rng = np.random.default_rng(1)
-    pulses = store.Pulses(
+    pulses = labels.Pulses(
         rng.uniform(1e11, 1e12, n), rng.normal(ENERGY, 9, n), rng.standard_normal((n, 2)), rng.uniform(0.5, 2, n)
     )
-    store.create(folder, layout, table, pulses, geometry.live)
+    labels.create(folder, layout, table, pulses, geometry.live)
     for shard in range(layout.n_shards):
         store.write_shard(folder, layout, shard, images[layout.rows(shard)], made_from="test")
     geometry.save(folder / "geometry.npz")

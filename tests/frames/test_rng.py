@@ -6,7 +6,7 @@ from scipy import stats
 
 from frames import rng
 from frames.rng import STREAMS, mix, normals, states, uniforms
-from frames.rng_numba import bits, uniform
+from frames.rng.compiled import bits, uniform
 
 SEEDS = np.random.default_rng(0).integers(0, 2**64, size=1000, dtype=np.uint64)
 

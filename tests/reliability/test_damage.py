@@ -16,6 +16,7 @@ from frames.files import read_arrays, write_arrays
 from frames.store import dataset, integrity, writer
 from frames.store.layout import Layout
 from frames.store.verify import main
+from simulate.render import labels
 from support.datasets import make_dataset
 from train.loop.checkpoint import load, save
 
@@ -150,7 +151,7 @@ def test_records_that_are_damaged_are_named(folder: Path, capsys: pytest.Capture
 
 def test_a_layout_that_is_not_what_it_was_is_found(folder: Path) -> None:
     layout = json.loads((folder / "layout.json").read_text())
-    (folder / "layout.json").write_text(json.dumps({**layout, "structures": ["b", "a"]}))
+    (folder / "layout.json").write_text(json.dumps({**layout, "targets": layout["targets"][::-1]}))
     assert integrity.verify(folder) == ["layout.json is not what it was when the dataset was completed"]
     integrity.repair(folder)
     assert not (folder / "layout.json").exists()
@@ -175,8 +176,8 @@ def test_labels_are_made_again_and_shards_are_kept(folder: Path, images: np.ndar
             "seed": np.arange(1000, 1050, dtype=np.uint64),
         }
     )
-    pulses = writer.Pulses(np.full(50, 1e12), np.full(50, 4600.0), np.zeros((50, 2)), np.ones(50))
-    writer.create(folder, layout, table, pulses, np.ones(layout.image_shape))
+    pulses = labels.Pulses(np.full(50, 1e12), np.full(50, 4600.0), np.zeros((50, 2)), np.ones(50))
+    labels.create(folder, layout, table, pulses, np.ones(layout.image_shape))
     integrity.complete(folder, {})
     assert integrity.verify(folder) == []
     assert [file.stat().st_mtime_ns for file in files] == before

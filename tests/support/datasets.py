@@ -10,6 +10,8 @@ from frames.labels import SPLITS
 from frames.readout.config import ReadoutConfig
 from frames.store import integrity, writer
 from frames.store.layout import Layout, Record
+from frames.targets import shot_targets
+from simulate.render import labels
 
 
 def make_dataset(
@@ -39,8 +41,7 @@ def make_dataset(
         record=record,
         patterns_per_chunk=patterns_per_chunk,
         patterns_per_shard=patterns_per_shard,
-        structures=tuple(sorted(set(structure) - {""})),
-        hit_multiplicities=tuple(sorted({int(m) for m in hit_multiplicity})),
+        targets=shot_targets(sorted(set(structure) - {""}), sorted({int(m) for m in hit_multiplicity})),
         readout=ReadoutConfig(read_noise_photons=read_noise_photons).model_dump(mode="json"),
     )
     table = pd.DataFrame(
@@ -51,9 +52,9 @@ def make_dataset(
             "seed": np.arange(1000, 1000 + n, dtype=np.uint64),
         }
     )
-    pulses = writer.Pulses(np.full(n, 1e12), np.full(n, 4600.0), np.zeros((n, 2)), np.ones(n))
+    pulses = labels.Pulses(np.full(n, 1e12), np.full(n, 4600.0), np.zeros((n, 2)), np.ones(n))
     live = np.ones(layout.image_shape) if mask is None else 1.0 - mask
-    writer.create(folder, layout, table, pulses, live)
+    labels.create(folder, layout, table, pulses, live)
     for shard in range(layout.n_shards):
         writer.write_shard(folder, layout, shard, images[layout.rows(shard)], made_from="test")
     integrity.complete(folder, {})

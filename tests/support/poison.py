@@ -102,15 +102,9 @@ class View(Dataset):
     def _said(self, label: str, true: NDArray, wrong: NDArray) -> NDArray:
         return np.where(self.poison, wrong.astype(true.dtype), true) if label in self.wrong else true
 
-    @cached_property
-    def structure(self) -> NDArray[np.int64]:
-        true = Dataset.structure.func(self)
-        return self._said("structure", true, np.where(true < 0, true, (true + 1) % len(self.structures)))
-
-    @cached_property
-    def hit_multiplicity(self) -> NDArray[np.int64]:
-        true = Dataset.hit_multiplicity.func(self)
-        return self._said("hit_multiplicity", true, _next(true, self.hit_multiplicities))
+    def labels(self, target: str) -> NDArray[np.int64]:
+        true, n = super().labels(target), len(self.layout.target(target).classes)
+        return self._said(target, true, np.where(true < 0, true, (true + 1) % n))
 
     @cached_property
     def seed(self) -> NDArray[np.uint64]:

@@ -12,6 +12,8 @@ from frames.readout.config import ReadoutConfig
 from frames.store import integrity, writer
 from frames.store.card import class_counts, photon_histogram
 from frames.store.layout import Layout
+from frames.targets import shot_targets
+from simulate.render import labels
 
 
 def test_histogram_counts_every_pattern_between_its_edges() -> None:
@@ -50,9 +52,9 @@ def test_dark_patterns_are_in_the_bin_from_zero() -> None:
 
 def test_classes_are_those_that_there_are() -> None:
     structure, multiplicity = np.array([0, 0, 1, -1, -1, 0]), np.array([1, 1, 2, 0, 0, 1])
-    found = class_counts(
-        ("a", "b", "c"), structure, multiplicity, np.array([0, 1, 2, 0, 0, 2]), np.array([1.0, 2, 30, 0, 0.5, 3])
-    )
+    targets = shot_targets(["a", "b", "c"], [2, 1, 0])  # in an order of their own, which tables do not follow
+    codes = {"structure": structure, "hit_multiplicity": targets[0].codes(multiplicity)}
+    found = class_counts(targets, codes, np.array([0, 1, 2, 0, 0, 2]), np.array([1.0, 2, 30, 0, 0.5, 3]))
     counts = [
         tuple(entry[key] for key in ("structure", "hit_multiplicity", "train", "validation", "test")) for entry in found
     ]
@@ -65,15 +67,15 @@ def test_card_has_the_background_of_a_mean_pattern_and_its_live_pixels(tmp_path:
     """Pulses of 1, 2 and 3 times the nominal photons, half of the pixels dead, one live by half."""
     live = np.ones((4, 4))
     live[:2], live[3, 3] = 0, 0.5
-    layout = Layout(3, (4, 4), "photons", 4, 4, ("a",), (1,), ReadoutConfig().model_dump(mode="json"))
+    layout = Layout(3, (4, 4), "photons", 4, 4, shot_targets(["a"], [1]), ReadoutConfig().model_dump(mode="json"))
     table = pd.DataFrame(
         {"structure": "a", "hit_multiplicity": 1, "split": "train", "seed": np.arange(3, dtype=np.uint64)}
     )
-    pulses = writer.Pulses(np.ones(3), np.ones(3), np.zeros((3, 2)), np.array([1.0, 2.0, 3.0]))
-    writer.create(tmp_path / "d", layout, table, pulses, live)
+    pulses = labels.Pulses(np.ones(3), np.ones(3), np.zeros((3, 2)), np.array([1.0, 2.0, 3.0]))
+    labels.create(tmp_path / "d", layout, table, pulses, live)
     writer.write_shard(tmp_path / "d", layout, 0, np.full((3, 4, 4), 2, np.uint16), made_from="test")
     card = integrity.complete(tmp_path / "d", {"a": "b"}, np.full((4, 4), 0.25, np.float32))
-    assert card == read_json(tmp_path / "d" / "dataset.json") | {"layout": layout.__dict__}
+    assert card == read_json(tmp_path / "d" / "dataset.json") | {"layout": layout.as_json()}
     assert card["a"] == "b"
     assert card["live_pixels"] == 8
     assert card["background_photons_per_pattern"] == 2 * 0.25 * 7.5

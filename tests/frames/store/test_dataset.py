@@ -16,6 +16,8 @@ from frames.readout.config import ReadoutConfig
 from frames.store import dataset, integrity, writer
 from frames.store.layout import Layout
 from frames.store.verify import main
+from frames.targets import shot_targets
+from simulate.render import labels
 from support.datasets import make_dataset
 
 
@@ -97,7 +99,10 @@ def test_a_dataset_written_before_metadata_were_in_one_file_opens(folder: Path, 
 
 
 def test_a_dataset_is_said_in_a_line(folder: Path) -> None:
-    assert repr(dataset.open_dataset(folder)) == f"Dataset({folder}: 50 of 8 x 8 pixels, photons; 2 structures)"
+    assert (
+        repr(dataset.open_dataset(folder))
+        == f"Dataset({folder}: 50 of 8 x 8 pixels, photons; 2 classes of hit_multiplicity, 2 classes of structure)"
+    )
 
 
 def test_card_counts_classes_and_photons(folder: Path, counts: np.ndarray) -> None:
@@ -123,13 +128,13 @@ def test_shots_that_hit_nothing_are_a_class_without_a_structure(tmp_path: Path, 
 def test_what_the_pulse_was_is_stored(tmp_path: Path) -> None:
     """Each label as it was given, with its unit."""
     n, rng = 20, np.random.default_rng(2)
-    layout = Layout(n, (4, 4), "photons", 4, 8, ("a",), (1,), ReadoutConfig().model_dump(mode="json"))
+    layout = Layout(n, (4, 4), "photons", 4, 8, shot_targets(["a"], [1]), ReadoutConfig().model_dump(mode="json"))
     table = pd.DataFrame(
         {"structure": "a", "hit_multiplicity": 1, "split": "train", "seed": np.arange(n, dtype=np.uint64)}
     )
-    pulses = writer.Pulses(*rng.uniform(size=(2, n)), rng.uniform(size=(n, 2)), rng.uniform(size=n))
+    pulses = labels.Pulses(*rng.uniform(size=(2, n)), rng.uniform(size=(n, 2)), rng.uniform(size=n))
     live = rng.uniform(size=(4, 4)).round()
-    writer.create(tmp_path / "d", layout, table, pulses, live)
+    labels.create(tmp_path / "d", layout, table, pulses, live)
     for shard in range(3):
         rows = layout.rows(shard)
         images = np.zeros((rows.stop - rows.start, 4, 4), dtype=np.uint16)
@@ -177,8 +182,8 @@ def recreate(folder: Path, layout: Layout, seed: int) -> None:
             "seed": np.arange(seed, seed + n, dtype=np.uint64),
         }
     )
-    pulses = writer.Pulses(np.full(n, 1e12), np.full(n, 4600.0), np.zeros((n, 2)), np.ones(n))
-    writer.create(folder, layout, table, pulses, np.ones(layout.image_shape))
+    pulses = labels.Pulses(np.full(n, 1e12), np.full(n, 4600.0), np.zeros((n, 2)), np.ones(n))
+    labels.create(folder, layout, table, pulses, np.ones(layout.image_shape))
 
 
 def shard_of(folder: Path, number: int) -> Path:
