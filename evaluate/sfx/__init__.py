@@ -1,0 +1,1 @@
+"""Hit finding in serial crystallography, judged."""
