@@ -9,7 +9,7 @@ import math
 import numpy as np
 from numba import njit, uint64
 
-from frames.rng_numba import uniform
+from frames.rng.compiled import uniform
 
 _compiled = njit(error_model="numpy", cache=True)
 _fast = njit(error_model="numpy", cache=True, fastmath=True)
