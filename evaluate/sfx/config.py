@@ -14,6 +14,7 @@ from frames.schema import Identifier, Strict
 from frames.store.config import StorageConfig
 from simulate.config import LocalClusterConfig, SlurmClusterConfig
 from simulate.sfx.config import CrystalDatasetConfig
+from train.config.hits import LearningConfig
 
 
 class SfxConfig(Strict):
@@ -27,6 +28,14 @@ class SfxConfig(Strict):
     storage: StorageConfig = StorageConfig(patterns_per_chunk=1, patterns_per_shard=50, shards_per_job=8)
     cluster: Annotated[LocalClusterConfig | SlurmClusterConfig, Field(discriminator="kind")] = LocalClusterConfig()
     peaks: PeakConfig = PeakConfig()
+    learning: LearningConfig | None = Field(None, description="networks that find hits; none are trained without it")
+
+    @property
+    def learned(self) -> LearningConfig:
+        """The section `learning`; ValueError where there is none."""
+        if self.learning is None:
+            raise ValueError("sfx has no section `learning`: no network is trained to find hits")
+        return self.learning
 
     @model_validator(mode="after")
     def _real_ones_are_named(self) -> Self:
@@ -35,6 +44,17 @@ class SfxConfig(Strict):
                 raise ValueError("source: cxidb76 needs a folder; expected one that holds ln83/r0018_2000.h5 and so on")
             if unknown := [name for name in self.datasets if name.upper() not in SETS]:
                 raise ValueError(f"source: cxidb76 has no {unknown}; there are {[name.lower() for name in SETS]}")
+        return self
+
+    @model_validator(mode="after")
+    def _labels_are_there(self) -> Self:
+        for label, asked in (self.learning.labels if self.learning else {}).items():
+            for name, dataset in self.datasets.items():
+                if (n := sum(asked.sizes)) > dataset.frames.total:
+                    raise ValueError(
+                        f"learning.labels.{label} asks for {n} frames, but {name} has {dataset.frames.total}; "
+                        "ask for fewer"
+                    )
         return self
 
 
@@ -66,4 +86,8 @@ def problems_of(run: SfxRun) -> list[str]:
     if config.source == "simulated" or config.folder is None:
         return []
     wanted = [config.folder / file for name in config.datasets for file in SETS[name.upper()].files]
-    return [f"sfx.folder: there is no {file}; download it from CXIDB-76, or put its labels there" for file in wanted if not file.exists()]
+    return [
+        f"sfx.folder: there is no {file}; download it from CXIDB-76, or put its labels there"
+        for file in wanted
+        if not file.exists()
+    ]

@@ -7,9 +7,15 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
+from evaluate.run.files import RunFiles
+from evaluate.sfx.config import SfxRun
+from evaluate.sfx.outputs import models_folder, prepared_file
+from evaluate.sfx.prepared import data_of, read_prepared
+from frames.files import write_table
 from train.batches.hits import HitData, Order, Split, split_rows
 from train.config.hits import HitSystem, LearningConfig
 from train.tasks.domain_adversarial import fit_adversarial
@@ -152,3 +158,12 @@ def _answered(
             "p_hit": hit_probability(logits).numpy(),
         }
     )
+
+
+def find_in_run(run: SfxRun, files: RunFiles, name: str, source: str, device: torch.device, output: Path) -> None:
+    """Train a system of a run on one of its datasets and write its predictions."""
+    learning = run.sfx.learned
+    system = learning.systems[name]
+    data = {other: data_of(read_prepared(prepared_file(files, other)), system, other) for other in run.sfx.datasets}
+    table = run_system(learning, name, source, data, models_folder(files), device)
+    write_table(output, pa.Table.from_pandas(table, preserve_index=False))
