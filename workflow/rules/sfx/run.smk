@@ -1,0 +1,20 @@
+# A run on crystal frames: plan -> shards -> card -> peaks.
+
+from simulate.sfx.shards import layout_of, shards_by_job
+
+
+include: "resources.smk"
+include: "simulate.smk"
+include: "peaks.smk"
+
+
+PAGES = []
+RUN_OUTPUTS = [
+    *expand(FILES.card("{dataset}"), dataset=SFX.datasets),
+    *expand(PEAKS, dataset=SFX.datasets),
+]
+
+
+def said_at_start():
+    """What has to be known of a run that starts."""
+    return []
