@@ -212,4 +212,3 @@ def _keep(arrays: dict[str, NDArray], key: str, dataset: Dataset, files: RunFile
         mine = table[(table["frame"] == row) & table["visible"]].head(SPOTS_SHOWN)
         spots = mine[["x", "y"]].to_numpy(np.float32)
     arrays[f"{key}_spots"] = spots
-

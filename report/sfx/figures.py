@@ -27,7 +27,7 @@ def _frame(axes: Axes, image: NDArray, spots: NDArray, title: str) -> None:
     low, high = np.percentile(small, (1, 99.8))
     axes.imshow(small, cmap="Greys", vmin=low, vmax=max(high, low + 1e-6), interpolation="nearest")
     if len(spots):
-        axes.scatter(*(spots / step).T, s=28, facecolors="none", edgecolors=ORANGE, linewidths=0.7)
+        axes.scatter(spots[:, 0] / step, spots[:, 1] / step, 28, facecolors="none", edgecolors=ORANGE, linewidths=0.7)
     axes.set(xticks=[], yticks=[])
     axes.set_title(title, loc="left")
 
@@ -52,7 +52,8 @@ def contrast(path: Path, shown: Arrays) -> None:
     names = [key.removeprefix("contrast_") for key in shown if key.startswith("contrast_")]
     with drawing(path, (8.2, 4.6), palette=None) as figure:
         if not names:
-            return _nothing(figure.subplots(), "no hit was simulated")
+            _nothing(figure.subplots(), "no hit was simulated")
+            return
         grid = figure.subplots(2, len(names), squeeze=False, height_ratios=(2.4, 1))
         for (above, below), name in zip(grid.T, names, strict=True):
             image = shown[f"contrast_{name}"]
@@ -92,7 +93,8 @@ def embedding(path: Path, shown: Arrays, overlaps: pd.DataFrame) -> None:
     """Maps of source's and target's features, source-only and adversarial."""
     with drawing(path, (8.2, 3.9)) as figure:
         if "map_adversarial" not in shown:
-            return _nothing(figure.subplots(), "no adversarial system in this run")
+            _nothing(figure.subplots(), "no adversarial system in this run")
+            return
         first = overlaps.iloc[:2]
         for axes, key, (_, row) in zip(
             figure.subplots(1, 2), ("source_only", "adversarial"), first.iterrows(), strict=True
@@ -104,19 +106,21 @@ def embedding(path: Path, shown: Arrays, overlaps: pd.DataFrame) -> None:
                     one = points[(is_target == domain) & (is_hit == hit)]
                     fill = {"facecolors": colour} if hit else {"facecolors": "none"}
                     label = f"{name}, {'hit or maybe' if hit else 'miss'}"
-                    axes.scatter(*one.T, s=10, marker=marker, edgecolors=colour, linewidths=0.6, label=label, **fill)
+                    axes.scatter(
+                        one[:, 0], one[:, 1], 10, marker=marker, edgecolors=colour, linewidths=0.6, label=label, **fill
+                    )
             axes.set(xticks=[], yticks=[])
             axes.set_title(f"{row['system']}: overlap {row['overlap']:.2f}", loc="left")
         figure.axes[0].legend(fontsize=7, loc="best", frameon=True)
         figure.tight_layout()
-    return None
 
 
 def dann(path: Path, training: pd.DataFrame) -> None:
     """Losses and accuracies of the adversarial trainings of the first pair, a line a seed."""
     with drawing(path, (8.2, 3.0)) as figure:
         if training.empty:
-            return _nothing(figure.subplots(), "no adversarial system in this run")
+            _nothing(figure.subplots(), "no adversarial system in this run")
+            return
         pair = training.iloc[0]
         same = (training["trained_on"] == pair["trained_on"]) & (training["tested_on"] == pair["tested_on"])
         panels = (
@@ -134,7 +138,6 @@ def dann(path: Path, training: pd.DataFrame) -> None:
             axes.set(xlabel="epoch", ylabel=what)
             axes.legend(fontsize=7)
         figure.tight_layout()
-    return None
 
 
 def failures(path: Path, table: pd.DataFrame) -> None:
@@ -173,7 +176,8 @@ def mistakes(path: Path, shown: Arrays, names: Sequence[str]) -> None:
     keys = [(name, kind) for name in names for kind in ("missed", "false") if f"mistake_{name}_{kind}" in shown]
     with drawing(path, (8.2, 3.1 * max(1, -(-len(keys) // 3))), palette=None) as figure:
         if not keys:
-            return _nothing(figure.subplots(), "no frame was taken for the other")
+            _nothing(figure.subplots(), "no frame was taken for the other")
+            return
         grid = figure.subplots(-(-len(keys) // 3), 3, squeeze=False).ravel()
         for axes in grid[len(keys) :]:
             axes.axis("off")
@@ -184,7 +188,6 @@ def mistakes(path: Path, shown: Arrays, names: Sequence[str]) -> None:
             title = f"{name}, {word}: {n_spots:.0f} spots, p = {p:.2f}"
             _frame(axes, shown[key], shown[f"{key}_spots"], title)
         figure.tight_layout()
-    return None
 
 
 def _nothing(axes: Axes, why: str) -> None:

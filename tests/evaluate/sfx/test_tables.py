@@ -8,7 +8,7 @@ import torch
 from evaluate.sfx import embedding, measures, tables
 from evaluate.sfx.experiments import COLUMNS, final_model, run_system
 from evaluate.sfx.prepared import data_of, prepare
-from support.crystals import vectors
+from support.hit_frames import vectors
 from train.config.hits import LearningConfig
 
 TINY = {"base": "plain", "epochs": 2, "batch_size": 8}

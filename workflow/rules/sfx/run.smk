@@ -8,8 +8,14 @@ include: "simulate.smk"
 include: "peaks.smk"
 
 
-PAGES = []
+if SFX.learning:
+
+    include: "find.smk"
+
+
+PAGES = [page_file(FILES)] if SFX.learning else []
 RUN_OUTPUTS = [
+    *PAGES,
     *expand(FILES.card("{dataset}"), dataset=SFX.datasets),
     *expand(PEAKS, dataset=SFX.datasets),
 ]
