@@ -66,7 +66,8 @@ def write_tables(run: SfxRun, files: RunFiles) -> None:
 
 def _about(files: RunFiles, name: str, arrays: Mapping[str, Any]) -> pd.DataFrame:
     """A row for each frame: visible spots, the median of their signal-to-noise ratios, background."""
-    table = pd.DataFrame({"n_spots": arrays["n_spots"], "background": arrays["background"]})
+    table = pd.DataFrame({"n_spots": arrays["n_spots"].astype(float), "background": arrays["background"]})
+    table.loc[table["n_spots"] < 0, "n_spots"] = np.nan  # experts told the class alone
     table["snr"] = np.nan
     if (path := spots_file(files.dataset(name))).exists():  # deposited frames have no true spots
         spots = read_spots(path)

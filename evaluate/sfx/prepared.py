@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from frames.files import read_arrays, write_arrays
 from frames.store.spots import hit_class
+from frames.store.writer import array
 from train.batches.candidates import FEATURES, KEPT, candidates_of
 from train.batches.contrast import contrasted
 from train.batches.hits import HitData
@@ -22,6 +23,9 @@ from train.progress import progress
 
 if TYPE_CHECKING:
     from frames.store.dataset import Dataset
+
+UNKNOWN = -1
+"""Visible spots of a frame of which nobody counted them."""
 
 AT_ONCE = 16
 """Frames read together."""
@@ -84,13 +88,19 @@ def prepare(
     return arrays | {f"seconds_{what}": value / n for what, value in seconds.items()}
 
 
-def prepare_dataset(dataset: "Dataset", n_spots: NDArray[np.int64], learning: LearningConfig, path: Path) -> None:
-    """Write `prepared/<dataset>.npz`."""
+def prepare_dataset(dataset: "Dataset", learning: LearningConfig, path: Path) -> None:
+    """Write `prepared/<dataset>.npz`. Of deposited frames experts told the class alone: they have no number of spots."""
     n = len(dataset)
+    label = dataset.labels("hit")
+    n_spots = (
+        np.asarray(array(dataset.group, "n_spots")[:], np.int64) if "n_spots" in dataset.group else np.full(n, UNKNOWN)
+    )
     starts = progress(range(0, n, AT_ONCE), f"preparing {dataset.name}", -(-n // AT_ONCE))
     rows = (slice(start, min(start + AT_ONCE, n)) for start in starts)
     blocks = ((some, dataset.read(some)) for some in rows)
-    write_arrays(path, prepare(blocks, n, n_spots, learning, dataset.name))
+    live = None if dataset.mask is None else ~dataset.mask
+    arrays = prepare(blocks, n, n_spots, learning, dataset.name, live)
+    write_arrays(path, arrays | {"label": label})
 
 
 def data_of(arrays: Mapping[str, Any], system: HitSystem, name: str) -> HitData:
