@@ -24,9 +24,9 @@ PIXELS, N_FRAMES, BATCH, LEAST_S = 1920, 8, 256, 1.5
 
 
 def per_s(work: Callable[[], object], n: int) -> float:
-    """The best of three rates, of n things each time, a second and a half together: other programs only slow it down."""
+    """The best of three rates, of n things each time, a second and a half together: others only slow it down."""
     work()
-    rates = []
+    rates: list[float] = []
     for _ in range(3):
         started, done = time.perf_counter(), 0
         while time.perf_counter() - started < LEAST_S / 3:
@@ -44,6 +44,7 @@ if __name__ == "__main__":
     frames = shared.astype(np.uint16)
     seed = Contrast()
     rows, cnn, spots = (build(name).eval() for name in ("rows", "cnn", "spots"))
+    cnn = cnn.to(memory_format=torch.channels_last)
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         store = zarr.create_array(Path(folder) / "frames.zarr", data=frames, chunks=(1, PIXELS, PIXELS))
