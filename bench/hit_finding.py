@@ -51,12 +51,12 @@ if __name__ == "__main__":
 
         @torch.inference_mode()
         def by_rows() -> None:
-            vectors = [contrasted(store[n], seed, image=False).rows for n in range(N_FRAMES)]
+            vectors = [contrasted(np.asarray(store[n]), seed, image=False).rows for n in range(N_FRAMES)]
             rows(torch.from_numpy(np.stack(vectors))[:, None, None])
 
         @torch.inference_mode()
         def by_spots() -> None:
-            found = [candidates_of(store[n]).features for n in range(N_FRAMES)]
+            found = [candidates_of(np.asarray(store[n])).features for n in range(N_FRAMES)]
             spots(torch.from_numpy(np.stack(found))[:, None])
 
         end_to_end, counting = per_s(by_rows, N_FRAMES), per_s(by_spots, N_FRAMES)
