@@ -44,7 +44,7 @@ if __name__ == "__main__":
     frames = shared.astype(np.uint16)
     seed = Contrast()
     rows, cnn, spots = (build(name).eval() for name in ("rows", "cnn", "spots"))
-    cnn = cnn.to(memory_format=torch.channels_last)
+    cnn = cnn.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         store = zarr.create_array(Path(folder) / "frames.zarr", data=frames, chunks=(1, PIXELS, PIXELS))

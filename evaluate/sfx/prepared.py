@@ -89,7 +89,7 @@ def prepare(
 
 
 def prepare_dataset(dataset: "Dataset", learning: LearningConfig, path: Path) -> None:
-    """Write `prepared/<dataset>.npz`. Of deposited frames experts told the class alone: they have no number of spots."""
+    """Write `prepared/<dataset>.npz`. Deposited frames have the class that experts told, and DIALS' number of spots."""
     n = len(dataset)
     label = dataset.labels("hit")
     n_spots = (
