@@ -18,7 +18,13 @@ from frames.store.spots import PEAK_COLUMNS
 RESULT = "entry_1/result_1"
 """Where programs that index look."""
 
-COLUMNS = {"peakXPosRaw": "x", "peakYPosRaw": "y", "peakTotalIntensity": "intensity", "peakSNR": "snr", "peakNPixels": "n_pixels"}
+COLUMNS = {
+    "peakXPosRaw": "x",
+    "peakYPosRaw": "y",
+    "peakTotalIntensity": "intensity",
+    "peakSNR": "snr",
+    "peakNPixels": "n_pixels",
+}
 OPTIONAL = ("peakTotalIntensity", "peakSNR", "peakNPixels")
 
 

@@ -68,7 +68,9 @@ def tiles(image, smoothed, weight, tile):
                 for x in range(x_first, x_last):
                     w = weight[y, x] * weight[y - STEP, x] * weight[y + STEP, x] * weight[y, x - STEP]
                     good = np.float32(w * weight[y, x + STEP] > 0)
-                    around = smoothed[y - STEP, x] + smoothed[y + STEP, x] + smoothed[y, x - STEP] + smoothed[y, x + STEP]
+                    around = (
+                        smoothed[y - STEP, x] + smoothed[y + STEP, x] + smoothed[y, x - STEP] + smoothed[y, x + STEP]
+                    )
                     total_s += abs(smoothed[y, x] - quarter * around) * good
                     around = image[y - STEP, x] + image[y + STEP, x] + image[y, x - STEP] + image[y, x + STEP]
                     total_p += abs(image[y, x] - quarter * around) * good
@@ -174,7 +176,7 @@ def measure(image, smoothed, good, rows, columns, ratio, ring, min_snr, min_pixe
                     if value > STANDS_OUT * noise:
                         above += 1
                         near += abs(dx) <= 1 and abs(dy) <= 1
-                    if abs(dx) <= 1 and abs(dy) <= 1 or value > STANDS_OUT * noise:
+                    if (abs(dx) <= 1 and abs(dy) <= 1) or value > STANDS_OUT * noise:
                         total += value
                         moment_x += max(value, 0.0) * dx
                         moment_y += max(value, 0.0) * dy

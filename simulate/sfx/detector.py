@@ -30,6 +30,7 @@ QUADRANT = (
 """Modules of the quadrant at the lower right: row and column of the first pixel counted from the beam, and whether the
 module lies along the rows (1) or along the columns (0); measured on the frames of thermolysin of DIALS' data files."""
 
+
 @dataclass(frozen=True)
 class Detector:
     """What does not change from frame to frame."""

@@ -12,6 +12,7 @@ from simulate.sfx.normals_numba import normals
 
 _compiled = njit(error_model="numpy", cache=True)
 
+
 @_compiled
 def background(radius, factor, profile, tape_at, tape_edge, tape_left, image):
     """Expected photons of everything that depends on the distance from the beam, and the tape's shade.

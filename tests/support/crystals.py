@@ -12,8 +12,12 @@ from simulate.sfx.config import CrystalDatasetConfig
 SHARED = Path(os.environ.get("SINGLEHIT_SHARED", Path(__file__).parents[3] / "shared"))
 REAL, LABELS = SHARED / "real-frames" / "sfx", SHARED / "cxidb76-labels"
 
-needs_real = pytest.mark.skipif(not REAL.exists(), reason=f"no real frames in {REAL}; SINGLEHIT_SHARED names the folder")
-needs_labels = pytest.mark.skipif(not LABELS.exists(), reason=f"no labels in {LABELS}; SINGLEHIT_SHARED names the folder")
+needs_real = pytest.mark.skipif(
+    not REAL.exists(), reason=f"no real frames in {REAL}; SINGLEHIT_SHARED names the folder"
+)
+needs_labels = pytest.mark.skipif(
+    not LABELS.exists(), reason=f"no labels in {LABELS}; SINGLEHIT_SHARED names the folder"
+)
 
 
 def config(**sections: dict) -> CrystalDatasetConfig:

@@ -9,9 +9,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from support.crystals import LABELS, needs_labels
 
 from frames.formats.cxidb76 import read_dials, read_expert, read_idh5, read_mask
+from support.crystals import LABELS, needs_labels
 
 
 def idh5(path: Path, version: str = "idh5_v1.0") -> np.ndarray:
@@ -120,7 +120,7 @@ class Hostile:
         pickle.dumps(Hostile()),
         pickle.dumps((np.zeros(3), Hostile())),
         pickle.dumps(np.zeros(3)),
-        b"cbuiltins\neval\n(S'open(\"was-here\",\"w\")'\ntR.",
+        b'cbuiltins\neval\n(S\'open("was-here","w")\'\ntR.',
         b"cscitbx_array_family_flex_ext\n__builtins__\n.",
         b"cscitbx_array_family_flex_ext\nbool\n(S'x'\ntR.",
         b"Pwas-here\n.",

@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
-from support.crystals import REAL, config, needs_real
 
 from frames.peaks.finder import Mask, PeakConfig, find_peaks
 from frames.peaks.finder_numba import smooth
 from simulate.sfx import frame
 from simulate.sfx.crystal import crystal
 from simulate.sfx.detector import detector
+from support.crystals import REAL, config, needs_real
 
 
 def found_of(places: np.ndarray, peaks: pd.DataFrame, within: float = 2.5) -> int:
@@ -101,7 +101,9 @@ def test_smoothing_is_what_a_sum_gives() -> None:
         assert out[row, column] == pytest.approx(total / weight, abs=1e-5)
 
 
-@pytest.mark.parametrize("image", [np.zeros((64, 64)), np.full((64, 64), 65535, np.uint16), np.full((64, 64), np.nan), -np.ones((64, 64))])
+@pytest.mark.parametrize(
+    "image", [np.zeros((64, 64)), np.full((64, 64), 65535, np.uint16), np.full((64, 64), np.nan), -np.ones((64, 64))]
+)
 def test_frames_without_anything_have_no_peaks(image: np.ndarray) -> None:
     assert len(find_peaks(image, Mask.of(np.ones((64, 64), bool)))) == 0
     assert len(find_peaks(image, Mask.of(np.zeros((64, 64), bool)))) == 0

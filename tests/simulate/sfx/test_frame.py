@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from scipy import stats
 from scipy.special import ndtri
-from support.crystals import REAL, config, needs_real, noise
 
 from frames.store.spots import HIT_CLASSES, hit_class
 from simulate.sfx import frame, plan
@@ -12,6 +11,7 @@ from simulate.sfx.crystal import crystal
 from simulate.sfx.detector import cspad, detector
 from simulate.sfx.frame_numba import add_spots, read
 from simulate.sfx.normals_numba import corrected, normals, poisson
+from support.crystals import REAL, config, needs_real, noise
 
 
 @pytest.mark.parametrize("n_spots", [0, 3, 9, 60])
@@ -46,7 +46,7 @@ def test_a_frame_that_cannot_be_says_what_to_change() -> None:
 
 def test_noise_is_a_rayonix_s() -> None:
     """Kernel [a b a]² of Poisson photons: variance over mean (2a² + b²)² = .305, correlations .370 and .137."""
-    given = config(detector={"binning": 1, "n_pixels": 640, "hot_fraction": 0}, background={"tape": None})
+    given = config(detector={"binning": 1, "n_pixels": 1280, "hot_fraction": 0}, background={"tape": None})
     made = frame.make(given, crystal(given.crystal, 2.5), detector(given), 3, 0, blank=True)
     ratio, *near, diagonal = noise(made.adu - 10.0, detector(given).live)
     assert abs(ratio - 0.29) < 0.04
@@ -94,7 +94,10 @@ def test_small_poisson_numbers_are_poisson_s() -> None:
     means = np.full(200_000, 2.5, np.float32)
     poisson(means, np.uint64(9))
     found = np.bincount(means.astype(int), minlength=12)[:12]
-    chi2 = ((found - 200_000 * stats.poisson.pmf(np.arange(12), 2.5)) ** 2 / (200_000 * stats.poisson.pmf(np.arange(12), 2.5))).sum()
+    chi2 = (
+        (found - 200_000 * stats.poisson.pmf(np.arange(12), 2.5)) ** 2
+        / (200_000 * stats.poisson.pmf(np.arange(12), 2.5))
+    ).sum()
     assert stats.chi2.sf(chi2, 12) > 1e-4
 
 
@@ -110,7 +113,9 @@ def test_light_is_spread_after_it_was_counted_and_none_is_lost() -> None:
 
 def test_a_spot_puts_all_its_photons_down() -> None:
     image = np.zeros((40, 40), np.float32)
-    add_spots(*(np.array([v]) for v in (20.3, 18.8, 500.0)), np.array([[0.6, 0.2, 0.4]]), np.ones((40, 40), bool), image)
+    add_spots(
+        *(np.array([v]) for v in (20.3, 18.8, 500.0)), np.array([[0.6, 0.2, 0.4]]), np.ones((40, 40), bool), image
+    )
     y, x = np.indices(image.shape)
     assert image.sum() == pytest.approx(500, rel=1e-5)
     assert (image * x).sum() / 500 == pytest.approx(20.3, abs=0.01)

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from support.crystals import REAL, needs_real
 
 from simulate.sfx.crystal import Crystal
 from simulate.sfx.excited_numba import excited
 from simulate.sfx.spots import ELECTRON_RADIUS_A, Beam, Camera, cut, polarised, spots
+from support.crystals import REAL, needs_real
 
 
 @needs_real
@@ -94,7 +94,7 @@ def test_a_reflection_turned_through_the_sphere_gives_darwin_s_total() -> None:
     errors = np.linspace(-0.02, 0.02, 4001)
     share, _ = cut(errors, np.tile([0.0, 0, 1], (len(errors), 1)), np.eye(3) / 1000, np.zeros((len(errors), 3, 3)))
     assert share.sum() * (errors[1] - errors[0]) == pytest.approx(1, rel=6e-3)  # 1/(π² L s) is beyond the window
-    assert ELECTRON_RADIUS_A == pytest.approx(2.8179e-5, rel=1e-4)
+    assert pytest.approx(2.8179e-5, rel=1e-4) == ELECTRON_RADIUS_A
 
 
 def test_light_polarised_along_x_scatters_nothing_along_x() -> None:
