@@ -38,14 +38,14 @@ def frames_of(path: Path, name: str | None) -> Patterns:
 
 def peaks_of(patterns: Patterns, config: PeakConfig) -> pd.DataFrame:
     """Peaks of all frames, PEAK_COLUMNS."""
-    parts, last = [no_peaks()], (np.zeros(0, bool), None)
+    parts, mask = [no_peaks()], Mask.of(np.ones(patterns.shape[1:], bool))
     for rows, images in stream(patterns):
         bad = patterns.unusable(rows)
         for at, image in enumerate(images):
             own = bad if bad is None or bad.ndim == 2 else bad[at]
             good: NDArray[np.bool_] = np.ones(image.shape, bool) if own is None else ~own
-            mask = last[1] if last[1] is not None and np.array_equal(good, last[0]) else Mask.of(good)
-            last = (good, mask)
+            if not np.array_equal(good, mask.good):
+                mask = Mask.of(good)
             parts.append(find_in_frames(image[None], mask, config, rows.start + at))
     return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)[list(PEAK_COLUMNS)]
 

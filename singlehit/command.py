@@ -28,7 +28,7 @@ COMMANDS = {
     "export": Command("frames.export", "write a dataset as CXI, skopi's HDF5 or .emc, or convert such a file"),
     "classify": Command("screen.classify", "say how many particles each frame of a file shows, and which"),
     "select": Command("screen.select", "say which frames of a file are single hits, by a twin network"),
-    "peaks": Command("screen.peaks", "count the Bragg peaks of each frame of a file, and write the hits with peak lists"),
+    "peaks": Command("screen.peaks", "count the peaks of each frame of a file, and write the hits with peak lists"),
     "estimate": Command("evaluate.cost.estimate", "tell what a run will take, from what others took"),
     "onnx": Command("train.export", "write a trained network as ONNX, checked against torch"),
     "tabulate": Command("simulate.experiment.tabulate", "write the table that fits a detector's frames to a network"),

@@ -1,4 +1,4 @@
-"""Peak lists in CXI files, as Cheetah, OM and CrystFEL have them: `nPeaks`, `peakXPosRaw`, `peakYPosRaw`, one row a frame.
+"""Peak lists in CXI files, as Cheetah, OM and CrystFEL have them: `nPeaks`, `peakXPosRaw`, `peakYPosRaw`, a row a frame.
 
 Places are of whole images, columns and rows counted from the middle of the first pixel; rows are filled up with 0.
 """
@@ -73,8 +73,8 @@ def read_peak_lists(path: Path | str, result: str = RESULT) -> pd.DataFrame | No
     for column, values in found.items():
         if values.ndim != 2 or len(values) != len(counts) or values.shape[1] < counts.max(initial=0):
             raise ValueError(
-                f"{path}: {result} has {column} of shape {values.shape}, expected a row for each of {len(counts)} frames, "
-                f"of {counts.max(initial=0)} peaks or more"
+                f"{path}: {result} has {column} of shape {values.shape}, expected a row for each of "
+                f"{len(counts)} frames, of {counts.max(initial=0)} peaks or more"
             )
     kept = np.arange(max(int(counts.max(initial=0)), 1))[None, :] < counts[:, None]
     table = pd.DataFrame({"frame": np.repeat(np.arange(len(counts)), counts)})

@@ -164,7 +164,8 @@ def read_expert(path: Path | str, n_frames: int | None = None) -> NDArray[np.int
     n = n_frames or len(found)
     if set(found) != set(range(1, n + 1)):
         raise ValueError(
-            f"{path} has labels of {len(found)} frames up to {max(found, default=0)}, expected 1 to {n}; are they another file's?"
+            f"{path} has labels of {len(found)} frames up to {max(found, default=0)}, expected 1 to {n}; "
+            "are they another file's?"
         )
     return np.array([found[i] for i in range(1, n + 1)])
 

@@ -197,7 +197,7 @@ def _plane(x, y, v):
     noise = MEAN_ABSOLUTE * np.abs(v - level).mean() + 1e-9
     slope_x = slope_y = 0.0
     limit = 4.0
-    for turn in range(ROUNDS):
+    for _ in range(ROUNDS):
         s0 = sx = sy = sxx = sxy = syy = sv = sxv = syv = svv = 0.0
         for i in range(n):
             away = v[i] - level - slope_x * x[i] - slope_y * y[i]

@@ -123,8 +123,8 @@ def add_streak(streak: Streak, detector: Detector, image: NDArray[np.float32]) -
     x0, y0 = detector.camera.centre
     reach = streak.first + 6 * streak.length
     ends = np.array([[streak.first, reach]]) * np.array([[np.cos(streak.angle)], [np.sin(streak.angle)]])
-    low = np.floor(ends.min(axis=1) + (x0, y0) - 6 * streak.width).astype(int).clip(0)
-    high = np.ceil(ends.max(axis=1) + (x0, y0) + 6 * streak.width).astype(int) + 1
+    low = np.floor(ends.min(axis=1) + np.array([x0, y0]) - 6 * streak.width).astype(int).clip(0)
+    high = np.ceil(ends.max(axis=1) + np.array([x0, y0]) + 6 * streak.width).astype(int) + 1
     part = np.s_[low[1] : high[1], low[0] : high[0]]
     y, x = np.indices(image.shape, sparse=True) if image[part].size == 0 else np.ogrid[part]
     y, x = y[: image[part].shape[0]] - y0, x[:, : image[part].shape[1]] - x0
