@@ -1,4 +1,4 @@
-"""Peak lists in CXI files, as Cheetah, OM and CrystFEL have them: `nPeaks`, `peakXPosRaw`, `peakYPosRaw`, a row a frame.
+"""Peak lists of CXI files, as Cheetah, OM and CrystFEL have them: `nPeaks`, `peakXPosRaw`, `peakYPosRaw`.
 
 Places are of whole images, columns and rows counted from the middle of the first pixel; rows are filled up with 0.
 """
