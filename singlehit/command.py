@@ -29,6 +29,7 @@ COMMANDS = {
     "classify": Command("screen.classify", "say how many particles each frame of a file shows, and which"),
     "select": Command("screen.select", "say which frames of a file are single hits, by a twin network"),
     "hits": Command("screen.hits", "say which frames of a file are hits of a crystal, with their peaks"),
+    "peaks": Command("screen.peaks", "count the peaks of each frame of a file, and write the hits with peak lists"),
     "estimate": Command("evaluate.cost.estimate", "tell what a run will take, from what others took"),
     "onnx": Command("train.export", "write a trained network as ONNX, checked against torch"),
     "tabulate": Command("simulate.experiment.tabulate", "write the table that fits a detector's frames to a network"),

@@ -86,8 +86,5 @@ def problems_of(run: SfxRun) -> list[str]:
     if config.source == "simulated" or config.folder is None:
         return []
     wanted = [config.folder / file for name in config.datasets for file in SETS[name.upper()].files]
-    return [
-        f"sfx.folder: there is no {file}; download it from CXIDB-76, or put its labels there"
-        for file in wanted
-        if not file.exists()
-    ]
+    lacking = [file for file in wanted if not file.exists()]
+    return [f"sfx.folder: there is no {file}; download it from CXIDB-76, or put its labels there" for file in lacking]

@@ -48,7 +48,7 @@ def take_in(folder: Path, name: str, out: Path, storage: StorageConfig) -> None:
             dials["n_spots"].to_numpy(np.int32), {"units": "1", "long_name": "spots that DIALS counted"}
         ),
     }
-    writer.create(out, layout, labels, writer.pixel_maps((~bad).astype(np.float64)), title=f"CXIDB-76, {name}")
+    writer.create(out, layout, labels, writer.pixel_maps(np.asarray(~bad, np.float64)), title=f"CXIDB-76, {name}")
     made_from = json_digest({"set": name, "frames": n, "bytes": (folder / where.images).stat().st_size})
     for shard in range(layout.n_shards):
         images = np.clip(frames.fetch(layout.rows(shard)), 0, 65_534).astype(np.uint16)

@@ -163,7 +163,10 @@ def read_expert(path: Path | str, n_frames: int | None = None) -> NDArray[np.int
         found[int(match[1])] = HIT_CLASSES.index(match[2].lower())
     n = n_frames or len(found)
     if set(found) != set(range(1, n + 1)):
-        raise ValueError(f"{path} has labels of {len(found)} frames up to {max(found, default=0)}, expected 1 to {n}; are they another file's?")
+        raise ValueError(
+            f"{path} has labels of {len(found)} frames up to {max(found, default=0)}, expected 1 to {n}; "
+            "are they another file's?"
+        )
     return np.array([found[i] for i in range(1, n + 1)])
 
 
@@ -172,15 +175,15 @@ def read_dials(path: Path | str, n_frames: int) -> pd.DataFrame:
 
     Frames that are not there have no spots. ValueError naming the line that is none, or a frame beyond `n_frames`.
     """
-    table = pd.DataFrame({"n_spots": np.zeros(n_frames, np.int64), "hit": np.zeros(n_frames, bool)})
+    n_spots, hit = np.zeros(n_frames, np.int64), np.zeros(n_frames, bool)
     for number, line in enumerate(Path(path).read_text().splitlines(), 1):
         if not line.strip():
             continue
         match = re.fullmatch(r"\s*(\d+)\s+(\d+)\s+(Hit|Miss)\s*", line)
         if match is None or not 1 <= int(match[1]) <= n_frames:
             raise ValueError(f"{path}, line {number}: {line!r}, expected '<1 to {n_frames}> <spots> Hit' or Miss")
-        table.loc[int(match[1]) - 1] = [int(match[2]), match[3] == "Hit"]
-    return table
+        n_spots[int(match[1]) - 1], hit[int(match[1]) - 1] = int(match[2]), match[3] == "Hit"
+    return pd.DataFrame({"n_spots": n_spots, "hit": hit})
 
 
 class _Grid:
@@ -188,7 +191,9 @@ class _Grid:
 
     def __init__(self, *args: Any):
         tuples = [tuple(map(int, value)) for value in args if isinstance(value, tuple)]
-        self.shape = tuples[0] if len(tuples) == 1 else tuple(b - a for a, b in zip(*tuples[:2], strict=True)) if tuples else ()
+        self.shape = (
+            tuples[0] if len(tuples) == 1 else tuple(b - a for a, b in zip(*tuples[:2], strict=True)) if tuples else ()
+        )
 
     def __setstate__(self, state: Any) -> None:
         raise pickle.UnpicklingError("a flex.grid has no state")
@@ -223,7 +228,9 @@ class _FlexOnly(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in KNOWN:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, and nothing but flex.bool and flex.grid is read")
+            raise pickle.UnpicklingError(
+                f"it asks for {module}.{name}, and nothing but flex.bool and flex.grid is read"
+            )
         return KNOWN[module, name]
 
     def persistent_load(self, pid: Any) -> Any:

@@ -68,7 +68,9 @@ def tiles(image, smoothed, weight, tile):
                 for x in range(x_first, x_last):
                     w = weight[y, x] * weight[y - STEP, x] * weight[y + STEP, x] * weight[y, x - STEP]
                     good = np.float32(w * weight[y, x + STEP] > 0)
-                    around = smoothed[y - STEP, x] + smoothed[y + STEP, x] + smoothed[y, x - STEP] + smoothed[y, x + STEP]
+                    around = (
+                        smoothed[y - STEP, x] + smoothed[y + STEP, x] + smoothed[y, x - STEP] + smoothed[y, x + STEP]
+                    )
                     total_s += abs(smoothed[y, x] - quarter * around) * good
                     around = image[y - STEP, x] + image[y + STEP, x] + image[y, x - STEP] + image[y, x + STEP]
                     total_p += abs(image[y, x] - quarter * around) * good
@@ -174,7 +176,7 @@ def measure(image, smoothed, good, rows, columns, ratio, ring, min_snr, min_pixe
                     if value > STANDS_OUT * noise:
                         above += 1
                         near += abs(dx) <= 1 and abs(dy) <= 1
-                    if abs(dx) <= 1 and abs(dy) <= 1 or value > STANDS_OUT * noise:
+                    if (abs(dx) <= 1 and abs(dy) <= 1) or value > STANDS_OUT * noise:
                         total += value
                         moment_x += max(value, 0.0) * dx
                         moment_y += max(value, 0.0) * dy
@@ -195,7 +197,7 @@ def _plane(x, y, v):
     noise = MEAN_ABSOLUTE * np.abs(v - level).mean() + 1e-9
     slope_x = slope_y = 0.0
     limit = 4.0
-    for turn in range(ROUNDS):
+    for _ in range(ROUNDS):
         s0 = sx = sy = sxx = sxy = syy = sv = sxv = syv = svv = 0.0
         for i in range(n):
             away = v[i] - level - slope_x * x[i] - slope_y * y[i]

@@ -21,7 +21,7 @@ HIT_CLASSES = ("miss", "maybe", "hit")
 """Values of the target `hit`, in the order of their index; hit and maybe are one class where there are two."""
 
 MAYBE, HIT = 4, 10
-"""Fewest visible spots of a frame that may be a hit, and of one that is (Ke et al. 2018, J. Synchrotron Rad. 25, 655)."""
+"""Fewest visible spots of what may be a hit, and of a hit: Ke et al. 2018, J. Synchrotron Rad. 25, 655."""
 
 SPOT_COLUMNS = {
     "frame": ("int32", "row of the dataset"),

@@ -11,7 +11,9 @@ from simulate.sfx.detector import Detector
 
 Array = NDArray[np.float64]
 
-WATER_S = np.array([0, 0.1, 0.16, 0.2, 0.235, 0.27, 0.31, 0.335, 0.36, 0.39, 0.42, 0.45, 0.5, 0.57, 0.64, 0.72, 0.8, 1.0])
+WATER_S = np.array(
+    [0, 0.1, 0.16, 0.2, 0.235, 0.27, 0.31, 0.335, 0.36, 0.39, 0.42, 0.45, 0.5, 0.57, 0.64, 0.72, 0.8, 1.0]
+)
 WATER = np.array([0.04, 0.05, 0.09, 0.17, 0.4, 0.78, 1, 0.95, 0.76, 0.58, 0.5, 0.43, 0.34, 0.22, 0.17, 0.15, 0.14, 0.1])
 """What liquid water scatters, its ring 1, against s = 1/d [1/Å]: the ring at 3.2 Å, its shoulder at 2.2 Å, and what
 falls off beyond. Read off the halo of a real frame, solid angle, polarisation and air taken out."""
@@ -121,8 +123,8 @@ def add_streak(streak: Streak, detector: Detector, image: NDArray[np.float32]) -
     x0, y0 = detector.camera.centre
     reach = streak.first + 6 * streak.length
     ends = np.array([[streak.first, reach]]) * np.array([[np.cos(streak.angle)], [np.sin(streak.angle)]])
-    low = np.floor(ends.min(axis=1) + (x0, y0) - 6 * streak.width).astype(int).clip(0)
-    high = np.ceil(ends.max(axis=1) + (x0, y0) + 6 * streak.width).astype(int) + 1
+    low = np.floor(ends.min(axis=1) + np.array([x0, y0]) - 6 * streak.width).astype(int).clip(0)
+    high = np.ceil(ends.max(axis=1) + np.array([x0, y0]) + 6 * streak.width).astype(int) + 1
     part = np.s_[low[1] : high[1], low[0] : high[0]]
     y, x = np.indices(image.shape, sparse=True) if image[part].size == 0 else np.ogrid[part]
     y, x = y[: image[part].shape[0]] - y0, x[:, : image[part].shape[1]] - x0

@@ -73,7 +73,7 @@ class CrystalDetectorConfig(Strict):
         0.143, description="of a pixel's signal that each of its neighbours along a row is given, and along a column"
     )
     gain_adu: Positive = Field(1.0, description="ADU of a photon")
-    gain_spread: NonNegative = Field(0.003, description="relative standard deviation of the pixels' gains")
+    gain_spread: NonNegative = Field(0.002, description="relative standard deviation of the pixels' gains")
     read_noise_adu: NonNegative = 3.0
     pedestal_adu: NonNegative = Field(10.0, description="what a pixel reads in the dark")
     saturation_adu: Annotated[int, Field(ge=1, le=65534)] = Field(

@@ -77,7 +77,7 @@ def wilson(
     )
     mean = n_atoms * np.interp(s2 / 4, s2_grid(), squared) * np.exp(-b_factor * s2 / 2)
     bits = np.asarray(hkl, np.int64) + 2**15
-    seeds = mix((bits[:, 0] << 32 | bits[:, 1] << 16 | bits[:, 2]).astype(np.uint64)) ^ mix(np.uint64(seed))
+    seeds = mix((bits[:, 0] << 32 | bits[:, 1] << 16 | bits[:, 2]).astype(np.uint64)) ^ mix(np.asarray(seed, np.uint64))
     u = uniforms(seeds, "structure_factor", 1)[:, 0]
     acentric, centric = -np.log(u), ndtri(u) ** 2
     is_centric = np.asarray(operations.centric_flag_array(hkl), bool)

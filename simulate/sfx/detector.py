@@ -30,6 +30,7 @@ QUADRANT = (
 """Modules of the quadrant at the lower right: row and column of the first pixel counted from the beam, and whether the
 module lies along the rows (1) or along the columns (0); measured on the frames of thermolysin of DIALS' data files."""
 
+
 @dataclass(frozen=True)
 class Detector:
     """What does not change from frame to frame."""
@@ -55,7 +56,7 @@ class Detector:
     @property
     def shape(self) -> tuple[int, int]:
         """(ny, nx)."""
-        return self.live.shape  # type: ignore[return-value]
+        return self.live.shape
 
 
 def detector(config: CrystalDatasetConfig) -> Detector:
@@ -94,7 +95,7 @@ def _detector(config: CrystalDetectorConfig, beam: CrystalBeamConfig) -> Detecto
 
 
 def _of_pixels(draw, seed: int, stream: str, size: int) -> NDArray[np.float64]:
-    rows = mix(np.arange(size, dtype=np.uint64) ^ mix(np.uint64(seed)))
+    rows = mix(np.arange(size, dtype=np.uint64) ^ mix(np.asarray(seed, np.uint64)))
     return draw(rows, stream, size)
 
 
@@ -111,7 +112,7 @@ def recording(config: CrystalDetectorConfig) -> NDArray[np.bool_]:
     whole = np.ones((SIZES[config.model],) * 2, bool) if config.model == "rayonix" else cspad()
     binned = whole[: size * binning, : size * binning].reshape(size, binning, size, binning).all(axis=(1, 3))
     first = (size - config.size) // 2
-    return binned[first : first + config.size, first : first + config.size]
+    return np.asarray(binned)[first : first + config.size, first : first + config.size]
 
 
 @lru_cache(maxsize=1)

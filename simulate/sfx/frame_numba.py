@@ -12,6 +12,7 @@ from simulate.sfx.normals_numba import normals
 
 _compiled = njit(error_model="numpy", cache=True)
 
+
 @_compiled
 def background(radius, factor, profile, tape_at, tape_edge, tape_left, image):
     """Expected photons of everything that depends on the distance from the beam, and the tape's shade.
@@ -53,14 +54,14 @@ def add_spots(x, y, photons, covariance, live, image):
     ny, nx = image.shape
     for i in range(len(x)):
         xx, xy, yy = covariance[i, 0] + 1e-3, covariance[i, 1], covariance[i, 2] + 1e-3
-        half = int(math.ceil(4 * math.sqrt(max(xx, yy)))) + 1
+        half = math.ceil(4 * math.sqrt(max(xx, yy))) + 1
         if half > 60 or not (-half <= x[i] < nx + half and -half <= y[i] < ny + half):
             continue
         determinant = xx * yy - xy * xy
         a, b, c = 0.5 * yy / determinant, -xy / determinant, 0.5 * xx / determinant
         # Fine enough for the narrowest spot: a third of its deviation.
-        n = min(max(3, int(math.ceil(3 / math.sqrt(determinant / max(xx, yy))))), 24)
-        x0, y0 = int(round(x[i])), int(round(y[i]))
+        n = min(max(3, math.ceil(3 / math.sqrt(determinant / max(xx, yy)))), 24)
+        x0, y0 = round(x[i]), round(y[i])
         size = 2 * half + 1
         window = np.zeros((size, size))
         for row in range(size):

@@ -34,7 +34,7 @@ def draw(config: FramesConfig, seed: int) -> pd.DataFrame:
     parts = []
     for code, name in enumerate(HIT_CLASSES):
         number = np.arange(getattr(config, name), dtype=np.uint64)
-        seeds = mix(number ^ mix(np.uint64(code) ^ mix(np.uint64(seed))))
+        seeds = mix(number ^ mix(np.asarray(code, np.uint64) ^ mix(np.asarray(seed, np.uint64))))
         u = uniforms(seeds, "n_spots", 3)
         blank = (u[:, 1] < config.blank_share) & (name == "miss")
         n_spots = np.where(blank, 0, spots_of(name, u[:, 0], config))

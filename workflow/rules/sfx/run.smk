@@ -13,12 +13,12 @@ if SFX.learning:
     include: "find.smk"
 
 
-PAGES = [page_file(FILES)] if SFX.learning else []
-RUN_OUTPUTS = [
-    *PAGES,
-    *expand(FILES.card("{dataset}"), dataset=SFX.datasets),
+# What the cost page waits for.
+PAGES = [
     *expand(PEAKS, dataset=SFX.datasets),
+    *([page_file(FILES)] if SFX.learning else []),
 ]
+RUN_OUTPUTS = [*PAGES, *expand(FILES.card("{dataset}"), dataset=SFX.datasets)]
 
 
 def said_at_start():

@@ -1,6 +1,5 @@
 """Rule sfx_dataset: a dataset of which all shards are there."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evaluate.run.job import start

@@ -1,6 +1,5 @@
 """Rule sfx_deposited: a deposited set as a dataset."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evaluate.run.job import start
