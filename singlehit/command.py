@@ -30,7 +30,10 @@ COMMANDS = {
     "select": Command("screen.select", "say which frames of a file are single hits, by a twin network"),
     "hits": Command("screen.hits", "say which frames of a file are hits of a crystal, with their peaks"),
     "peaks": Command("screen.peaks", "count the peaks of each frame of a file, and write the hits with peak lists"),
+    "screen": Command("screen.stream.command", "keep or veto frames as they come, from a stream or growing files"),
+    "beamline": Command("screen.beamline.command", "stream a dataset as a beamline would, to rehearse screening"),
     "estimate": Command("evaluate.cost.estimate", "tell what a run will take, from what others took"),
+    "draw": Command("report.draw", "draw a figure of a finished run again, from its tables alone"),
     "onnx": Command("train.export", "write a trained network as ONNX, checked against torch"),
     "tabulate": Command("simulate.experiment.tabulate", "write the table that fits a detector's frames to a network"),
 }
