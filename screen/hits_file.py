@@ -15,7 +15,8 @@ import numpy as np
 from frames.files import atomic_path
 from frames.formats.cxi import VERSION
 from frames.frames import Frames
-from frames.peaks.finder import Mask, PeakConfig, find_peaks
+from frames.pixels.peaks.config import PeakConfig
+from frames.pixels.peaks.finder import Mask, find_peaks
 
 RESULT = "entry_1/result_1"
 MOST = 2048

@@ -22,8 +22,10 @@ from frames.formats.cxi_peaks import write_cxi_with_peaks
 from frames.formats.cxidb76 import is_idh5, read_idh5
 from frames.formats.open import HDF5_SUFFIXES, open_file
 from frames.patterns import Patterns, stream
-from frames.peaks.finder import Mask, PeakConfig, find_in_frames, no_peaks
-from frames.store.spots import HIT, PEAK_COLUMNS, counted
+from frames.pixels.peaks.config import PeakConfig
+from frames.pixels.peaks.finder import Mask, find_in_frames, no_peaks
+from frames.store.hits import HIT
+from frames.store.spots import PEAK_COLUMNS, counted
 
 
 def frames_of(path: Path, name: str | None) -> Patterns:

@@ -8,8 +8,7 @@ from pydantic import Field, model_validator
 
 from evaluate.run.config_files import listed
 from evaluate.run.config_problems import validated
-from frames.formats.cxidb76 import SETS
-from frames.peaks.finder import PeakConfig
+from frames.pixels.peaks.config import PeakConfig
 from frames.schema import Identifier, Strict
 from frames.store.config import StorageConfig
 from simulate.config import LocalClusterConfig, SlurmClusterConfig
@@ -40,6 +39,8 @@ class SfxConfig(Strict):
     @model_validator(mode="after")
     def _real_ones_are_named(self) -> Self:
         if self.source == "cxidb76":
+            from frames.formats.cxidb76 import SETS  # its readers take long to import
+
             if self.folder is None:
                 raise ValueError("source: cxidb76 needs a folder; expected one that holds ln83/r0018_2000.h5 and so on")
             if unknown := [name for name in self.datasets if name.upper() not in SETS]:
@@ -67,6 +68,11 @@ class SfxRun(Strict):
     sfx: SfxConfig
 
     @property
+    def on_slurm(self) -> bool:
+        """Whether shards are rendered by SLURM jobs of their own, started by a job of the run."""
+        return self.sfx.cluster.kind == "slurm"
+
+    @property
     def folder(self) -> Path:
         """Where the files of the run lie."""
         return self.results_dir / self.run
@@ -85,6 +91,8 @@ def problems_of(run: SfxRun) -> list[str]:
     config = run.sfx
     if config.source == "simulated" or config.folder is None:
         return []
+    from frames.formats.cxidb76 import SETS
+
     wanted = [config.folder / file for name in config.datasets for file in SETS[name.upper()].files]
     lacking = [file for file in wanted if not file.exists()]
     return [f"sfx.folder: there is no {file}; download it from CXIDB-76, or put its labels there" for file in lacking]

@@ -10,9 +10,8 @@ from frames.readout.config import ReadoutConfig
 from frames.rng import mix
 from frames.store import integrity, writer
 from frames.store.config import StorageConfig
+from frames.store.hits import HIT_CLASSES, HIT_TARGET
 from frames.store.layout import Layout
-from frames.store.spots import HIT_CLASSES
-from simulate.sfx.shards import HIT_TARGET
 
 
 def take_in(folder: Path, name: str, out: Path, storage: StorageConfig) -> None:

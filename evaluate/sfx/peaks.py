@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from frames.peaks.finder import Mask, PeakConfig, find_in_frames, no_peaks
+from frames.pixels.peaks.config import PeakConfig
+from frames.pixels.peaks.finder import Mask, find_in_frames, no_peaks
 from frames.store.dataset import open_dataset
 from frames.store.spots import write_peaks
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frames.files import read_arrays, write_arrays
-from frames.store.spots import hit_class
+from frames.store.hits import hit_class
 from frames.store.writer import array
 from train.batches.candidates import FEATURES, KEPT, candidates_of
 from train.batches.contrast import contrasted

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from frames.files import DAMAGED
 from frames.formats.hdf5 import open_hdf5
 from frames.patterns import Instrument, Patterns
-from frames.store.spots import HIT_CLASSES
+from frames.store.hits import HIT_CLASSES
 
 VERSION = "idh5_v1.0"
 

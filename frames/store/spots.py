@@ -4,7 +4,7 @@
     <run>/datasets/<name>/spots.parquet   the true spots of all frames, SPOT_COLUMNS
     <run>/datasets/<name>/peaks.parquet   what a peak finder found in them, PEAK_COLUMNS
 
-Labels of the dataset: `hit`, an index into HIT_CLASSES, and `n_spots`, visible spots of the frame. Pixels are
+Labels of the dataset: `hit`, the target of frames/store/hits.py, and `n_spots`, visible spots of the frame. Pixels are
 [row, column] = [y, x]; the middle of the first pixel is (0, 0). Rows of both tables are ordered by frame.
 """
 
@@ -13,15 +13,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from frames.files import read_table, write_table
-
-HIT_CLASSES = ("miss", "maybe", "hit")
-"""Values of the target `hit`, in the order of their index; hit and maybe are one class where there are two."""
-
-MAYBE, HIT = 4, 10
-"""Fewest visible spots of what may be a hit, and of a hit: Ke et al. 2018, J. Synchrotron Rad. 25, 655."""
 
 SPOT_COLUMNS = {
     "frame": ("int32", "row of the dataset"),
@@ -42,11 +36,6 @@ PEAK_COLUMNS = {
     "n_pixels": ("int32", "pixels summed"),
 }
 """Of peaks.parquet."""
-
-
-def hit_class(n_spots: ArrayLike) -> NDArray[np.int64]:
-    """Index into HIT_CLASSES for numbers of visible spots (n,)."""
-    return np.searchsorted([MAYBE, HIT], np.asarray(n_spots), side="right")
 
 
 def spots_file(dataset: Path) -> Path:

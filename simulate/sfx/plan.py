@@ -19,7 +19,7 @@ from scipy.stats import norm
 
 from frames.files import read_table, write_table
 from frames.rng import mix, uniforms
-from frames.store.spots import HIT, HIT_CLASSES, MAYBE
+from frames.store.hits import HIT, HIT_CLASSES, MAYBE
 from simulate.sfx.config import FramesConfig
 
 COLUMNS = ("frame", "hit", "n_spots", "blank", "seed")

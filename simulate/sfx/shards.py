@@ -12,12 +12,11 @@ from tqdm import tqdm
 
 from frames.files import read_json
 from frames.provenance import json_digest, source_digest, versions
-from frames.readout.config import ReadoutConfig
 from frames.store import integrity, writer
 from frames.store.config import StorageConfig
+from frames.store.hits import HIT_TARGET
 from frames.store.layout import Layout
-from frames.store.spots import HIT_CLASSES, SPOT_COLUMNS, read_spots, spots_file, write_spots
-from frames.targets import Target
+from frames.store.spots import SPOT_COLUMNS, read_spots, spots_file, write_spots
 from simulate.config import LocalClusterConfig, SlurmClusterConfig
 from simulate.render.cluster import start_cluster
 from simulate.sfx import plan as plans
@@ -25,33 +24,11 @@ from simulate.sfx.config import CrystalDatasetConfig
 from simulate.sfx.crystal import Crystal, crystal
 from simulate.sfx.detector import detector
 from simulate.sfx.frame import make
+from simulate.sfx.layout import layout_of
 
 logger = logging.getLogger(__name__)
 
-HIT_TARGET = Target("hit", HIT_CLASSES, kept="hit")
-
 Task = tuple[Path, int, Path, CrystalDatasetConfig, str]
-
-
-def layout_of(config: CrystalDatasetConfig, storage: StorageConfig) -> Layout:
-    """What a dataset will hold."""
-    size = config.detector.size
-    return Layout(
-        n_patterns=config.frames.total,
-        image_shape=(size, size),
-        record="adu",
-        patterns_per_chunk=storage.patterns_per_chunk,
-        patterns_per_shard=storage.patterns_per_shard,
-        targets=(HIT_TARGET,),
-        readout=ReadoutConfig().model_dump(mode="json"),
-    )
-
-
-def shards_by_job(config: CrystalDatasetConfig, storage: StorageConfig, cluster: str) -> list[range]:
-    """Shards of a dataset as the jobs of its rule render them."""
-    n = layout_of(config, storage).n_shards
-    per_job = n if cluster == "slurm" else storage.shards_per_job
-    return [range(n)[first : first + per_job] for first in range(0, n, per_job)]
 
 
 def make_layout(config: CrystalDatasetConfig, storage: StorageConfig, plan_file: Path, folder: Path) -> None:

@@ -97,7 +97,7 @@ class HitBatches:
         return math.ceil(self.n_patterns / self.recipe.batch_size)
 
     def epoch(self, number: int = 0) -> Iterator[Patterns]:
-        """The batches of epoch `number`; `count` is the label, `particle` the domain."""
+        """The batches of epoch `number`; labels are `hit` and `domain`."""
         generator = np.random.default_rng((self.seed, number, self.domain))
         order = self._order(generator)
         for start in range(0, len(order), self.recipe.batch_size):
@@ -106,7 +106,7 @@ class HitBatches:
     def batch(self, rows: NDArray[np.int64], generator: np.random.Generator) -> Patterns:
         """These rows, augmented."""
         inputs = varied(self.data.inputs[rows].astype(np.float32), self.recipe, generator)
-        return Patterns(inputs, self.data.label[rows], np.full(len(rows), self.domain))
+        return Patterns(inputs, {"hit": self.data.label[rows], "domain": np.full(len(rows), self.domain)})
 
     def _order(self, generator: np.random.Generator) -> NDArray[np.int64]:
         n = self.n_patterns

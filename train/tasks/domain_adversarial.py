@@ -121,7 +121,9 @@ def fit_adversarial(
     model = DomainAdversarial(made(description, device)).to(device)
 
     def loss(outputs: DomainLogits, patterns: Patterns) -> Tensor:
-        label, domain = (torch.from_numpy(each).to(device) for each in (patterns.count, patterns.particle))
+        label, domain = (
+            torch.from_numpy(each).to(device) for each in (patterns.labels["hit"], patterns.labels["domain"])
+        )
         return adversarial_loss(outputs, label, domain)
 
     def validated(model: nn.Module) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from frames.files import read_json
+from frames.store.hits import HIT_TARGET
 from train.batches.batches import Patterns
 from train.batches.hits import HitBatches, HitData, centred
 from train.batches.input_transforms import network_input
@@ -115,8 +116,7 @@ def describe_hits(
     ny, nx = (0, data.inputs.shape[-1]) if vectors else data.inputs.shape[1:3]
     return HitDescription(
         model=name,
-        structures=(),
-        hit_multiplicities=(),
+        targets=(HIT_TARGET,),
         image_shape=(ny, nx),
         recipe=recipe,
         seed=seed,
@@ -183,7 +183,7 @@ def fit_hits(
         model.freeze(frozen_blocks)
 
     def loss(logits: Tensor, patterns: Patterns) -> Tensor:
-        return label_loss(logits, torch.from_numpy(patterns.count).to(device))
+        return label_loss(logits, torch.from_numpy(patterns.labels["hit"]).to(device))
 
     def validated(model: nn.Module) -> dict[str, Any]:
         return judged(answer(model, validation.inputs, recipe, device), validation.label)

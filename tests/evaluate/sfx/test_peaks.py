@@ -8,7 +8,7 @@ import yaml
 
 from evaluate.sfx.config import load_config
 from evaluate.sfx.peaks import agreement, best_threshold
-from frames.peaks.finder import Mask, find_peaks
+from frames.pixels.peaks.finder import Mask, find_peaks
 from simulate.sfx import frame, plan
 from simulate.sfx.crystal import crystal
 from simulate.sfx.detector import detector

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from scipy.special import ndtri
 
-from frames.store.spots import HIT_CLASSES, hit_class
+from frames.store.hits import HIT_CLASSES, hit_class
 from simulate.sfx import frame, plan
 from simulate.sfx.crystal import crystal
 from simulate.sfx.detector import cspad, detector

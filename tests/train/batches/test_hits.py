@@ -28,7 +28,7 @@ def test_every_frame_is_seen_once_an_epoch_in_an_order_of_its_own() -> None:
 
 def test_balanced_classes_come_as_often() -> None:
     batches = HitBatches(vectors(60), replace(RECIPE, class_balanced=True, steps=60), 0)
-    counts = np.bincount(np.concatenate([batch.count for batch in batches.epoch(3)]))
+    counts = np.bincount(np.concatenate([batch.labels["hit"] for batch in batches.epoch(3)]))
     assert counts.sum() == 480
     assert np.abs(counts - 160).max() < 4 * np.sqrt(480 * 2 / 9)  # four deviations of a binomial law
     with pytest.raises(ValueError, match="without a label"):
@@ -41,8 +41,8 @@ def test_halves_are_of_source_and_target_and_targets_labels_are_gone() -> None:
     assert sum(map(len, parts)) == 60
     for part in parts:
         half = len(part) // 2
-        assert (part.particle[:half] == SOURCE).all()
-        assert (part.particle[half:] == TARGET).all()
+        assert (part.labels["domain"][:half] == SOURCE).all()
+        assert (part.labels["domain"][half:] == TARGET).all()
         assert (part.count[half:] == -1).all()
         assert (part.count[:half] >= 0).all()
     with pytest.raises(ValueError, match="even number"):

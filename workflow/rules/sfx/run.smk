@@ -1,6 +1,6 @@
 # A run on crystal frames: plan -> shards -> card -> peaks.
 
-from simulate.sfx.shards import layout_of, shards_by_job
+from simulate.sfx.layout import shards_by_job
 
 
 include: "resources.smk"

@@ -18,10 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field
 
-from frames.peaks import finder_numba as compiled
-from frames.schema import Positive, Strict
+from frames.pixels.peaks import finder_numba as compiled
+from frames.pixels.peaks.config import PeakConfig
 from frames.store.spots import PEAK_COLUMNS
 
 TILE = 32
@@ -29,17 +28,6 @@ TILE = 32
 
 EAGER = 0.65
 """Of the deviations asked for, those that a candidate has to have by its tile's noise."""
-
-
-class PeakConfig(Strict):
-    """What counts as a peak."""
-
-    min_snr: Positive = Field(5.5, description="deviations of the local noise, of a pixel smoothed with (1, 2, 1)²")
-    min_pixels: int = Field(2, ge=1, le=9, description="of 3 x 3 that stand out themselves: 1 lets hot pixels through")
-    ring_inner: Positive = Field(3.0, description="pixels; nearest of those that make the background")
-    ring_outer: Positive = Field(10.0, description="pixels; farthest of these", le=20)
-    apart: Positive = Field(2.5, description="pixels; of two peaks nearer than that the lower is left out")
-    max_radius: Positive | None = Field(None, description="pixels from the middle of the frame; none farther is kept")
 
 
 @dataclass(frozen=True)

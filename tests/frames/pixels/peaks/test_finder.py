@@ -6,8 +6,9 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
-from frames.peaks.finder import Mask, PeakConfig, find_peaks
-from frames.peaks.finder_numba import smooth
+from frames.pixels.peaks.config import PeakConfig
+from frames.pixels.peaks.finder import Mask, find_peaks
+from frames.pixels.peaks.finder_numba import smooth
 from simulate.sfx import frame
 from simulate.sfx.crystal import crystal
 from simulate.sfx.detector import detector
