@@ -43,10 +43,15 @@ def recall_at(truth: NDArray[np.bool_], score: NDArray[np.floating], precision: 
 
 
 def best_threshold(truth: NDArray[np.bool_], count: NDArray[np.integer]) -> int:
-    """The least number of peaks from which a frame is called a hit, by the highest accuracy, then the least."""
-    candidates = np.arange(1, count.max(initial=0) + 2)
-    accuracies = [((count >= least) == truth).mean() for least in candidates]
-    return int(candidates[int(np.argmax(accuracies))])
+    """The least number of peaks (n,) from which a frame is called a hit: by the highest accuracy, then the least.
+
+    ValueError where there is no frame.
+    """
+    if len(count) == 0:
+        raise ValueError("there are no frames to choose a threshold on; give the validation split some")
+    steps = np.unique(np.append(count + 1, 0))
+    accuracies = [((count >= least) == truth).mean() for least in steps]
+    return int(steps[int(np.argmax(accuracies))])
 
 
 def _odds(p: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -43,8 +43,8 @@ def test_halves_are_of_source_and_target_and_targets_labels_are_gone() -> None:
         half = len(part) // 2
         assert (part.labels["domain"][:half] == SOURCE).all()
         assert (part.labels["domain"][half:] == TARGET).all()
-        assert (part.count[half:] == -1).all()
-        assert (part.count[:half] >= 0).all()
+        assert (part.labels["hit"][half:] == -1).all()
+        assert (part.labels["hit"][:half] >= 0).all()
     with pytest.raises(ValueError, match="even number"):
         DomainBatches(source, target, replace(RECIPE, batch_size=7), 0)
 
