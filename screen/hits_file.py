@@ -2,7 +2,7 @@
 
 entry_1/data_1/data                  (n, ny, nx) float32
 entry_1/result_1/nPeaks              (n,)
-entry_1/result_1/peakXPosRaw, peakYPosRaw, peakTotalIntensity   (n, most)
+entry_1/result_1/peakXPosRaw, peakYPosRaw, ...   (n, most), the columns of frames/formats/cxi_peaks.py
 entry_1/frame                        (n,) each frame's number in the file that it is from
 """
 
@@ -14,15 +14,13 @@ import numpy as np
 
 from frames.files import atomic_path
 from frames.formats.cxi import VERSION
+from frames.formats.cxi_peaks import COLUMNS, RESULT
 from frames.frames import Frames
 from frames.pixels.peaks.config import PeakConfig
 from frames.pixels.peaks.finder import Mask, find_peaks
 
-RESULT = "entry_1/result_1"
 MOST = 2048
 """Peaks of a frame that are written, those of the highest signal-to-noise ratio: what others' readers expect."""
-
-POSITIONS = {"peakXPosRaw": "x", "peakYPosRaw": "y", "peakTotalIntensity": "intensity"}
 
 
 def write_hits(frames: Frames, rows: Sequence[int], path: Path, config: PeakConfig | None = None) -> None:
@@ -36,7 +34,7 @@ def write_hits(frames: Frames, rows: Sequence[int], path: Path, config: PeakConf
         file["entry_1/source"] = frames.source
         data = file.create_dataset("entry_1/data_1/data", (n, ny, nx), np.float32, chunks=(1, ny, nx) if n else None)
         counts = file.create_dataset(f"{RESULT}/nPeaks", (n,), np.int32)
-        lists = {name: file.create_dataset(f"{RESULT}/{name}", (n, MOST), np.float32) for name in POSITIONS}
+        lists = {name: file.create_dataset(f"{RESULT}/{name}", (n, MOST), np.float32) for name in COLUMNS}
         for place, row in enumerate(rows):
             one = slice(row, row + 1)
             image = frames.read(one)[0]
@@ -46,5 +44,5 @@ def write_hits(frames: Frames, rows: Sequence[int], path: Path, config: PeakConf
                 good = ~(bad if bad.ndim == 2 else bad[0])
             peaks = find_peaks(image, Mask.of(good), config).head(MOST)
             data[place], counts[place] = image, len(peaks)
-            for name, column in POSITIONS.items():
+            for name, column in COLUMNS.items():
                 lists[name][place, : len(peaks)] = peaks[column].to_numpy(np.float32)
