@@ -66,6 +66,7 @@ def compared(table: pd.DataFrame, speed: pd.DataFrame, labels: dict[str, str]) -
             for measure in ("recall", "accuracy"):
                 mean = float(some[measure].mean()) if len(some) else np.nan
                 told[f"{name}_{measure}"] = percent(mean)
+        told |= {"network": "", "whole": "", "parameters": ""}  # of the peak finder, which is no network
         fast = speed[speed["system"] == system]
         if len(fast):
             first = fast.iloc[0]

@@ -37,6 +37,8 @@ def test_comparison_parts_own_and_others() -> None:
     assert told["own_recall"].startswith("60.0")
     assert told["labels"] == "60 + 60 (few)"
     assert told["parameters"] == "3,000"
+    (without,) = compared(table(), speed.iloc[:0], {})
+    assert without["network"] == without["whole"] == without["parameters"] == ""
 
 
 @pytest.mark.parametrize("is_full", [True, False])
