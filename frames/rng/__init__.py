@@ -28,6 +28,11 @@ STREAMS = {
     "hot": 11,
     "dead": 12,
     "augment": 13,
+    "structure_factor": 40,
+    "crystal": 41,
+    "background": 42,
+    "ice": 43,
+    "n_spots": 44,
 }
 """Purposes of random numbers. A number once given keeps its meaning: changing it changes every pattern."""
 

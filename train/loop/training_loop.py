@@ -31,6 +31,7 @@ from train.progress import progress
 if TYPE_CHECKING:
     from frames.store.dataset import Dataset
     from train.batches.fresh import FreshBatches, PatternSource
+    from train.batches.hits import HitBatches
 
 logger = logging.getLogger(__name__)
 
@@ -45,12 +46,14 @@ class Task(Generic[AnyRow]):
     """network -> metrics of the validation split, columns of the history"""
     row: type[AnyRow]
     """of the history, one an epoch"""
-    domain: Callable[[], Domain]
-    """summary of the training split, measured after training"""
+    domain: Callable[[], Domain | None]
+    """summary of the training split, measured after training; None where a network's frames are not summed up so"""
     watch: Callable[[nn.Module], Tensor] | None = None
     """network -> tensor that is kept of every epoch"""
     finish: Callable[[list[Tensor]], None] | None = None
     """(tensors of all epochs) -> further files, once `model.pt` is written: an error here does not lose the training"""
+    stop: Callable[[list[AnyRow]], bool] | None = None
+    """rows of all epochs so far -> whether training ends with the last of them"""
 
 
 def seed_process(seed: int) -> None:
@@ -87,7 +90,7 @@ def train_model(
     model: nn.Module,
     task: Task[AnyRow],
     description: Described,
-    batches: "Batches | FreshBatches",
+    batches: "Batches | FreshBatches | HitBatches",
     device: torch.device,
     folder: Path,
     record: Mapping[str, Any],
@@ -156,6 +159,9 @@ def train_model(
     for number in range(len(history) + 1, recipe.epochs + 1):
         if is_dead:
             logger.warning("the gradient of the first layer is zero: training stops after epoch %d", number - 1)
+            break
+        if task.stop is not None and task.stop(history):
+            logger.info("training has come to its end by its rule after epoch %d", number - 1)
             break
         started = time.perf_counter()
         torch.manual_seed(epoch_seed(seed, number, share().rank))  # of dropout, random triplets and missing parts
@@ -227,7 +233,7 @@ def _train_epoch(
     model: nn.Module,
     task: Task,
     optimiser: torch.optim.Optimizer | Together,
-    batches: "Batches | FreshBatches",
+    batches: "Batches | FreshBatches | HitBatches",
     number: int,
     recipe: TrainingRecipe,
     device: torch.device,
@@ -237,7 +243,7 @@ def _train_epoch(
     model.train()
     # These stay there: asking for a number at every step would stall a GPU
     loss_sum, largest = torch.zeros((), device=device), torch.zeros((), device=device)
-    first_layer = next(model.parameters())
+    first_layer = next(weights for weights in model.parameters() if weights.requires_grad)  # others may be frozen
     n_before, n_steps = (number - 1) * len(batches), recipe.epochs * len(batches)
     shown = progress(batches.epoch(number), f"epoch {number}/{recipe.epochs}", len(batches))
     threads.start_epoch()
@@ -290,6 +296,8 @@ def rate_factor(schedule: Schedule, step: int, n_steps: int) -> float:
     """
     if schedule == "constant":
         return 1.0
+    if schedule == "exponential":
+        return 1e-3 ** (step / n_steps)
     done, rising = (step + 1) / n_steps, 0.1
     return done / rising if done < rising else 0.5 * (1 + math.cos(math.pi * (done - rising) / (1 - rising)))
 

@@ -1,0 +1,1 @@
+"""How well hits of crystals are found."""

@@ -1,0 +1,119 @@
+"""A dataset of crystal frames as its networks take it: read once, pre-processed in every way that a run asks for.
+
+<run>/prepared/<dataset>.npz   label, n_spots, background, and of each pre-processing <name>_image (n, p, p) float16
+                               and <name>_vectors (n, 2, p) float32, rows and columns; candidates (n, k, features)
+"""
+
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frames.files import read_arrays, write_arrays
+from frames.store.hits import hit_class
+from frames.store.writer import array
+from train.batches.candidates import FEATURES, KEPT, candidates_of
+from train.batches.contrast import contrasted
+from train.batches.hits import HitData
+from train.config.hits import HitSystem, LearningConfig
+from train.progress import progress
+
+if TYPE_CHECKING:
+    from frames.store.dataset import Dataset
+
+UNKNOWN = -1
+"""Visible spots of a frame of which nobody counted them."""
+
+AT_ONCE = 16
+"""Frames read together."""
+
+VECTORS = {"rows": slice(0, 1), "columns": slice(1, 2), "both": slice(0, 2)}
+
+
+def wanted(learning: LearningConfig) -> dict[str, set[str]]:
+    """Pre-processing -> `image`, `vectors` or both; an empty name for candidates."""
+    asked: dict[str, set[str]] = {}
+    for system in learning.systems.values():
+        asked.setdefault(system.preprocessing or "", set()).add(system.takes)
+    return asked
+
+
+def prepare(
+    blocks: Iterable[tuple[slice, NDArray]],
+    n: int,
+    n_spots: NDArray[np.int64],
+    learning: LearningConfig,
+    name: str,
+    live: NDArray[np.bool_] | None = None,
+) -> dict[str, Any]:
+    """Arrays of `prepared/<dataset>.npz`, from blocks of frames (rows, ny, nx).
+
+    ValueError naming dataset and frame for one that shows nothing, and where there are not as many labels as frames.
+    """
+    if len(n_spots) != n:
+        raise ValueError(f"{name} has {n} frames, but {len(n_spots)} labels: are they those of another file?")
+    asked = wanted(learning)
+    arrays: dict[str, Any] = {"n_spots": n_spots, "label": hit_class(n_spots), "background": np.zeros(n, np.float32)}
+    for how, kinds in asked.items():
+        if not how:
+            arrays["candidates"] = np.zeros((n, KEPT, len(FEATURES)), np.float32)
+            continue
+        pixels = learning.preprocessing[how].pixels
+        if "image" in kinds:
+            arrays[f"{how}_image"] = np.zeros((n, pixels, pixels), np.float16)
+        if "vectors" in kinds:
+            arrays[f"{how}_vectors"] = np.zeros((n, 2, pixels), np.float32)
+    seconds = dict.fromkeys(("reading", *(how or "candidates" for how in asked)), 0.0)
+    clock = time.perf_counter()
+    for rows, frames in blocks:
+        seconds["reading"] += time.perf_counter() - clock
+        for row, frame in zip(range(rows.start, rows.stop), frames, strict=True):
+            arrays["background"][row] = np.median(frame)
+            source = f"{name}, frame {row}"
+            for how, kinds in asked.items():
+                started = time.perf_counter()
+                if not how:
+                    arrays["candidates"][row] = candidates_of(frame, live).features
+                else:
+                    made = contrasted(frame, learning.preprocessing[how], live, image="image" in kinds, source=source)
+                    if "image" in kinds:
+                        arrays[f"{how}_image"][row] = made.image
+                    if "vectors" in kinds:
+                        arrays[f"{how}_vectors"][row] = made.rows, made.columns
+                seconds[how or "candidates"] += time.perf_counter() - started
+        clock = time.perf_counter()
+    return arrays | {f"seconds_{what}": value / n for what, value in seconds.items()}
+
+
+def prepare_dataset(dataset: "Dataset", learning: LearningConfig, path: Path) -> None:
+    """Write `prepared/<dataset>.npz`. Deposited frames have the class that experts told, and DIALS' number of spots."""
+    n = len(dataset)
+    label = dataset.labels("hit")
+    n_spots = (
+        np.asarray(array(dataset.group, "n_spots")[:], np.int64) if "n_spots" in dataset.group else np.full(n, UNKNOWN)
+    )
+    starts = progress(range(0, n, AT_ONCE), f"preparing {dataset.name}", -(-n // AT_ONCE))
+    rows = (slice(start, min(start + AT_ONCE, n)) for start in starts)
+    blocks = ((some, dataset.read(some)) for some in rows)
+    live = None if dataset.mask is None else ~dataset.mask
+    arrays = prepare(blocks, n, n_spots, learning, dataset.name, live)
+    write_arrays(path, arrays | {"label": label})
+
+
+def data_of(arrays: Mapping[str, Any], system: HitSystem, name: str) -> HitData:
+    """What a system takes of a dataset's prepared arrays; KeyError where it was not prepared."""
+    if system.takes == "candidates":
+        inputs = arrays["candidates"]
+    elif system.takes == "vectors":
+        inputs = arrays[f"{system.preprocessing}_vectors"][:, VECTORS[system.vectors]]
+    else:
+        inputs = arrays[f"{system.preprocessing}_image"]
+    return HitData(name, inputs, arrays["label"], np.arange(len(arrays["label"])))
+
+
+def read_prepared(path: Path) -> dict[str, Any]:
+    """What `prepare_dataset` wrote. FileNotFoundError; ValueError for a damaged file."""
+    return read_arrays(path)

@@ -1,0 +1,1 @@
+"""The page about hit finding in serial crystallography."""

@@ -1,0 +1,134 @@
+"""Which frames of a file are hits of a crystal, by a network of `sfx.learning`; and these with their peaks as CXI.
+
+singlehit hits run0042.cxi --model model.pt -o hits.csv --cxi hits.cxi
+
+A row a frame: its number, the probability of a hit or maybe, whether that is at least the threshold, and its peaks
+where these were asked for. A frame that shows nothing (masked, saturated, blank) is told of and given no probability;
+nothing is left out of the CSV.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from frames.frames import Frames, open_frames
+from screen.asking import must_be_writable, status, warn, write_rows
+from train.batches.candidates import candidates_of
+from train.batches.contrast import Contrast, contrasted
+from train.loop.device import choose_device
+from train.progress import progress
+from train.tasks.find_hits import TrainedHits, answer, hit_probability, load_hits
+
+COLUMNS = ("frame", "p_hit", "is_hit", "problem")
+VECTORS = {"rows": slice(0, 1), "columns": slice(1, 2), "both": slice(0, 2)}
+
+
+class Told(NamedTuple):
+    """Of one frame."""
+
+    frame: int
+    p_hit: float
+    """NaN where it shows nothing"""
+    problem: str
+    """why; empty where there is none"""
+    image: NDArray[np.float32]
+    """(ny, nx), 0 where masked"""
+
+
+def network_input_of(trained: TrainedHits, image: NDArray, live: NDArray[np.bool_] | None, source: str) -> NDArray:
+    """What the network takes of a frame (ny, nx): as its training's were prepared. ValueError as preparing says."""
+    about = dict(trained.description.preprocessing)
+    if not about:
+        return candidates_of(image, live).features
+    vectors = about.pop("vectors")
+    takes_image = trained.description.image_shape[0] > 0
+    made = contrasted(image, Contrast(**about), live, image=takes_image, source=source)
+    return made.image if takes_image else np.stack((made.rows, made.columns))[VECTORS[vectors]]
+
+
+def told(trained: TrainedHits, frames: Frames, device: torch.device) -> Iterator[Told]:
+    """What is told of each frame, in their order.
+
+    ValueError where frames are of a size that the network cannot take.
+    """
+    about = dict(trained.description.preprocessing)
+    if about:
+        about.pop("vectors")
+        Contrast(**about).must_fit(frames.shape[1:], frames.source)
+    for rows, images in progress(frames.blocks(), f"finding hits in {frames.source}", frames.n_blocks):
+        bad = None if frames.bad is None else frames.bad(rows)
+        inputs, problems = [], []
+        for number, image in enumerate(images):
+            live = None if bad is None else ~(bad if bad.ndim == 2 else bad[number])
+            try:
+                source = f"{frames.source}, frame {rows.start + number}"
+                inputs.append(network_input_of(trained, image, live, source))
+                problems.append("")
+            except ValueError as error:
+                problems.append(str(error))
+        p = np.full(len(images), np.nan)
+        if inputs:
+            logits = answer(trained.model, np.stack(inputs), trained.description.recipe, device)
+            p[[not problem for problem in problems]] = hit_probability(logits).numpy()
+        for number, image in enumerate(images):
+            yield Told(rows.start + number, float(p[number]), problems[number], image)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Command line: which frames of a file are hits."""
+    parser = argparse.ArgumentParser(
+        prog="singlehit hits",
+        description="Say which frames of a file are hits of a crystal, and write them with their peaks.",
+        epilog="example: singlehit hits run0042.cxi --model results/sfx/models/lo19/ours/shuffled-few-seed0/model.pt "
+        "-o hits.csv --cxi hits.cxi",
+    )
+    parser.add_argument("frames", type=Path, help="HDF5, CXI, .emc, Zarr, .npy, or .../datasets/<name>")
+    parser.add_argument("--model", type=Path, required=True, help="model.pt of a network that finds hits")
+    parser.add_argument("--dataset", metavar="NAME", help="of the frames in the file (default: the usual places)")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="CSV file to write, a row a frame")
+    parser.add_argument("--cxi", type=Path, help="CXI file to write: the hits, and their peaks")
+    parser.add_argument("--threshold", type=float, default=0.5, help="probability from which a frame is a hit (0.5)")
+    parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
+    return status(_run, parser.parse_args(argv))
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    if not 0 < arguments.threshold < 1:
+        raise ValueError(f"--threshold is {arguments.threshold}, expected a probability between 0 and 1")
+    outputs = [path for path in (arguments.output, arguments.cxi) if path is not None]
+    must_be_writable(outputs, [arguments.frames, arguments.model], overwrite=arguments.overwrite)
+    device = choose_device()
+    trained = load_hits(arguments.model, device)
+    frames = open_frames(arguments.frames, arguments.dataset)
+    hits: list[int] = []
+    problems: list[str] = []
+
+    def rows() -> Iterator[list[Any]]:
+        for one in told(trained, frames, device):
+            is_hit = one.p_hit >= arguments.threshold  # False of NaN
+            if is_hit:
+                hits.append(one.frame)
+            if one.problem:
+                problems.append(one.problem)
+            p = "" if one.problem else f"{one.p_hit:.6g}"
+            yield [one.frame, p, int(is_hit), one.problem]
+
+    write_rows(arguments.output, COLUMNS, rows())
+    if arguments.cxi is not None:
+        from screen.hits_file import write_hits
+
+        write_hits(frames, hits, arguments.cxi)
+    print(f"{arguments.output}: {len(hits)} of {len(frames)} frames are hits")
+    warn(problems[:5])
+    if len(problems) > 5:
+        warn([f"and {len(problems) - 5} more frames that show nothing: column `problem`"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""Peaks of the frames of a file: how many each has, and a CXI of those that have enough, with their peak lists.
+
+singlehit peaks run0042.cxi -o frames.csv --cxi hits.cxi --at-least 10
+
+One row a frame: `frame` (its index, from 0), `n_peaks`, `hit` (1 where it has `--at-least` so many). What is read:
+docs/formats.md; how peaks are found: docs/crystals.md.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from frames.files import atomic_path, must_be_free
+from frames.formats.cxi_peaks import write_cxi_with_peaks
+from frames.formats.cxidb76 import is_idh5, read_idh5
+from frames.formats.open import HDF5_SUFFIXES, open_file
+from frames.patterns import Patterns, stream
+from frames.pixels.peaks.config import PeakConfig
+from frames.pixels.peaks.finder import Mask, find_in_frames, no_peaks
+from frames.store.hits import HIT
+from frames.store.spots import PEAK_COLUMNS, counted
+
+
+def frames_of(path: Path, name: str | None) -> Patterns:
+    """The frames of a file; those of CXIDB-76 lie where no other has them."""
+    if path.suffix in HDF5_SUFFIXES and path.exists() and name is None and h5py.is_hdf5(path):
+        with h5py.File(path) as file:
+            idh5 = is_idh5(file)
+        if idh5:
+            return read_idh5(path)
+    return open_file(path, name)
+
+
+def peaks_of(patterns: Patterns, config: PeakConfig) -> pd.DataFrame:
+    """Peaks of all frames, PEAK_COLUMNS."""
+    parts, mask = [no_peaks()], Mask.of(np.ones(patterns.shape[1:], bool))
+    for rows, images in stream(patterns):
+        bad = patterns.unusable(rows)
+        for at, image in enumerate(images):
+            own = bad if bad is None or bad.ndim == 2 else bad[at]
+            good: NDArray[np.bool_] = np.ones(image.shape, bool) if own is None else ~own
+            if not np.array_equal(good, mask.good):
+                mask = Mask.of(good)
+            parts.append(find_in_frames(image[None], mask, config, rows.start + at))
+    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)[list(PEAK_COLUMNS)]
+
+
+def chosen(patterns: Patterns, frames: NDArray[np.int64]) -> Patterns:
+    """Some frames, in their order, each read when it is asked for."""
+
+    def fetch(rows: slice) -> NDArray:
+        return np.concatenate([patterns.fetch(slice(at, at + 1)) for at in frames[rows].tolist()])
+
+    def bad(rows: slice) -> NDArray:
+        assert patterns.bad is not None
+        return np.concatenate([patterns.bad(slice(at, at + 1)) for at in frames[rows].tolist()])
+
+    labels = {name: replace(label, values=label.values[frames]) for name, label in patterns.labels.items()}
+    return replace(
+        patterns,
+        shape=(len(frames), *patterns.shape[1:]),
+        fetch=fetch,
+        labels=labels,
+        bad=None if patterns.bad is None else bad,
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line: a row for each frame, and a CXI with the hits; the status of the process."""
+    parser = argparse.ArgumentParser(
+        prog="singlehit peaks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("file", type=Path, help="HDF5, CXI, NeXus, Zarr, .npy, or a file of CXIDB-76")
+    parser.add_argument("-o", "--output", type=Path, default=Path("frames.csv"), help="default: %(default)s")
+    parser.add_argument("--cxi", type=Path, help="frames that are hits, with their peak lists")
+    parser.add_argument("--at-least", type=int, default=HIT, help="fewest peaks of a hit; default: %(default)s")
+    parser.add_argument("--dataset", help="name of the frames in the file")
+    parser.add_argument("--min-snr", type=float, default=PeakConfig().min_snr, help="default: %(default)s")
+    parser.add_argument("--min-pixels", type=int, default=PeakConfig().min_pixels, help="default: %(default)s")
+    parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
+    given = parser.parse_args(argv)
+    try:
+        config = PeakConfig(min_snr=given.min_snr, min_pixels=given.min_pixels)
+    except ValidationError as error:
+        raise ValueError(f"--min-snr or --min-pixels: {error.errors()[0]['msg']}") from error
+    must_be_free([path for path in (given.output, given.cxi) if path is not None], overwrite=given.overwrite)
+    patterns = frames_of(given.file, given.dataset)
+    peaks = peaks_of(patterns, config)
+    counts = counted(peaks, len(patterns))
+    table = pd.DataFrame({"frame": np.arange(len(patterns)), "n_peaks": counts})
+    table["hit"] = (counts >= given.at_least).astype(int)
+    with atomic_path(given.output) as temporary:
+        table.to_csv(temporary, index=False)
+    print(f"{int(table['hit'].sum())} of {len(table)} frames have {given.at_least} peaks or more: {given.output}")
+    if given.cxi is not None:
+        hits = np.flatnonzero(table["hit"])
+        if not len(hits):
+            raise ValueError(f"no frame has {given.at_least} peaks, so {given.cxi} is not written; lower --at-least")
+        own = peaks[peaks["frame"].isin(hits)]
+        own = own.assign(frame=np.searchsorted(hits, own["frame"]))
+        write_cxi_with_peaks(chosen(patterns, hits), own, given.cxi)
+        print(f"hits with their peak lists: {given.cxi}")
+    return 0

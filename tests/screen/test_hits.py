@@ -1,0 +1,85 @@
+"""A file of frames in, probabilities and the hits with their peaks out; bad frames are told of, and stay in the CSV."""
+
+import csv
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from screen.hits import main
+from support.hit_frames import candidates, vectors
+from train.config.hit_recipe import HitRecipe
+from train.tasks.find_hits import fit_hits
+
+RECIPE = HitRecipe(batch_size=10, epochs=12, learning_rate=1e-2)
+SPOT = np.outer((0.15, 0.7, 0.15), (0.15, 0.7, 0.15))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model")
+    fit_hits("spots", candidates(80), candidates(40, 1), RECIPE, 0, torch.device("cpu"), folder, {})
+    return folder / "model.pt"
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A blank frame, one of 25 bright spots, and one that is saturated."""
+    generator = np.random.default_rng(0)
+    frames = generator.normal(400, 20, (3, 128, 128))
+    for row in range(20, 120, 20):
+        for column in range(20, 120, 20):
+            frames[1, row - 1 : row + 2, column - 1 : column + 2] += 3000 * SPOT
+    frames[2] = 5000
+    path = tmp_path_factory.mktemp("file") / "frames.npy"
+    np.save(path, frames.astype(np.float32))
+    return path
+
+
+def test_hits_are_told_and_written_with_their_peaks(model: Path, file: Path, tmp_path: Path) -> None:
+    out, cxi = tmp_path / "hits.csv", tmp_path / "hits.cxi"
+    assert main([str(file), "--model", str(model), "-o", str(out), "--cxi", str(cxi)]) == 0
+    rows = list(csv.DictReader(out.open()))
+    assert [row["frame"] for row in rows] == ["0", "1", "2"]
+    assert float(rows[1]["p_hit"]) > float(rows[0]["p_hit"])
+    n_hits = sum(int(row["is_hit"]) for row in rows)
+    with h5py.File(cxi) as written:
+        assert written["entry_1/data_1/data"].shape == (n_hits, 128, 128)
+        place = written["entry_1/frame"][:].tolist().index(1)
+        n = written["entry_1/result_1/nPeaks"][place]
+        found = {
+            (round(float(x)), round(float(y)))
+            for x, y in zip(
+                written["entry_1/result_1/peakXPosRaw"][place, :n],
+                written["entry_1/result_1/peakYPosRaw"][place, :n],
+                strict=True,
+            )
+        }
+    assert {(x, y) for x in range(20, 120, 20) for y in range(20, 120, 20)} <= found
+
+
+def test_a_frame_that_shows_nothing_is_told_of(tmp_path: Path, file: Path, capsys: pytest.CaptureFixture) -> None:
+    about = {"pixels": 64, "local_contrast": "divisive", "global_contrast": True, "halve": False, "vectors": "rows"}
+    fit_hits("rows", vectors(20), vectors(20, 1), RECIPE, 0, torch.device("cpu"), tmp_path, about)
+    out = tmp_path / "hits.csv"
+    assert main([str(file), "--model", str(tmp_path / "model.pt"), "-o", str(out)]) == 0
+    rows = list(csv.DictReader(out.open()))
+    assert rows[2]["p_hit"] == ""
+    assert rows[2]["is_hit"] == "0"
+    assert "frame 2: the central 64 x 64 pixels all hold 5000" in rows[2]["problem"]
+    assert "saturated" in capsys.readouterr().err
+    small = tmp_path / "small.npy"
+    np.save(small, np.ones((2, 50, 50), np.float32))
+    assert main([str(small), "--model", str(tmp_path / "model.pt"), "-o", str(tmp_path / "b.csv")]) == 2
+    assert "frames of 50 x 50 pixels" in capsys.readouterr().err
+    assert not (tmp_path / "b.csv").exists()
+
+
+def test_arguments_are_checked(model: Path, file: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    out = tmp_path / "hits.csv"
+    assert main([str(file), "--model", str(model), "-o", str(out), "--threshold", "1.5"]) == 2
+    assert "expected a probability" in capsys.readouterr().err
+    assert main([str(file), "--model", str(file), "-o", str(out)]) == 2
+    assert "damaged or no checkpoint" in capsys.readouterr().err

@@ -1,0 +1,1 @@
+"""Networks that say whether a frame of crystals is a hit."""

@@ -1,0 +1,156 @@
+"""Domain-adversarial training: a source with labels, a target without, features that do not tell which is which.
+
+Ganin & Lempitsky, ICML 2015. λ = 2/(1 + e^(-10 p)) - 1 of the training's progress p weighs the reversed gradient. Which
+epoch training ends with is told by what needs no label of the target: the label loss of the source's validation frames
+does not fall any more, and the loss of the domain head goes up and down (`has_settled`).
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from train.batches.batches import Patterns
+from train.batches.hits import SOURCE, DomainBatches, HitData, centred
+from train.batches.input_transforms import network_input
+from train.config.hit_recipe import HitRecipe
+from train.loop.training_loop import Task, seed_process, train_model
+from train.models.hit_finding.layers import DomainAdversarial, DomainLogits
+from train.tasks.find_hits import (
+    HitEpoch,
+    TrainedHits,
+    answer,
+    describe_hits,
+    digest_of,
+    is_done,
+    judged,
+    label_loss,
+    load_hits,
+    made,
+)
+
+STILL = 0.02
+"""Of the label loss: what it must fall by from one half of the epochs looked at to the other, or it does not."""
+
+TURNS = 2
+"""How often the domain loss must have changed between rising and falling."""
+
+STRONG = 0.9
+"""λ below which training goes on in any case: features are not yet asked to forget the domain."""
+
+
+@dataclass(frozen=True)
+class DomainEpoch(HitEpoch):
+    """Of an adversarial training; labels are the source's alone."""
+
+    domain_loss: float
+    """[nats] of source's validation and target's frames; ln 2 where they cannot be told apart"""
+    domain_accuracy: float
+    """mean of both domains'"""
+    strength: float
+    """λ at the epoch's end"""
+
+
+def strength(progress: float) -> float:
+    """λ at a training's progress from 0 to 1."""
+    return 2 / (1 + math.exp(-10 * progress)) - 1
+
+
+def has_settled(history: Sequence[DomainEpoch], epochs: int) -> bool:
+    """Whether over the last `epochs` the label loss is at a plateau and the domain loss oscillates, at a strong λ."""
+    if len(history) < epochs or history[-1].strength < STRONG:
+        return False
+    last = history[-epochs:]
+    label = np.array([row.validation_loss for row in last])
+    before, after = label[: epochs // 2].mean(), label[epochs // 2 :].mean()
+    steps = np.sign(np.diff([row.domain_loss for row in last]))
+    steps = steps[steps != 0]
+    return bool(before - after < STILL * before and (np.diff(steps) != 0).sum() >= TURNS)
+
+
+class _Strengthening(DomainBatches):
+    """Sets the network's λ before each batch is drawn."""
+
+    def __init__(self, model: DomainAdversarial, source: HitData, target: HitData, recipe: HitRecipe, seed: int):
+        super().__init__(source, target, recipe, seed)
+        self.model = model
+
+    def epoch(self, number: int = 0) -> Iterator[Patterns]:
+        n_before, n_steps = (number - 1) * len(self), self.recipe.epochs * len(self)
+        for step, batch in enumerate(super().epoch(number), n_before):
+            self.model.strength = strength(step / n_steps)
+            yield batch
+
+
+def adversarial_loss(outputs: DomainLogits, label: Tensor, domain: Tensor) -> Tensor:
+    """Cross-entropy of the source's labels and of all domains; labels of the target are not read."""
+    is_source = domain == SOURCE
+    of_labels = label_loss(outputs.label[is_source], label[is_source])
+    return of_labels + cross_entropy(outputs.domain.float(), domain)
+
+
+def fit_adversarial(
+    name: str,
+    source: HitData,
+    validation: HitData,
+    target: HitData,
+    recipe: HitRecipe,
+    seed: int,
+    device: torch.device,
+    folder: Path,
+    preprocessing: Mapping[str, Any],
+    measure_threads: bool = True,
+) -> TrainedHits:
+    """Train network `name` on a labelled source and an unlabelled target; its label head is what is learned.
+
+    `recipe.checkpoint` must be `last`: the rule says when training ends, and no epoch is chosen by an accuracy.
+    """
+    if recipe.checkpoint != "last":
+        raise ValueError(f"recipe.checkpoint is {recipe.checkpoint!r}, expected 'last' for adversarial training")
+    target = target.unlabelled()
+    seed_process(seed)
+    description = describe_hits(name, source, recipe, seed, preprocessing, digest_of(source, validation, target))
+    if is_done(folder, description):
+        return load_hits(folder / "model.pt", device)
+    model = DomainAdversarial(made(description, device)).to(device)
+
+    def loss(outputs: DomainLogits, patterns: Patterns) -> Tensor:
+        label, domain = (
+            torch.from_numpy(each).to(device) for each in (patterns.labels["hit"], patterns.labels["domain"])
+        )
+        return adversarial_loss(outputs, label, domain)
+
+    def validated(model: nn.Module) -> dict[str, Any]:
+        assert isinstance(model, DomainAdversarial)
+        row = judged(answer(model, validation.inputs, recipe, device), validation.label)
+        rows = np.random.default_rng(seed).permutation(len(target))[: len(validation)]
+        domains = [_domain(model, inputs, recipe, device) for inputs in (validation.inputs, target.inputs[rows])]
+        losses = [cross_entropy(d, torch.full((len(d),), n)).item() for n, d in enumerate(domains)]
+        right = [(d.argmax(1) == n).float().mean().item() for n, d in enumerate(domains)]
+        means = {"domain_loss": float(np.mean(losses)), "domain_accuracy": float(np.mean(right))}
+        return row | means | {"strength": model.strength}
+
+    batches = _Strengthening(model, source, target, recipe, seed)
+    task = Task(loss, validated, DomainEpoch, lambda: None, stop=lambda history: has_settled(history, recipe.plateau))
+    record = {"n_validation": len(validation), "target": target.name, "n_target": len(target)}
+    train_model(model, task, description, batches, device, folder, record, measure_threads)
+    return load_hits(folder / "model.pt", device)
+
+
+@torch.inference_mode()
+def _domain(model: DomainAdversarial, inputs: Any, recipe: HitRecipe, device: torch.device) -> Tensor:
+    """(n, 2) of the domain head, on the CPU."""
+    was_training = model.training
+    model.eval()
+    parts = []
+    for start in range(0, len(inputs), 64):
+        part = np.asarray(centred(inputs[start : start + 64], recipe), np.float32)
+        parts.append(model(network_input(part, recipe.input_transform, device)).domain.float().cpu())
+    model.train(was_training)
+    return torch.cat(parts)
