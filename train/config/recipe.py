@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Literal, get_args
 
 InputTransform = Literal["standardise", "photons", "log1p", "anscombe", "anscombe_standardise"]
 Augment = Literal["none", "poster"]
-Optimiser = Literal["adam", "adamw", "muon"]
-Schedule = Literal["constant", "cosine"]
+Optimiser = Literal["adam", "adamw", "muon", "sgd"]
+Schedule = Literal["constant", "cosine", "burn_in"]
 Precision = Literal["float32", "bfloat16"]
 Checkpoint = Literal["last", "best"]
 Initialisation = Literal["torch", "he"]
@@ -24,11 +24,12 @@ class TrainingRecipe:
     """How any network is trained, whatever the loss; the defaults are the poster's, but for the augmentation."""
 
     optimiser: Optimiser = "adam"
-    """`muon`: of convolutions and hidden layers, AdamW for all else, train/loop/optimisers.py"""
+    """`muon`: of convolutions and hidden layers, AdamW for all else, train/loop/optimisers.py; `sgd`: momentum 0.9"""
     learning_rate: float = 1e-3
     """the highest of the schedule"""
     schedule: Schedule = "constant"
-    """`cosine`: rises over the first tenth of all steps, then falls to zero along half a cosine"""
+    """`cosine`: rises over the first tenth of all steps, then falls to zero along half a cosine; `burn_in`: darknet's,
+    rises as the fourth power of the step over 1000 steps"""
     weight_decay: float = 1e-3
     """`adam`: an L2 penalty, added to the gradient; `adamw`, `muon`: per step, times the learning rate (decoupled)"""
     batch_size: int = 128

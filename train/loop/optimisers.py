@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Adam, AdamW, Optimizer
+from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from train.config.recipe import TrainingRecipe
 
@@ -83,6 +83,8 @@ def optimiser_of(model: nn.Module, recipe: TrainingRecipe) -> Optimizer | Togeth
             return Adam(model.parameters(), rate, weight_decay=decay, fused=True)
         case "adamw":
             return AdamW(model.parameters(), rate, weight_decay=decay, fused=True)
+        case "sgd":
+            return SGD(model.parameters(), rate, momentum=0.9, weight_decay=decay)
         case "muon":
             hidden: list[Tensor] = []
             rest: list[Tensor] = []

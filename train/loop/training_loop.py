@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+BURN_IN = 1000
+"""Steps over which darknet's learning rate rises."""
+
 
 @dataclass(frozen=True)
 class Task(Generic[AnyRow]):
@@ -45,8 +48,8 @@ class Task(Generic[AnyRow]):
     """network -> metrics of the validation split, columns of the history"""
     row: type[AnyRow]
     """of the history, one an epoch"""
-    domain: Callable[[], Domain]
-    """summary of the training split, measured after training"""
+    domain: Callable[[], Domain | None]
+    """summary of the training split, measured after training; None where frames are held against it in no way"""
     watch: Callable[[nn.Module], Tensor] | None = None
     """network -> tensor that is kept of every epoch"""
     finish: Callable[[list[Tensor]], None] | None = None
@@ -290,6 +293,8 @@ def rate_factor(schedule: Schedule, step: int, n_steps: int) -> float:
     """
     if schedule == "constant":
         return 1.0
+    if schedule == "burn_in":
+        return min(1.0, ((step + 1) / BURN_IN) ** 4)
     done, rising = (step + 1) / n_steps, 0.1
     return done / rising if done < rising else 0.5 * (1 + math.cos(math.pi * (done - rising) / (1 - rising)))
 

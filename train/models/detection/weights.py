@@ -56,8 +56,8 @@ def read_weights(path: Path, model: nn.Module) -> int:
     expected = sum(some.numel() for some in wanted)
     if len(body) != 4 * expected:
         raise ValueError(
-            f"{path} holds {len(body) / 4:g} numbers after its header, but the network has {expected}; expected weights "
-            "of the same architecture, width, channels and number of classes"
+            f"{path} holds {len(body) / 4:g} numbers after its header, but the network has {expected}; expected "
+            "weights of the same architecture, width, channels and number of classes"
         )
     numbers, start = np.frombuffer(body, "<f4"), 0
     with torch.no_grad():

@@ -104,4 +104,4 @@ def must_divide(images: Tensor) -> None:
 
 def yolo(architecture: Architecture, n_in: int = 3, width: float = 1, momentum: float = 0.1) -> YoloV2 | YoloV3:
     """A network with random weights. `width` multiplies all channels; 1 is the published network."""
-    return {"yolov2": YoloV2, "yolov3": YoloV3}[architecture](n_in, width, momentum)
+    return YoloV2(n_in, width, momentum) if architecture == "yolov2" else YoloV3(n_in, width, momentum)
