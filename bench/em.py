@@ -39,9 +39,9 @@ def frames_of(n: int, size: int, photons: float, seed: int) -> tuple[np.ndarray,
 
 
 def competitor(
-    frames: np.ndarray, n_classes: int, n_rot: int, n_iterations: int, log: bool
-) -> tuple[float, np.ndarray]:
-    """Seconds that spi_em_run takes, its data converted already, and its classes."""
+    frames: np.ndarray, n_classes: int, n_rot: int, n_iterations: int, log: bool, seed: int
+) -> tuple[float, float, np.ndarray]:
+    """Seconds that its iterations take, its data converted already; mean log-likelihood of its end; its classes."""
     size = frames.shape[1]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -60,14 +60,13 @@ def competitor(
             "binning": 1, "q_min": 0, "q_max": size // 2 - 1, "best_proba": False,
         }  # fmt: skip
         config.save_config(data, parameters)
-        np.random.seed(0)  # noqa: NPY002  its random start, which it does not seed
+        np.random.seed(seed)  # noqa: NPY002  its random start, which it does not seed
         classifier = Classifier(data)
         started = time.perf_counter()
         classifier.run(n_iterations)
         seconds = time.perf_counter() - started
-        return seconds, np.asarray(classifier.get_result()["classes"]) if hasattr(
-            classifier, "get_result"
-        ) else np.asarray(classifier.prob_vals.max(axis=1).argmax(axis=0))
+        best = classifier.loglh.max(axis=(0, 1)).mean()
+        return seconds, float(best), np.asarray(classifier.prob_vals.max(axis=1).argmax(axis=0))
 
 
 def main() -> int:
@@ -79,16 +78,23 @@ def main() -> int:
     parser.add_argument("--rotations", type=int, default=72)
     parser.add_argument("--iterations", type=int, default=10)
     parser.add_argument("--photons", type=float, default=2000)
+    parser.add_argument("--starts", type=int, default=2, help="random starts of spi-em-class")
     parser.add_argument("--log", action="store_true")
     given = parser.parse_args()
     frames, truth = frames_of(given.frames, given.size, given.photons, 0)
     middle = (given.size - 1) / 2
+    classify(np.ones((4, 2, 4), np.float32), np.ones((2, 4), np.float32), EMConfig(2, 2))  # libraries are loaded
     started = time.perf_counter()
     bins = polar_bins(frames.shape[1:], (middle, middle), None, 26, given.rotations, 0, given.size // 2 - 1)
-    config = EMConfig(given.classes, given.iterations, given.log, restarts=3)
+    config = EMConfig(given.classes, given.iterations, given.log)
     ours = classify(bins.of(frames, given.log), bins.live, config, 0)
     seconds = time.perf_counter() - started
-    theirs_s, theirs = competitor(frames, given.classes, given.rotations, given.iterations, given.log)
+    # It has no restarts of its own: of several random starts the likeliest end is compared, and one start is timed.
+    starts = [
+        competitor(frames, given.classes, given.rotations, given.iterations, given.log, seed)
+        for seed in range(given.starts)
+    ]
+    theirs_s, (_, _, theirs) = min(start[0] for start in starts), max(starts, key=lambda start: start[1])
     print(
         json.dumps(
             {

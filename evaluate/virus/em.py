@@ -34,8 +34,9 @@ class EMConfig:
     """log(photons + 1) in place of photons"""
     coolest: float = 1.0
     """power of the likelihood in the last third of the iterations; before, it rises geometrically to it"""
-    hottest_gain: float = 20.0
-    """difference of log-likelihood between rotations, averaged over frames, that counts as one at the start"""
+    hottest_gain: float = 5.0
+    """at the start the likelihood's power is such that the likeliest class and rotation of a frame is better than the
+    mean one by so much, averaged over frames: from 20 on, the first random guess stays"""
     restarts: int = 1
     """random starts, of which the likeliest end is kept"""
 
@@ -67,8 +68,12 @@ class EMClasses:
     """(iterations,) mean over frames, of the likeliest class and rotation; constants left out"""
 
 
-def log_likelihoods(frames: NDArray, models: NDArray, live: NDArray) -> NDArray[np.float32]:
+def log_likelihoods(
+    frames: NDArray, models: NDArray, live: NDArray, spectrum: NDArray | None = None
+) -> NDArray[np.float32]:
     """(n, k, rotations) of frames (n, r, a) given models (k, r, a), each frame's scale the likeliest.
+
+    `spectrum` is that of the frames, where it is known.
 
     With phi = N / S, N photons of a frame and S = sum of live * W turned: sum D log W - N log S, and what depends on
     the frame alone is left out.
@@ -77,7 +82,7 @@ def log_likelihoods(frames: NDArray, models: NDArray, live: NDArray) -> NDArray[
     level = models.mean((1, 2), keepdims=True)
     logarithm = np.log(np.maximum(models, FAINTEST * level))
     # angular frequency first: one product of matrices for each
-    turned = _correlated(_spectrum(frames), _spectrum(logarithm), n_angles)
+    turned = _correlated(_spectrum(frames) if spectrum is None else spectrum, _spectrum(logarithm), n_angles)
     sums = _correlated(_spectrum(live[None]), _spectrum(np.maximum(models, FAINTEST * level)), n_angles)[0]
     photons = frames.sum((1, 2), dtype=np.float64).astype(np.float32)
     return turned - photons[:, None, None] * np.log(np.maximum(sums, 1e-30))
@@ -89,16 +94,16 @@ def _spectrum(maps: NDArray) -> NDArray[np.complex64]:
 
 
 def _correlated(one: NDArray, other: NDArray, n_angles: int) -> NDArray[np.float32]:
-    """(n, k, a): sum over rings and angles of one(r, angle + turn) other(r, angle), from spectra (f, n, r), (f, k, r)."""
+    """(n, k, a): sum over rings and angles of one(r, angle + turn) other(r, angle); spectra (f, n, r), (f, k, r)."""
     product = np.matmul(one, other.conj().transpose(0, 2, 1))
     return np.fft.irfft(product.transpose(1, 2, 0), n_angles, axis=2).astype(np.float32)
 
 
-def _turned_back(weights: NDArray, maps: NDArray) -> NDArray[np.float32]:
+def _turned_back(weights: NDArray, maps: NDArray, spectrum: NDArray | None = None) -> NDArray[np.float32]:
     """(k, r, a): sum over frames and turns of weights (n, k, turns) times maps (n, r, a) turned back by these."""
     n_angles = maps.shape[2]
     turns = np.fft.rfft(weights, axis=2).transpose(2, 1, 0).astype(np.complex64)  # (f, k, n)
-    product = np.matmul(turns.conj(), _spectrum(maps))  # (f, k, r)
+    product = np.matmul(turns.conj(), _spectrum(maps) if spectrum is None else spectrum)  # (f, k, r)
     return np.fft.irfft(product.transpose(1, 2, 0), n_angles, axis=2).astype(np.float32)
 
 
@@ -127,17 +132,18 @@ def _one_start(frames: NDArray, live: NDArray, config: EMConfig, generator: np.r
     scale = (photons / photons.mean()).astype(np.float32)
     models = _random_models(frames, live, config.n_classes, generator)
     powers: NDArray | None = None
+    spectra = [_spectrum(frames[start : start + AT_ONCE]) for start in range(0, len(frames), AT_ONCE)]
     history = []
     for iteration in range(config.n_iterations):
         numerator, denominator, best = np.zeros_like(models), np.zeros_like(models), 0.0
         for start in range(0, len(frames), AT_ONCE):
             some = slice(start, start + AT_ONCE)
-            likelihoods = log_likelihoods(frames[some], models, live)
+            likelihoods = log_likelihoods(frames[some], models, live, spectra[start // AT_ONCE])
             if powers is None:
                 powers = _powers(likelihoods, config)
             weights = probabilities(likelihoods, float(powers[iteration]))
             best += float(likelihoods.max((1, 2)).sum(dtype=np.float64))
-            numerator += _turned_back(weights, frames[some])
+            numerator += _turned_back(weights, frames[some], spectra[start // AT_ONCE])
             scaled = np.einsum("n,nka->ka", scale[some], weights)[None]
             denominator += _turned_back(scaled, live[None])
         level = numerator.sum() / denominator.sum()

@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 
 from train.batches.polar_bins import PolarBins
 
+ROUNDING = 1e-9
+"""Of logarithms."""
+
 
 def power_spectrum(photons: NDArray[np.floating], bins: PolarBins) -> NDArray[np.float64]:
     """(rings,) radial power spectral density of frames on bins (n, rings, angles), each frame of the same photons.
@@ -36,7 +39,9 @@ def contrast(spectrum: NDArray[np.floating]) -> float:
     inner = np.flatnonzero((y[1:-1] - y[:-2]) * (y[1:-1] - y[2:]) > 0) + 1
     if len(inner) < 2:
         return float("nan")
-    heights = y[inner]
+    heights = y[inner][np.abs(y[inner]) > ROUNDING]
+    if len(heights) < 2:
+        return float("nan")
     return float(np.tanh(np.abs(np.diff(heights)) / 2).mean())
 
 

@@ -1,7 +1,7 @@
 """What a selection of frames is worth, against a person's labels and against what was hit.
 
-The published rows are those of Ignatenko's slides: 995 single hits among 17,932 frames, by a person. Selecting nothing is
-right in 94.45 % of them, so accuracy is in the table only because the slides have it.
+The published rows are those of Ignatenko's slides: 995 single hits among 17,932 frames, by a person. Selecting nothing
+is right in 94.45 % of them, so accuracy is in the table only because the slides have it.
 """
 
 from collections.abc import Mapping

@@ -6,6 +6,7 @@ network colours it as its first step.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar, Literal, get_args
 
 import numpy as np
@@ -100,7 +101,7 @@ def jet(grey: Tensor) -> Tensor:
     shades = []
     for at, share in JET.values():
         shade = torch.zeros_like(grey) + share[0]
-        for (a, b), (low, high) in zip(zip(at, at[1:], strict=False), zip(share, share[1:], strict=False), strict=True):
+        for (a, b), (low, high) in zip(pairwise(at), pairwise(share), strict=True):
             shade = torch.where(grey >= a, low + (high - low) * (grey - a) / (b - a), shade)
         shades.append(shade)
     return torch.cat(shades, 1)

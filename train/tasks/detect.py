@@ -88,7 +88,7 @@ class DetectEpoch(Row):
 
     validation_f1: float
     validation_precision: float
-    """NaN where nothing is selected"""
+    """0 where nothing is selected"""
     validation_recall: float
     answers_alike: bool
     """every validation frame is selected, or none"""
@@ -196,7 +196,7 @@ def judged(model: nn.Module, frames: Boxed, threshold: float, loss: Any) -> dict
         "validation_loss": sum(losses) / len(frames),
         "validation_accuracy": float((chosen == single).mean()),
         "validation_f1": 2 * shared / max(1, int(chosen.sum() + single.sum())),
-        "validation_precision": shared / int(chosen.sum()) if chosen.any() else float("nan"),
+        "validation_precision": shared / int(chosen.sum()) if chosen.any() else 0.0,
         "validation_recall": shared / max(1, int(single.sum())),
         "answers_alike": bool(chosen.all() or not chosen.any()),
     }

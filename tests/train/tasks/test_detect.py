@@ -46,7 +46,7 @@ def described(architecture: str, **changes):
 
 @pytest.mark.parametrize("architecture", ["yolov2", "yolov3"])
 def test_a_detector_learns_what_shows_a_particle(architecture, tmp_path) -> None:
-    epochs = {"yolov2": 12, "yolov3": 14}[architecture]
+    epochs = {"yolov2": 12, "yolov3": 20}[architecture]
     description = described(architecture, epochs=epochs)
     history = fit_detector(description, blobs(48, 0), blobs(24, 1), CPU, tmp_path, measure_threads=False)
     assert history[-1].validation_f1 > 0.9
@@ -104,7 +104,7 @@ def test_darknets_preset_has_darknets_numbers() -> None:
 
 
 def test_wrong_settings_and_files_are_said(tmp_path) -> None:
-    with pytest.raises(ValueError, match="jitter is 0.7"):
+    with pytest.raises(ValueError, match="jitter is"):
         DetectRecipe(jitter=0.7)
     with pytest.raises(ValueError, match="no detector is called"):
         described("yolov9")
