@@ -28,6 +28,7 @@ COMMANDS = {
     "export": Command("frames.export", "write a dataset as CXI, skopi's HDF5 or .emc, or convert such a file"),
     "classify": Command("screen.classify", "say how many particles each frame of a file shows, and which"),
     "select": Command("screen.select", "say which frames of a file are single hits, by a twin network"),
+    "virus": Command("screen.virus", "find single hits of one virus in a file, from a few labels"),
     "estimate": Command("evaluate.cost.estimate", "tell what a run will take, from what others took"),
     "onnx": Command("train.export", "write a trained network as ONNX, checked against torch"),
     "tabulate": Command("simulate.experiment.tabulate", "write the table that fits a detector's frames to a network"),

@@ -19,7 +19,7 @@ from train.batches.polar_bins import PolarBins, polar_bins
 from train.batches.representation import pictures, resized_boxes
 from train.models.detection.boxes import pattern_box
 from train.tasks.detect import describe_detector, fit_detector, select
-from train.tasks.find_single import fit_finder, load_members, log_odds
+from train.tasks.find_single import best_threshold, fit_finder, load_members, log_odds
 
 SPLITS = ("train", "validation", "test")
 
@@ -185,13 +185,6 @@ def ours(run: Experiment, how: SelectionConfig, seed: int, folder: Path) -> Sele
     threshold = best_threshold(log_odds(models, validation.images, bins.live), validation.count == 1)
     score = log_odds(models, photons[run.rows("test")], bins.live)
     return _selected(run, score >= threshold, score)
-
-
-def best_threshold(score: NDArray, single: NDArray[np.bool_]) -> float:
-    """Of all scores the one from which on selecting has the highest F1."""
-    order = np.argsort(-score, kind="stable")
-    f1 = 2 * np.cumsum(single[order]) / (np.arange(len(order)) + 1 + single.sum())
-    return float(score[order][f1.argmax()])
 
 
 def _selected(run: Experiment, chosen: NDArray, score: NDArray, box: NDArray | None = None) -> Selected:

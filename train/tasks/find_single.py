@@ -200,6 +200,13 @@ def log_odds(models: list[nn.Module], photons: NDArray, live: NDArray) -> NDArra
     return np.mean(answers, axis=0)
 
 
+def best_threshold(score: NDArray, single: NDArray[np.bool_]) -> float:
+    """Of all scores the one from which on selecting has the highest F1."""
+    order = np.argsort(-score, kind="stable")
+    f1 = 2 * np.cumsum(single[order]) / (np.arange(len(order)) + 1 + single.sum())
+    return float(score[order][f1.argmax()])
+
+
 def load_members(folder: Path, n_rings: int, device: torch.device) -> list[nn.Module]:
     """The networks of a training; FileNotFoundError where there is none."""
     paths = sorted(folder.glob("member*/model.pt"))

@@ -1,4 +1,6 @@
-"""Single hit or not, from rings and angles: small, for a hundred labels, and the same whatever the turn about the beam."""
+"""Single hit or not, from rings and angles: small, for a hundred labels; the same whatever the turn about the beam."""
+
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -32,7 +34,7 @@ class PolarPattern(nn.Module):
         super().__init__()
         self.n_rings = n_rings
         widths = (3, width, 2 * width, 2 * width)
-        self.layers = nn.Sequential(*(Around(n, m) for n, m in zip(widths, widths[1:], strict=False)))
+        self.layers = nn.Sequential(*(Around(n, m) for n, m in pairwise(widths)))
         left = n_rings
         for _ in widths[1:]:
             left = -(-left // 2)
