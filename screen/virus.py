@@ -2,7 +2,7 @@
 
 singlehit virus run0042.cxi --labels labels.csv --out selected
 
-`selected.csv` has a row a frame: `frame` (its index, from 0), `p_single`, `single` (1 where it is selected), `labelled`.
+`selected.csv` has a row a frame: `frame` (its index, from 0), `p_single`, `single` (1 where selected), `labelled`.
 `selected.cxi` holds the frames that are selected, with their indices in `entry_1/image_1/frame`. Read are CXI files as
 spi-em-class takes them: `entry_1/image_1/{data,mask,image_center}`; for others give `--data`, `--mask`, `--centre`.
 """

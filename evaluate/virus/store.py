@@ -19,8 +19,8 @@ def read_experiment(folder: Path, centre: tuple[float, float]) -> Experiment:
     wanted = splits["frame"].to_numpy()
     if len(wanted) and not 0 <= wanted.min() <= wanted.max() < len(dataset):
         raise ValueError(
-            f"{splits_file(folder)} names frame {wanted.max()}, but {dataset_folder(folder)} holds {len(dataset)}; make "
-            "both anew"
+            f"{splits_file(folder)} names frame {wanted.max()}, but {dataset_folder(folder)} holds {len(dataset)}; "
+            "make both anew"
         )
     frames = np.empty((len(wanted), *dataset.shape[1:]), np.float32)
     step = dataset.patterns_per_shard

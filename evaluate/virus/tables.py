@@ -37,7 +37,7 @@ class Judged:
 
 def read_selection(path: Path) -> Selected:
     """What `Selected.write` wrote."""
-    return Selected(**{name: value for name, value in read_arrays(path).items()})
+    return Selected(**read_arrays(path))
 
 
 def judge(run: Experiment, selections: Selections) -> Judged:

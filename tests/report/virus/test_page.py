@@ -58,10 +58,10 @@ def test_the_page_of_a_run_has_every_figure(run, tmp_path: Path) -> None:
     history = pd.DataFrame({"epoch": [1, 2, 3], "validation_f1": [0.1, 0.4, 0.5]})
     history.to_csv(tmp_path / "history.csv")
     models = np.random.default_rng(0).random((4, 14, 12)).astype("f4")
-    write_arrays(tmp_path / "em.npz", {"models": models, "classes": np.arange(N) % 4, "chosen": np.array([1])})
+    write_arrays(tmp_path / "classes.npz", {"models": models, "classes": np.arange(N) % 4, "chosen": np.array([1])})
     page = tmp_path / "pr772.html"
     histories = {"yolov2_jet_linear": tmp_path / "history.csv"}
-    build_page(tmp_path / "tables", paths, histories, tmp_path / "em.npz", tmp_path / "figures", page, "PR772")
+    build_page(tmp_path / "tables", paths, histories, tmp_path / "classes.npz", tmp_path / "figures", page, "PR772")
     text = page.read_text()
     assert text.count("<img") == len(list((tmp_path / "figures").iterdir())) == 8
     assert "http" not in text.replace("http://www.w3.org", "")
