@@ -52,9 +52,9 @@ def judge(run: Experiment, selections: Selections) -> Judged:
         if not np.array_equal(one.frame, frame):
             raise ValueError(f"the selection of {key[0]}, seed {key[1]}, is of other frames than the test split")
         found[key] = one.chosen, one.score if np.isfinite(one.score).all() else None
-    for name, one, other in (("ours_and_em", "ours", "em"), ("yolo_and_em", "yolov2_jet_linear", "em")):
+    for name, first, second in (("ours_and_em", "ours", "em"), ("yolo_and_em", "yolov2_jet_linear", "em")):
         for (method, seed), (chosen, score) in list(found.items()):
-            if method == one and (partner := found.get((other, seed), found.get((other, 0)))) is not None:
+            if method == first and (partner := found.get((second, seed), found.get((second, 0)))) is not None:
                 found[name, seed] = chosen & partner[0], score
     table = run.table.iloc[rows]
     known = (table["truth"] != "").all() and table["truth"].notna().all()

@@ -18,7 +18,7 @@ from report.plot.style import PATTERN_COLORS, drawing, series_styles
 def said(method: str) -> str:
     """A method's name in words."""
     parts = method.split("_")
-    if parts[0].startswith("yolo"):
+    if parts[0] in ("yolov2", "yolov3"):
         named = {"yolov2": "YOLOv2", "yolov3": "YOLOv3"}[parts[0]]
         return named if len(parts) < 3 else f"{named} {parts[1]} {parts[2]}"
     known = {"em": "EM", "ours_and_em": "ours ∩ EM", "yolo_and_em": "YOLO ∩ EM", "spectral": "spectral clusters"}

@@ -63,7 +63,7 @@ def build_page(
     draw.gallery(path("shown.png"), shown, mask, boxes or None, words)
     example = next((some[:1] for some in (*shown.values(), *kinds.values()) if len(some)), None)
     if example is not None:
-        ways = [Representation(c, s, 416) for c in ("jet", "grayscale") for s in ("linear", "log")]  # type: ignore[arg-type]
+        ways = [Representation(c, s, 416) for c in ("jet", "grayscale") for s in ("linear", "log")]
         named = {f"{way.colours}, {way.scale}": pictures(example, mask, way)[0] for way in ways}
         draw.representations(path("representations.png"), named)
     if histories:

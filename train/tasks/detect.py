@@ -24,9 +24,9 @@ from train.config.recipe import TrainingRecipe
 from train.loop.checkpoint import Described, load, save
 from train.loop.history import Row
 from train.loop.training_loop import Task, seed_process, train_model
-from train.models.detection.boxes import best_boxes
+from train.models.detection.boxes import Grid, best_boxes
 from train.models.detection.losses import loss_of
-from train.models.detection.yolo import Architecture, yolo
+from train.models.detection.yolo import Architecture, YoloV2, YoloV3, yolo
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ ANSWERED_AT_ONCE = 64
 class DetectRecipe(TrainingRecipe):
     """On the loss of its architecture; an epoch is `iterations` batches."""
 
-    input_transform: Literal["photons"] = "photons"  # type: ignore[assignment]
+    input_transform: Literal["photons"] = "photons"
     """pictures are what they are"""
     iterations: int = 100
     jitter: float = 0.3
@@ -160,7 +160,7 @@ def fit_detector(
     batches = DrawnBatches(train, recipe.batch_size, recipe.iterations, description.seed, change)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "checkpoints").mkdir(exist_ok=True)
-    grids, loss = model.network.grids(), loss_of(description.model)
+    grids, loss = grids_of(model), loss_of(description.model)
 
     def batch_loss(outputs: list[Tensor], batch: Patterns) -> Tensor:
         boxes = batch.boxes if isinstance(batch, Boxed) else np.empty((0, 4), np.float32)
@@ -189,7 +189,7 @@ def judged(model: nn.Module, frames: Boxed, threshold: float, loss: Any) -> dict
             some = Boxed(frames.images[rows], frames.count[rows], frames.particle[rows], frames.boxes[rows])
             raw = model(_on_device(model, some.images))
             losses.append(float(loss(raw, some)) * len(rows))
-            scores.append(best_boxes(raw, model.network.grids())[1].cpu().numpy())  # type: ignore[union-attr]
+            scores.append(best_boxes(raw, grids_of(model))[1].cpu().numpy())
     chosen, single = np.concatenate(scores) > threshold, frames.count == 1
     shared = int((chosen & single).sum())
     return {
@@ -209,13 +209,21 @@ def found(model: nn.Module, pictures: NDArray) -> tuple[NDArray[np.float32], NDA
     with torch.no_grad():
         for start in range(0, len(pictures), ANSWERED_AT_ONCE):
             raw = model(_on_device(model, pictures[start : start + ANSWERED_AT_ONCE]))
-            box, score = best_boxes(raw, model.network.grids())  # type: ignore[union-attr]
+            box, score = best_boxes(raw, grids_of(model))
             boxes.append(box.cpu().numpy())
             scores.append(score.cpu().numpy())
     return np.concatenate(boxes), np.concatenate(scores)
 
 
-def _on_device(model: nn.Module, pictures: NDArray) -> Tensor:
+def grids_of(model: nn.Module) -> list[Grid]:
+    """How the numbers of a detector are read."""
+    network = model.network
+    if not isinstance(network, YoloV2 | YoloV3):
+        raise ValueError(f"{type(network).__name__} is no detector; expected YoloV2 or YoloV3")
+    return network.grids()
+
+
+def _on_device(model: nn.Module, pictures: NDArray | Tensor) -> Tensor:
     return torch.as_tensor(pictures, device=next(model.parameters()).device).float()[:, None]
 
 
@@ -231,7 +239,7 @@ def load_detector(path: Path, device: torch.device) -> tuple[Coloured, DetectDes
         model.load_state_dict(saved["weights"])
     except (KeyError, TypeError, RuntimeError) as error:
         raise ValueError(f"{path} holds no detector of this version ({error}); train it again") from error
-    return model.eval(), description  # type: ignore[return-value]
+    return model.eval(), description
 
 
 def checkpoints_of(folder: Path) -> list[Path]:
@@ -244,12 +252,12 @@ def checkpoints_of(folder: Path) -> list[Path]:
 
 def intersection(scores: Sequence[NDArray] | NDArray, threshold: float) -> NDArray[np.bool_]:
     """(n,) frames that every checkpoint selects, from their scores (checkpoints, n)."""
-    return (np.asarray(scores) > threshold).all(axis=0)
+    return np.all(np.asarray(scores) > threshold, axis=0)
 
 
 def select(folder: Path, pictures: NDArray, device: torch.device) -> tuple[NDArray, NDArray, NDArray]:
     """Scores (checkpoints, n) of pictures, selected (n,) by all, and the last checkpoint's boxes (n, 4)."""
-    scores, boxes, threshold = [], np.empty((0, 4)), 0.0
+    scores, boxes, threshold = [], np.empty((0, 4), np.float32), 0.0
     for path in checkpoints_of(folder):
         model, description = load_detector(path, device)
         boxes, score = found(model, pictures)

@@ -32,14 +32,14 @@ ANSWERED_AT_ONCE = 512
 class FindRecipe(TrainingRecipe):
     """On the cross-entropy of single or not, as many of either in a batch."""
 
-    optimiser: Literal["adamw"] = "adamw"  # type: ignore[assignment]
+    optimiser: Literal["adamw"] = "adamw"
     learning_rate: float = 3e-3
-    schedule: Literal["cosine"] = "cosine"  # type: ignore[assignment]
+    schedule: Literal["cosine"] = "cosine"
     weight_decay: float = 1e-2
     batch_size: int = 64
     epochs: int = 12
     checkpoint: Literal["best", "last"] = "last"
-    input_transform: Literal["photons"] = "photons"  # type: ignore[assignment]
+    input_transform: Literal["photons"] = "photons"
     iterations: int = 40
     """batches an epoch"""
     thinned: float = 0.5
@@ -170,7 +170,7 @@ def _train(
         return binary_cross_entropy_with_logits(outputs, wanted * (1 - recipe.smoothing) + recipe.smoothing / 2)
 
     def validate(model: nn.Module) -> Mapping[str, Any]:
-        odds = log_odds([model], validation.images, live)
+        odds = log_odds([model], np.asarray(validation.images), live)
         chosen, single = odds > 0, validation.count == 1
         shared = int((chosen & single).sum())
         return {
