@@ -24,7 +24,7 @@ def test_it_agrees_with_a_sum_over_voxels() -> None:
 
 
 def test_forward_it_is_the_volume() -> None:
-    assert UNIT_VOLUME == pytest.approx(2.53615, abs=1e-5)
+    assert pytest.approx(2.53615, abs=1e-5) == UNIT_VOLUME
     assert icosahedron(np.zeros((1, 3)), 3.0) == pytest.approx(27 * UNIT_VOLUME)
     assert icosahedron(np.full((1, 3), 2e-4)) == pytest.approx(UNIT_VOLUME, rel=1e-6)
 
