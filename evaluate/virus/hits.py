@@ -36,9 +36,7 @@ class Hits:
     hit: NDArray[np.bool_]
 
 
-def annulus(
-    mask: NDArray[np.bool_], centre: tuple[float, float], inner: float, outer: float
-) -> NDArray[np.bool_]:
+def annulus(mask: NDArray[np.bool_], centre: tuple[float, float], inner: float, outer: float) -> NDArray[np.bool_]:
     """(ny, nx) live pixels from inner to outer [pixels] of the centre (row, column).
 
     ValueError where there is none.

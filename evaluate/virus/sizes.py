@@ -39,7 +39,7 @@ class SizesConfig(Strict):
     least_photons: Annotated[float, Field(ge=0)] = Field(0.5, description="of a pixel that counts: below is noise")
     most_misfit: Annotated[float, Field(gt=0)] = Field(0.25, description="L1 distance of the profile, relative")
     most_anisotropy: Annotated[float, Field(gt=0)] = Field(
-        0.25, description="relative standard deviation along rings inside of the central maximum, beyond Poisson's"
+        0.45, description="relative standard deviation along rings inside of the central maximum, beyond Poisson's"
     )
 
     @model_validator(mode="after")

@@ -153,7 +153,7 @@ def parts_of(kind: str, diameter_nm: float, seed: int) -> list[Part]:
 
 
 def _touching(places: list[Array], direction: Array, beside: int, distance: float) -> Array:
-    """A place that touches particle `beside` and overlaps none: pushed outwards along the direction until it is free."""
+    """A place that touches particle `beside` and overlaps none: pushed outwards until it is free."""
     at = places[beside] + distance * direction
     while min(np.linalg.norm(at - other) for other in places) < distance * (1 - 1e-9):
         at = at + 0.1 * distance * direction

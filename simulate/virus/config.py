@@ -30,7 +30,11 @@ class DetectorConfig(Strict):
 class VirusConfig(Strict):
     """The particle, and its densities [electrons/nm3]; layers are parts of the circumradius."""
 
-    diameter_nm: Range = Field((67.5, 72.2), description="circumdiameter of an icosahedron; uniform")
+    diameter_nm: Range = Field(
+        (70.2, 74.9),
+        description="circumdiameter of an icosahedron; uniform. A body of even density fits 2.7 nm less, as the core is "
+        "denser than the shell: 67.5 to 72.2 nm, as real ones do",
+    )
     capsid: Positive = 449.0
     membrane: Positive = 341.0
     core: Positive = 539.0

@@ -29,8 +29,8 @@ def geometry_of(name: str) -> Geometry:
     flat = np.zeros((*x.shape, 3))
     return Geometry(
         q=k * (direction - [0, 0, 1]),
-        q_step_x=flat + [k * step, 0, 0],
-        q_step_y=flat + [0, k * step, 0],
+        q_step_x=flat + np.array([k * step, 0, 0]),
+        q_step_y=flat + np.array([0, k * step, 0]),
         solid_angle=step**2 / length**3,
         polarisation=1 - direction[..., 0] ** 2,
         live=live_of(name),

@@ -1,7 +1,7 @@
 """The plan of an experiment on a virus: what each shot hits, and what a person would call it.
 
-A row's seed is a function of the plan's seed, the split and the row's number in it; all else of the row follows from it,
-so a shot stays what it was when others are added.
+A row's seed is a function of the plan's seed, the split and the row's number in it; all else of the row follows from
+it, so a shot stays what it was when others are added.
 """
 
 import zlib
@@ -15,9 +15,9 @@ from frames.rng import mix, uniforms
 from simulate.virus.config import AnnotatorConfig, VirusSimulationConfig
 
 KINDS = ("single", "double", "aggregate", "droplet", "ellipsoid", "with_droplet", "broken", "empty")
-"""single: one virus; double: two apart, coherent; aggregate: two to five that touch; droplet: a ball of sugar and water;
-ellipsoid: the same, drawn out; with_droplet: a virus that touches a droplet; broken: a shell whose core is partly lost;
-empty: nothing."""
+"""single: one virus; double: two apart, coherent; aggregate: two to five that touch; droplet: a ball of sugar and
+water; ellipsoid: the same, drawn out; with_droplet: a virus that touches a droplet; broken: a shell whose core is partly
+lost; empty: nothing."""
 
 REFERENCE_NM = 70.0
 """Circumdiameter of the virus that `photons` is told of."""
