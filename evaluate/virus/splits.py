@@ -1,7 +1,7 @@
 """Which frames networks see: hits of the right size, so many of each answer in each split.
 
-Of each split, in order of frame number, the first that pass and that the annotator calls single, and the first that pass
-and that he does not; so numbers are exact, and a frame stays when more are asked for.
+Of each split, in order of frame number, the first that pass and that the annotator calls single, and the first that
+pass and that he does not; so numbers are exact, and a frame stays when more are asked for.
 """
 
 from collections.abc import Mapping

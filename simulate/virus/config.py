@@ -32,8 +32,8 @@ class VirusConfig(Strict):
 
     diameter_nm: Range = Field(
         (70.2, 74.9),
-        description="circumdiameter of an icosahedron; uniform. A body of even density fits 2.7 nm less, as the core is "
-        "denser than the shell: 67.5 to 72.2 nm, as real ones do",
+        description="circumdiameter of an icosahedron; uniform. A body of even density fits 2.7 nm less, as the core "
+        "is denser than the shell: 67.5 to 72.2 nm, as real ones do",
     )
     capsid: Positive = 449.0
     membrane: Positive = 341.0

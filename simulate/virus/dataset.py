@@ -108,7 +108,7 @@ def made_from(plan_file: Path, config: VirusSimulationConfig) -> str:
 def make_shards(
     folder: Path, shards: Iterable[int], plan_file: Path, config: VirusSimulationConfig, workers: int
 ) -> list[dict[str, Any]]:
-    """Make these shards, one task a shard, on `workers` processes of a local Dask cluster; with one, in this process."""
+    """Make these shards, one task a shard, on `workers` processes of a local Dask cluster; one is this process."""
     digest = made_from(plan_file, config)
     tasks = [(folder, shard, plan_file, config, digest) for shard in shards]
     if min(workers, len(tasks)) <= 1:

@@ -34,7 +34,8 @@ def test_an_icosahedron_is_found_to_be_as_large_as_it_is(diameter: float) -> Non
     frame = np.random.default_rng(0).poisson(1e5 * expected / expected.sum())
     found = measure(frame[None], GEOMETRY.mask, CENTRE["binned"], Q, SizesConfig())
     assert found.diameter_nm[0] == pytest.approx(diameter, rel=0.03)
-    assert found.right_size[0] and found.one_particle[0]
+    assert found.right_size[0]
+    assert found.one_particle[0]
 
 
 def test_nothing_is_no_hit_and_a_mask_without_pixels_is_refused() -> None:
