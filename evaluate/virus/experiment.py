@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from evaluate.run.config_files import listed
 from evaluate.run.config_problems import validated
+from evaluate.virus.config import DetectionConfig, SelectionConfig
 from evaluate.virus.hits import HitsConfig
 from evaluate.virus.sizes import SizesConfig
 from evaluate.virus.splits import Numbers
@@ -51,6 +52,8 @@ class VirusRunConfig(Strict):
     title: Annotated[str, Field(min_length=1, max_length=200)] = Field(description="heading of the page")
     results_dir: Path = Path("results")
     virus: ExperimentConfig
+    detection: DetectionConfig = DetectionConfig()
+    selection: SelectionConfig = SelectionConfig()
 
     @property
     def folder(self) -> Path:

@@ -7,13 +7,16 @@ VIRUS = RUN.virus
 
 
 include: "simulate.smk"
+include: "find.smk"
 
 
-PAGES = []
+PAGES = [RUN.folder / "pr772.html"]
 RUN_OUTPUTS = [
     FILES.card("shots"),
     virus_files.splits_file(RUN.folder),
     RUN.folder / "tables" / "annotator.csv",
+    *rules.virus_tables.output,
+    RUN.folder / "pr772.html",
 ]
 
 
