@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 from evaluate.run.job import start
 from evaluate.virus.found import make_selection
 from evaluate.virus.store import read_experiment
+from simulate.virus.detector import CENTRE
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 run, _ = start(snakemake)
 names = snakemake.wildcards
-experiment = read_experiment(run.folder, run.virus.simulation.detector.centre)
+experiment = read_experiment(run.folder, CENTRE[run.virus.simulation.detector.geometry])
 make_selection(experiment, names.method, int(names.seed), run.detection, run.selection, run.folder)

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 from evaluate.run.job import start
 from evaluate.virus.found import make_tables
 from evaluate.virus.store import read_experiment
+from simulate.virus.detector import CENTRE
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 run, _ = start(snakemake)
-experiment = read_experiment(run.folder, run.virus.simulation.detector.centre)
+experiment = read_experiment(run.folder, CENTRE[run.virus.simulation.detector.geometry])
 make_tables(experiment, run.detection, run.selection, run.folder)
