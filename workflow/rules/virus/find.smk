@@ -11,13 +11,13 @@ rule virus_select:
         card=FILES.card("shots"),
     output:
         virus_found.selection_file(RUN.folder, "{method}", "{seed}"),
-    wildcard_constraints:
-        method="|".join(sorted({method for method, _ in VIRUS_SELECTIONS})),
-        seed=r"\d+",
     log:
         log_of("virus_select/{method}-seed{seed}"),
     benchmark:
         benchmark_of("virus_select/{method}-seed{seed}")
+    wildcard_constraints:
+        method="|".join(sorted({method for method, _ in VIRUS_SELECTIONS})),
+        seed=r"\d+",
     conda:
         "../../envs/singlehit.yaml"
     resources:
