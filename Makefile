@@ -22,14 +22,14 @@ define INSTALL
 		--editable ".[$(EXTRAS)]" | $(BIN)/python workflow/installing.py
 endef
 
-.PHONY: help install dev demo test test-browser test-slurm test-faults mutants audit lint format bench validation clean
+.PHONY: help install dev demo screen-demo test test-browser test-slurm test-faults mutants audit lint format bench validation clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 install: $(VENV)/installed ## the virtual environment, with exact versions: what users need
 
-$(VENV)/installed: EXTRAS := onnx,cluster
+$(VENV)/installed: EXTRAS := onnx,cluster,screen
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(INSTALL)
 	@touch $@
@@ -44,6 +44,10 @@ $(VENV)/installed-dev: pyproject.toml constraints.txt
 demo: install ## the whole pipeline on phantoms, a few minutes; prints where the report is
 	snakemake --configfile config/demo.yaml --cores all
 	@echo "The report: $(CURDIR)/results/demo/report.html"
+
+screen-demo: install ## a simulated beam time: beamline, screening and live page on the demo's data, scored at the end
+	@test -e results/demo/models/noise_free/polar/seed0/model.pt || { echo "there is no demo yet; it is made first" && $(MAKE) demo; }
+	python -m screen.beamline.demo results/demo
 
 test: dev ## the test suite, files shared by at most four processes
 	pytest -m "not browser and not slurm and not faults" --numprocesses logical --maxprocesses 4 \

@@ -29,7 +29,7 @@ if __name__ == "__main__":
         batches = Batches(dataset, rows, BATCH, memory_gb=4.0)
         ours_model = network(describe("late10", dataset, Recipe(), 0), device)
         images = dataset.read_raw(rows).astype(np.float32)
-        model = build("late10", len(dataset.structures), len(dataset.hit_multiplicities)).to(device).eval()
+        model = build("late10", {target.name: len(target.classes) for target in dataset.targets}).to(device).eval()
         model.load_state_dict(ours_model.state_dict())
 
         @torch.inference_mode()

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 
+from frames.targets import shot_targets
 from setting import report
 from train.batches.input_transforms import network_input
 from train.config.recipe import Recipe
@@ -40,7 +41,7 @@ def ways(name: str) -> Iterator[tuple[str, Answerer]]:
 
     recipe = Recipe(input_transform=input_for(name))
     structures = tuple(f"s{i}" for i in range(11))
-    description = Description(name, structures, (1, 2, 3, 4), (128, 128), recipe, 0, "benchmark", "", "")
+    description = Description(name, shot_targets(structures, (1, 2, 3, 4)), (128, 128), recipe, 0, "benchmark", "", "")
     device, cpu, cores = choose_device(), torch.device("cpu"), os.cpu_count() or 1
     model = network(description, cpu).eval()
     file = to_onnx(Answer(model, recipe.input_transform).eval(), description)

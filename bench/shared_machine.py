@@ -30,6 +30,7 @@ import torch
 import yaml
 from torch import nn
 
+from frames.targets import shot_targets
 from setting import report
 from train.batches.input_transforms import network_input
 from train.config.recipe import Recipe
@@ -88,7 +89,7 @@ def answering(model: nn.Module, transform: str) -> dict[str, float]:
     counts = np.random.default_rng(0).poisson(0.05, (BATCH, 128, 128)).astype(np.uint16)
 
     def answer(_: int) -> torch.Tensor:
-        return model(network_input(counts, transform, device)).count
+        return model(network_input(counts, transform, device))["hit_multiplicity"]
 
     batches = range(4 * CORES)
     ways = {"ours": lambda: list(side_by_side(answer, batches, device)), "all_threads": lambda: [*map(answer, batches)]}
@@ -134,7 +135,7 @@ if __name__ == "__main__":
     keep_memory()
     device = choose_device("cpu")
     description = Description(
-        "polar", tuple(f"s{i}" for i in range(11)), (1, 2, 3, 4), (128, 128), Recipe(), 0, "benchmark", "", ""
+        "polar", shot_targets([f"s{i}" for i in range(11)], (1, 2, 3, 4)), (128, 128), Recipe(), 0, "benchmark", "", ""
     )
     model, transform = network(description, device), input_for("polar")
     step = training_step(model, transform, BATCH, torch.float32, device)

@@ -107,7 +107,7 @@ class Made(SimpleNamespace):
     """Of a dataset, what a table of answers is made of."""
 
     def __len__(self) -> int:
-        return len(self.structure)
+        return self.n_patterns
 
 
 def write_answers(n: int, folder: Path) -> None:
@@ -117,10 +117,12 @@ def write_answers(n: int, folder: Path) -> None:
     rng, asked = np.random.default_rng(0), slice(7 * n // 10, n)
     dataset = Made(
         name="made",
-        structures=STRUCTURES,
-        hit_multiplicities=MULTIPLICITIES,
-        structure=rng.integers(0, len(STRUCTURES), n),
-        hit_multiplicity=rng.choice(MULTIPLICITIES, n),
+        targets=shot_targets(STRUCTURES, MULTIPLICITIES),
+        labels={
+            "structure": rng.integers(0, len(STRUCTURES), n),
+            "hit_multiplicity": rng.integers(0, len(MULTIPLICITIES), n),
+        }.__getitem__,
+        n_patterns=n,
         splits={name: slice(0, share * n // 10) for name, share in (("train", 7), ("validation", 8), ("test", 10))},
     )
     answers = [rng.dirichlet(np.ones(k), n - asked.start).astype(np.float32) for k in (4, len(STRUCTURES))]

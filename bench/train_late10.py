@@ -54,14 +54,18 @@ class Rates(NamedTuple):
 def plain_loop(images: Images, workers: int, device: torch.device) -> Rates:
     """Of the competitor."""
     loader = DataLoader(images, batch_size=128, shuffle=True, num_workers=workers, persistent_workers=workers > 0)
-    model = build("late10", int(images.particle.max()) + 1, int(images.count.max()) + 1).to(device)
+    model = build(
+        "late10", {"hit_multiplicity": int(images.count.max()) + 1, "structure": int(images.particle.max()) + 1}
+    ).to(device)
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-3, weight_decay=1e-3)
     rates, begun = [], time.process_time()
     for _ in range(EPOCHS):
         start, losses = time.perf_counter(), []
         for batch, count, particle in loader:
             optimiser.zero_grad()
-            loss = multi_output_loss(model(batch.to(device)), count.to(device), particle.to(device))
+            loss = multi_output_loss(
+                model(batch.to(device)), {"hit_multiplicity": count.to(device), "structure": particle.to(device)}
+            )
             loss.backward()
             optimiser.step()
             losses.append(loss.item())

@@ -15,13 +15,13 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from frames.targets import shot_targets
 from setting import report
 from train.batches.input_transforms import network_input
 from train.config.recipe import Recipe
 from train.loop.checkpoint import Description, network
 from train.loop.device import choose_device, describe_device, flush_denormals, keep_memory
 from train.losses.multi_output import multi_output_loss
-from train.models.heads import Logits
 from train.models.registry import MODELS, input_for
 
 SECONDS = 1.5
@@ -68,11 +68,12 @@ def training_step(
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-3, weight_decay=1e-3, fused=True)
     counts = torch.as_tensor(np.random.default_rng(0).poisson(0.05, (batch, 128, 128)).astype(np.uint16), device=device)
     particle, count = (torch.arange(batch, device=device) % n for n in N)
+    right = {"hit_multiplicity": count, "structure": particle}
 
     def step() -> None:
         with torch.autocast(device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
             logits = model(network_input(counts, transform, device))
-        loss = multi_output_loss(Logits(*(head.float() for head in logits)), count, particle)
+        loss = multi_output_loss({name: head.float() for name, head in logits.items()}, right)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -84,7 +85,9 @@ def measure(name: str, device: torch.device, peaks: dict[torch.dtype, float]) ->
     """Print a network's lines."""
     batch, transform = BATCH.get(name, 128), input_for(name)
     structures = tuple(f"s{i}" for i in range(N[0]))
-    description = Description(name, structures, (1, 2, 3, 4), (128, 128), Recipe(), 0, "benchmark", "", "")
+    description = Description(
+        name, shot_targets(structures, (1, 2, 3, 4)), (128, 128), Recipe(), 0, "benchmark", "", ""
+    )
     with FlopCounterMode(display=False) as counter:
         training_step(network(description, device), transform, 2, torch.float32, device)()
     multiply_adds = counter.get_total_flops() / 2 / 2  # two operations each, two images

@@ -19,7 +19,7 @@ def write_table(table: pd.DataFrame, path: Path, columns: Mapping[str, str], pro
 
 def read_table(files: RunFiles, name: str) -> pd.DataFrame:
     """A table of the run; FileNotFoundError, or ValueError where its columns have other names by now."""
-    text = ("run", "dataset", "trained_on", "model", "structure")
+    text = ("run", "dataset", "trained_on", "model", "structure", "label", "predicted")
     path = files.table(name)
     table = pd.read_csv(path, dtype=dict.fromkeys(text, str), keep_default_na=False, na_values=[""])
     check_columns(table, path)

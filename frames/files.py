@@ -9,7 +9,7 @@ import struct
 import uuid
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -117,19 +117,31 @@ def read_arrays(path: Path | str) -> dict[str, Any]:
 
 def write_table(path: Path | str, table: "pa.Table") -> None:
     """Write a table as Parquet with checksums, atomically."""
+    write_tables(path, table.schema, len(table), [table])
+
+
+def write_tables(path: Path | str, schema: "pa.Schema", n_rows: int, parts: Iterable["pa.Table"]) -> None:
+    """The same of the rows of several tables, one after the other, of which only one is in memory at a time.
+
+    ValueError where they have not as many rows.
+    """
     import pyarrow.parquet as pq
 
     # Pages have checksums, the description of the columns has none: it is there twice.
-    described = table.replace_schema_metadata({DESCRIBED: _described(table.schema, len(table))})
+    schema, found = schema.with_metadata({DESCRIBED: _described(schema, n_rows)}), 0
     with atomic_path(path) as temporary:
-        pq.write_table(
-            described,
+        with pq.ParquetWriter(
             temporary,
+            schema,
             compression="zstd",
-            row_group_size=READ_TOGETHER,
             write_page_checksum=True,
             use_compliant_nested_type=False,  # or the description of lists would not be what it was
-        )
+        ) as writer:
+            for part in parts:
+                writer.write_table(part.replace_schema_metadata(schema.metadata), row_group_size=READ_TOGETHER)
+                found += len(part)
+        if found != n_rows:
+            raise ValueError(f"{path} is to have {n_rows} rows, but there are {found}; nothing was written")
 
 
 def read_table(path: Path | str) -> "pa.Table":

@@ -94,3 +94,8 @@ def named(targets: Sequence[Target], name: str) -> Target:
         if target.name == name:
             return target
     raise ValueError(f"no question {name!r} is asked; there are {[target.name for target in targets]}")
+
+
+def names(targets: Sequence[Target]) -> tuple[str, ...]:
+    """Their names, in order."""
+    return tuple(target.name for target in targets)

@@ -29,7 +29,10 @@ COMMANDS = {
     "classify": Command("screen.classify", "say how many particles each frame of a file shows, and which"),
     "select": Command("screen.select", "say which frames of a file are single hits, by a twin network"),
     "virus": Command("screen.virus", "find single hits of one virus in a file, from a few labels"),
+    "screen": Command("screen.stream.command", "keep or veto frames as they come, from a stream or growing files"),
+    "beamline": Command("screen.beamline.command", "stream a dataset as a beamline would, to rehearse screening"),
     "estimate": Command("evaluate.cost.estimate", "tell what a run will take, from what others took"),
+    "draw": Command("report.draw", "draw a figure of a finished run again, from its tables alone"),
     "onnx": Command("train.export", "write a trained network as ONNX, checked against torch"),
     "tabulate": Command("simulate.experiment.tabulate", "write the table that fits a detector's frames to a network"),
 }

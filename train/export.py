@@ -3,9 +3,11 @@
 singlehit onnx results/demo/models/noise_free/polar/seed0/model.pt polar.onnx
 
 Input `frames` (B, ny, nx) float32, photons as the detector reads them; the network's input transform is in the file.
-Outputs `count` (B, n_multiplicities) and `particle` (B, n_structures): probabilities, in the order of the metadata.
+Outputs, of each target's name, like `structure` (B, its classes): probabilities, in the order of the metadata's
+`targets`.
 Of a twin network `embedding` (B, d) and `p_single` (B,), what `singlehit select` answers without labels; the training
-patterns that it answers by (`support.npz`) are in the metadata.
+patterns that it answers by (`support.npz`) are in the metadata. So is `domain`, what it was trained on
+(`train.inference.domain`), where that is known.
 """
 
 import argparse
@@ -15,7 +17,7 @@ import io
 import json
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from frames.files import atomic_path, must_be_free
+from frames.targets import names
 from train.batches.input_transforms import INPUTS
 from train.few_shot.classifiers import between_means
 from train.few_shot.support import SupportSet, read_support
@@ -40,23 +43,22 @@ LEEWAY = 10.0
 """by which another order of sums may err more than torch's; twice is the most that was seen of our networks"""
 
 
-Outputs = tuple[Tensor, Tensor] | list[NDArray]
+Outputs = tuple[Tensor, ...] | list[NDArray]
 
 
 class Answer(nn.Module):
     """From photons to probabilities: what `train.inference.predict` does with a batch."""
 
-    outputs = "count", "particle"
-
-    def __init__(self, model: nn.Module, transform: str):
+    def __init__(self, model: nn.Module, transform: str, targets: Sequence[str]):
         super().__init__()
         self.model = model
         self.transform = INPUTS[transform]
+        self.outputs = tuple(targets)
 
-    def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, ny, nx) -> (B, n_multiplicities), (B, n_structures)."""
+    def forward(self, frames: Tensor) -> tuple[Tensor, ...]:
+        """(B, ny, nx) -> (B, classes) of each target."""
         logits = self.model(self.transform(frames[:, None]))
-        return logits.count.softmax(1), logits.particle.softmax(1)
+        return tuple(logits[target].softmax(1) for target in self.outputs)
 
     @staticmethod
     def compared(outputs: Outputs) -> list[NDArray[np.float64]]:
@@ -97,10 +99,15 @@ def export(trained: TrainedModel, frames: NDArray[np.float32]) -> bytes:
     ValueError where it does not.
     """
     description = trained.description
-    answer = Answer(trained.model, description.recipe.input_transform).eval().cpu()
-    contents = to_onnx(answer, description)
+    answer = Answer(trained.model, description.recipe.input_transform, names(description.targets)).eval().cpu()
+    contents = to_onnx(answer, description, _domain(trained))
     must_agree(contents, answer, frames)
     return contents
+
+
+def _domain(trained: TrainedModel | TrainedEncoder) -> dict[str, str]:
+    """What it was trained on, as metadata; nothing where that is not known."""
+    return {} if trained.domain is None else {"domain": json.dumps(asdict(trained.domain), allow_nan=False)}
 
 
 def export_twin(trained: TrainedEncoder, support: SupportSet, frames: NDArray[np.float32]) -> bytes:
@@ -113,7 +120,8 @@ def export_twin(trained: TrainedEncoder, support: SupportSet, frames: NDArray[np
         {
             "support_embeddings": base64.b64encode(embeddings.tobytes()).decode(),
             "support_is_single": "".join(str(int(single)) for single in support.is_single),
-        },
+        }
+        | _domain(trained),
     )
     must_agree(contents, answer, frames)
     return contents
@@ -226,7 +234,7 @@ def must_agree(contents: bytes, answer: Answer | TwinAnswer, frames: NDArray[np.
 
 
 def answer_logs(probabilities: Outputs) -> NDArray[np.float64]:
-    """(n, n_multiplicities + n_structures) natural logarithms."""
+    """(n, classes of all targets) natural logarithms."""
     both = np.concatenate([np.asarray(head, np.float64) for head in probabilities], axis=1)
     return np.log(np.maximum(both, LEAST_PROBABILITY))
 

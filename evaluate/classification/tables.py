@@ -1,6 +1,7 @@
 """The tables of a run: tidy CSV, with a .json of the same name that says where the numbers come from."""
 
 import itertools
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cache
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from evaluate.classification import answers, curves, trained
 from evaluate.metrics import accuracy as metrics
 from evaluate.metrics.accuracy import Accuracies
 from evaluate.metrics.calibration import calibrate
@@ -37,6 +39,7 @@ _ACCURACIES = {
     "test_accuracy": "fraction with hit multiplicity and structure both right; the former alone where nothing was hit",
     "count_accuracy": "fraction with the hit multiplicity right",
     "particle_accuracy": "of the patterns that show a particle, fraction with the structure right",
+    "lone_accuracy": "of the single hits, fraction with the structure right; empty where that is not known",
     "single_hit_accuracy": "fraction rightly called single or multiple; single where the probability of 1 is above 1/2",
     "majority_accuracy": "test_accuracy of always answering the training split's most frequent class",
 }
@@ -74,6 +77,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "n_test": "held-out patterns judged on",
         "single_fraction": "of them, fraction that are single hits: the purity without selection",
     },
+    **{name: {**_WHICH, **columns} for part in (answers, curves, trained) for name, columns in part.COLUMNS.items()},
     "generalisation": {
         "run": _WHICH["run"],
         "trained_on": "dataset of the run that was learned from",
@@ -108,11 +112,12 @@ def write_tables(files: RunFiles, config: RunConfig, provenance: Mapping[str, An
     def majority(trained_on: str, condition: str) -> Accuracies:
         return metrics.majority(labels(trained_on, "train"), labels(condition, "test"))
 
-    def score(trained_on: str, condition: str, accuracies: Accuracies) -> pd.DataFrame:
+    def score(trained_on: str, condition: str, accuracies: Accuracies, lone: float = math.nan) -> pd.DataFrame:
         row = {
             "n_train": len(labels(trained_on, "train").structure),
             "n_test": len(labels(condition, "test").structure),
             **asdict(accuracies),
+            "lone_accuracy": lone,
             "majority_accuracy": majority(trained_on, condition).test_accuracy,
         }
         return pd.DataFrame([row])
@@ -125,21 +130,35 @@ def write_tables(files: RunFiles, config: RunConfig, provenance: Mapping[str, An
             test = predictions[predictions["split"] == "test"]
             accuracies = metrics.accuracies(labels(condition, "test"), answer(test))
             in_distribution[condition, model, seed] = accuracies.test_accuracy
+            classes, dataset = per_class(test), open_dataset(files.dataset(condition))
             for name, table in (
-                ("cnn", score(condition, condition, accuracies)),
-                ("per_class", per_class(test)),
+                ("cnn", score(condition, condition, accuracies, metrics.lone_accuracy(classes))),
+                ("per_class", classes),
                 ("calibration", calibrate(predictions)),
                 ("selection", operating_points(predictions)),
+                ("confusion", answers.confusion_rows(test, dataset)),
+                ("per_label", answers.label_rows(test, dataset)),
+                ("heads", answers.head_rows(test, accuracies)),
+                ("reliability", curves.reliability_rows(predictions)),
+                ("purity", curves.purity_rows(predictions)),
             ):
                 tables[name].append(table.assign(dataset=condition, model=model, seed=seed))
         last = score(condition, condition, majority(condition, condition))
-        tables["cnn"].append(last.assign(dataset=condition, model=MAJORITY, seed=BASELINE_SEED))
+        of_majority = {"dataset": condition, "model": MAJORITY, "seed": BASELINE_SEED}
+        tables["cnn"].append(last.assign(**of_majority))
+        for split in ("validation", "test"):
+            asked = labels(condition, split)
+            right = metrics.majority(labels(condition, "train"), asked)
+            rows = answers.majority_rows(split, right, asked.structure)
+            tables["heads"].append(rows.assign(**of_majority))
     for trained_on, model, seed, condition in transfers(config):
         predictions = read(files.predictions(trained_on, model, seed, condition), condition, "test")
-        table = score(trained_on, condition, metrics.accuracies(labels(condition, "test"), answer(predictions)))
+        accuracies = metrics.accuracies(labels(condition, "test"), answer(predictions))
+        table = score(trained_on, condition, accuracies, metrics.lone_accuracy(per_class(predictions)))
         of = {"trained_on": trained_on, "dataset": condition, "model": model, "seed": seed}
         own = in_distribution[trained_on, model, seed]
         tables["generalisation"].append(table.assign(**of, in_distribution_accuracy=own))
+    tables |= trained.training_rows(files, config)
     for name, rows in tables.items():
         if rows:
             write_table(pd.concat(rows).assign(run=config.run), files.table(name), COLUMNS[name], provenance)

@@ -162,7 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
     except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
-        return 1
+        return 2
     print(told(estimate(config, known), chosen.sources))
     return 0
 

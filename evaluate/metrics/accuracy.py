@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from evaluate.predictions.labels import Labels
@@ -123,3 +124,9 @@ def wilson_interval(accuracy: float, n: int, z: float = Z_95) -> tuple[float, fl
     centre = (accuracy + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(accuracy * (1 - accuracy) / n + z * z / (4 * n * n))
     return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def lone_accuracy(classes: pd.DataFrame) -> float:
+    """Particle accuracy of the single hits, from rows as of `confusion.per_class`; NaN where there are none."""
+    single = classes[classes["hit_multiplicity"] == 1]
+    return float(np.average(single["particle_recall"], weights=single["n"])) if len(single) else math.nan

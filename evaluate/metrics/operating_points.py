@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from evaluate.metrics.accuracy import wilson_interval
 from evaluate.predictions.predictions import SINGLE
 
+POINT_COLUMNS = ("target_purity", "threshold", "purity", "yield", "n_test", "single_fraction")
+
 TARGET_PURITIES = (0.95, 0.99)
 
 Z = 1.644854
@@ -72,21 +74,34 @@ def operating_points(predictions: pd.DataFrame, targets: Sequence[float] = TARGE
     ----------
     predictions : with validation and test rows, as from `read_predictions(path, split=None)`.
     """
-    columns = ["target_purity", "threshold", "purity", "yield", "n_test", "single_fraction"]
     if SINGLE not in predictions:
-        return pd.DataFrame(columns=columns)
-    (seen, seen_single), (score, is_single) = (scores(predictions, split) for split in ("validation", "test"))
+        return pd.DataFrame(columns=list(POINT_COLUMNS))
+    return measured_points(scores(predictions, "validation"), scores(predictions, "test"), targets)
+
+
+def measured_points(
+    validation: tuple[NDArray[np.float64], NDArray[np.bool_]],
+    test: tuple[NDArray[np.float64], NDArray[np.bool_]],
+    purities: Sequence[float],
+) -> pd.DataFrame:
+    """A row for each purity, with the columns of selection.csv from `target_purity` on.
+
+    Parameters
+    ----------
+    validation, test : (n,) scores, and (n,) whether each pattern is of the class that is kept.
+    """
+    (seen, seen_kept), (score, is_kept) = validation, test
     rows = []
-    for target in targets:
-        threshold = threshold_for(target, seen, seen_single)
+    for target in purities:
+        threshold = threshold_for(target, seen, seen_kept)
         kept = score >= threshold
         purity, found = (
-            (is_single[kept].mean() if kept.any() else np.nan, is_single[kept].sum() / is_single.sum())
+            (is_kept[kept].mean() if kept.any() else np.nan, is_kept[kept].sum() / is_kept.sum())
             if np.isfinite(threshold)
             else (np.nan, np.nan)
         )
-        rows.append((target, threshold, purity, found, len(score), is_single.mean()))
-    return pd.DataFrame(rows, columns=columns)
+        rows.append((target, threshold, purity, found, len(score), is_kept.mean()))
+    return pd.DataFrame(rows, columns=list(POINT_COLUMNS))
 
 
 def scores(predictions: pd.DataFrame, split: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

@@ -4,9 +4,9 @@
 | --- | --- |
 | split | validation or test; another dataset than that trained on is asked about its test split alone |
 | pattern | row of the dataset |
-| structure, hit_multiplicity | what was shot; structure `none` where no particle was hit |
-| predicted_structure, predicted_hit_multiplicity | the most probable answer of each head |
-| p_hit_multiplicity_<n>, p_structure_<id> | all answers of each head |
+| <target>, as hit_multiplicity, structure | what was recorded; `none` where there is no answer: no particle was hit |
+| predicted_<target> | the most probable answer |
+| p_<target>_<class> | all answers |
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from evaluate.predictions.labels import Labels
 from frames.files import read_table, write_table
-from frames.labels import NO_STRUCTURE, SPLITS
+from frames.labels import SPLITS
 
 if TYPE_CHECKING:
     from frames.store.dataset import Dataset
@@ -30,7 +30,7 @@ SINGLE = f"{MULTIPLICITY}1"
 
 Split = Literal["train", "validation", "test"]
 
-Answers = Callable[["Dataset", slice], tuple[NDArray[np.floating], NDArray[np.floating]]]
+Answers = Callable[["Dataset", slice], tuple[NDArray[np.floating], ...]]
 """What a network, or a baseline, answers for some rows of a dataset: the probabilities of `predictions_table`."""
 
 
@@ -40,60 +40,67 @@ def predict_splits(answers: Answers, dataset: "Dataset", splits: Sequence[Split]
     return pd.concat([predictions_table(dataset, of, *answers(dataset, of)) for of in rows], ignore_index=True)
 
 
-def predictions_table(
-    dataset: "Dataset",
-    rows: slice,
-    count_probabilities: NDArray[np.floating],
-    particle_probabilities: NDArray[np.floating],
-) -> pd.DataFrame:
+def predictions_table(dataset: "Dataset", rows: slice, *probabilities: NDArray[np.floating]) -> pd.DataFrame:
     """The table of some rows of a dataset.
 
     Parameters
     ----------
-    count_probabilities :    (n, n_multiplicities), in the order of `dataset.hit_multiplicities`.
-    particle_probabilities : (n, n_structures), in the order of `dataset.structures`.
+    probabilities : of each target, in the order of `dataset.targets`, (n, classes) in the order of its classes.
 
     Raises
     ------
     ValueError if there is not one probability per row and class, or one of them is not finite.
     """
     patterns = np.arange(len(dataset))[rows]
-    structures, multiplicities = np.array(dataset.structures), np.array(dataset.hit_multiplicities)
     ends = [dataset.splits[split].stop for split in SPLITS]
-    for probabilities, classes in ((count_probabilities, multiplicities), (particle_probabilities, structures)):
-        if probabilities.shape != (expected := (len(patterns), len(classes))):
-            raise ValueError(f"probabilities of shape {probabilities.shape}, expected {expected} for {dataset.name}")
-        if not np.isfinite(probabilities).all():
+    answers = dict(zip(dataset.targets, probabilities, strict=True))
+    for target, values in answers.items():
+        if values.shape != (expected := (len(patterns), len(target.classes))):
+            raise ValueError(f"probabilities of shape {values.shape}, expected {expected} for {dataset.name}")
+        if not np.isfinite(values).all():
             raise ValueError(f"probabilities for {dataset.name} are not all finite: the training has diverged")
     return pd.DataFrame(
         {
             "split": np.array(SPLITS)[np.searchsorted(ends, patterns, side="right")],
             "pattern": patterns,
-            # -1 is the last of them.
-            "structure": np.append(structures, NO_STRUCTURE)[dataset.structure[rows]],
-            "hit_multiplicity": dataset.hit_multiplicity[rows],
-            "predicted_structure": structures[particle_probabilities.argmax(axis=1)],
-            "predicted_hit_multiplicity": multiplicities[count_probabilities.argmax(axis=1)],
-            **{f"{MULTIPLICITY}{n}": count_probabilities[:, i] for i, n in enumerate(multiplicities)},
-            **{f"{STRUCTURE}{name}": particle_probabilities[:, i] for i, name in enumerate(structures)},
+            **{target.name: target.values(dataset.labels(target.name)[rows]) for target in answers},
+            **{f"predicted_{target.name}": target.values(p.argmax(axis=1)) for target, p in answers.items()},
+            **{
+                f"p_{target.name}_{value}": p[:, index]
+                for target, p in answers.items()
+                for index, value in enumerate(target.classes)
+            },
         }
     )
+
+
+def probability_columns(predictions: pd.DataFrame) -> dict[str, list[str]]:
+    """Target -> the columns of its probabilities, in the order of its classes.
+
+    Of targets `hit` and `hit_multiplicity`, `p_hit_multiplicity_1` is one of the latter.
+    """
+    targets = [name.removeprefix("predicted_") for name in predictions if str(name).startswith("predicted_")]
+    found: dict[str, list[str]] = {target: [] for target in targets}
+    for column in predictions:
+        if matching := [target for target in targets if str(column).startswith(f"p_{target}_")]:
+            found[max(matching, key=len)].append(column)
+    return found
 
 
 def averaged(answers: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """One table of the mean probabilities of several; ValueError unless all are about the same patterns."""
     first, *others = answers
-    probabilities = {head: [name for name in first if name.startswith(head)] for head in (MULTIPLICITY, STRUCTURE)}
+    probabilities = probability_columns(first)
     columns = [name for names in probabilities.values() for name in names]
-    about = ["split", "pattern", "structure", "hit_multiplicity"]
+    about = ["split", "pattern", *probabilities]
     for other in others:
         if list(other) != list(first) or not other[about].equals(first[about]):
             raise ValueError("these answers are not about the same patterns; delete the predictions and run again")
     mean = first.assign(**dict(zip(columns, np.mean([table[columns] for table in answers], axis=0).T, strict=True)))
-    for head, names in probabilities.items():
-        column = head.removeprefix("p_").removesuffix("_")
-        labels = np.array([name.removeprefix(head) for name in names]).astype(first[column].to_numpy().dtype)
-        mean[f"predicted_{column}"] = labels[mean[names].to_numpy().argmax(axis=1)]
+    for target, names in probabilities.items():
+        labels = np.array([name.removeprefix(f"p_{target}_") for name in names])
+        labels = labels.astype(first[target].to_numpy().dtype)
+        mean[f"predicted_{target}"] = labels[mean[names].to_numpy().argmax(axis=1)]
     return mean
 
 

@@ -250,6 +250,11 @@ class RunConfig(Strict):
         return self.twins
 
     @property
+    def on_slurm(self) -> bool:
+        """Whether shards are rendered by SLURM jobs of their own, started by a job of the run."""
+        return self.simulation.cluster.kind == "slurm"
+
+    @property
     def folder(self) -> Path:
         """Where the files of this run lie."""
         return self.results_dir / self.run

@@ -92,6 +92,10 @@ class RunFiles:
         """A table; its provenance is the .json beside it."""
         return self.folder / "tables" / f"{name}.csv"
 
+    def examples(self, condition: str) -> Path:
+        """A pattern of every class of a dataset, for pictures."""
+        return self.folder / "tables" / "examples" / f"{condition}.npz"
+
     def figure(self, name: str) -> Path:
         """A figure, by name with suffix."""
         return self.folder / "figures" / name

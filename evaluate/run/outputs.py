@@ -20,8 +20,14 @@ ALL_IN_FULL = 4
 BASELINE_SEED = 0
 """Of the baselines: in their column, and for the one that draws. Ensembles have it in their column too."""
 
-TABLES = ("cnn", "per_class", "calibration", "selection", "generalisation")
+TABLES = (
+    *("cnn", "per_class", "per_label", "heads", "confusion"),
+    *("calibration", "reliability", "selection", "purity", "history", "trainings", "generalisation"),
+)
 """That come of predictions, evaluate/classification/tables.py."""
+
+SHOWN = ("classes", "photons", "radial")
+"""That come of the patterns themselves, evaluate/classification/shown.py."""
 
 DRAWN_HEADS: tuple[Literal["count"], Literal["particle"]] = ("count", "particle")
 """Whose confidence is drawn."""
@@ -65,8 +71,13 @@ def transfers(config: RunConfig) -> list[tuple[str, str, int, str]]:
     ]
 
 
+def shown_names(config: RunConfig) -> list[str]:
+    """The tables of the patterns themselves, by name."""
+    return [name for name in SHOWN if name != "radial" or radial_condition(config)]
+
+
 def table_names(config: RunConfig) -> list[str]:
-    """The tables of a run, by name; of what is simulated alone there is none."""
+    """The tables of what is predicted, by name; of what is simulated alone there is none."""
     if config.training is None:
         return []
     names = [name for name in TABLES if name != "generalisation" or transfers(config)]

@@ -21,6 +21,12 @@ class Run(Protocol):
 
     run: str
     title: str
+    results_dir: Path
+
+    @property
+    def on_slurm(self) -> bool:
+        """Whether shards are rendered by SLURM jobs of their own, started by a job of the run."""
+        ...
 
     @property
     def folder(self) -> Path:

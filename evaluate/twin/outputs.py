@@ -19,6 +19,9 @@ ALL_FOLDS = "all"
 
 TABLES = ("twin", "twin_structures")
 
+SHOWN = ("twin_evolution", "twin_map", "twin_roc")
+"""Tables of what figures show, evaluate/twin/shown.py."""
+
 
 def evaluate_on(config: RunConfig, training: TwinTraining) -> list[str]:
     """Datasets that the encoder of a training, or a control, is asked about; a cell of a grid about its own alone."""
@@ -124,3 +127,19 @@ def figure_names(config: RunConfig) -> list[str]:
     if main_condition(config) in asked(config, main):
         names += ["twin_roc.svg", "twin_few_shot.svg", "twin_per_structure.svg", "twin_gallery.png"]
     return names + ["twin_conditions.svg"] * bool(asked(config, main))
+
+
+def shown_names(config: RunConfig) -> list[str]:
+    """Those of `SHOWN` that a run has."""
+    has = {
+        "twin_evolution": bool(networks(config)),
+        "twin_map": main_encoder(config) is not None,
+        "twin_roc": has_unseen(config),
+    }
+    return [name for name in SHOWN if has[name]]
+
+
+def has_unseen(config: RunConfig) -> bool:
+    """Whether the main encoder is asked about unseen structures in the main condition."""
+    main = main_encoder(config)
+    return main is not None and main_condition(config) in asked(config, main)

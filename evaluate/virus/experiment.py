@@ -56,6 +56,11 @@ class VirusRunConfig(Strict):
     selection: SelectionConfig = SelectionConfig()
 
     @property
+    def on_slurm(self) -> bool:
+        """Whether shards are jobs of a cluster of their own: they are not, each job of the run makes some."""
+        return False
+
+    @property
     def folder(self) -> Path:
         """Where the files of the run lie."""
         return self.results_dir / self.run

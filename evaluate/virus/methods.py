@@ -182,7 +182,7 @@ def ours(run: Experiment, how: SelectionConfig, seed: int, folder: Path) -> Sele
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     fit_finder(train, validation, bins.live, how.finder, seed, device, folder, "virus")
     models = load_members(folder, how.n_rings, device)
-    threshold = best_threshold(log_odds(models, np.asarray(validation.images), bins.live), validation.count == 1)
+    threshold = best_threshold(log_odds(models, np.asarray(validation.images), bins.live), validation.single == 1)
     score = log_odds(models, photons[run.rows("test")], bins.live)
     return _selected(run, score >= threshold, score)
 

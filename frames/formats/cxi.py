@@ -74,6 +74,8 @@ def write_cxi(patterns: Patterns, path: Path | str) -> None:
 
 
 def _identifiers(patterns: Patterns) -> NDArray[np.bytes_]:
+    if (known := patterns.labels.get("identifier")) is not None:
+        return known.values
     rows = patterns.labels["row"].values if "row" in patterns.labels else np.arange(len(patterns))
     return np.array([f"{patterns.name}_{row:07d}".encode() for row in rows])
 

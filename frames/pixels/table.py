@@ -161,6 +161,31 @@ def fold(frames: NDArray, table: PixelTable, bad: NDArray[np.bool_] | None = Non
     return images.reshape(-1, table.n_pixels, table.n_pixels)
 
 
+class Folder:
+    """`fold` of one frame after the other, in the thread that calls: several threads may, each with a frame of its own.
+
+    What of the table all frames share is prepared once.
+    """
+
+    def __init__(self, table: PixelTable):
+        self.table = table
+        self._prepared = (*_per_pixel(table), *table.runs)
+        starts, stops, _ = table.runs
+        self._longest = int((stops - starts).max())
+        self._none = np.zeros(0, bool)
+
+    def fold(self, frame: NDArray, image: NDArray[np.float32], bad: NDArray[np.bool_] | None = None) -> None:
+        """Write a frame's image (n_pixels, n_pixels). ValueError for a frame of another shape."""
+        from frames.pixels.table_numba import AT_ONCE, add_up_one
+
+        if frame.shape != self.table.frame_shape:
+            raise ValueError(f"a frame of {frame.shape} pixels, but the table is of {self.table.frame_shape}")
+        flat = np.ascontiguousarray(frame.reshape(-1), COMPILED.get(frame.dtype.name, np.float64))
+        photons, sums = np.empty(max(AT_ONCE, self._longest), np.float32), np.zeros(image.size)
+        add_up_one(flat, self._none if bad is None else bad.reshape(-1), *self._prepared, photons, sums)
+        image.reshape(-1)[:] = sums
+
+
 def _per_pixel(table: PixelTable) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Dark, ADU per photon and threshold of each pixel; empty where they are not to be applied."""
     none = np.zeros(0, np.float32)

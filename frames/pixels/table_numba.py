@@ -35,6 +35,27 @@ def _sum(values, bad, start, stop, first):
     return total
 
 
+@njit(nogil=True, error_model="numpy", cache=True)
+def add_up_one(frame, left_out, dark, adu_per_photon, threshold, starts, stops, targets, photons, sums):
+    """Add a frame (p,) to sums (q,), in this thread and without Python's lock; `add_up` has the rest.
+
+    photons: room for `AT_ONCE` of them, or as many as the longest run has.
+    """
+    begin = end = 0
+    for run in range(starts.shape[0]):
+        start, stop, target = starts[run], stops[run], targets[run]
+        if dark.shape[0] == 0:
+            sums[target] += _sum(frame, left_out, start, stop, 0)
+            continue
+        if stop > end:
+            begin, end = start, min(start + photons.shape[0], frame.shape[0])
+            some = photons[: end - begin]
+            _to_photons(frame[begin:end], dark[begin:end], adu_per_photon[begin:end], some)
+            if threshold.shape[0] > 0:
+                _to_counts(threshold[begin:end], some)
+        sums[target] += _sum(photons, left_out, start, stop, begin)
+
+
 @njit(parallel=True, error_model="numpy", cache=True)
 def add_up(frames, bad, dark, adu_per_photon, threshold, starts, stops, targets, images):
     """Sums, in float64, of frames (n, p) into images (n, q), by runs of pixels starts to stops (r,) of one target.
@@ -44,19 +65,7 @@ def add_up(frames, bad, dark, adu_per_photon, threshold, starts, stops, targets,
     """
     longest = (stops - starts).max()
     for i in prange(frames.shape[0]):
-        frame, left_out, sums = frames[i], bad[i], np.zeros(images.shape[1])
+        sums = np.zeros(images.shape[1])
         photons = np.empty(max(AT_ONCE, longest), f32)
-        begin = end = 0
-        for run in range(starts.shape[0]):
-            start, stop, target = starts[run], stops[run], targets[run]
-            if dark.shape[0] == 0:
-                sums[target] += _sum(frame, left_out, start, stop, 0)
-                continue
-            if stop > end:
-                begin, end = start, min(start + photons.shape[0], frame.shape[0])
-                some = photons[: end - begin]
-                _to_photons(frame[begin:end], dark[begin:end], adu_per_photon[begin:end], some)
-                if threshold.shape[0] > 0:
-                    _to_counts(threshold[begin:end], some)
-            sums[target] += _sum(photons, left_out, start, stop, begin)
+        add_up_one(frames[i], bad[i], dark, adu_per_photon, threshold, starts, stops, targets, photons, sums)
         images[i] = sums

@@ -28,6 +28,7 @@ STREAMS = {
     "hot": 11,
     "dead": 12,
     "augment": 13,
+    "annotator": 50,
 }
 """Purposes of random numbers. A number once given keeps its meaning: changing it changes every pattern."""
 

@@ -6,18 +6,21 @@ from pathlib import Path
 
 from frames.store.integrity import repair, verify
 
+DESCRIPTIONS = {
+    "verify": "Check a dataset against the sha256 of every shard, and name what is damaged. Nothing is changed.",
+    "repair": "Forget what is damaged in a dataset, so that the next run makes it again.",
+}
+"""What the help of each command says."""
+
 
 def main(argv: list[str] | None = None) -> int:
     """Command line: verify or repair a dataset."""
-    parser = argparse.ArgumentParser(
-        prog="singlehit",
-        description="Check a dataset against the sha256 of every shard: verify names what is damaged, repair forgets "
-        "it, so that the next run makes it again.",
-        epilog="examples: singlehit verify results/demo/datasets/noise_free, singlehit repair "
-        "results/demo/datasets/noise_free",
-    )
-    parser.add_argument("action", choices=("verify", "repair"))
-    parser.add_argument("path", type=Path, help="a folder .../datasets/<name>")
+    parser = argparse.ArgumentParser(prog="singlehit")
+    actions = parser.add_subparsers(dest="action", required=True)
+    for action, description in DESCRIPTIONS.items():
+        example = f"example: singlehit {action} results/demo/datasets/noise_free"
+        one = actions.add_parser(action, description=description, epilog=example)
+        one.add_argument("path", type=Path, help="a folder .../datasets/<name>")
     arguments = parser.parse_args(argv)
     try:
         problems = (repair if arguments.action == "repair" else verify)(arguments.path)

@@ -1,18 +1,21 @@
-"""From the files of a run to its figures."""
+"""From the tables of a run to its figures: each can be drawn again from them alone.
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+singlehit draw results/demo accuracies.svg
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from evaluate.metrics import accuracy as metrics
-from evaluate.metrics.calibration import HeadName, Reliability, calibrated, confidence, head_of, reliability_curve
-from evaluate.metrics.confusion import class_matrix, classes_shot, confusions
-from evaluate.metrics.operating_points import operating_points, purity_yield, scores
-from evaluate.predictions.labels import labels_of
-from evaluate.predictions.predictions import read_predictions
+from evaluate.classification.answers import ACCURACY_OF, joint_labels
+from evaluate.classification.shown import read_examples
+from evaluate.metrics.calibration import HeadName, Reliability
+from evaluate.metrics.confusion import classes_shot
 from evaluate.run.config import RunConfig
 from evaluate.run.files import RunFiles
 from evaluate.run.outputs import (
@@ -24,124 +27,198 @@ from evaluate.run.outputs import (
     radial_condition,
     selects,
 )
-from frames.geometry import Geometry
-from frames.store.dataset import Dataset, open_dataset
-from report.classification.figures import accuracy, training
-from report.classification.figures import reliability as figures_trust
+from evaluate.run.sections import MAJORITY
+from evaluate.table_files import read_table
+from report.classification.figures import accuracy, reliability, training
 from report.classification.figures.confusion import class_confusion, confusion
 from report.classification.reliability import drawn_models
 from report.classification.results import Result
-from report.classification.summary import learned
-from report.plot import patterns as figures
+from report.classification.summary import Learned, learned
+from report.plot import patterns
 from report.plot.gallery import Condition, beside_one_another, gallery
-from report.plot.resolution import Resolution
-
-RADIAL_PATTERNS = 2048
-"""Test patterns that are read for the radial profiles; the single hits among them are averaged."""
 
 STRUCTURES_OF_MANY = 3
 """Shown of each dataset where there are many, for a page that opens."""
 
+Drawing = Callable[[Path], None]
+"""Draws one figure into a file."""
+
 
 def draw_figures(files: RunFiles, config: RunConfig) -> None:
-    """Draw every figure of `contents.figure_names`; FileNotFoundError where the run is not that far."""
-    datasets = {name: open_dataset(files.dataset(name)) for name in config.simulation.datasets}
-    _draw_patterns(files, config, datasets)
-    if config.training is None:
-        return
-    found = learned(files, config, datasets)
-    main = [found.result(condition) for condition in main_conditions(config)]
-    accuracy.accuracies(files.figure("accuracies.svg"), main)
-    for result in main:
-        _draw_trust(files, config, result)
-    for result in found.results:
-        _draw_training(files, config, datasets[result.dataset])
-        _draw_confusions(files, config, datasets[result.dataset], result)
-    if found.curve:
-        accuracy.photon_curve(files.figure("photon_curve.svg"), found.curve)
-    for name, asked in found.transfers.items():
-        accuracy.transfers(files.figure(f"transfers_{name}.svg"), found.result(name), asked)
+    """Draw every figure of `evaluate.run.outputs.figure_names`; FileNotFoundError where the run is not that far."""
+    for name, draw in drawings(files, config).items():
+        draw(files.figure(name))
 
 
-def _draw_trust(files: RunFiles, config: RunConfig, result: Result) -> None:
-    grey = [baseline.name for baseline in result.baselines]
-    answers = {
-        model: read_predictions(files.predictions(result.dataset, model, result.of(model).seeds[0]), split=None)
-        for model in drawn_models(result)
-    }
-    before, after = (
-        {model: table[table["split"] == "test"] for model, table in tables.items()}
-        for tables in (answers, {model: calibrated(table) for model, table in answers.items()})
+def drawings(files: RunFiles, config: RunConfig) -> dict[str, Drawing]:
+    """Every figure of a run by its name, in the order of `evaluate.run.outputs.figure_names`."""
+    return _of_patterns(files, config) | (_of_networks(files, config) if config.training else {})
+
+
+def _of_patterns(files: RunFiles, config: RunConfig) -> dict[str, Drawing]:
+    datasets, multiplicities = config.simulation.datasets, config.simulation.plan.hit_multiplicities
+    structures = {name: config.simulation.selected(name) for name in datasets}
+
+    @cache
+    def examples(name: str) -> Condition:
+        return Condition(name, *read_examples(files.examples(name)))
+
+    def classes(path: Path) -> None:
+        gallery(path, *side_by_side([examples(name) for name in datasets], structures), multiplicities)
+
+    def all_datasets(path: Path) -> None:
+        first = {name: shown_first(list(structures.values()), structures[name]) for name in datasets}
+        rows = {name: examples(name).of([structures[name].index(first[name])]) for name in datasets}
+        beside_one_another(path, rows, first, multiplicities)
+
+    def of_one(name: str, path: Path) -> None:
+        few = structures[name][: None if len(datasets) <= ALL_IN_FULL else STRUCTURES_OF_MANY]
+        gallery(path, [examples(name).of(range(len(few)))], few, multiplicities)
+
+    def photons(name: str, path: Path) -> None:
+        table = _rows(read_table(files, "photons"), dataset=name)
+        counts = {int(m): rows["n"].to_numpy() for m, rows in table.groupby("hit_multiplicity", sort=False)}
+        bins = table[table["hit_multiplicity"] == table["hit_multiplicity"].iloc[0]]
+        edges = np.append(bins["low"], bins["high"].iloc[-1])
+        patterns.photons_per_pattern(path, edges, counts, expected=datasets[name].record == "expected")
+
+    def radial(path: Path) -> None:
+        by_structure = dict(iter(read_table(files, "radial").groupby("structure", sort=False)))
+        s = next(iter(by_structure.values()))["s"].to_numpy()
+        patterns.radial_profiles(
+            path, s, {str(name): rows["photons"].to_numpy() for name, rows in by_structure.items()}
+        )
+
+    found: dict[str, Drawing] = {"classes.png": classes}
+    if len(datasets) > SIDE_BY_SIDE:
+        found["datasets.png"] = all_datasets
+    for name in datasets:
+        found[f"gallery_{name}.png"] = partial(of_one, name)
+        found[f"photons_{name}.svg"] = partial(photons, name)
+    return found | ({"radial.svg": radial} if radial_condition(config) else {})
+
+
+def _of_networks(files: RunFiles, config: RunConfig) -> dict[str, Drawing]:
+    @cache
+    def read() -> Learned:
+        return learned(files, config)
+
+    def result(condition: str) -> Result:
+        return read().result(condition)
+
+    def accuracies(path: Path) -> None:
+        accuracy.accuracies(path, [result(condition) for condition in main_conditions(config)])
+
+    def curve(path: Path) -> None:
+        if drawn := read().curve:
+            accuracy.photon_curve(path, drawn)
+
+    def transfers(name: str, path: Path) -> None:
+        accuracy.transfers(path, result(name), read().transfers[name])
+
+    def reliabilities(condition: str, head: HeadName, path: Path) -> None:
+        _reliability(files, result(condition), head, path)
+
+    def selection(condition: str, path: Path) -> None:
+        _selection(files, result(condition), path)
+
+    def matrix(condition: str, name: str, path: Path) -> None:
+        _confusion(files, config, result(condition), name, path)
+
+    found: dict[str, Drawing] = {"accuracies.svg": accuracies}
+    for condition in main_conditions(config):
+        for head in asked_heads(config, condition):
+            found[f"reliability_{head}_{condition}.svg"] = partial(reliabilities, condition, head)
+        if selects(config):
+            found[f"selection_{condition}.svg"] = partial(selection, condition)
+    for condition in config.trained.conditions:
+        found[f"training_{condition}.svg"] = partial(_training, files, condition)
+        for name in matrices(config, condition):
+            found[f"{name}_{condition}.svg"] = partial(matrix, condition, name)
+    if config.evaluation.photon_curve:
+        found["photon_curve.svg"] = curve
+    others = [name for name, asked in config.evaluation.cross_dataset.items() if asked]
+    return found | {f"transfers_{name}.svg": partial(transfers, name) for name in others}
+
+
+def _rows(table: pd.DataFrame, **values: Any) -> pd.DataFrame:
+    """Rows of a table with these values."""
+    for column, value in values.items():
+        table = table[table[column] == value]
+    return table
+
+
+def _first_seeds(files: RunFiles, result: Result, name: str, **values: Any) -> dict[str, pd.DataFrame]:
+    """Model -> rows of a table, of the first seed of each model that is drawn."""
+    table = _rows(read_table(files, name), dataset=result.dataset, **values)
+    return {model: _rows(table, model=model, seed=result.of(model).seeds[0]) for model in drawn_models(result)}
+
+
+def _reliability(files: RunFiles, result: Result, head: HeadName, path: Path) -> None:
+    def curves(probabilities: str) -> dict[str, Reliability]:
+        rows = _first_seeds(files, result, "reliability", head=head, probabilities=probabilities)
+        return {
+            model: Reliability(*(of[name].to_numpy() for name in Reliability._fields)) for model, of in rows.items()
+        }
+
+    baselines = [baseline.name for baseline in result.baselines]
+    reliability.reliability(path, curves("as trained"), curves("tempered"), baselines)
+
+
+def _selection(files: RunFiles, result: Result, path: Path) -> None:
+    chosen = _first_seeds(files, result, "selection")
+    reliability.purity_yield(
+        path,
+        {
+            model: (rows["yield"].to_numpy(), rows["purity"].to_numpy())
+            for model, rows in _first_seeds(files, result, "purity").items()
+        },
+        {model: list(zip(points["yield"], points["purity"], strict=True)) for model, points in chosen.items()},
+        float(chosen[result.best.name]["single_fraction"].iloc[0]),
+        [baseline.name for baseline in result.baselines],
     )
 
-    def reliability(tables: Mapping[str, pd.DataFrame], head: HeadName) -> dict[str, Reliability]:
-        return {model: reliability_curve(*confidence(head_of(table, head))) for model, table in tables.items()}
 
-    for head in asked_heads(config, result.dataset):
-        path = files.figure(f"reliability_{head}_{result.dataset}.svg")
-        figures_trust.reliability(path, reliability(before, head), reliability(after, head), grey)
-    if selects(config):
-        curves = {model: purity_yield(*scores(table, "test")) for model, table in answers.items()}
-        chosen = {model: operating_points(table) for model, table in answers.items()}
-        figures_trust.purity_yield(
-            files.figure(f"selection_{result.dataset}.svg"),
-            {model: (found, purity) for model, (_, purity, found) in curves.items()},
-            {model: list(zip(points["yield"], points["purity"], strict=True)) for model, points in chosen.items()},
-            float((before[result.best.name]["hit_multiplicity"] == 1).mean()),
-            grey,
-        )
-
-
-def _draw_training(files: RunFiles, config: RunConfig, dataset: Dataset) -> None:
+def _training(files: RunFiles, dataset: str, path: Path) -> None:
     histories: dict[str, dict[int, pd.DataFrame]] = {}
-    for condition, model, seed in config.trained.trainings:
-        if condition == dataset.name:
-            histories.setdefault(model, {})[seed] = pd.read_csv(files.history(condition, model, seed))
-    majority = metrics.majority(labels_of(dataset, "train"), labels_of(dataset, "validation"))
-    training.training_curves(files.figure(f"training_{dataset.name}.svg"), histories, asdict(majority))
+    table = _rows(read_table(files, "history"), dataset=dataset)
+    for (model, seed), rows in table.groupby(["model", "seed"], sort=False):
+        histories.setdefault(str(model), {})[int(seed)] = rows
+    majority = _rows(read_table(files, "heads"), dataset=dataset, model=MAJORITY, split="validation")
+    accuracies = majority.set_index("target")["accuracy"]
+    training.training_curves(
+        path, histories, {question: float(accuracies[target]) for target, question in ACCURACY_OF.items()}
+    )
 
 
-def _draw_confusions(files: RunFiles, config: RunConfig, dataset: Dataset, result: Result) -> None:
-    shown, drawn = result.classes, matrices(config, dataset.name)
-    predictions = read_predictions(files.predictions(dataset.name, shown.model, shown.seed))
-    found = confusions(predictions, dataset)
-    for column, labels, name, quantity in (
-        ("structure", dataset.structures, "structures", "structure"),
-        ("hit_multiplicity", dataset.hit_multiplicities, "counts", "number of particles"),
-    ):
-        if name in drawn:
-            known = [str(label) for label in labels]
-            confusion(files.figure(f"{name}_{dataset.name}.svg"), found[column], known, quantity)
-    if "both" in drawn:
-        classes = classes_shot(dataset.structures, dataset.hit_multiplicities)
-        path = files.figure(f"both_{dataset.name}.svg")
-        class_confusion(path, class_matrix(predictions, classes), classes)
+def _confusion(files: RunFiles, config: RunConfig, result: Result, name: str, path: Path) -> None:
+    structures, multiplicities = (
+        config.simulation.selected(result.dataset),
+        config.simulation.plan.hit_multiplicities,
+    )
+    classes = classes_shot(structures, multiplicities)
+    target, quantity, labels = {
+        "structures": ("structure", "structure", [str(name) for name in structures]),
+        "counts": ("hit_multiplicity", "number of particles", [str(n) for n in multiplicities]),
+        "both": ("both", "", joint_labels(classes)),
+    }[name]
+    shown = result.classes
+    rows = _rows(
+        read_table(files, "confusion"), dataset=result.dataset, model=shown.model, seed=shown.seed, target=target
+    )
+    matrix = _matrix(rows, labels)
+    if name == "both":
+        class_confusion(path, matrix, classes)
+    else:
+        confusion(path, matrix, labels, quantity)
 
 
-def _draw_patterns(files: RunFiles, config: RunConfig, datasets: Mapping[str, Dataset]) -> None:
-    resolutions = {name: Resolution.of(Geometry.load(files.geometry(name))) for name in datasets}
-    shown = {name: _examples(dataset, resolutions[name].pixel) for name, dataset in datasets.items()}
-    multiplicities = config.simulation.plan.hit_multiplicities
-    for name, example in shown.items():
-        few = datasets[name].structures[: None if len(shown) <= ALL_IN_FULL else STRUCTURES_OF_MANY]
-        gallery(files.figure(f"gallery_{name}.png"), [example.of(range(len(few)))], few, multiplicities)
-        histogram = datasets[name].card["photons_per_pattern"]["histogram"]
-        figures.photons_per_pattern(
-            files.figure(f"photons_{name}.svg"),
-            np.array(histogram["edges"]),
-            {int(multiplicity): np.array(patterns) for multiplicity, patterns in histogram["counts"].items()},
-            expected=datasets[name].record == "expected",
-        )
-    structures = {name: dataset.structures for name, dataset in datasets.items()}
-    gallery(files.figure("classes.png"), *side_by_side(list(shown.values()), structures), multiplicities)
-    if len(shown) > SIDE_BY_SIDE:
-        first = {name: shown_first(list(structures.values()), structures[name]) for name in shown}
-        rows = {name: example.of([structures[name].index(first[name])]) for name, example in shown.items()}
-        beside_one_another(files.figure("datasets.png"), rows, first, multiplicities)
-    if condition := radial_condition(config):
-        resolution = resolutions[condition]
-        profiles = _radial_profiles(datasets[condition], resolution)
-        figures.radial_profiles(files.figure("radial.svg"), resolution.ring_middles, profiles)
+def _matrix(rows: pd.DataFrame, labels: Sequence[str]) -> NDArray[np.int64]:
+    """(k, k) from rows of confusion.csv."""
+    at = pd.Index(labels)
+    matrix = np.zeros((len(labels), len(labels)), np.int64)
+    matrix[at.get_indexer(rows["label"]), at.get_indexer(rows["predicted"])] = rows["n"]
+    return matrix
 
 
 def side_by_side(
@@ -162,32 +239,3 @@ def side_by_side(
 def shown_first(of_all: Sequence[Sequence[str]], here: Sequence[str]) -> str:
     """Of the structures in a dataset, the one that most datasets have; of equals, the first."""
     return max(here, key=lambda name: sum(name in structures for structures in of_all))
-
-
-def _examples(dataset: Dataset, pixel_s: float) -> Condition:
-    """The first test pattern of every class; of shots that hit nothing another one beside each structure."""
-    test = dataset.splits["test"]
-    structure, count = dataset.structure[test], dataset.count[test]
-    shape = len(dataset.structures), len(dataset.hit_multiplicities)
-    patterns = np.empty((*shape, *dataset.shape[1:]), np.float32)
-    counted = np.empty(shape, np.int64)
-    for index in np.ndindex(shape):
-        if dataset.hit_multiplicities[index[1]]:
-            row = test.start + int(np.argmax((structure == index[0]) & (count == index[1])))
-        else:
-            empty = np.flatnonzero(structure < 0)
-            row = test.start + int(empty[index[0] % len(empty)])
-        patterns[index] = dataset.read(slice(row, row + 1))[0]
-        counted[index] = dataset.read_raw(slice(row, row + 1)).sum()
-    patterns[..., dataset.mask] = np.nan
-    return Condition(dataset.name, patterns, pixel_s, None if dataset.record == "expected" else counted)
-
-
-def _radial_profiles(dataset: Dataset, resolution: Resolution) -> dict[str, NDArray[np.float64]]:
-    """Structure -> mean photons per pixel of its single hits by ring."""
-    test = dataset.splits["test"]
-    rows = slice(test.start, min(test.stop, test.start + RADIAL_PATTERNS))
-    images = dataset.read(rows)
-    single, structure = dataset.hit_multiplicity[rows] == 1, dataset.structure[rows]
-    chosen = {name: single & (structure == index) for index, name in enumerate(dataset.structures)}
-    return {name: resolution.radial_mean(images[rows].mean(axis=0)) for name, rows in chosen.items() if rows.any()}

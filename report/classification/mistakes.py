@@ -1,17 +1,11 @@
 """Which classes a network mistakes for which."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from evaluate.metrics import accuracy as metrics
-from evaluate.metrics.confusion import class_matrix, classes_shot, confusions, per_class
 from frames.labels import NO_STRUCTURE
-from frames.store.dataset import Dataset
 
 SMALLEST_MISTAKE = 0.05
 """Share of a label's patterns that an answer must take to be told in a sentence."""
@@ -64,39 +58,53 @@ class Classes:
     particle_precision: dict[str, float]
 
 
-def classes_of(model: str, seed: int, predictions: pd.DataFrame, dataset: Dataset) -> Classes:
-    """From the predictions of one training."""
-    matrices = confusions(predictions, dataset)
-    classes = classes_shot(dataset.structures, dataset.hit_multiplicities)
+@dataclass(frozen=True)
+class Tables:
+    """Rows of one training in the tables that say what it takes for what."""
+
+    confusion: pd.DataFrame
+    per_label: pd.DataFrame
+    per_class: pd.DataFrame
+
+    def of(self, dataset: str, model: str, seed: int) -> "Tables":
+        """The rows of one training of these."""
+
+        def rows(table: pd.DataFrame) -> pd.DataFrame:
+            mine = (table["dataset"] == dataset) & (table["model"] == model) & (table["seed"] == seed)
+            return table[mine].reset_index(drop=True)
+
+        return Tables(rows(self.confusion), rows(self.per_label), rows(self.per_class))
+
+
+def classes_of(model: str, seed: int, tables: Tables) -> Classes:
+    """From the rows of one training."""
     recall: dict[str, dict[int, float]] = {}
-    for row in per_class(predictions).itertuples():
+    for row in tables.per_class.itertuples():
         recall.setdefault(row.structure, {})[row.hit_multiplicity] = row.recall
+    structures = tables.per_label[tables.per_label["target"] == "structure"].set_index("label")
     return Classes(
         model=model,
         seed=seed,
         mistakes={
-            "structure": _mistakes(matrices["structure"], dataset.structures),
-            "hit_multiplicity": _mistakes(matrices["hit_multiplicity"], dataset.hit_multiplicities),
-            "both": _mistakes(
-                class_matrix(predictions, classes),
-                [f"{n} × {structure}" if n else structure for structure, n in classes],
-            ),
+            target: _mistakes(tables.confusion[tables.confusion["target"] == target])
+            for target in ("structure", "hit_multiplicity", "both")
         },
-        recall={name: recall[name] for name in (*dataset.structures, NO_STRUCTURE) if name in recall},
-        particle_recall=dict(zip(dataset.structures, metrics.recall(matrices["structure"]), strict=True)),
-        particle_precision=dict(zip(dataset.structures, metrics.precision(matrices["structure"]), strict=True)),
+        recall={name: recall[name] for name in (*structures.index, NO_STRUCTURE) if name in recall},
+        particle_recall=structures["recall"].to_dict(),
+        particle_precision=structures["precision"].to_dict(),
     )
 
 
-def _mistakes(matrix: NDArray[np.int64], labels: Sequence[Any]) -> Mistakes:
-    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    wrong = matrix * ~np.eye(len(matrix), dtype=bool)
-    worst = sorted(np.argwhere(wrong).tolist(), key=lambda at: -share[tuple(at)])
+def _mistakes(rows: pd.DataFrame) -> Mistakes:
+    """From the rows of confusion.csv of one question."""
+    share = rows["n"] / rows.groupby("label")["n"].transform("sum")
+    wrong = rows.assign(share=share)[rows["label"] != rows["predicted"]]
+    worst = wrong.sort_values("share", ascending=False, kind="stable")
     return Mistakes(
         [
-            Mistake(str(labels[truth]), str(labels[answer]), float(share[truth, answer]), int(wrong[truth, answer]))
-            for truth, answer in worst[:MISTAKES_LISTED]
+            Mistake(row.label, row.predicted, float(row.share), int(row.n))
+            for row in worst[:MISTAKES_LISTED].itertuples()
         ],
         len(worst),
-        int(wrong.sum()),
+        int(np.sum(wrong["n"])),
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 from evaluate.run.config import RunConfig
 from evaluate.run.files import RunFiles
 from evaluate.run.outputs import ALL_IN_FULL, figure_names, main_conditions
-from report.classification import sentences as findings
+from report.classification import sentences
 from report.classification.mistakes import SMALLEST_MISTAKE
 from report.classification.scores import ModelScores
 from report.classification.summary import collect
@@ -65,7 +65,7 @@ def build_report(run_folder: Path, config: RunConfig, output: Path) -> None:
         variant_differences=[
             model_differences(models[variant.model], models[variant.against]) for variant in facts.learned.variants
         ],
-        findings=findings,
+        sentences=sentences,
     )
 
 

@@ -3,13 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from evaluate.run.config import RunConfig
-from frames.store.dataset import Dataset
+from evaluate.run.files import RunFiles
+from evaluate.table_files import read_table
 from report.classification.results import Limit, Result, Transfer, learn_features
 from report.classification.scores import ModelScores
-from report.describe.datasets import photons_per_single_hit
 
 
 @dataclass(frozen=True)
@@ -37,8 +35,8 @@ class PhotonCurve:
 
 
 def photon_curve(
+    files: RunFiles,
     config: RunConfig,
-    datasets: Mapping[str, Dataset],
     results: Sequence[Result],
     transfers: Sequence[Transfer],
     limits: Mapping[str, list[Limit]],
@@ -59,10 +57,12 @@ def photon_curve(
                 points[transfer.dataset] = scores
                 if transfer.trained_on in levels:
                     points[transfer.trained_on] = own[transfer.trained_on].of(scores.name)
-    in_single_hits = {level: photons_per_single_hit(datasets[level]).values() for level in levels}
+    classes = read_table(files, "classes")
+    single = classes[classes["hit_multiplicity"] == 1].groupby("dataset")["photons_mean"]
+    in_single_hits = single.mean().to_dict()
     return PhotonCurve(
         photons_per_pulse={level: photons[level] for level in levels},
-        photons_per_single_hit={level: float(np.mean(list(hits))) for level, hits in in_single_hits.items() if hits},
+        photons_per_single_hit={level: in_single_hits[level] for level in levels if level in in_single_hits},
         networks=_lines([(result.dataset, scores) for result in at_each for scores in result.networks])
         + [
             Line(model, trained_on, {level: points[level] for level in levels if level in points})

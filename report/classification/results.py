@@ -6,17 +6,13 @@ from typing import Literal
 
 import pandas as pd
 
-from evaluate.metrics.confusion import collapsed_heads, per_class
-from evaluate.predictions.predictions import read_predictions
 from evaluate.run.config import RunConfig
 from evaluate.run.files import RunFiles
 from evaluate.run.outputs import BASELINE_SEED, networks
 from evaluate.run.sections import MAJORITY
 from evaluate.table_files import read_table
-from frames.files import read_json
-from frames.store.dataset import Dataset
-from report.classification.mistakes import Classes, classes_of
-from report.classification.scores import ModelScores, lone_accuracy, most_accurate, read_scores, with_lone
+from report.classification.mistakes import Classes, Tables, classes_of
+from report.classification.scores import ModelScores, collapsed_heads, most_accurate, read_scores
 from report.describe.published import PublishedScore, PublishedTable, published_for
 
 FEATURE_NETWORKS = frozenset({"azimuthal"})
@@ -107,13 +103,19 @@ class Transfer:
         return most_accurate(here) if here else None
 
 
-def read_results(
-    files: RunFiles, config: RunConfig, datasets: Mapping[str, Dataset], limits: Mapping[str, list[Limit]]
-) -> list[Result]:
+def read_results(files: RunFiles, config: RunConfig, limits: Mapping[str, list[Limit]]) -> list[Result]:
     """What was learned, for each dataset that was trained on."""
-    table = with_lone(read_table(files, "cnn"), read_table(files, "per_class"))
+    table, heads, trainings = (read_table(files, name) for name in ("cnn", "heads", "trainings"))
+    answered = Tables(*(read_table(files, name) for name in ("confusion", "per_label", "per_class")))
     return [
-        _result(files, config, datasets[condition], table[table["dataset"] == condition], limits.get(condition, []))
+        _result(
+            *(config, condition),
+            table[table["dataset"] == condition],
+            heads[heads["dataset"] == condition],
+            trainings[trainings["dataset"] == condition],
+            answered,
+            limits.get(condition, []),
+        )
         for condition in config.trained.conditions
     ]
 
@@ -124,10 +126,6 @@ def read_transfers(files: RunFiles, config: RunConfig) -> dict[str, list[Transfe
     if not asked:
         return {}
     table = read_table(files, "generalisation")
-    table["lone_accuracy"] = [
-        lone_accuracy(per_class(read_predictions(files.predictions(row.trained_on, row.model, row.seed, row.dataset))))
-        for row in table.itertuples()
-    ]
     by_pair = dict(iter(table.groupby(["trained_on", "dataset"])))
     return {
         trained_on: [
@@ -170,36 +168,45 @@ def learn_features(names: Sequence[str]) -> list[str]:
     return [name for name in names if name not in FEATURE_NETWORKS] or list(names)
 
 
-def _result(files: RunFiles, config: RunConfig, dataset: Dataset, table: pd.DataFrame, limits: list[Limit]) -> Result:
-    trained = networks(config, dataset.name)
+def _result(
+    config: RunConfig,
+    dataset: str,
+    table: pd.DataFrame,
+    heads: pd.DataFrame,
+    trainings: pd.DataFrame,
+    answered: Tables,
+    limits: list[Limit],
+) -> Result:
+    trained = networks(config, dataset)
     baselines = [(name, BASELINE_SEED) for name in (*config.evaluation.baselines, MAJORITY)]
     table = table.set_index(["model", "seed"]).loc[[*trained, *baselines]].reset_index()
-    answers = {one: read_predictions(files.predictions(dataset.name, *one)) for one in trained}
-    scores = read_scores(table, {one: collapsed_heads(predictions) for one, predictions in answers.items()})
+    collapsed = collapsed_heads(heads)
+    scores = read_scores(table, {one: collapsed.get(one, ()) for one in trained})
     models = list(dict.fromkeys(model for model, _ in trained))
     names = learn_features(models)
     learned = [one for one in scores if one.name in names]
     best = most_accurate(learned)
     return Result(
-        dataset=dataset.name,
+        dataset=dataset,
         n_train=int(table["n_train"].iloc[0]),
         n_test=int(table["n_test"].iloc[0]),
         networks=learned,
         baselines=[one for one in scores if one.name not in names],
         trainings={
-            model: _training(files, dataset.name, [members for (name, _), members in trained.items() if name == model])
+            model: _training(trainings, [members for (name, _), members in trained.items() if name == model])
             for model in models
         },
-        classes=classes_of(best.name, best.seeds[0], answers[best.name, best.seeds[0]], dataset),
+        classes=classes_of(best.name, best.seeds[0], answered.of(dataset, best.name, best.seeds[0])),
         published=published_for(
-            config.simulation.datasets[dataset.name], len(dataset.structures) * len(dataset.hit_multiplicities)
+            config.simulation.datasets[dataset],
+            len(config.simulation.selected(dataset)) * len(config.simulation.plan.hit_multiplicities),
         ),
         limits=limits,
     )
 
 
-def _training(files: RunFiles, condition: str, answering: Sequence[Sequence[tuple[str, int]]]) -> Training:
+def _training(trainings: pd.DataFrame, answering: Sequence[Sequence[tuple[str, int]]]) -> Training:
     """Of a network from each seed, or of an ensemble: the trainings that answer together, each time."""
-    records = [[read_json(files.training_record(condition, *one)) for one in members] for members in answering]
-    seconds = sum(record["seconds"] for members in records for record in members)
-    return Training(sum(record["n_parameters"] for record in records[0]), seconds)
+    by_key = trainings.set_index(["model", "seed"])
+    seconds = sum(float(by_key.loc[one, "seconds"]) for members in answering for one in members)
+    return Training(sum(int(by_key.loc[one, "n_parameters"]) for one in answering[0]), seconds)

@@ -16,7 +16,10 @@ QUESTIONS = {
     "single_hit_accuracy": "single or multiple hit",
     "lone_accuracy": "structure of a single hit",
 }
-"""What accuracies are of. `lone_accuracy` is the particle accuracy of single hits alone, the others the tables have."""
+"""What accuracies are of, columns of cnn.csv."""
+
+HEADS = {"hit_multiplicity": "count", "structure": "particle"}
+"""Question -> the head that answers it."""
 
 
 @dataclass(frozen=True)
@@ -96,14 +99,10 @@ def read_scores(
     ]
 
 
-def with_lone(table: pd.DataFrame, classes: pd.DataFrame) -> pd.DataFrame:
-    """cnn.csv with the particle accuracy of single hits; NaN where nothing is known of it, as of the majority."""
-    keys = ["dataset", "model", "seed"]
-    by_key = {key: lone_accuracy(rows) for key, rows in classes.groupby(keys)}
-    return table.assign(lone_accuracy=[by_key.get(tuple(key), math.nan) for key in table[keys].itertuples(index=False)])
-
-
-def lone_accuracy(classes: pd.DataFrame) -> float:
-    """Particle accuracy of the single hits, from rows of per_class.csv; NaN where there are none."""
-    single = classes[classes["hit_multiplicity"] == 1]
-    return float(np.average(single["particle_recall"], weights=single["n"])) if len(single) else math.nan
+def collapsed_heads(heads: pd.DataFrame) -> dict[tuple[str, int], tuple[str, ...]]:
+    """Model and seed -> its heads that collapsed, from rows of heads.csv of one dataset."""
+    found: dict[tuple[str, int], tuple[str, ...]] = {}
+    for row in heads[heads["collapsed"] & heads["target"].isin(HEADS)].itertuples():
+        key = row.model, int(row.seed)
+        found[key] = (*found.get(key, ()), HEADS[row.target])
+    return found

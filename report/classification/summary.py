@@ -1,6 +1,5 @@
 """What a report says, gathered from the files of a run. The one place that knows the fields of their records."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +9,7 @@ from evaluate.run.files import RunFiles
 from evaluate.run.outputs import main_conditions
 from evaluate.run.provenance import gather_simulated
 from frames.files import read_json
-from frames.store.dataset import Dataset, open_dataset
+from frames.store.dataset import open_dataset
 from report.classification.comparisons import Variant, variants
 from report.classification.photon_curve import PhotonCurve, photon_curve
 from report.classification.reliability import Trust, trust
@@ -34,16 +33,16 @@ class Learned:
         return next(result for result in self.results if result.dataset == condition)
 
 
-def learned(files: RunFiles, config: RunConfig, datasets: Mapping[str, Dataset]) -> Learned:
+def learned(files: RunFiles, config: RunConfig) -> Learned:
     """What a finished run learned from its datasets, if anything; FileNotFoundError names what the run lacks."""
     if config.training is None:
         return Learned([], {}, None, [])
     limits = read_limits(files, config)
-    results, transfers = read_results(files, config, datasets, limits), read_transfers(files, config)
+    results, transfers = read_results(files, config, limits), read_transfers(files, config)
     return Learned(
         results=results,
         transfers=transfers,
-        curve=photon_curve(config, datasets, results, [t for asked in transfers.values() for t in asked], limits),
+        curve=photon_curve(files, config, results, [t for asked in transfers.values() for t in asked], limits),
         variants=variants(config.trained.models, results),
     )
 
@@ -81,7 +80,7 @@ def collect(files: RunFiles, config: RunConfig) -> Facts:
     datasets = {name: open_dataset(files.dataset(name)) for name in config.simulation.datasets}
     trained = config.training is not None
     provenance = read_json(files.table("cnn").with_suffix(".json")) if trained else gather_simulated(files, config)
-    found = learned(files, config, datasets)
+    found = learned(files, config)
     return Facts(
         structures=[_structure(files, s.id, config, datasets) for s in config.simulation.structures],
         datasets=[_dataset(files, dataset, config) for dataset in datasets.values()],

@@ -4,14 +4,14 @@ from pathlib import Path
 from typing import Any
 
 from evaluate.run.benchmarks import COLUMNS, ITSELF, by_rule, read_jobs
-from evaluate.run.config import RunConfig
 from evaluate.run.files import RunFiles
+from evaluate.run.systems import Run
 from evaluate.table_files import write_table
 from report.formatting import duration, percent, size
 from report.page import write_page
 
 
-def write_cost(files: RunFiles, config: RunConfig, provenance: dict[str, Any]) -> None:
+def write_cost(files: RunFiles, config: Run, provenance: dict[str, Any]) -> None:
     """Write cost.csv, its .json and cost.html from the benchmarks of a finished run.
 
     Raises
@@ -34,6 +34,7 @@ def write_cost(files: RunFiles, config: RunConfig, provenance: dict[str, Any]) -
         most_elapsed=table["elapsed_hours"].iloc[:-1].max(),
         longest=jobs.nlargest(10, "cpu_s").to_dict("records"),
         hosts=sorted(set(jobs["host"]) - {""}),
-        pages=[page.name for page in (files.report, files.twin_report) if page.exists()],
+        on_slurm=config.on_slurm,
+        pages=sorted(page.name for page in files.folder.glob("*.html") if page != files.cost_page),
         provenance={key: value for key, value in provenance.items() if key != "config"},
     )

@@ -5,11 +5,11 @@ from typing import Literal
 
 import pandas as pd
 
-from evaluate.baselines.feature_controls import CONTROLS, classifiers_of
 from evaluate.run.config import RunConfig
 from evaluate.table_files import check_columns
 from evaluate.twin.outputs import ALL_FOLDS, fold_of, home, main_condition, main_encoder, networks
-from train.config.twins import NONE, TwinTraining
+from evaluate.twin.shown import classifier_of
+from train.config.twins import NONE
 
 SHOTS = {"adapted": "what was learned, adapted", "centroid": "the labelled patterns alone"}
 """Classifier of `few_shot` -> what it goes by."""
@@ -28,16 +28,6 @@ def read_table(path: Path) -> pd.DataFrame:
     table = pd.read_csv(path, keep_default_na=False, na_values=dict.fromkeys(numbers, ""))
     check_columns(table, path)
     return table
-
-
-def classifier_of(learner: str, protocol: str = "unseen") -> str:
-    """By which it is judged on unseen structures: without labels a network by the nearer mean, as it was trained."""
-    if protocol != "unseen":
-        return {"unlabelled": "mixture", "few_shot": "adapted"}[protocol]
-    if learner not in CONTROLS:
-        return "centroid"
-    known = classifiers_of(learner)
-    return "regression" if "regression" in known else next(iter(known))
 
 
 def unseen_rows(
@@ -91,13 +81,6 @@ def best_control(rows: pd.DataFrame, config: RunConfig, condition: str) -> str |
     rows = rows[rows["encoder"].isin(config.evaluation.twins.baselines) & (rows["dataset"] == condition)]
     mean = rows[rows["trained_on"] == home(config, main)].groupby("encoder")["accuracy"].mean()
     return None if mean.empty else str(mean.idxmax())
-
-
-def first_training(config: RunConfig, encoder: str, fold: str | None = None) -> TwinTraining:
-    """That of the first seed on its first dataset; the fold is that asked for, else `none`, else its first."""
-    mine = [training for training in config.twinned.trainings if training.encoder == encoder]
-    fold = fold or (NONE if any(training.fold == NONE for training in mine) else mine[0].fold)
-    return next(training for training in mine if training.fold == fold)
 
 
 def _of(rows: pd.DataFrame, config: RunConfig, learner: str) -> pd.Series:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from frames.schema import Strict
+from simulate.virus.kinds import KINDS
 
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -88,8 +89,6 @@ class VirusSimulationConfig(Strict):
 
     @model_validator(mode="after")
     def _kinds_are_known(self) -> Self:
-        from simulate.virus.plan import KINDS
-
         if unknown := [kind for kind in (*self.kinds, *self.annotator.takes) if kind not in KINDS]:
             raise ValueError(f"no kind is called {unknown[0]!r}; there are {', '.join(KINDS)}")
         if abs(sum(self.kinds.values()) - 1) > 1e-6:

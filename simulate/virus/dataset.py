@@ -23,7 +23,8 @@ from simulate.virus.bodies import Bodies
 from simulate.virus.config import VirusConfig, VirusSimulationConfig
 from simulate.virus.detector import geometry_of, readout_of
 from simulate.virus.images import photons_of, photons_per_fluence
-from simulate.virus.plan import KINDS, plan
+from simulate.virus.kinds import KINDS
+from simulate.virus.plan import plan
 
 ANSWERS = ("other", "single")
 TARGETS = (Target("single", ANSWERS, kept="single"), Target("manual", ANSWERS, kept="single"), Target("kind", KINDS))

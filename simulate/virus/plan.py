@@ -13,11 +13,7 @@ from numpy.typing import NDArray
 from frames.labels import SPLITS
 from frames.rng import mix, uniforms
 from simulate.virus.config import AnnotatorConfig, VirusSimulationConfig
-
-KINDS = ("single", "double", "aggregate", "droplet", "ellipsoid", "with_droplet", "broken", "empty")
-"""single: one virus; double: two apart, coherent; aggregate: two to five that touch; droplet: a ball of sugar and
-water; ellipsoid: the same, drawn out; with_droplet: a virus that touches a droplet; broken: a shell whose core is
-partly lost; empty: nothing."""
+from simulate.virus.kinds import KINDS
 
 REFERENCE_NM = 70.0
 """Circumdiameter of the virus that `photons` is told of."""
@@ -69,7 +65,7 @@ def annotated(
     rise = 1 / (1 + np.exp(-(np.log(photons / config.half_photons)) / config.width))
     taken = np.array([config.takes.get(name, 0.0) for name in KINDS])[[KINDS.index(name) for name in kind]]
     chance = np.where(kind == "single", config.recall * rise, taken)
-    return uniforms(seeds, "augment", 1)[:, 0] < chance
+    return uniforms(seeds, "annotator", 1)[:, 0] < chance
 
 
 def confusion(table: pd.DataFrame) -> pd.DataFrame:

@@ -26,6 +26,7 @@ from evaluate.predictions.embeddings import read_support
 from evaluate.predictions.predictions import predict_splits
 from frames.files import read_arrays
 from frames.store.dataset import Dataset
+from frames.targets import STRUCTURE, shot_targets
 from simulate.render.fresh import Source
 from support.poison import LABELS, Leak, Outcome, Protocol, View, in_splits, must_not_see, said, spoil, spoil_splits
 from tests.leaks.conftest import Rendered
@@ -70,7 +71,9 @@ def weights(model: torch.nn.Module) -> Outcome:
 
 def history(rows: list) -> Outcome:
     """All columns but those that are never the same."""
-    return {f"epoch {row.epoch}": np.array([v for k, v in vars(row).items() if k not in TAKES_TIME]) for row in rows}
+    return {
+        f"epoch {row.epoch}": np.array([v for k, v in row.columns().items() if k not in TAKES_TIME]) for row in rows
+    }
 
 
 def network(recipe: Recipe, name: str = "late3", source: Source | None = None) -> Learn:
@@ -193,14 +196,17 @@ def limit(world: Rendered, folder: Path) -> Outcome:
 
 def spoil_held_out(dataset: Dataset) -> View:
     """All of the test split, and all of the structure held out, which is the second one."""
-    of_it = Dataset.structure.func(dataset) == 1
+    of_it = Dataset.labels(dataset, STRUCTURE) == 1
     return spoil(dataset, in_splits(dataset, "test") | of_it, wrong=NUMBERS)
 
 
 def renamed(dataset: Dataset) -> Dataset:
     """A dataset that calls the structure held out by another's name."""
     first, second, *others = dataset.structures
-    return replace(dataset, layout=replace(dataset.layout, structures=(second, first, *others)))
+    return replace(
+        dataset,
+        layout=replace(dataset.layout, targets=shot_targets((second, first, *others), dataset.hit_multiplicities)),
+    )
 
 
 NUMBERS = [label for label in LABELS if label != "structure"]

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from frames.frames import open_frames
+from frames.targets import shot_targets
 from screen import asking
 from screen.asking import Asked, differing, unlike
 from screen.classify import main
@@ -29,7 +30,7 @@ def trained() -> TrainedModel:
     """Random weights, trained on counts."""
     torch.manual_seed(0)
     recipe = Recipe(input_transform="anscombe")
-    described = {"structures": ("a", "b"), "hit_multiplicities": (1, 2), "image_shape": (128, 128)}
+    described = {"targets": shot_targets(("a", "b"), (1, 2)), "image_shape": (128, 128)}
     names = {"dataset": "toy", "dataset_digest": "abc", "source": "def"}
     description = Description(model="late3", recipe=recipe, seed=0, **described, **names)
     domain = summarised(measure(counted(300, 1)), measure(counted(200, 2)), recipe, SETUP)

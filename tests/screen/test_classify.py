@@ -10,6 +10,7 @@ import torch
 import zarr
 
 from frames.frames import open_frames
+from frames.targets import shot_targets
 from screen.asking import Asked
 from screen.classify import classified, columns, main
 from train.config.recipe import Recipe, TwinRecipe
@@ -88,8 +89,9 @@ def test_a_frame_of_no_particle_shows_no_structure_and_without_single_hits_none_
     np.save(tmp_path / "a.npy", toy.read(slice(0, 16)))
     trained = load_model(model_file, CPU)
     plain = list(classified(trained, Asked(trained, open_frames(tmp_path / "a.npy"))))
+    structures = trained.description.targets[1].classes
     for multiplicities in ((0, 1), (2, 3)):
-        description = replace(trained.description, hit_multiplicities=multiplicities)
+        description = replace(trained.description, targets=shot_targets(structures, multiplicities))
         renamed = trained._replace(description=description)
         names = columns(description)
         rows = [

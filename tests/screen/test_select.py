@@ -14,6 +14,7 @@ from frames.formats.cxi import write_cxi
 from frames.formats.emc import write_emc
 from frames.patterns import Instrument, Patterns
 from frames.pixels.positions import Pixels
+from frames.targets import shot_targets
 from screen.select import left_out, main
 from simulate.experiment.tabulate import tabulate
 from train.config.recipe import TwinRecipe
@@ -50,7 +51,7 @@ def model_file(tmp_path_factory):
     recipe = TwinRecipe(embedding_dim=D)
     torch.manual_seed(0)
     weights = encoder("late3", D, "rms").state_dict()
-    described = {"structures": ("a",), "hit_multiplicities": (1, 2), "image_shape": (128, 128), "held_out": ()}
+    described = {"targets": shot_targets(("a",), (1, 2)), "image_shape": (128, 128), "held_out": ()}
     names = {"dataset": "toy", "dataset_digest": "abc", "source": "def"}
     description = TwinDescription(model="late3", recipe=recipe, seed=0, **described, **names)
     epoch = TwinEpoch(**dict.fromkeys(TwinEpoch.__dataclass_fields__, 1))

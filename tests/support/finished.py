@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from evaluate.baselines.registry import BASELINES
+from evaluate.classification.shown import write_shown
 from evaluate.classification.tables import write_tables
 from evaluate.predictions.predictions import Answers, averaged, predict_splits, read_predictions, write_predictions
 from evaluate.run.config import RunConfig, load_config
@@ -137,7 +138,7 @@ def patterns(structure: NDArray[np.str_], multiplicity: NDArray[np.int64], mask:
 def train_nothing(folder: Path) -> None:
     """What a training leaves, three epochs long."""
     epochs = np.arange(1, 4)
-    columns = ["validation_accuracy", "validation_count_accuracy", "validation_particle_accuracy"]
+    columns = ["validation_accuracy", "validation_hit_multiplicity_accuracy", "validation_structure_accuracy"]
     history = pd.DataFrame({"epoch": epochs, "train_loss": 3 / epochs, "validation_loss": 4 / epochs})
     history[columns] = epochs[:, None] * [0.2, 0.25, 0.3]
     folder.mkdir(parents=True)
@@ -213,7 +214,9 @@ def judged_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFiles, RunC
         for other in config.evaluation.cross_dataset.get(condition, ()):
             predictions = predict_splits(answer, open_dataset(files.dataset(other)), ("test",))
             write_predictions(predictions, files.predictions(condition, model, seed, other))
-    write_tables(files, config, {**PROVENANCE, "config": config.model_dump(mode="json")})
+    provenance = {**PROVENANCE, "config": config.model_dump(mode="json")}
+    write_tables(files, config, provenance)
+    write_shown(files, config, provenance)
     write_limit(files, config)
     return files, config
 

@@ -3,6 +3,7 @@
 import base64
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from torch import nn
 
 from frames.files import sha256, write_arrays
+from frames.targets import shot_targets
 from screen import select
 from train import export
 from train.batches.input_transforms import network_input
@@ -38,8 +40,7 @@ CPU = torch.device("cpu")
 def described(name: str, size: int = 128) -> Description:
     return Description(
         model=name,
-        structures=("1ss8", "3j03", "6ody"),
-        hit_multiplicities=(0, 1, 2, 4),
+        targets=shot_targets(("1ss8", "3j03", "6ody"), (0, 1, 2, 4)),
         image_shape=(size, size),
         recipe=Recipe(input_transform=input_for(name)),
         seed=3,
@@ -94,8 +95,8 @@ def test_a_file_answers_photons_as_the_network_does(name, size):
         frames[0] = 0
         with torch.inference_mode():
             images = network_input(frames, model.description.recipe.input_transform, CPU)
-            expected = [head.softmax(1).numpy() for head in model.model(images)]
-        count, particle = session.run(["count", "particle"], {"frames": frames})
+            expected = [head.softmax(1).numpy() for head in model.model(images).values()]
+        count, particle = session.run(["hit_multiplicity", "structure"], {"frames": frames})
         np.testing.assert_allclose(count, expected[0], rtol=0, atol=1e-5)
         np.testing.assert_allclose(particle, expected[1], rtol=0, atol=1e-5)
         assert (count.shape, particle.shape, count.dtype) == ((n, 4), (n, 3), np.float32)
@@ -114,8 +115,11 @@ def test_a_file_says_what_was_trained_on_what():
     model = trained("late10")
     found = onnx.load_from_string(export.export(model, export.trial_frames((128, 128), 4)))
     said = {entry.key: entry.value for entry in found.metadata_props}
-    assert json.loads(said["structures"]) == ["1ss8", "3j03", "6ody"]
-    assert json.loads(said["hit_multiplicities"]) == [0, 1, 2, 4]
+    assert json.loads(said["targets"]) == [
+        {"name": "hit_multiplicity", "classes": [0, 1, 2, 4], "kept": 1},
+        {"name": "structure", "classes": ["1ss8", "3j03", "6ody"], "kept": None},
+    ]
+    assert [output.name for output in found.graph.output] == ["hit_multiplicity", "structure"]
     assert (said["model"], said["dataset"], said["dataset_digest"], said["seed"]) == ("late10", "noisy", "abc", "3")
     assert json.loads(said["recipe"])["input_transform"] == "standardise"
     assert found.graph.input[0].type.tensor_type.shape.dim[0].dim_param == "batch"
@@ -124,11 +128,11 @@ def test_a_file_says_what_was_trained_on_what():
 def test_the_limit_of_rounding_sees_one_part_in_ten_thousand_of_one_layer():
     """And the other way round: each network's own file passes."""
     model = trained("late10")
-    answer = export.Answer(model.model, "standardise").eval()
+    answer = export.Answer(model.model, "standardise", ["hit_multiplicity", "structure"]).eval()
     contents, frames = export.to_onnx(answer, model.description), export.trial_frames((128, 128))
     export.must_agree(contents, answer, frames)
     with torch.no_grad():
-        model.model.heads.particle.weight *= 1.0001
+        model.model.heads.layers["of_structure"].weight *= 1.0001
     with pytest.raises(ValueError, match="disagree"):
         export.must_agree(contents, answer, frames)
 
@@ -144,8 +148,10 @@ def test_squares_of_few_photons_are_summed_as_well_as_torch_does():
     session = onnxruntime.InferenceSession(export.export(model, frames))
     with torch.inference_mode():
         images = network_input(frames, "standardise", CPU)
-        exact = export.answer_logs(export.Answer(model.model.double(), "photons")(images[:, 0].double()))
-    found = export.answer_logs(session.run(["count", "particle"], {"frames": frames}))
+        exact = export.answer_logs(
+            export.Answer(model.model.double(), "photons", ["hit_multiplicity", "structure"])(images[:, 0].double())
+        )
+    found = export.answer_logs(session.run(["hit_multiplicity", "structure"], {"frames": frames}))
     np.testing.assert_allclose(found, exact, rtol=0, atol=1e-6 * np.abs(exact).max())
 
 
@@ -157,15 +163,17 @@ def test_a_batch_that_is_answered_otherwise_than_a_frame_is_refused():
             return super().forward(frames - frames.mean() * torch.linspace(0, 1, 128))
 
     model = trained("late10")
-    contents = export.to_onnx(Mixing(model.model, "standardise").eval(), model.description)
-    answer = export.Answer(model.model, "standardise").eval()
+    mixing, answer = (
+        kind(model.model, "standardise", ["hit_multiplicity", "structure"]).eval() for kind in (Mixing, export.Answer)
+    )
+    contents = export.to_onnx(mixing, model.description)
     with pytest.raises(ValueError, match="disagree"):
         export.must_agree(contents, answer, export.trial_frames((128, 128)))
 
 
 def test_not_a_number_is_no_agreement():
     model = trained("late10")
-    answer = export.Answer(model.model, "standardise").eval()
+    answer = export.Answer(model.model, "standardise", ["hit_multiplicity", "structure"]).eval()
     contents = export.to_onnx(answer, model.description)
     frames = export.trial_frames((128, 128), 4)
     frames[0, 0, 0] = np.nan
@@ -196,16 +204,16 @@ def test_command_line_writes_a_file_and_will_not_replace_one(model_file, toy, tm
     assert export.main([str(model_file), str(tmp_path), "--overwrite"]) == 2
     assert "it is a folder; choose another name" in capsys.readouterr().err
     assert export.main([str(model_file), str(tmp_path / "b.onnx"), "--dataset", str(toy.folder)]) == 2
-    assert "structures of dataset toy are" in capsys.readouterr().err
+    assert "classes of hit_multiplicity of dataset toy are" in capsys.readouterr().err
 
 
 def test_a_file_with_other_weights_is_not_left_behind(model_file, tmp_path, monkeypatch, capsys):
     output, honest = tmp_path / "late10.onnx", export.to_onnx
 
-    def tampered(answer, description):
+    def tampered(answer, description, more):
         torch.manual_seed(9)
         other = network(description, CPU).eval()
-        return honest(export.Answer(other, "standardise"), description)
+        return honest(export.Answer(other, "standardise", ["hit_multiplicity", "structure"]), description)
 
     monkeypatch.setattr(export, "to_onnx", tampered)
     assert export.main([str(model_file), str(output)]) == 2
@@ -232,9 +240,7 @@ def test_where_onnx_is_not_installed_the_command_says_what_to_install(model_file
 
 def test_it_is_checked_on_a_dataset_that_is_given(toy, tmp_path, capsys):
     model = trained("late10")
-    description = Description(
-        **{**vars(model.description), "structures": toy.structures, "hit_multiplicities": toy.hit_multiplicities}
-    )
+    description = replace(model.description, targets=toy.targets)
     save_model(tmp_path / "model.pt", description, model.epoch, network(description, CPU).state_dict())
     assert export.main([str(tmp_path / "model.pt"), str(tmp_path / "a.onnx"), "--dataset", str(toy.folder)]) == 0
     assert "on 32 frames" in capsys.readouterr().out  # the test split of the toy
@@ -243,7 +249,7 @@ def test_it_is_checked_on_a_dataset_that_is_given(toy, tmp_path, capsys):
 def twin_file(folder: Path, name: str, **recipe: object) -> Path:
     """A twin network of random weights, and beside it known patterns whose answer it shows: which half is bright."""
     recipe = TwinRecipe(**{"input_transform": input_for(name), "embedding_dim": 4} | recipe)
-    shown = {"structures": ("a",), "hit_multiplicities": (1, 2), "image_shape": (128, 128), "held_out": ()}
+    shown = {"targets": shot_targets(("a",), (1, 2)), "image_shape": (128, 128), "held_out": ()}
     description = TwinDescription(
         model=name, recipe=recipe, seed=0, dataset="toy", dataset_digest="abc", source="def", **shown
     )

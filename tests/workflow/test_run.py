@@ -5,6 +5,8 @@ import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from evaluate.run.benchmarks import read_jobs
 from frames.files import sha256
 from frames.store import dataset, integrity, writer
 from frames.store.layout import Layout
-from support.running import ONE_THREAD
+from support.running import ONE_THREAD, ROOT
 
 
 @pytest.fixture
@@ -63,6 +65,23 @@ def test_outputs_are_all_there(finished) -> None:
     for name in ("noise_free", "noisy"):
         assert integrity.verify(results / "datasets" / name) == []
     assert list((results / "logs").rglob("*.log"))
+
+
+def test_figures_are_drawn_again_from_the_tables_alone(copied) -> None:
+    """The bytes of the rule's, where patterns, predictions and networks are gone; one that there is not is told."""
+    figures = {path.name: path.read_bytes() for path in (copied.results / "figures").iterdir()}
+    for folder in copied.results.iterdir():
+        if folder.is_dir() and folder.name != "tables":
+            shutil.rmtree(folder)
+    draw = [sys.executable, "-m", "singlehit", "draw", str(copied.results)]
+    listed = subprocess.run([*draw, "--list"], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert sorted(listed.stdout.split()) == sorted(figures)
+    (copied.results / "figures").mkdir()
+    subprocess.run([*draw, *figures], capture_output=True, cwd=ROOT, check=True)
+    assert [name for name in figures if (copied.results / "figures" / name).read_bytes() != figures[name]] == []
+    wrong = subprocess.run([*draw, "acuracies.svg"], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert wrong.returncode == 2
+    assert "did you mean 'accuracies.svg'" in wrong.stderr
 
 
 def test_an_ensemble_answers_with_the_mean_of_its_members(copied) -> None:

@@ -4,7 +4,7 @@ import itertools
 import logging
 import math
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -32,28 +32,25 @@ class Patterns:
 
     images: NDArray | torch.Tensor
     """(n, ny, nx) uint16 counts or float32; a tensor where they are on a GPU"""
-    count: NDArray[np.int64]
-    """(n,) index into the dataset's hit multiplicities"""
-    particle: NDArray[np.int64]
-    """(n,) index into the dataset's structures; -1 where no particle was hit"""
+    labels: Mapping[str, NDArray[np.int64]]
+    """of each target, in the dataset's order, (n,) index into its classes; -1 where there is no answer"""
 
     def __len__(self) -> int:
-        return len(self.count)
+        return len(self.images)
 
     def take(self, rows: NDArray[np.int64]) -> "Patterns":
         """Those of these rows, copied where they are."""
-        return Patterns(_rows(self.images, rows), self.count[rows], self.particle[rows])
+        return Patterns(_rows(self.images, rows), {name: codes[rows] for name, codes in self.labels.items()})
 
     def on(self, device: torch.device) -> "Patterns":
         """The same with the images as a tensor on the device."""
-        return Patterns(torch.as_tensor(self.images, device=device), self.count, self.particle)
+        return Patterns(torch.as_tensor(self.images, device=device), self.labels)
 
     def join(self, other: "Patterns") -> "Patterns":
         """These and then the others."""
         return Patterns(
             np.concatenate((self.images, other.images)),
-            np.concatenate((self.count, other.count)),
-            np.concatenate((self.particle, other.particle)),
+            {name: np.concatenate((codes, other.labels[name])) for name, codes in self.labels.items()},
         )
 
 
@@ -108,8 +105,9 @@ class Batches:
             raise ValueError(
                 f"rows {rows.start}:{rows.stop} of dataset {dataset.name} hold no pattern that is asked for"
             )
-        self.count = dataset.count[start:stop][taken]
-        self.particle = dataset.structure[start:stop][taken]
+        self.labels = {target.name: dataset.labels(target.name)[start:stop][taken] for target in dataset.targets}
+        self.n_patterns = int(taken.sum())
+        """in an epoch"""
         self.batch_size = batch_size
         self._dataset = dataset
         self._seed = seed
@@ -136,11 +134,6 @@ class Batches:
     def __len__(self) -> int:
         """Batches in an epoch."""
         return math.ceil(self.n_patterns / self.batch_size)
-
-    @property
-    def n_patterns(self) -> int:
-        """Patterns in an epoch."""
-        return len(self.count)
 
     def epoch(self, number: int = 0) -> Iterator[Patterns]:
         """The batches of epoch `number`."""
@@ -169,7 +162,7 @@ class Batches:
         with ThreadPoolExecutor(self._n_readers) as pool:
             filled = pool.map(fill, shards, taken, ends)
             list(progress(filled, f"reading {dataset.name}", len(shards)) if show_progress else filled)
-        return Patterns(images, dataset.count[rows], dataset.structure[rows])
+        return Patterns(images, {target.name: dataset.labels(target.name)[rows] for target in dataset.targets})
 
     def _read_and_report(self, shards: Sequence[slice]) -> Patterns:
         started = time.perf_counter()

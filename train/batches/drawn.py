@@ -9,26 +9,40 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import affine_grid, grid_sample
 
+from frames.targets import Target
 from train.batches.batches import Patterns
 
 NO_BOX = (math.nan,) * 4
 
+SINGLE_HIT = Target("single", ("other", "single"), kept="single")
+"""What is asked of every frame."""
+
 
 @dataclass(frozen=True)
 class Boxed(Patterns):
-    """Patterns with a box each; `count` is 1 of a single hit, else 0, and `particle` is the same."""
+    """Patterns with a box each, that are asked one question: `SINGLE_HIT`."""
 
     boxes: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 4), np.float32))
     """(n, 4) middle x, y, width, height [pixels]; NaN where there is none"""
 
+    @property
+    def single(self) -> NDArray[np.int64]:
+        """(n,) 1 of a single hit, else 0."""
+        return self.labels[SINGLE_HIT.name]
+
+    def take(self, rows: NDArray[np.int64]) -> "Boxed":
+        """Those of these rows, copied."""
+        some = super().take(rows)
+        return Boxed(some.images, some.labels, self.boxes[rows])
+
 
 def labelled(images: NDArray, is_single: NDArray[np.bool_], boxes: NDArray | None = None) -> Boxed:
     """Images (n, ny, nx) with their labels (n,), and boxes (n, 4) of those that are single hits."""
-    count = np.asarray(is_single).astype(np.int64)
-    given = np.tile(np.array(NO_BOX, np.float32), (len(count), 1))
+    single = np.asarray(is_single).astype(np.int64)
+    given = np.tile(np.array(NO_BOX, np.float32), (len(single), 1))
     if boxes is not None:
-        given[count == 1] = np.asarray(boxes, np.float32)[count == 1]
-    return Boxed(images, count, count, given)
+        given[single == 1] = np.asarray(boxes, np.float32)[single == 1]
+    return Boxed(images, {SINGLE_HIT.name: single}, given)
 
 
 class DrawnBatches:
@@ -50,9 +64,9 @@ class DrawnBatches:
         change: Callable[[Boxed, np.random.Generator], Boxed] | None = None,
         balanced: bool = False,
     ):
-        if not 0 < frames.count.sum() < len(frames):
+        if not 0 < frames.single.sum() < len(frames):
             raise ValueError(
-                f"{int(frames.count.sum())} of {len(frames)} labelled frames are single hits; label some that are and "
+                f"{int(frames.single.sum())} of {len(frames)} labelled frames are single hits; label some that are and "
                 "some that are not"
             )
         self.frames, self.batch_size, self.iterations, self.seed = frames, batch_size, iterations, seed
@@ -75,8 +89,7 @@ class DrawnBatches:
         order = self._order(generator)
         for start in range(0, self.n_patterns, self.batch_size):
             rows = order[start : start + self.batch_size]
-            frames = self.frames
-            batch = Boxed(frames.images[rows], frames.count[rows], frames.particle[rows], frames.boxes[rows])
+            batch = self.frames.take(rows)
             yield batch if self.change is None else self.change(batch, generator)
 
     def _order(self, generator: np.random.Generator) -> NDArray[np.int64]:
@@ -85,7 +98,7 @@ class DrawnBatches:
             return np.concatenate([generator.permutation(n) for _ in range(-(-wanted // n))])[:wanted]
         sides = []
         for single in (0, 1):
-            rows, half = np.flatnonzero(self.frames.count == single), -(-wanted // 2)
+            rows, half = np.flatnonzero(self.frames.single == single), -(-wanted // 2)
             repeated = [generator.permutation(rows) for _ in range(-(-half // len(rows)))]
             sides.append(np.concatenate(repeated)[:half])
         return np.stack(sides, 1).ravel()[:wanted]
@@ -113,4 +126,4 @@ def jittered(batch: Boxed, generator: np.random.Generator, most: float = 0.3) ->
     boxes = np.stack((x, y, width / wide, height / high), 1).astype(np.float32)
     inside = (boxes[:, 0] >= 0) & (boxes[:, 0] < nx) & (boxes[:, 1] >= 0) & (boxes[:, 1] < ny)
     boxes[~inside] = np.nan
-    return Boxed(moved.numpy(), batch.count, batch.particle, boxes)
+    return Boxed(moved.numpy(), batch.labels, boxes)

@@ -21,7 +21,7 @@ class Rows(Protocol):
     """What is shot: a row for each pattern."""
 
     table: Any
-    """pandas, with columns `hit_multiplicity` and `structure`"""
+    """pandas, with a column for each target of the dataset"""
 
     def __len__(self) -> int: ...
 
@@ -78,10 +78,11 @@ class FreshBatches:
             source = source.only([dataset.structures[index] for index in structures])
         self._source, self._device, self._seed, self._share = source, device, seed, share
         self.batch_size = batch_size
-        self._count = {multiplicity: index for index, multiplicity in enumerate(dataset.hit_multiplicities)}
-        self._particle = {structure: index for index, structure in enumerate(dataset.structures)} | {"": -1}
-        hit = dataset.structure[dataset.splits["train"]]
-        self.n_patterns = len(hit) if structures is None else int(np.isin(hit, [*structures]).sum())
+        self._targets = dataset.targets
+        train = dataset.splits["train"]
+        self.n_patterns = train.stop - train.start
+        if structures is not None:
+            self.n_patterns = int(np.isin(dataset.structure[train], [*structures]).sum())
         on_device = source.engine == "torch" or (source.engine == "fast" and device.type == "cuda")
         self._on_device = source.on(device) if on_device else None
 
@@ -105,6 +106,5 @@ class FreshBatches:
     def _rendered(self, plan: Rows, generator: torch.Generator) -> Patterns:
         return Patterns(
             images=self._source.read(plan) if self._on_device is None else self._on_device(plan, generator),
-            count=np.array([self._count[m] for m in plan.table["hit_multiplicity"]]),
-            particle=np.array([self._particle[s] for s in plan.table["structure"]]),
+            labels={target.name: target.codes(plan.table[target.name]) for target in self._targets},
         )

@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
+from frames.targets import MULTIPLICITY
+
 OLD_RECIPE_KEYS: Mapping[str, str] = {
     "missing": "detector_dropout",
     "input": "input_transform",
     "keep": "checkpoint",
     "fresh": "on_the_fly",
     "alike": "positives",
+    "count_weight": "target_weights",
 }
 """Of recipes, and so of the networks that were trained by them"""
 
@@ -25,6 +28,8 @@ OLD_KEYS: Mapping[str, str] = {
 
 def renamed_value(key: str, value: Any) -> Any:
     """What the value of an old key is under the new one."""
+    if key == "count_weight":
+        return {MULTIPLICITY: value}
     return "best" if (key, value) == ("keep", "best_validation") else value
 
 

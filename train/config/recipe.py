@@ -1,7 +1,7 @@
 """How a network is trained: everything that, with the data and the seed, decides its weights."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, get_args
 
 InputTransform = Literal["standardise", "photons", "log1p", "anscombe", "anscombe_standardise"]
@@ -21,7 +21,8 @@ N_SUPPORT = 6000
 
 @dataclass(frozen=True)
 class TrainingRecipe:
-    """How any network is trained, whatever the loss; the defaults are the poster's, but for the augmentation."""
+    """How any network is trained, whatever the loss; the defaults are the poster's, but for augmentation and weights
+    and the weights of targets, which its named recipe has."""
 
     optimiser: Optimiser = "adam"
     """`muon`: of convolutions and hidden layers, AdamW for all else, train/loop/optimisers.py; `sgd`: momentum 0.9"""
@@ -96,16 +97,18 @@ class TrainingRecipe:
 class Recipe(TrainingRecipe):
     """On the multi-output loss."""
 
-    count_weight: float = 4.0
-    """weight of the count head's loss against the particle head's"""
+    target_weights: dict[str, float] = field(default_factory=dict)
+    """of each target's loss, 1 where none is given"""
     label_smoothing: float = 0.0
     """share of a label's weight that is spread over all classes"""
     ordinal_weight: float = 0.0
-    """weight of the ranked probability score of the count, train/losses/multi_output.py"""
+    """weight of the ranked probability score of targets whose classes are numbers, train/losses/multi_output.py"""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._must_be_positive("count_weight")
+        for target, weight in self.target_weights.items():
+            if not (math.isfinite(weight) and weight > 0):
+                raise ValueError(f"target_weights.{target} is {weight}, expected a positive number")
         if not 0 <= self.label_smoothing < 1:
             raise ValueError(f"label_smoothing is {self.label_smoothing}, expected at least 0 and less than 1")
         if not (math.isfinite(self.ordinal_weight) and self.ordinal_weight >= 0):

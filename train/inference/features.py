@@ -1,6 +1,7 @@
 """What frames are like, in a few numbers each: how many photons, how noisy, where the beam, which radial profile."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -70,6 +71,7 @@ def measure(frames: NDArray) -> Measured:
     return Measured(dict(zip(_PLAIN, features.T, strict=True)), together)
 
 
+@lru_cache(maxsize=4)  # frames that come one by one would wait ten times as long for it as for the rest
 def _weights(ny: int, nx: int) -> NDArray[np.float32]:
     """(ny nx, 12 + rings): of each quadrant 1, x and y of its pixels from the middle [pixels]; and each ring's pixels.
 

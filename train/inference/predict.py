@@ -1,5 +1,6 @@
 """Predictions of a trained classifier."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,13 +28,18 @@ def infer(model: nn.Module, batches: Batches, transform: str, device: torch.devi
         return model(network_input(patterns.images, transform, device))
 
     outputs = list(side_by_side(logits, batches.epoch(), device))
-    return Logits(*(torch.cat(head) for head in zip(*outputs, strict=True)))
+    return joined(outputs)
+
+
+def joined(outputs: Sequence[Logits]) -> Logits:
+    """Logits of batches as those of all their patterns."""
+    return {target: torch.cat([output[target] for output in outputs]) for target in outputs[0]}
 
 
 def predict(
     trained: TrainedModel, dataset: "Dataset", rows: slice, batch_size: int | None = None, memory_gb: float = 1.0
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Probabilities of each hit multiplicity (n, n_multiplicities) and structure (n, n_structures) for these rows.
+) -> tuple[NDArray[np.float32], ...]:
+    """Of each target, in the dataset's order, the probabilities of its classes (n, classes) for these rows.
 
     The same to the bit whenever it is asked on one machine, by however many threads. Patterns are read in whole
     shards, as many at once as `memory_gb` holds, or two.
@@ -43,18 +49,14 @@ def predict(
     device = next(trained.model.parameters()).device
     batches = Batches(dataset, rows, batch_size or answered_together(device), memory_gb)
     logits = infer(trained.model, batches, trained.description.recipe.input_transform, device)
-    count, particle = (head.softmax(1).cpu().numpy() for head in logits)
-    return count, particle
+    return tuple(head.softmax(1).cpu().numpy() for head in logits.values())
 
 
 @torch.inference_mode()
-def answer_frames(
-    trained: TrainedModel, frames: NDArray, batch_size: int = 256
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def answer_frames(trained: TrainedModel, frames: NDArray, batch_size: int = 256) -> tuple[NDArray[np.float32], ...]:
     """The same for frames (n, ny, nx), photons as the detector reads them; ValueError for another size."""
     must_fit(trained, frames.shape[1:])
     device, transform = next(trained.model.parameters()).device, trained.description.recipe.input_transform
     starts = range(0, len(frames), batch_size)
     logits = [trained.model(network_input(frames[at : at + batch_size], transform, device)) for at in starts]
-    count, particle = (torch.cat(head).softmax(1).cpu().numpy() for head in zip(*logits, strict=True))
-    return count, particle
+    return tuple(head.softmax(1).cpu().numpy() for head in joined(logits).values())

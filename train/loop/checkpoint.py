@@ -13,11 +13,13 @@ import torch
 from torch import nn
 
 from frames.files import DAMAGED, atomic_path
+from frames.targets import MULTIPLICITY, STRUCTURE, Target, named, names, shot_targets
 from train.config.old_keys import renamed
 from train.config.recipe import Recipe, TrainingRecipe, TwinRecipe
 from train.inference.domain import Domain
 from train.loop.history import Epoch, Row, TwinEpoch
 from train.models.encoder import encoder
+from train.models.heads import module_name
 from train.models.registry import build, training_digest
 
 if TYPE_CHECKING:
@@ -29,8 +31,8 @@ class Described:
     """What was trained on what, and how: with the weights, all that it takes to use the network."""
 
     model: str
-    structures: tuple[str, ...]
-    hit_multiplicities: tuple[int, ...]
+    targets: tuple[Target, ...]
+    """what its dataset asks of every pattern"""
     image_shape: tuple[int, int]
     recipe: TrainingRecipe
     seed: int
@@ -40,18 +42,31 @@ class Described:
     source: str
     """digest of the code that trains"""
 
+    @property
+    def structures(self) -> tuple[str, ...]:
+        """Ids of the structures that are told apart; ValueError where that is no question."""
+        return tuple(map(str, named(self.targets, STRUCTURE).classes))
+
+    @property
+    def hit_multiplicities(self) -> tuple[int, ...]:
+        """The numbers of particles that are told apart; ValueError where that is no question."""
+        return tuple(map(int, named(self.targets, MULTIPLICITY).classes))
+
 
 @dataclass(frozen=True)
 class Description(Described):
-    """Of a classifier with two heads."""
+    """Of a classifier with a head for each target."""
 
     recipe: Recipe
 
     def must_fit(self, dataset: "Dataset") -> None:
         """ValueError unless the dataset's classes and images are those of this network."""
         for what, ours, theirs in (
-            ("structures", self.structures, dataset.structures),
-            ("hit multiplicities", self.hit_multiplicities, dataset.hit_multiplicities),
+            ("targets", names(self.targets), names(dataset.targets)),
+            *(
+                (f"classes of {ours.name}", ours.classes, theirs.classes)
+                for ours, theirs in zip(self.targets, dataset.targets, strict=False)
+            ),
             ("image shape", self.image_shape, dataset.shape[1:]),
         ):
             if tuple(ours) != tuple(theirs):
@@ -112,8 +127,7 @@ def _described(name: str, dataset: "Dataset", seed: int, trained_by: str) -> dic
     _, ny, nx = dataset.shape
     return {
         "model": name,
-        "structures": tuple(dataset.structures),
-        "hit_multiplicities": tuple(dataset.hit_multiplicities),
+        "targets": dataset.targets,
         "image_shape": (ny, nx),
         "seed": seed,
         "dataset": dataset.name,
@@ -124,8 +138,8 @@ def _described(name: str, dataset: "Dataset", seed: int, trained_by: str) -> dic
 
 def network(description: Description, device: torch.device) -> nn.Module:
     """The described network with random weights. Channels last: convolutions on a CPU run a third faster."""
-    n_structures, n_multiplicities = len(description.structures), len(description.hit_multiplicities)
-    model = build(description.model, n_structures, n_multiplicities, description.image_shape[0])
+    sizes = {target.name: len(target.classes) for target in description.targets}
+    model = build(description.model, sizes, description.image_shape[0])
     return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
@@ -168,14 +182,32 @@ def _loaded(path: Path, device: torch.device, described: Any, recipe: Any, row: 
     if theirs and (is_twin := "embedding_dim" in theirs) != (described is TwinDescription):
         raise ValueError(f"{path} holds {kinds[is_twin]}, expected {kinds[not is_twin]}; give a model.pt of that kind")
     try:
-        description = described(**saved["description"] | {"recipe": recipe(**renamed(saved["description"]["recipe"]))})
-        epoch = row(**saved["epoch"])
+        told = {**saved["description"], "recipe": recipe(**renamed(saved["description"]["recipe"]))}
+        weights = saved["weights"]
+        if "targets" in told:
+            told["targets"] = tuple(Target.of(target) for target in told["targets"])
+        else:  # of version 0.1, which had two heads, count and particle
+            told["targets"] = shot_targets(told.pop("structures"), told.pop("hit_multiplicities"))
+            weights = {_head_renamed(name): tensor for name, tensor in weights.items()}
+        description, epoch = described(**told), row.of_saved(saved["epoch"])
         model = build(description, device)
-        model.load_state_dict(saved["weights"])
+        model.load_state_dict(weights)
         domain = Domain.of_saved(saved["domain"]) if "domain" in saved else None
     except (AttributeError, KeyError, TypeError, RuntimeError) as error:
         raise ValueError(f"{path} does not hold a model of this version ({error}); train it again") from error
     return model.eval(), description, epoch, domain
+
+
+OLD_HEADS = {"count": module_name(MULTIPLICITY), "particle": module_name(STRUCTURE)}
+"""Names of parts of networks in version 0.1 -> now"""
+
+
+def _head_renamed(name: str) -> str:
+    """A weight's name in version 0.1 -> now: `heads.count.bias`, of a network that parts early `count.3.bias`."""
+    first, _, rest = name.partition(".")
+    if first == "heads" and (head := rest.partition("."))[0] in OLD_HEADS:
+        return f"heads.layers.{OLD_HEADS[head[0]]}.{head[2]}"
+    return f"branches.{OLD_HEADS[first]}.{rest}" if first in OLD_HEADS else name
 
 
 def save(path: Path, contents: dict[str, Any]) -> None:

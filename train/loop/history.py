@@ -2,12 +2,13 @@
 
 import csv
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Self, TypeVar
 
 from frames.files import atomic_path
+from frames.targets import MULTIPLICITY, STRUCTURE
 from train.config.recipe import Checkpoint
 
 
@@ -31,22 +32,48 @@ class Row(ABC):
     def collapsed(self) -> list[str]:
         """What does no better than the majority class."""
 
+    def columns(self) -> dict[str, Any]:
+        """Its row of history.csv."""
+        return asdict(self)
+
+    @classmethod
+    def of_saved(cls, saved: Mapping[str, Any]) -> Self:
+        """As it was kept with a network."""
+        return cls(**saved)
+
 
 @dataclass(frozen=True)
 class Epoch(Row):
-    """Of a network with two heads: `validation_accuracy` asks for both; for the count alone where nothing was hit."""
+    """Of a network with a head for each target: `validation_accuracy` asks for all answers that there are."""
 
-    validation_count_accuracy: float
-    validation_particle_accuracy: float
-    """of the patterns that show a particle"""
-    count_collapsed: bool
-    particle_collapsed: bool
+    validation_accuracies: dict[str, float]
+    """of each target, of the patterns that have an answer; column `validation_<target>_accuracy`"""
+    is_collapsed: dict[str, bool]
+    """whether a target's head does no better than the majority class; column `<target>_collapsed`"""
 
     @property
     def collapsed(self) -> list[str]:
-        """Heads that do no better than the majority class."""
-        flags = (("count", self.count_collapsed), ("particle", self.particle_collapsed))
-        return [head for head, is_collapsed in flags if is_collapsed]
+        """Targets whose heads do no better than the majority class."""
+        return [target for target, is_collapsed in self.is_collapsed.items() if is_collapsed]
+
+    def columns(self) -> dict[str, Any]:
+        row = super().columns()
+        accuracies, flags = row.pop("validation_accuracies"), row.pop("is_collapsed")
+        return {
+            **row,
+            **{f"validation_{target}_accuracy": accuracy for target, accuracy in accuracies.items()},
+            **{f"{target}_collapsed": is_collapsed for target, is_collapsed in flags.items()},
+        }
+
+    @classmethod
+    def of_saved(cls, saved: Mapping[str, Any]) -> Self:
+        """As it was kept with a network; of version 0.1, with two heads."""
+        if "is_collapsed" in saved:
+            return cls(**saved)
+        values, heads = dict(saved), {"count": MULTIPLICITY, "particle": STRUCTURE}
+        accuracies = {target: values.pop(f"validation_{head}_accuracy") for head, target in heads.items()}
+        flags = {target: values.pop(f"{head}_collapsed") for head, target in heads.items()}
+        return cls(**values, validation_accuracies=accuracies, is_collapsed=flags)
 
 
 @dataclass(frozen=True)
@@ -74,8 +101,9 @@ def kept_epoch(history: Sequence[AnyRow], checkpoint: Checkpoint) -> AnyRow:
 
 
 def write_history(path: Path, history: Sequence[Row]) -> None:
-    """One CSV row per epoch, under the names of its fields."""
+    """One CSV row per epoch."""
+    rows = [row.columns() for row in history]
     with atomic_path(path) as temporary, open(temporary, "w", newline="") as stream:
-        writer = csv.DictWriter(stream, [field.name for field in fields(history[0])])
+        writer = csv.DictWriter(stream, list(rows[0]))
         writer.writeheader()
-        writer.writerows(asdict(row) for row in history)
+        writer.writerows(rows)

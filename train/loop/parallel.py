@@ -7,7 +7,7 @@ batch, whatever that is, and the gradients of the slices add up to that of the b
 import logging
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from logging.handlers import QueueHandler, QueueListener
 from pathlib import Path
 from typing import Any
@@ -115,10 +115,15 @@ def gather_batch(outputs: Any, patterns: Patterns, n: int) -> tuple[Any, Pattern
     """Outputs for a batch of `n` patterns, and its labels without images, from the slices of all ranks."""
     if share().n == 1:
         return outputs, patterns
-    labels = torch.from_numpy(np.stack([patterns.count, patterns.particle], 1))  # stay on the CPU: a GPU would stall
-    count, particle = _joined(labels, n).numpy().T
-    joined = _joined(outputs, n) if isinstance(outputs, Tensor) else type(outputs)(*(_joined(o, n) for o in outputs))
-    return joined, Patterns(np.empty((n, 0)), count, particle)
+    labels = torch.from_numpy(np.stack([*patterns.labels.values()], 1))  # stay on the CPU: a GPU would stall
+    codes = dict(zip(patterns.labels, _joined(labels, n).numpy().T, strict=True))
+    if isinstance(outputs, Tensor):
+        joined: Any = _joined(outputs, n)
+    elif isinstance(outputs, Mapping):
+        joined = {name: _joined(output, n) for name, output in outputs.items()}
+    else:  # a named tuple
+        joined = type(outputs)(*(_joined(output, n) for output in outputs))
+    return joined, Patterns(np.empty((n, 0)), codes)
 
 
 def _joined(mine: Tensor, n: int) -> Tensor:

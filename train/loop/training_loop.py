@@ -146,7 +146,7 @@ def train_model(
     if (saved := _saved_state(checkpoint, description)) is not None:
         model.load_state_dict(saved["weights"])
         optimiser.load_state_dict(saved["optimiser"])
-        history = [task.row(**row) for row in saved["history"]]
+        history = [task.row.of_saved(row) for row in saved["history"]]
         watched, kept_weights, is_dead = saved["watched"], saved["kept_weights"], saved["is_dead"]
         threads.used.update(saved.get("threads", []))
     learns = learner(model, device)

@@ -1,5 +1,7 @@
 """What training minimises."""
 
+from collections.abc import Collection, Mapping
+
 from torch import Tensor
 from torch.nn.functional import cross_entropy, one_hot
 
@@ -8,28 +10,38 @@ from train.models.heads import Logits
 
 def multi_output_loss(
     logits: Logits,
-    count: Tensor,
-    particle: Tensor,
-    count_weight: float = 4.0,
+    right: Mapping[str, Tensor],
+    weights: Mapping[str, float] | None = None,
     label_smoothing: float = 0.0,
     ordinal_weight: float = 0.0,
+    ordinal: Collection[str] = (),
 ) -> Tensor:
-    """count_weight · CE(count) + CE(particle), each a mean over patterns [nats]; 4 as in the poster.
+    """Sum over the targets of weight · cross-entropy, each a mean over the patterns that have an answer [nats].
 
-    With an ordinal weight, and that weight · `ranked_probability_score` of the count.
+    With an ordinal weight, and that weight · `ranked_probability_score` of the targets in `ordinal`.
 
-    Shots without a particle have a count, but no structure that could be right or wrong: the second mean is over the
-    others, and zero where there is none.
+    A pattern without an answer to a question (which structure, of a shot without a particle) can be neither right nor
+    wrong there: the mean is over the others, and zero where there is none.
 
     Parameters
     ----------
-    count, particle : (B,) int64  indices of the right classes; particle -1 where there is none.
+    right :           of each target (B,) int64 indices of the right classes, -1 where there is none.
+    weights :         of the targets; 1 where none is given.
     label_smoothing : share of a label's weight that is spread over all classes.
+    ordinal :         targets whose classes are in order.
     """
-    n_hits = (particle >= 0).sum().clamp(min=1)
-    summed = cross_entropy(logits.particle, particle, ignore_index=-1, reduction="sum", label_smoothing=label_smoothing)
-    loss = count_weight * cross_entropy(logits.count, count, label_smoothing=label_smoothing) + summed / n_hits
-    return loss + ordinal_weight * ranked_probability_score(logits.count, count) if ordinal_weight else loss
+    loss, score = None, None
+    for target, codes in right.items():
+        n_answered = (codes >= 0).sum().clamp(min=1)
+        summed = cross_entropy(logits[target], codes, ignore_index=-1, reduction="sum", label_smoothing=label_smoothing)
+        term = (weights or {}).get(target, 1.0) * (summed / n_answered)
+        loss = term if loss is None else loss + term
+        if ordinal_weight and target in ordinal:
+            ranked = ordinal_weight * ranked_probability_score(logits[target], codes)
+            score = ranked if score is None else score + ranked
+    if loss is None:
+        raise ValueError("no target to learn")
+    return loss if score is None else loss + score
 
 
 def ranked_probability_score(logits: Tensor, right: Tensor) -> Tensor:
@@ -39,7 +51,8 @@ def ranked_probability_score(logits: Tensor, right: Tensor) -> Tensor:
     Parameters
     ----------
     logits : (B, n).
-    right :  (B,) int64 index of the right class.
+    right :  (B,) int64 index of the right class; -1 where there is none, of which no mean is taken.
     """
-    ahead = (logits.softmax(1) - one_hot(right, logits.shape[1])).cumsum(1)
-    return ahead.square().sum(1).mean()
+    answered = right >= 0
+    ahead = (logits.softmax(1) - one_hot(right.clamp(min=0), logits.shape[1])).cumsum(1)
+    return (ahead.square().sum(1) * answered).sum() / answered.sum().clamp(min=1)

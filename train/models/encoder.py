@@ -34,9 +34,9 @@ def encoder(
     Of length 1 for `squared_l2`, as SpeckleNN has it. KeyError lists the known networks; ValueError for one whose heads
     share no features, or for images that it cannot be built for.
     """
-    network = build(name, 1, 1, n_pixels)
+    network = build(name, {"a": 1, "b": 1}, n_pixels)  # these heads give way
     if not hasattr(network, "heads"):
         raise ValueError(f"network {name!r} cannot embed: its heads share no features; choose another, as late10")
     heads = cast(Heads, network.heads)
-    network.heads = Embedding(heads.count.in_features, embedding_dim, distance, n_proxies)
+    network.heads = Embedding(heads.n_features, embedding_dim, distance, n_proxies)
     return network

@@ -1,31 +1,36 @@
-"""What networks share: the size of most images, and two heads, number of particles and structure."""
+"""What networks share: the size of most images, and a head for each target."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import cast
 
 from torch import Tensor, nn
 
 IMAGE_SIZE = 128
 
-
-class Logits(NamedTuple):
-    """Unnormalised log-probabilities."""
-
-    count: Tensor  # type: ignore[assignment]  # tuple.count has no use here
-    """(B, n_multiplicities)"""
-    particle: Tensor
-    """(B, n_structures)"""
+Logits = dict[str, Tensor]
+"""Target -> unnormalised log-probabilities (B, its classes), in the order of the dataset's targets"""
 
 
 class Heads(nn.Module):
-    """One linear layer a head, on the same features (B, n_features)."""
+    """One linear layer a target, on the same features (B, n_features); `sizes`: target -> number of its classes."""
 
-    def __init__(self, n_features: int, n_structures: int, n_multiplicities: int):
+    def __init__(self, n_features: int, sizes: Mapping[str, int]):
         super().__init__()
-        self.count = nn.Linear(n_features, n_multiplicities)
-        self.particle = nn.Linear(n_features, n_structures)
+        self.n_features = n_features
+        self.layers = nn.ModuleDict({module_name(target): nn.Linear(n_features, n) for target, n in sizes.items()})
 
     def forward(self, features: Tensor) -> Logits:
-        return Logits(self.count(features), self.particle(features))
+        return by_target(self.layers, features)
+
+
+def module_name(target: str) -> str:
+    """What a target's part of a network is called: not its bare name, which may be that of a method of torch's."""
+    return f"of_{target}"
+
+
+def by_target(parts: nn.ModuleDict, features: Tensor) -> Logits:
+    """The answer of each target's part of a network."""
+    return {name.removeprefix("of_"): cast(Tensor, part(features)) for name, part in parts.items()}
 
 
 def must_fit(images: Tensor, n_pixels: int = IMAGE_SIZE) -> None:

@@ -70,8 +70,10 @@ def input_for(name: str) -> "InputTransform":
     return "photons" if MODELS[name].startswith("polar.") else "standardise"
 
 
-def build(name: str, n_structures: int, n_multiplicities: int, n_pixels: int = IMAGE_PIXELS) -> "nn.Module":
+def build(name: str, sizes: Mapping[str, int], n_pixels: int = IMAGE_PIXELS) -> "nn.Module":
     """A new network with random weights: (B, 1, n_pixels, n_pixels) float32 images -> Logits.
+
+    `sizes`: target -> number of its classes, in the order of the dataset's targets.
 
     KeyError lists the known names; ValueError for images that the network cannot be built for.
     """
@@ -80,7 +82,7 @@ def build(name: str, n_structures: int, n_multiplicities: int, n_pixels: int = I
     if takes := unfit(name, n_pixels):
         raise ValueError(f"network {name!r} takes {takes}, not of {n_pixels} x {n_pixels}")
     size = (n_pixels,) if name in BUILT_FOR_PIXELS else ()
-    return getattr(import_module(_module(name)), name)(n_structures, n_multiplicities, *size)
+    return getattr(import_module(_module(name)), name)(sizes, *size)
 
 
 def training_digest(name: str, trained_by: str) -> str:

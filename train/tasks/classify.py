@@ -1,5 +1,6 @@
-"""Training a classifier with two heads: number of particles and structure."""
+"""Training a classifier with a head for each question that its dataset asks."""
 
+import logging
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,9 @@ from train.tasks.validation import validate
 if TYPE_CHECKING:
     from frames.store.dataset import Dataset
     from train.batches.fresh import PatternSource
+
+
+logger = logging.getLogger(__name__)
 
 
 def fit(
@@ -56,14 +60,17 @@ def fit(
     validation = Batches(dataset, split, recipe.batch_size, recipe.memory_gb, held_on=held_on(device))
 
     def loss(logits: Logits, patterns: Patterns) -> Tensor:
-        count, particle = (torch.from_numpy(labels).to(device) for labels in (patterns.count, patterns.particle))
-        logits = Logits(*(head.float() for head in logits))
-        weights = recipe.count_weight, recipe.label_smoothing, recipe.ordinal_weight
-        return multi_output_loss(logits, count, particle, *weights)
+        right = {target: torch.from_numpy(codes).to(device) for target, codes in patterns.labels.items()}
+        logits = {target: head.float() for target, head in logits.items()}
+        weights = recipe.target_weights, recipe.label_smoothing, recipe.ordinal_weight
+        return multi_output_loss(logits, right, *weights, ordinal)
 
     def validated(model: nn.Module) -> dict[str, Any]:
         return asdict(validate(model, validation, recipe, device))
 
+    asked, ordinal = [target.name for target in dataset.targets], [t.name for t in dataset.targets if t.is_number]
+    if unasked := sorted(set(recipe.target_weights) - set(asked)):
+        logger.warning("recipe.target_weights has %s, but %s asks %s", unasked, dataset.name, asked)
     batches = training_batches(dataset, recipe, seed, device, source)
     record = {"n_validation": validation.n_patterns}
     task = Task(loss, validated, Epoch, partial(domain_of, dataset, recipe))

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from frames.provenance import source_digest
+from frames.targets import Target
 from train.batches.batches import Patterns
-from train.batches.drawn import Boxed, DrawnBatches, jittered
+from train.batches.drawn import SINGLE_HIT, Boxed, DrawnBatches, jittered
 from train.batches.representation import Coloured, Representation
 from train.config.recipe import TrainingRecipe
 from train.loop.checkpoint import Described, load, save
@@ -127,8 +128,7 @@ def describe_detector(
     size = representation.image_size
     return DetectDescription(
         model=architecture_of(architecture),
-        structures=(),
-        hit_multiplicities=(0, 1),
+        targets=(SINGLE_HIT,),
         image_shape=(size, size),
         recipe=recipe,
         seed=seed,
@@ -175,7 +175,7 @@ def fit_detector(
 
     # The house's loop hands a task batches of any kind that have these lengths.
     task = Task(batch_loss, validate, DetectEpoch, lambda: None)
-    record = {"n_labelled": len(train), "n_single": int(train.count.sum()), "n_validation": len(validation)}
+    record = {"n_labelled": len(train), "n_single": int(train.single.sum()), "n_validation": len(validation)}
     return train_model(model, task, description, batches, device, folder, record, measure_threads)  # type: ignore[arg-type]
 
 
@@ -186,11 +186,11 @@ def judged(model: nn.Module, frames: Boxed, threshold: float, loss: Any) -> dict
     with torch.no_grad():
         for start in range(0, len(frames), ANSWERED_AT_ONCE):
             rows = np.arange(start, min(start + ANSWERED_AT_ONCE, len(frames)))
-            some = Boxed(frames.images[rows], frames.count[rows], frames.particle[rows], frames.boxes[rows])
+            some = frames.take(rows)
             raw = model(_on_device(model, some.images))
             losses.append(float(loss(raw, some)) * len(rows))
             scores.append(best_boxes(raw, grids_of(model))[1].cpu().numpy())
-    chosen, single = np.concatenate(scores) > threshold, frames.count == 1
+    chosen, single = np.concatenate(scores) > threshold, frames.single == 1
     shared = int((chosen & single).sum())
     return {
         "validation_loss": sum(losses) / len(frames),
@@ -233,8 +233,9 @@ def load_detector(path: Path, device: torch.device) -> tuple[Coloured, DetectDes
     try:
         kept = saved["description"]
         recipe = DetectRecipe(**kept["recipe"])
+        asked = tuple(Target.of(target) for target in kept["targets"])
         seen = kept["representation"] | {"roi": kept["representation"]["roi"] and tuple(kept["representation"]["roi"])}
-        description = DetectDescription(**kept | {"recipe": recipe, "representation": Representation(**seen)})
+        description = DetectDescription(**kept | {"targets": asked, "recipe": recipe, "representation": Representation(**seen)})
         model = detector(description, device)
         model.load_state_dict(saved["weights"])
     except (KeyError, TypeError, RuntimeError) as error:

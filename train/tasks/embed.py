@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from frames.files import sha256, write_arrays
+from frames.targets import MULTIPLICITY, STRUCTURE
 from train.batches.batches import Batches, Patterns
 from train.config.recipe import N_SUPPORT, Positives, TwinRecipe
 from train.inference.domain import domain_of
@@ -75,19 +76,21 @@ def fit_twin(
     batches = training_batches(dataset, recipe, seed, device, source, seen)
     validation = Batches(dataset, dataset.splits["validation"], recipe.batch_size, recipe.memory_gb, structures=seen)
     multiplicities = np.array(dataset.hit_multiplicities)
-    is_single = multiplicities[validation.count] == 1
+    is_single = multiplicities[validation.labels[MULTIPLICITY]] == 1
     watched: list[Tensor] = []
     proxies = cast(Embedding, model.heads).proxies
 
     def loss(embeddings: Tensor, patterns: Patterns) -> Tensor:
-        kinds = positive_labels(recipe.positives, multiplicities[patterns.count], patterns.particle)
+        kinds = positive_labels(
+            recipe.positives, multiplicities[patterns.labels[MULTIPLICITY]], patterns.labels[STRUCTURE]
+        )
         labels = torch.from_numpy(kinds).to(device)
         distance_matrix = distances(embeddings, embeddings, recipe.distance)
         triplets = MINERS[recipe.mining](distance_matrix.detach(), labels, None)
         loss = triplet_loss(distance_matrix, triplets, recipe.margin)
         if proxies is None:
             return loss
-        number = torch.from_numpy(patterns.count).to(device)
+        number = torch.from_numpy(patterns.labels[MULTIPLICITY]).to(device)
         return loss + recipe.proxy_weight * proxy_loss(embeddings, proxies, number)
 
     def validated(model: nn.Module) -> dict[str, Any]:
@@ -120,14 +123,14 @@ def fit_twin(
 
 def _write_support(path: Path, embeddings: Tensor, dataset: "Dataset", batches: Batches) -> None:
     """Embeddings (n, d) of the patterns of the batches, with what these are."""
-    hit_multiplicity = np.array(dataset.hit_multiplicities)[batches.count]
+    hit_multiplicity = np.array(dataset.hit_multiplicities)[batches.labels[MULTIPLICITY]]
     photons = np.concatenate([np.asarray(some.images).sum((1, 2), dtype=np.float64) for some in batches.epoch()])
     write_arrays(
         path,
         {
             "embeddings": embeddings.cpu().numpy(),
             "is_single": hit_multiplicity == 1,
-            "structure": np.array(dataset.structures)[batches.particle],
+            "structure": np.array(dataset.structures)[batches.labels[STRUCTURE]],
             "hit_multiplicity": hit_multiplicity,
             "photons": photons,
             "model": sha256(path.with_name("model.pt")),

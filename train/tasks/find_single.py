@@ -18,7 +18,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from frames.provenance import source_digest
 from train.batches.batches import Patterns
-from train.batches.drawn import Boxed, DrawnBatches
+from train.batches.drawn import SINGLE_HIT, Boxed, DrawnBatches
 from train.config.recipe import TrainingRecipe
 from train.loop.checkpoint import Described, load
 from train.loop.history import Row
@@ -161,17 +161,17 @@ def _train(
         train, recipe.batch_size, recipe.iterations, seed, partial(changed, live=live, recipe=recipe), balanced=True
     )
     description = Described(
-        "polar_pattern", (), (0, 1), (live.shape[0], live.shape[1]), recipe, seed, dataset, "",
+        "polar_pattern", (SINGLE_HIT,), (live.shape[0], live.shape[1]), recipe, seed, dataset, "",
         source_digest("train.tasks.find_single"),
     )  # fmt: skip
 
     def loss(outputs: Tensor, batch: Patterns) -> Tensor:
-        wanted = torch.as_tensor(batch.count, device=outputs.device).float()
+        wanted = torch.as_tensor(batch.labels[SINGLE_HIT.name], device=outputs.device).float()
         return binary_cross_entropy_with_logits(outputs, wanted * (1 - recipe.smoothing) + recipe.smoothing / 2)
 
     def validate(model: nn.Module) -> Mapping[str, Any]:
         odds = log_odds([model], np.asarray(validation.images), live)
-        chosen, single = odds > 0, validation.count == 1
+        chosen, single = odds > 0, validation.single == 1
         shared = int((chosen & single).sum())
         return {
             "validation_loss": float(loss(torch.from_numpy(odds), validation)),

@@ -17,27 +17,30 @@ class Validation:
 
     validation_loss: float
     validation_accuracy: float
-    """joint: count and structure right; of shots that hit nothing, the count"""
-    validation_count_accuracy: float
-    validation_particle_accuracy: float
-    """of the patterns that show a particle"""
-    count_collapsed: bool
-    particle_collapsed: bool
+    """joint: every answer right that there is; of shots that hit nothing, the count"""
+    validation_accuracies: dict[str, float]
+    """of each target, of the patterns that have an answer"""
+    is_collapsed: dict[str, bool]
 
 
 def validate(model: nn.Module, batches: Batches, recipe: Recipe, device: torch.device) -> Validation:
     """Predictions for `batches`, which are in stored order, against their labels."""
     logits = infer(model, batches, recipe.input_transform, device)
-    count, particle = (torch.from_numpy(labels).to(device) for labels in (batches.count, batches.particle))
-    predicted_count, predicted_particle = (head.argmax(1) for head in logits)
-    count_right, particle_right, is_hit = predicted_count == count, predicted_particle == particle, particle >= 0
+    labels = {target: torch.from_numpy(codes).to(device) for target, codes in batches.labels.items()}
+    accuracies, flags = {}, {}
+    all_right = torch.ones(batches.n_patterns, dtype=torch.bool, device=device)
+    for target, codes in labels.items():
+        predicted, answered = logits[target].argmax(1), codes >= 0
+        all_right &= (predicted == codes) | ~answered
+        if not answered.any():
+            raise ValueError(f"no validation pattern has an answer to {target}; raise plan.patterns_per_class")
+        accuracies[target] = _fraction((predicted == codes)[answered])
+        flags[target] = collapsed(predicted[answered], codes[answered])
     return Validation(
-        validation_loss=multi_output_loss(logits, count, particle, recipe.count_weight).item(),
-        validation_accuracy=_fraction(count_right & (particle_right | ~is_hit)),
-        validation_count_accuracy=_fraction(count_right),
-        validation_particle_accuracy=_fraction(particle_right[is_hit]),
-        count_collapsed=collapsed(predicted_count, count),
-        particle_collapsed=collapsed(predicted_particle[is_hit], particle[is_hit]),
+        validation_loss=multi_output_loss(logits, labels, recipe.target_weights).item(),
+        validation_accuracy=_fraction(all_right),
+        validation_accuracies=accuracies,
+        is_collapsed=flags,
     )
 
 
@@ -47,7 +50,7 @@ def collapsed(predicted: Tensor, labels: Tensor) -> bool:
     It then predicts one class for everything, or its accuracy is at most the share of the most frequent class: that of
     the two collapsed networks in the poster's second table is that share.
     """
-    if len(labels.unique()) == 1:
+    if len(labels.unique()) <= 1:
         return False
     return len(predicted.unique()) == 1 or bool((predicted == labels).sum() <= labels.bincount().max())
 

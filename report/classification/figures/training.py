@@ -12,8 +12,8 @@ from matplotlib.ticker import MaxNLocator
 from report.plot.style import BLUE, GREEN, INK, ORANGE, QUIET, drawing
 
 ACCURACY_CURVES = (
-    ("validation_count_accuracy", "number of particles", GREEN, "count_accuracy"),
-    ("validation_particle_accuracy", "structure", ORANGE, "particle_accuracy"),
+    ("validation_hit_multiplicity_accuracy", "number of particles", GREEN, "count_accuracy"),
+    ("validation_structure_accuracy", "structure", ORANGE, "particle_accuracy"),
     ("validation_accuracy", "both", BLUE, "test_accuracy"),
 )
 """Column of history.csv, its name, its colour, and the question it answers."""

@@ -22,9 +22,6 @@ GRID: dict[str, Any] = {"color": "#e3e7eb", "linewidth": 0.6}
 PALE = "#c3cad1"
 """Of what stands back: thin lines, patterns whose structure has no colour of its own."""
 
-N_DRAWN = 400
-"""Thresholds of a curve that are drawn."""
-
 
 def grid(path: Path, held_out: pd.DataFrame, triplets: pd.DataFrame, collapsed: pd.DataFrame) -> None:
     """The poster's figure 9: accuracy by embedding dimension (rows) and margin (columns), judged in two ways.
@@ -77,23 +74,21 @@ def grid(path: Path, held_out: pd.DataFrame, triplets: pd.DataFrame, collapsed: 
             figure.text(1 - 0.1 / width, 0.07 / height, "× collapsed", size=8, ha="right", va="bottom")
 
 
-def roc(path: Path, answers: Mapping[str, tuple[NDArray, NDArray[np.bool_], float]], controls: Collection[str]) -> None:
+def roc(path: Path, curves: Mapping[str, tuple[Curve, float]], controls: Collection[str]) -> None:
     """Single hits kept against multiple hits kept, at every threshold, a line for each network and control.
 
     Parameters
     ----------
-    answers :  name -> scores (n,), is_single (n,) and the area under the curve.
+    curves :   name -> fractions of the multiple and of the single hits kept, ascending, and the area under the curve.
     controls : names that are drawn in grey.
     """
-    styles = learner_styles(list(answers), controls)
+    styles = learner_styles(list(curves), controls)
     with drawing(path, (8, 4)) as figure:
         axes = figure.add_axes((0.085, 0.125, 0.42, 0.84))
         axes.plot([0, 100], [0, 100], color=QUIET, linestyle=":", linewidth=1, label="by chance (0.500)")
-        for name, (scores, is_single, area) in answers.items():
-            false, true = roc_curve(scores, is_single)
-            drawn = np.unique(np.linspace(0, len(false) - 1, N_DRAWN).round().astype(int))
+        for name, ((false, true), area) in curves.items():
             style = {key: styles[name][key] for key in ("color", "linestyle")}
-            axes.plot(100 * false[drawn], 100 * true[drawn], **style, label=f"{spoken(name)} ({area:.3f})")
+            axes.plot(100 * false, 100 * true, **style, label=f"{spoken(name)} ({area:.3f})")
         axes.set_xlim(0, 100)
         axes.set_ylim(0, 100)
         axes.set_aspect("equal")
@@ -104,15 +99,6 @@ def roc(path: Path, answers: Mapping[str, tuple[NDArray, NDArray[np.bool_], floa
         handles, labels = [*handles[1:], handles[0]], [*labels[1:], labels[0]]
         title = "area under the curve in brackets,\nof all structures together"
         axes.legend(handles, labels, loc="center left", bbox_to_anchor=(1.05, 0.5), handlelength=3, title=title)
-
-
-def roc_curve(scores: NDArray, is_single: NDArray[np.bool_]) -> Curve:
-    """Fractions of the multiple and of the single hits with scores (n,) above each threshold, from none to all."""
-    order = np.argsort(-scores, kind="stable")
-    # Patterns of one score are kept together or not at all.
-    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
-    true, false = (np.cumsum(which[order])[ends] / max(which.sum(), 1) for which in (is_single, ~is_single))
-    return np.append(0.0, false), np.append(0.0, true)
 
 
 def learner_styles(names: Sequence[str], controls: Collection[str]) -> dict[str, dict[str, Any]]:

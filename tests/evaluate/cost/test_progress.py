@@ -126,6 +126,6 @@ def test_other_kinds_are_expected_to_take_what_is_known_of_their_rule() -> None:
 
 def test_without_a_finished_run_there_is_no_reference(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = [str(ROOT / "config" / "demo.yaml"), "--from", str(tmp_path), "--write", str(tmp_path / "made.json")]
-    assert main(arguments) == 1
+    assert main(arguments) == 2
     assert "finish that run first" in capsys.readouterr().err
     assert not (tmp_path / "made.json").exists()

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluate.metrics.confusion import class_matrix, classes_shot, collapsed_heads, confusions
+from evaluate.classification import answers
+from evaluate.metrics.confusion import class_matrix, classes_shot, collapsed_heads, confusions, per_class
 from frames.store.dataset import Dataset, open_dataset
-from report.classification.mistakes import Mistake, Mistakes, _mistakes, classes_of
+from report.classification.mistakes import Mistake, Mistakes, Tables, _mistakes, classes_of
 from support.datasets import make_dataset
 
 TAKEN = [
@@ -54,7 +55,9 @@ def test_every_pattern_is_in_the_row_of_its_class() -> None:
 
 
 def test_classes_by_hand(dataset: Dataset) -> None:
-    found = classes_of("late10", 3, predictions(*TAKEN), dataset)
+    taken = predictions(*TAKEN)
+    tables = Tables(answers.confusion_rows(taken, dataset), answers.label_rows(taken, dataset), per_class(taken))
+    found = classes_of("late10", 3, tables)
     assert (found.model, found.seed) == ("late10", 3)
     assert found.mistakes == {
         "structure": Mistakes([Mistake("a", "b", 2 / 12, 2), Mistake("b", "a", 1 / 12, 1)], 2, 3),
@@ -82,20 +85,24 @@ def test_classes_by_hand(dataset: Dataset) -> None:
     assert found.particle_precision == pytest.approx({"a": 10 / 11, "b": 11 / 13, "c": np.nan}, nan_ok=True)
 
 
+def mistakes(matrix: np.ndarray, labels: str) -> Mistakes:
+    return _mistakes(answers._sparse("structure", matrix, list(labels)))
+
+
 def test_a_dozen_mistakes_is_listed_and_all_are_counted() -> None:
     """Of label i, j is answered 10 i + j times; the share falls along every row's end, and from row to row."""
     matrix = 10 * np.arange(1, 6)[:, None] + np.arange(5)
-    found = _mistakes(matrix, "vwxyz")
+    found = mistakes(matrix, "vwxyz")
     shares = {("vwxyz"[i], "vwxyz"[j]): matrix[i, j] / matrix[i].sum() for i in range(5) for j in range(5) if i != j}
     assert [(m.truth, m.answer) for m in found.listed] == sorted(shares, key=lambda pair: -shares[pair])[:12]
     assert (found.pairs, found.n) == (20, matrix.sum() - np.trace(matrix))
 
 
 def test_mistakes_worth_a_sentence_are_a_twentieth_or_more_and_four_at_most() -> None:
-    assert [m.answer for m in _mistakes(np.array([[938, 50, 12], [0, 1, 0], [0, 0, 1]]), "abc").frequent] == ["b"]
-    assert not _mistakes(np.array([[951, 49], [0, 1]]), "ab").frequent
-    assert [m.share for m in _mistakes(np.array([[0, 1], [0, 3]]), "ab").frequent] == [1]
-    assert len(_mistakes(np.ones((3, 3), int), "abc").frequent) == 4
+    assert [m.answer for m in mistakes(np.array([[938, 50, 12], [0, 1, 0], [0, 0, 1]]), "abc").frequent] == ["b"]
+    assert not mistakes(np.array([[951, 49], [0, 1]]), "ab").frequent
+    assert [m.share for m in mistakes(np.array([[0, 1], [0, 3]]), "ab").frequent] == [1]
+    assert len(mistakes(np.ones((3, 3), int), "abc").frequent) == 4
 
 
 def test_a_head_that_says_the_same_of_all_has_collapsed() -> None:

@@ -41,7 +41,7 @@ def test_answers_are_the_most_probable_class_of_each_head(dataset: Dataset) -> N
     particle = np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]])
     table = predictions_table(dataset, slice(7, 10), count, particle)
     assert table.columns.tolist() == [
-        *("split", "pattern", "structure", "hit_multiplicity", "predicted_structure", "predicted_hit_multiplicity"),
+        *("split", "pattern", "hit_multiplicity", "structure", "predicted_hit_multiplicity", "predicted_structure"),
         *("p_hit_multiplicity_1", "p_hit_multiplicity_3", "p_structure_ball", "p_structure_ring"),
     ]
     assert table["split"].tolist() == ["validation", "test", "test"]
@@ -115,7 +115,7 @@ def test_a_network_is_asked_about_that_split(dataset: Dataset, tmp_path: Path) -
     torch.manual_seed(0)
     description = describe("late10", dataset, Recipe(), seed=0)
     model = network(description, torch.device("cpu")).eval()
-    epoch = Epoch(1, 1.0, 1.0, 0.5, 0.5, 0.5, False, False, 100.0, 1.0)
+    epoch = Epoch(1, 1.0, 1.0, 0.5, 100.0, 1.0, {}, {})
     save_model(tmp_path / "model.pt", description, epoch, model.state_dict())
     trained = load_model(tmp_path / "model.pt", torch.device("cpu"))
     table = predict_splits(partial(predict, trained, batch_size=1), dataset, ("test",))
@@ -124,7 +124,9 @@ def test_a_network_is_asked_about_that_split(dataset: Dataset, tmp_path: Path) -
     with torch.inference_mode():
         logits = model(centred / centred.square().mean((-2, -1), keepdim=True).sqrt())
     assert table["pattern"].tolist() == [8, 9]
-    expected = logits.count.softmax(1).numpy()
+    expected = logits["hit_multiplicity"].softmax(1).numpy()
     # Batches of one and of two round differently in float32.
     np.testing.assert_allclose(table[["p_hit_multiplicity_1", "p_hit_multiplicity_3"]], expected, atol=1e-5)
-    np.testing.assert_allclose(table[["p_structure_ball", "p_structure_ring"]], logits.particle.softmax(1), atol=1e-5)
+    np.testing.assert_allclose(
+        table[["p_structure_ball", "p_structure_ring"]], logits["structure"].softmax(1), atol=1e-5
+    )

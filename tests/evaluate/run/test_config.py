@@ -9,6 +9,7 @@ import torch
 from evaluate.baselines import registry
 from evaluate.run.config import RunConfig, load_config, read_config
 from evaluate.run.sections import BASELINES, EvaluationConfig
+from support.heads import sizes
 from train.models.registry import MODELS, build
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -408,7 +409,7 @@ def test_values_do_not_change_after_validation(mapping: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("model", sorted(set(MODELS) - {"resnet18", "vgg16"}))
 def test_networks_take_the_size_that_is_asked_for_and_no_other(model: str) -> None:
-    network = build(model, n_structures=2, n_multiplicities=2).eval()
+    network = build(model, sizes(2, 2)).eval()
     network(torch.zeros(1, 1, 128, 128))
     with pytest.raises(ValueError, match="128"):
         network(torch.zeros(1, 1, 64, 64))
@@ -422,7 +423,7 @@ def test_a_config_asks_no_network_for_images_that_it_cannot_be_built_for(mapping
         set_at(mapping, "training", {"datasets": ["clean"], "seeds": [0], "models": {"one": {"network": model}}})
         set_at(mapping, "evaluation", {})
         try:
-            build(model, 2, 2, n_pixels)
+            build(model, sizes(2, 2), n_pixels)
         except ValueError as error:
             takes = str(error).partition("takes ")[2].partition(",")[0]
             with pytest.raises(ValueError, match=rf"training\.models\.one: '{model}' takes {takes}"):

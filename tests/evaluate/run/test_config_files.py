@@ -117,6 +117,12 @@ def test_the_good_one_is(tmp_path: Path) -> None:
         ),
         (
             "{base: plain}",
+            "{base: plain, count_weight: 2.0}",
+            "line 17: training.recipe.count_weight is called target_weights now (found 2.0), and "
+            "2.0 {'hit_multiplicity': 2.0}",
+        ),
+        (
+            "{base: plain}",
             "{base: plain, input: photons}",
             "line 17: training.recipe.input is called input_transform now (found 'photons'); rename it",
         ),
@@ -249,7 +255,7 @@ def test_merged_keys_are_found_where_they_were_written(refused) -> None:
 
 def test_an_estimate_names_the_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (file := tmp_path / "mine.yaml").write_text(GOOD.replace("epochs: 3", "epochs: 0"))
-    assert main([str(file), "--from", str(tmp_path)]) == 1
+    assert main([str(file), "--from", str(tmp_path)]) == 2
     assert f"{file}, line 19: training.models.late10.recipe.epochs is 0" in capsys.readouterr().err
 
 

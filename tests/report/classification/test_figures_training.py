@@ -22,7 +22,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
 def history() -> pd.DataFrame:
     """Two epochs."""
     table = pd.DataFrame({"epoch": [1, 2], "train_loss": [3.0, 1.0], "validation_loss": [2.0, 1.5]})
-    names = ["validation_accuracy", "validation_count_accuracy", "validation_particle_accuracy"]
+    names = ["validation_accuracy", "validation_hit_multiplicity_accuracy", "validation_structure_accuracy"]
     table[names] = [[0.1, 0.2, 0.3], [0.2, 0.4, 0.6]]
     return table
 

@@ -27,7 +27,7 @@ def test_mean_and_deviation_are_over_the_seeds() -> None:
 
 def test_networks_and_baselines_are_apart_and_flagged(finished_run: Run) -> None:
     files, config = finished_run
-    found = learned(files, config, {name: open_dataset(files.dataset(name)) for name in config.simulation.datasets})
+    found = learned(files, config)
     noisy = found.result("noisy")
     assert [network.name for network in noisy.networks] == ["late10", "late10_he", "together"]
     assert [baseline.name for baseline in noisy.baselines] == ["azimuthal", "total_intensity", "majority"]
@@ -47,7 +47,7 @@ def test_networks_and_baselines_are_apart_and_flagged(finished_run: Run) -> None
 def test_asked_elsewhere_counts_like_at_home(finished_run: Run) -> None:
     """The structure of single hits is in no table: against the predictions, pattern by pattern."""
     files, config = finished_run
-    found = learned(files, config, {name: open_dataset(files.dataset(name)) for name in config.simulation.datasets})
+    found = learned(files, config)
     assert [transfer.dataset for transfer in found.transfers["noisy"]] == ["dim", "clean"]
     for transfer in found.transfers["noisy"]:
         for score in transfer.of("late10").by_seed:
@@ -60,9 +60,7 @@ def test_asked_elsewhere_counts_like_at_home(finished_run: Run) -> None:
 
 def test_curve_joins_levels_trained_at_and_asked_about(finished_run: Run) -> None:
     files, config = finished_run
-    curve = learned(
-        files, config, {name: open_dataset(files.dataset(name)) for name in config.simulation.datasets}
-    ).curve
+    curve = learned(files, config).curve
     assert curve is not None
     assert list(curve.photons_per_pulse) == ["dim", "noisy"]  # ascending
     lines = {(line.model, line.trained_on): list(line.points) for line in curve.networks}

@@ -1,5 +1,6 @@
 """Figures of twin networks hold what they should, and which of them a run has follows from its config."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,13 +16,14 @@ from evaluate.baselines.feature_controls import CONTROLS
 from evaluate.predictions.embeddings import Embedded, write_embedded, write_support
 from evaluate.run.config import RunConfig, load_config
 from evaluate.run.files import RunFiles
-from evaluate.twin import outputs
+from evaluate.twin import outputs, shown
 from evaluate.twin.outputs import CONTROL, embeddings_file, figure_names, twin_folder
+from evaluate.twin.shown import first_training
 from report.plot.style import BLUE, ORANGE
 from report.twin import draw
 from report.twin.figures import accuracy as figures
 from report.twin.figures import embedding
-from report.twin.rows import few_shot_rows, first_training, grid_tables, unseen_rows
+from report.twin.rows import few_shot_rows, grid_tables, unseen_rows
 from support.drawing import watch_drawing
 
 NAMES = ("ball", "ring", "rod", "cage")
@@ -240,7 +242,7 @@ def test_roc_curve_is_that_of_every_threshold() -> None:
     """Against every threshold, one at a time."""
     rng = np.random.default_rng(0)
     scores, is_single = rng.integers(0, 8, 60).astype(float), rng.random(60) < 0.4
-    false, true = figures.roc_curve(scores, is_single)
+    false, true = shown.roc_curve(scores, is_single)
     slow = [(0.0, 0.0)]
     for threshold in sorted(set(scores), reverse=True):
         kept = scores >= threshold
@@ -251,22 +253,23 @@ def test_roc_curve_is_that_of_every_threshold() -> None:
 def test_places_are_components_or_principal_ones() -> None:
     rng = np.random.default_rng(1)
     flat = rng.normal(size=(20, 2))
-    np.testing.assert_array_equal(draw.places(flat, flat), flat)
-    np.testing.assert_array_equal(draw.places(flat[:, :1], flat[:, :1])[:, 1], 0)
+    np.testing.assert_array_equal(shown.places(flat, flat), flat)
+    np.testing.assert_array_equal(shown.places(flat[:, :1], flat[:, :1])[:, 1], 0)
     deep = rng.normal(size=(50, 4)) * (1, 5, 0.1, 3)
-    found = draw.places(deep, deep)
+    found = shown.places(deep, deep)
     covariance = np.cov(deep.T)
     np.testing.assert_allclose(np.cov(found.T).diagonal(), np.linalg.eigvalsh(covariance)[::-1][:2])
 
 
 def test_a_collapsed_embedding_is_mapped_to_one_place() -> None:
-    assert not draw.map_of(np.ones((12, 8), np.float32)).any()
+    assert not shown.map_of(np.ones((12, 8), np.float32)).any()
 
 
 class FakeDataset:
     """Of ten-pixel patterns, each lit by its own row."""
 
     record = "counts"
+    shape = (0, 10, 10)
     mask = np.zeros((10, 10), bool)
 
     def __init__(self, n: int):
@@ -306,7 +309,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[RunFiles, RunC
         write_embedded({name: made_up(240, 100 + number) for name in ("clear", "dim")}, path)
         epochs = np.random.default_rng(number).normal(size=(3, 30, training.embedding_dim)).astype(np.float32)
         np.savez(folder / "evolution.npz", embeddings=epochs, is_single=np.arange(30) % 2 == 0)
-    monkeypatch.setattr(draw, "open_dataset", lambda folder: FakeDataset(240))
+    monkeypatch.setattr(shown, "open_dataset", lambda folder: FakeDataset(240))
+    shown.write_shown(files, config, {})
     return files, config
 
 
@@ -324,7 +328,7 @@ def test_scores_are_of_structures_that_were_held_out(run: tuple[RunFiles, RunCon
     """Rows point at the test patterns of the structures in families, each once."""
     files, config = run
     for learner in ("polar", "pixels"):
-        said = draw.scored(files, config, learner, "dim")
+        said = shown.scored(files, config, learner, "dim")
         assert set(said.structure) == {"ball", "ring", "rod"}
         assert said.row.min() >= 120  # validation comes before
         assert ((said.scores > 0) == said.is_single).mean() > 0.9
@@ -332,16 +336,28 @@ def test_scores_are_of_structures_that_were_held_out(run: tuple[RunFiles, RunCon
 
 def test_the_gallery_shows_the_surest_mistakes(run: tuple[RunFiles, RunConfig]) -> None:
     files, config = run
-    said = draw.scored(files, config, "polar", "dim")
-    right, wrong = draw._gallery_rows(FakeDataset(240), said).values()  # type: ignore[arg-type]
-    assert len(right) == 12
-    assert all((shown.p_single > 0.5) == (shown.hit_multiplicity == 1) for shown in right)
-    assert all((shown.p_single > 0.5) != (shown.hit_multiplicity == 1) for shown in wrong)
-    sureness = [abs(shown.p_single - 0.5) for shown in wrong]
+    said = shown.scored(files, config, "polar", "dim")
+    patterns = shown.shown(FakeDataset(240), said)  # type: ignore[arg-type]
+    right = patterns.is_right
+    assert right.sum() == 12
+    assert patterns.right == pytest.approx(((said.scores > 0) == said.is_single).mean())
+    np.testing.assert_array_equal((patterns.p_single > 0.5) == (patterns.hit_multiplicity == 1), right)
+    sureness = list(abs(patterns.p_single[~right] - 0.5))
     assert sureness == sorted(sureness, reverse=True)
-    first = wrong[0].pattern[0, 0] - 5
-    index = list(said.row).index(int(first))
-    assert said.structure[index] == wrong[0].structure
+    first = patterns.patterns[~right][0, 0, 0] - 5
+    assert said.structure[list(said.row).index(int(first))] == patterns.structure[~right][0]
+
+
+def test_figures_are_drawn_from_the_tables_alone(run: tuple[RunFiles, RunConfig]) -> None:
+    """The same bytes where embeddings, networks and datasets are gone."""
+    files, config = run
+    draw.draw_figures(files, config)
+    first = {name: files.figure(name).read_bytes() for name in figure_names(config)}
+    for folder in files.folder.iterdir():
+        if folder.name != "tables":
+            shutil.rmtree(folder)
+    draw.draw_figures(files, config)
+    assert [name for name in first if files.figure(name).read_bytes() != first[name]] == []
 
 
 @pytest.fixture
@@ -395,5 +411,6 @@ def test_a_single_epoch_is_not_counted(coloured: list[Figure], run: tuple[RunFil
         embeddings = np.random.default_rng(0).normal(size=(epochs, 30, 8)).astype(np.float32)
         np.savez(folder / "evolution.npz", embeddings=embeddings, is_single=np.arange(30) % 2 == 0)
         files.figure("").mkdir(exist_ok=True)
-        draw._draw_evolution(files, config, "polar")
+        shown.write_shown(files, config, {})
+        draw.drawings(files, config)["twin_evolution_polar.png"](files.figure("twin_evolution_polar.png"))
         assert [axes.get_title(loc="left") for axes in coloured[-1].axes] == titles

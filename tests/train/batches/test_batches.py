@@ -45,8 +45,10 @@ def test_an_epoch_is_every_pattern_once_with_its_own_labels(dataset, memory_gb, 
         seen = list(batches.epoch(epoch))
         rows = np.concatenate([patterns.images[:, 0, 0] for patterns in seen]).astype(int)
         assert sorted(rows) == list(range(ROWS.start, ROWS.stop))
-        np.testing.assert_array_equal(np.concatenate([patterns.count for patterns in seen]), rows % 4)
-        np.testing.assert_array_equal(np.concatenate([patterns.particle for patterns in seen]), rows % 3)
+        np.testing.assert_array_equal(
+            np.concatenate([patterns.labels["hit_multiplicity"] for patterns in seen]), rows % 4
+        )
+        np.testing.assert_array_equal(np.concatenate([patterns.labels["structure"] for patterns in seen]), rows % 3)
         assert len(seen) == len(batches)
         sizes = [len(patterns) for patterns in seen]
         assert sizes[:-1] == [batch_size] * (len(seen) - 1)
@@ -64,7 +66,7 @@ def test_held_on_a_device_the_batches_are_the_same(tmp_path, dtype):
     for mine, theirs in zip(here.epoch(2), there.epoch(2), strict=True):
         assert isinstance(theirs.images, torch.Tensor)
         np.testing.assert_array_equal(theirs.images.numpy(), mine.images)
-        np.testing.assert_array_equal((theirs.count, theirs.particle), (mine.count, mine.particle))
+        np.testing.assert_equal(theirs.labels, mine.labels)
 
 
 @both_ways
@@ -82,8 +84,8 @@ def test_an_epochs_order_follows_from_seed_and_number_alone(dataset, memory_gb):
 def test_without_a_seed_the_order_is_the_stored_one(dataset, memory_gb):
     batches = Batches(dataset, ROWS, 16, memory_gb)
     assert rows_of(batches, 3) == list(range(ROWS.start, ROWS.stop))
-    np.testing.assert_array_equal(batches.count, np.arange(ROWS.start, ROWS.stop) % 4)
-    np.testing.assert_array_equal(batches.particle, np.arange(ROWS.start, ROWS.stop) % 3)
+    np.testing.assert_array_equal(batches.labels["hit_multiplicity"], np.arange(ROWS.start, ROWS.stop) % 4)
+    np.testing.assert_array_equal(batches.labels["structure"], np.arange(ROWS.start, ROWS.stop) % 3)
 
 
 @pytest.fixture
@@ -160,8 +162,10 @@ def test_of_every_batch_one_of_several_processes_takes_its_share(dataset, memory
         share = Batches(dataset, ROWS, 16, memory_gb, seed=1, share=RankSlice(rank, 3))
         assert (len(share), share.n_patterns) == (6, 91)
         for mine, batch in zip(share.epoch(2), whole, strict=True):
-            for part, all_of_it in zip(vars(mine).values(), vars(batch).values(), strict=True):
-                np.testing.assert_array_equal(part, all_of_it[rank::3])
+            np.testing.assert_array_equal(mine.images, batch.images[rank::3])
+            assert mine.labels.keys() == batch.labels.keys()
+            for name, labels in batch.labels.items():
+                np.testing.assert_array_equal(mine.labels[name], labels[rank::3])
 
 
 def test_seeds_of_epochs_are_numpys_and_all_differ():
@@ -190,15 +194,24 @@ def test_batches_are_of_augmented_patterns(dataset, memory_gb):
 
 
 def test_patterns_are_joined_and_taken_with_their_answers():
-    one = Patterns(np.arange(3)[:, None, None], np.array([0, 1, 2]), np.array([2, 1, 0]))
-    other = Patterns(np.array([[[9]]]), np.array([5]), np.array([7]))
+    one = Patterns(np.arange(3)[:, None, None], labels([0, 1, 2], [2, 1, 0]))
+    other = Patterns(np.array([[[9]]]), labels([5], [7]))
     both = one.join(other)
-    assert (both.images.ravel().tolist(), both.count.tolist(), both.particle.tolist()) == (
-        *([0, 1, 2, 9], [0, 1, 2, 5], [2, 1, 0, 7]),
-    )
     taken = both.take(np.array([3, 0]))
-    assert (taken.images.ravel().tolist(), taken.count.tolist(), taken.particle.tolist()) == ([9, 0], [5, 0], [7, 2])
+    for some, images, count, structure in (
+        (both, [0, 1, 2, 9], [0, 1, 2, 5], [2, 1, 0, 7]),
+        (taken, [9, 0], [5, 0], [7, 2]),
+    ):
+        assert some.images.ravel().tolist() == images
+        assert {name: codes.tolist() for name, codes in some.labels.items()} == {
+            "hit_multiplicity": count,
+            "structure": structure,
+        }
     assert len(taken) == 2
+
+
+def labels(count: list[int], structure: list[int]) -> dict[str, np.ndarray]:
+    return {"hit_multiplicity": np.array(count), "structure": np.array(structure)}
 
 
 def test_what_is_not_shuffled_is_read_shard_by_shard_however_large_these_are(dataset):
@@ -229,11 +242,11 @@ def test_of_some_structures_the_same_patterns_come_with_their_labels(dataset, me
     batches = Batches(dataset, ROWS, 16, memory_gb, seed=1, structures=[0, 2])
     expected = [row for row in range(ROWS.start, ROWS.stop) if row % 3 != 1]
     assert batches.n_patterns == len(expected)
-    np.testing.assert_array_equal(batches.particle, np.array(expected) % 3)
+    np.testing.assert_array_equal(batches.labels["structure"], np.array(expected) % 3)
     seen = list(batches.epoch())
     rows = np.concatenate([patterns.images[:, 0, 0] for patterns in seen]).astype(int)
     assert sorted(rows) == expected
-    np.testing.assert_array_equal(np.concatenate([patterns.count for patterns in seen]), rows % 4)
+    np.testing.assert_array_equal(np.concatenate([patterns.labels["hit_multiplicity"] for patterns in seen]), rows % 4)
     assert len(seen) == len(batches)
 
 

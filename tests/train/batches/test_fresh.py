@@ -174,8 +174,10 @@ def test_batches_are_epochs_of_labelled_patterns(made: Made, name: str) -> None:
     assert batches.n_patterns == sum(sizes)
     table = source.plan(2, seed=3).table
     known = {**{structure: i for i, structure in enumerate(dataset.structures)}, "": -1}
-    assert np.concatenate([part.particle for part in parts]).tolist() == [known[s] for s in table["structure"]]
-    counts = np.concatenate([part.count for part in parts])
+    assert np.concatenate([part.labels["structure"] for part in parts]).tolist() == [
+        known[s] for s in table["structure"]
+    ]
+    counts = np.concatenate([part.labels["hit_multiplicity"] for part in parts])
     assert [dataset.hit_multiplicities[i] for i in counts] == table["hit_multiplicity"].tolist()
     images = np.concatenate([np.asarray(part.images) for part in parts])
     empty = images[counts == dataset.hit_multiplicities.index(0)]
@@ -226,4 +228,4 @@ def test_of_some_structures_the_source_renders_the_same_patterns(made: Made) -> 
     number = dataset.structures.index("two")
     batches = FreshBatches(source, dataset, 8, CPU, seed=3, structures=[number])
     assert batches.n_patterns == (dataset.structure[dataset.splits["train"]] == number).sum()
-    assert {int(n) for patterns in batches.epoch() for n in patterns.particle} <= {number, -1}
+    assert {int(n) for patterns in batches.epoch() for n in patterns.labels["structure"]} <= {number, -1}

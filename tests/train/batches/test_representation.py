@@ -70,7 +70,7 @@ def test_an_epochs_batches_follow_from_seed_and_number() -> None:
     assert not np.array_equal(first, [batch.images[:, 0, 0] for batch in batches.epoch(3)])
     assert sorted(np.concatenate(first)[:10]) == list(range(10))
     even = DrawnBatches(frames, 4, 5, seed=1, balanced=True)
-    assert [batch.count.sum() for batch in even.epoch(1)] == [2] * 5
+    assert [batch.single.sum() for batch in even.epoch(1)] == [2] * 5
     with pytest.raises(ValueError, match="0 of 10 labelled frames"):
         DrawnBatches(labelled(frames.images, np.zeros(10, bool)), 4, 5, 1)
     assert isinstance(next(iter(batches.epoch())), Boxed)

@@ -19,7 +19,11 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 def test_the_default_recipe_is_the_posters():
     recipe = Recipe()
     assert (recipe.learning_rate, recipe.weight_decay, recipe.batch_size, recipe.epochs) == (1e-3, 1e-3, 128, 20)
-    assert (recipe.count_weight, recipe.input_transform, recipe.checkpoint) == (4.0, "standardise", "last")
+    assert (recipe.target_weights, recipe.input_transform, recipe.checkpoint) == (
+        {},
+        "standardise",
+        "last",
+    )
 
 
 @pytest.mark.parametrize(
@@ -30,7 +34,7 @@ def test_the_default_recipe_is_the_posters():
         ("weight_decay", -1e-3),
         ("batch_size", 0),
         ("epochs", 0),
-        ("count_weight", -1.0),
+        ("target_weights", {"hit_multiplicity": -1.0}),
         ("memory_gb", 0.0),
         ("detector_dropout", 1.5),
         ("input_transform", "log"),
@@ -95,8 +99,9 @@ def test_a_resolved_config_is_valid_and_means_the_same():
 
 
 def test_the_posters_recipe_is_the_default():
-    """Written out in full, and what a bare Recipe is, but for the augmentation."""
-    assert POSTER == config().recipe == config().models["late10"].recipe == replace(Recipe(), augment="poster")
+    """Written out in full, and what a bare Recipe is, but for the augmentation and the weight of a question."""
+    bare = replace(Recipe(), augment="poster", target_weights={"hit_multiplicity": 4.0})
+    assert POSTER == config().recipe == config().models["late10"].recipe == bare
     assert "base" not in recipes()["poster"]
 
 

@@ -55,7 +55,7 @@ def test_every_named_recipe_is_one():
         ({"recipe": {"margin": -1}}, "margin is -1"),
         ({"recipe": {"mining": "lucky"}}, "mining"),
         ({"recipe": {"proxy_weight": 1}}, "expected squared_l2"),
-        ({"recipe": {"count_weight": 4}}, "count_weight"),
+        ({"recipe": {"target_weights": {}}}, "target_weights"),
         ({"recipe": {"base": "plain"}}, "base 'plain' is none of the named recipes"),
         ({"encoders": {"late10": {"margins": [0.1, 0.1]}}}, "duplicates"),
     ],

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from frames.store.dataset import open_dataset
+from frames.targets import shot_targets
 from support.datasets import make_dataset
 from train.config.recipe import Recipe
 from train.inference.predict import predict
@@ -16,7 +17,7 @@ from train.loop.checkpoint import TrainedModel, load, load_model, save
 from train.tasks.classify import fit
 
 CPU = torch.device("cpu")
-RECIPE = Recipe(epochs=1, batch_size=16, count_weight=3.0)
+RECIPE = Recipe(epochs=1, batch_size=16, target_weights={"hit_multiplicity": 3.0})
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +35,7 @@ def trained(model_file) -> TrainedModel:
 def test_a_model_file_says_all_that_was_trained(trained, toy):
     description = trained.description
     assert (description.model, description.dataset, description.seed) == ("late10", "toy", 3)
-    assert description.structures == ("left", "right")
-    assert description.hit_multiplicities == (1, 2)
+    assert description.targets == shot_targets(["left", "right"], [1, 2])
     assert description.image_shape == (128, 128)
     assert description.recipe == RECIPE
     assert trained.epoch.epoch == 1
@@ -48,6 +48,15 @@ def test_a_model_of_the_recipes_former_keys_is_the_same_network(trained, model_f
     former = {"missing": "detector_dropout", "input": "input_transform", "keep": "checkpoint", "fresh": "on_the_fly"}
     for old, new in former.items():
         recipe[old] = recipe.pop(new)
+    recipe["count_weight"] = recipe.pop("target_weights")["hit_multiplicity"]
+    told, epoch = saved["description"], saved["epoch"]
+    del told["targets"]
+    told |= {"structures": ("left", "right"), "hit_multiplicities": (1, 2)}
+    heads, flags = epoch.pop("validation_accuracies"), epoch.pop("is_collapsed")
+    for old, new in (("count", "hit_multiplicity"), ("particle", "structure")):
+        epoch |= {f"validation_{old}_accuracy": heads[new], f"{old}_collapsed": flags[new]}
+        for part in ("weight", "bias"):
+            saved["weights"][f"heads.{old}.{part}"] = saved["weights"].pop(f"heads.layers.of_{new}.{part}")
     save(tmp_path / "model.pt", saved)
     found = load_model(tmp_path / "model.pt", CPU)
     assert (found.description, found.epoch) == (trained.description, trained.epoch)
@@ -119,7 +128,7 @@ def test_predictions_are_the_softmax_of_the_logits_row_by_row(trained, toy):
     for row, image in enumerate(images):
         with torch.inference_mode():
             logits = trained.model(torch.from_numpy(image).float()[None, None])
-        for ours, head in ((count, logits.count), (particle, logits.particle)):
+        for ours, head in ((count, logits["hit_multiplicity"]), (particle, logits["structure"])):
             exponentials = np.exp(head[0].double().numpy())
             np.testing.assert_allclose(ours[row], exponentials / exponentials.sum(), atol=1e-5)
     assert len(count) == len(particle) == len(images)
@@ -136,7 +145,8 @@ def test_predictions_are_the_same_to_the_bit(model_file, toy):
 
 
 @pytest.mark.parametrize(
-    ("size", "structures", "message"), [(128, ["left", "up"], "structures"), (64, ["left", "right"], "image shape")]
+    ("size", "structures", "message"),
+    [(128, ["left", "up"], "classes of structure"), (64, ["left", "right"], "image shape")],
 )
 def test_a_dataset_of_other_classes_is_refused(trained, tmp_path, size, structures, message):
     images = np.ones((20, size, size), np.float32)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from support.heads import sizes
 from train.loop.initialise import initialise
 from train.models.registry import build
 
@@ -20,7 +21,7 @@ def test_he_draws_the_variance_it_is_named_for() -> None:
 
 def test_torch_leaves_what_was_drawn() -> None:
     torch.manual_seed(0)
-    model = build("late10", 3, 2)
+    model = build("late10", sizes(3, 2))
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
     initialise(model, "torch")
     assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
@@ -31,7 +32,7 @@ def test_the_signal_survives_he_and_not_the_default() -> None:
     spread = {}
     for how in ("torch", "he"):
         torch.manual_seed(0)
-        model = build("late10", 3, 2).eval()
+        model = build("late10", sizes(3, 2)).eval()
         initialise(model, how)
         with torch.inference_mode():
             features = model.convolutions(torch.randn(32, 1, 128, 128))

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from support.heads import sizes
 from train.config.recipe import Recipe
 from train.loop.optimisers import NEWTON_SCHULZ, ROUNDS, Muon, Together, optimiser_of, orthogonal
 from train.models.registry import build
@@ -62,7 +63,7 @@ def test_the_layout_of_weights_changes_nothing():
 
 
 def test_every_weight_is_one_optimisers_and_heads_and_vectors_are_adamws():
-    model = build("folded", 3, 2)
+    model = build("folded", sizes(3, 2))
     optimiser = optimiser_of(model, Recipe(optimiser="muon"))
     assert isinstance(optimiser, Together)
     hidden, rest = (
@@ -70,13 +71,15 @@ def test_every_weight_is_one_optimisers_and_heads_and_vectors_are_adamws():
     )
     assert sorted(map(id, hidden + rest)) == sorted(map(id, model.parameters()))
     assert all(weights.ndim > 1 for weights in hidden)
-    assert {id(model.heads.count.weight), id(model.heads.particle.weight)} <= set(map(id, rest))
+    assert {id(model.heads.layers["of_hit_multiplicity"].weight), id(model.heads.layers["of_structure"].weight)} <= set(
+        map(id, rest)
+    )
     assert sum(weights.ndim > 1 for weights in rest) == 2
 
 
 def test_a_rate_set_in_the_groups_is_that_of_both():
     """As the schedule sets it; also after a state was loaded, when the groups are others."""
-    model = build("late3", 2, 2)
+    model = build("late3", sizes(2, 2))
     before = [weights.clone() for weights in model.parameters()]
     optimiser = optimiser_of(model, Recipe(optimiser="muon"))
     optimiser.load_state_dict(optimiser.state_dict())

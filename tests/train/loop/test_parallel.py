@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from frames.files import read_json
+from support.heads import sizes
 from support.ranks import fit_in_double, fit_until_the_second_dies
 from train.batches.batches import Batches, RankSlice
 from train.config.recipe import Recipe
@@ -83,14 +84,14 @@ def test_shares_make_up_the_batches(toy, memory_gb):
     for batch, *parts in zip(whole, *shares, strict=True):
         for rank, part in enumerate(parts):
             assert np.array_equal(part.images, batch.images[rank::4])
-            assert np.array_equal(part.count, batch.count[rank::4])
-            assert np.array_equal(part.particle, batch.particle[rank::4])
+            assert np.array_equal(part.labels["hit_multiplicity"], batch.labels["hit_multiplicity"][rank::4])
+            assert np.array_equal(part.labels["structure"], batch.labels["structure"][rank::4])
 
 
 def test_a_network_that_normalises_over_batches_needs_gpus(monkeypatch):
     monkeypatch.setattr(parallel, "share", lambda: RankSlice(0, 2))
     with pytest.raises(ValueError, match="has batch normalisation"):
-        learner(build("polar", 2, 2), CPU)
+        learner(build("polar", sizes(2, 2)), CPU)
 
 
 def test_a_last_batch_without_a_pattern_for_everyone_is_refused(toy, tmp_path, monkeypatch):

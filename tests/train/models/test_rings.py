@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from support.heads import sizes, together
 from train.models.polar.polar import LARGEST, STEEPNESS, STEPS, Around, RingNorm, Wrapped, counted
 from train.models.polar.rings import RingMoments, polar_places, reach
 from train.models.registry import build
@@ -74,10 +75,10 @@ def test_a_pattern_turned_by_a_right_angle_gets_the_same_answer(images, name):
     """A right angle moves pixels onto pixels, and 32 of 128 angles are 4 of the 16 that are left: equal to rounding.
     Mirrored it is another pattern to all but `azimuthal`; to `cartesian` turned as well."""
     torch.manual_seed(0)
-    network = build(name, 11, 4).eval()
+    network = build(name, sizes(11, 4)).eval()
     with torch.inference_mode():
         answer, turned, mirrored = (
-            torch.cat(network(view), 1) for view in (images, images.rot90(1, (2, 3)), images.flip(3))
+            together(network(view)) for view in (images, images.rot90(1, (2, 3)), images.flip(3))
         )
     rounding = 16 * torch.finfo(torch.float32).eps * answer.abs().max()  # some layers' worth, half an ulp a sum
     assert ((turned - answer).abs().max() <= rounding) == (name in TURNABLE)
@@ -124,7 +125,7 @@ def test_a_dark_place_in_a_bright_ring_does_not_decide_alone(name):
     torch.manual_seed(0)
     y, x = torch.meshgrid(*[torch.arange(SIZE) - (SIZE - 1) / 2] * 2, indexing="ij")
     bright = (50 + 50 * torch.rand(16, 1, 1, 1)) * torch.exp(-torch.hypot(y, x) / 10)
-    network = build(name, 11, 4).train()
+    network = build(name, sizes(11, 4)).train()
     for _ in range(50):  # until the running means are those of the batch
         network(bright)
     dark = bright[:1].clone()
@@ -144,9 +145,9 @@ def test_folded_takes_opposite_pixels_as_one(images):
     """Turned by half a turn a pattern gets the same answer to rounding, and what is odd about the middle changes only
     the moments: a photon here or opposite is the same."""
     torch.manual_seed(0)
-    network = build("folded", 11, 4).eval()
+    network = build("folded", sizes(11, 4)).eval()
     with torch.inference_mode():
-        answer, turned = (torch.cat(network(view), 1) for view in (images, images.flip((2, 3))))
+        answer, turned = (together(network(view)) for view in (images, images.flip((2, 3))))
     rounding = 16 * torch.finfo(torch.float32).eps * answer.abs().max()
     assert (turned - answer).abs().max() <= rounding
 
@@ -154,9 +155,9 @@ def test_folded_takes_opposite_pixels_as_one(images):
     here[0, 0, 50, 72] = here[1, 0, 77, 55] = 1.0  # of 0 to 127, 77 is opposite 50, and 55 opposite 72
     here[:, 0, 60, 60] = 2.0  # so that this is no turn of the whole
     with torch.inference_mode():
-        one, opposite = torch.cat(network(here), 1)
-        elsewhere = torch.cat(network(here[:1].roll(3, 3)), 1)[0]
-        plain = torch.cat(build("polar", 11, 4).eval()(here), 1)
+        one, opposite = together(network(here))
+        elsewhere = together(network(here[:1].roll(3, 3)))[0]
+        plain = together(build("polar", sizes(11, 4)).eval()(here))
     torch.testing.assert_close(one, opposite)
     assert (one != elsewhere).any()
     assert (plain[0] != plain[1]).any()

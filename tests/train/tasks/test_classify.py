@@ -77,7 +77,7 @@ def test_images_of_256_pixels_are_learned_and_asked_about(tmp_path, network):
     assert trained.description.image_shape == (256, 256)
     with torch.inference_mode():
         answer = trained.model(torch.from_numpy(images[:4].astype(np.float32))[:, None])
-    assert answer.count.shape == (4, 2)
+    assert answer["hit_multiplicity"].shape == (4, 2)
     with pytest.raises(ValueError, match=r"takes images of 128 x 128 pixels, not of 256 x 256"):
         fit("late10", dataset, recipe, 0, CPU, tmp_path / "late10")
 
@@ -87,7 +87,8 @@ def test_the_same_seed_gives_the_same_network(toy, tmp_path, recipe):
     runs = [outcome(tmp_path / n, fit("late10", toy, recipe, 5, CPU, tmp_path / n)) for n in ("a", "b")]
     assert_same(*runs)
     _, other = outcome(tmp_path / "c", fit("late10", toy, recipe, 6, CPU, tmp_path / "c"))
-    assert not torch.equal(runs[0][1]["heads.count.weight"], other["heads.count.weight"])
+    name = "heads.layers.of_hit_multiplicity.weight"
+    assert not torch.equal(runs[0][1][name], other[name])
 
 
 def test_the_cosine_schedule_rises_for_a_tenth_and_falls_to_zero():
@@ -191,9 +192,9 @@ def test_the_best_epoch_can_be_kept(toy, tmp_path):
 def test_a_network_that_learns_nothing_is_called_so(toy, tmp_path, caplog):
     caplog.set_level(logging.INFO)
     history = fit("late10", toy, replace(RECIPE, epochs=1, learning_rate=1e-9), 0, CPU, tmp_path)
-    assert history[0].collapsed == ["count", "particle"]
-    assert load_model(tmp_path / "model.pt", CPU).epoch.collapsed == ["count", "particle"]
-    assert "no better than the majority class: count, particle" in caplog.text
+    assert history[0].collapsed == ["hit_multiplicity", "structure"]
+    assert load_model(tmp_path / "model.pt", CPU).epoch.collapsed == ["hit_multiplicity", "structure"]
+    assert "no better than the majority class: hit_multiplicity, structure" in caplog.text
 
 
 def test_a_network_that_no_gradient_reaches_is_not_trained_on(toy, tmp_path, monkeypatch, caplog):
@@ -211,7 +212,7 @@ def test_a_network_that_no_gradient_reaches_is_not_trained_on(toy, tmp_path, mon
             fit("late10", toy, RECIPE, 0, CPU, tmp_path)
     history = fit("late10", toy, RECIPE, 0, CPU, tmp_path)
     assert [row.epoch for row in history] == [1]
-    assert history[0].collapsed == ["count", "particle"]
+    assert history[0].collapsed == ["hit_multiplicity", "structure"]
     record = read_json(tmp_path / "training.json")
     assert (record["is_dead"], record["kept"]["epoch"]) == (True, 1)
     assert "the gradient of the first layer is zero: training stops after epoch 1" in caplog.text

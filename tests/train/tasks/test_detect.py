@@ -58,7 +58,7 @@ def test_a_detector_learns_what_shows_a_particle(architecture, tmp_path) -> None
     scores, selected, _ = select(tmp_path, test.images, CPU)
     assert scores.shape == (5, 40)
     assert np.array_equal(selected, intersection(scores, 0.25))
-    assert (selected == (test.count == 1)).mean() > 0.8
+    assert (selected == (test.single == 1)).mean() > 0.8
     model, kept = load_detector(tmp_path / "model.pt", CPU)
     assert kept.representation == SEEN
     np.testing.assert_array_equal(found(model, test.images)[1], scores[-1])

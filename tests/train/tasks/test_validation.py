@@ -24,19 +24,21 @@ class Told(nn.Module):
     """Answers pattern after pattern with the classes it is told."""
 
     def forward(self, images: torch.Tensor) -> Logits:
-        heads = ((COUNT_ANSWERS, 3), (PARTICLE_ANSWERS, 2))
-        return Logits(*(10.0 * nn.functional.one_hot(torch.tensor(answers), n).float() for answers, n in heads))
+        heads = {"hit_multiplicity": (COUNT_ANSWERS, 3), "structure": (PARTICLE_ANSWERS, 2)}
+        return {
+            target: 10.0 * nn.functional.one_hot(torch.tensor(answers), n).float()
+            for target, (answers, n) in heads.items()
+        }
 
 
 def test_where_nothing_was_hit_the_count_alone_is_judged(tmp_path: Path) -> None:
     """Right counts: rows 0, 1, 3, 4, 5, 7. Right structures: 3, 5, 6, 7 of the five hits. Both: 0, 1, 3, 5, 7."""
     images = np.random.default_rng(0).random((8, 4, 4), dtype=np.float32)
     dataset = open_dataset(make_dataset(tmp_path / "blanks", images, STRUCTURE, MULTIPLICITY, ["train"] * 8))
-    result = validate(Told(), Batches(dataset, slice(0, 8), 8, 1.0), Recipe(), torch.device("cpu"))
-    assert result.validation_count_accuracy == 6 / 8
-    assert result.validation_particle_accuracy == 4 / 5
+    recipe = Recipe(target_weights={"hit_multiplicity": 4.0})
+    result = validate(Told(), Batches(dataset, slice(0, 8), 8, 1.0), recipe, torch.device("cpu"))
+    assert result.validation_accuracies == {"hit_multiplicity": 6 / 8, "structure": 4 / 5}
     assert result.validation_accuracy == 5 / 8
     # A wrong answer costs 10 nats, each head's mean apart: two of eight, four times; one of five.
     assert result.validation_loss == pytest.approx(4 * 10 * 2 / 8 + 10 * 1 / 5, abs=1e-3)
-    assert not result.count_collapsed
-    assert not result.particle_collapsed
+    assert result.is_collapsed == {"hit_multiplicity": False, "structure": False}

@@ -1,5 +1,6 @@
 """`folded` with one thing changed, to measure what that thing is worth (config/ablation.yaml)."""
 
+from collections.abc import Mapping
 from functools import partial
 
 import torch
@@ -54,14 +55,14 @@ class Flat(nn.Module):
 class Cartesian(nn.Module):
     """The same maps, layers and head on the middle SIDE x SIDE pixels, each pixel of each map normalised by itself."""
 
-    def __init__(self, n_structures: int, n_multiplicities: int):
+    def __init__(self, sizes: Mapping[str, int]):
         super().__init__()
         n_maps = len(STEPS) + 1
         self.moments = RingMoments(IMAGE_SIZE)
         self.pixel_norm = RingNorm(n_maps, SIDE**2)
         self.layers = stages(n_maps, WIDTH, 3, Flat, Residual)
         self.dense = dense((WIDTH << N_HALVINGS - 1) * (SIDE >> N_HALVINGS) ** 2 + 2 * self.moments.n_rings)
-        self.heads = Heads(N_HIDDEN, n_structures, n_multiplicities)
+        self.heads = Heads(N_HIDDEN, sizes)
 
     def forward(self, images: Tensor) -> Logits:
         """Answers to images (B, 1, 128, 128) float32; ValueError for any other size."""
@@ -73,9 +74,9 @@ class Cartesian(nn.Module):
         return self.heads(self.dense(torch.cat((maps.flatten(1), self.moments(images)), 1)))
 
 
-def cartesian(n_structures: int, n_multiplicities: int) -> Cartesian:
+def cartesian(sizes: Mapping[str, int]) -> Cartesian:
     """On pixels, not on rings and angles."""
-    return Cartesian(n_structures, n_multiplicities)
+    return Cartesian(sizes)
 
 
 folded_apart = partial(Folded, adds_opposite=False)

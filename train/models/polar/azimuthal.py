@@ -1,5 +1,7 @@
 """What a network has to beat: a small perceptron on the mean and variance of each ring, which see no fringe."""
 
+from collections.abc import Mapping
+
 from torch import Tensor, nn
 
 from train.models.heads import IMAGE_SIZE, Heads, Logits, must_fit
@@ -12,7 +14,7 @@ DROPOUT = 0.1
 class Azimuthal(nn.Module):
     """Two hidden layers on the moments of every ring, 64 of 128 x 128 photons, as they are read."""
 
-    def __init__(self, n_structures: int, n_multiplicities: int, n_pixels: int = IMAGE_SIZE):
+    def __init__(self, sizes: Mapping[str, int], n_pixels: int = IMAGE_SIZE):
         super().__init__()
         self.n_pixels = n_pixels
         self.moments = RingMoments(n_pixels)
@@ -25,7 +27,7 @@ class Azimuthal(nn.Module):
             nn.Linear(WIDTH, WIDTH),
             nn.ReLU(inplace=True),
         )
-        self.heads = Heads(WIDTH, n_structures, n_multiplicities)
+        self.heads = Heads(WIDTH, sizes)
 
     def forward(self, images: Tensor) -> Logits:
         """Answers to images (B, 1, n_pixels, n_pixels) float32; ValueError for any other size."""
@@ -33,6 +35,6 @@ class Azimuthal(nn.Module):
         return self.heads(self.layers(self.moments(images)))
 
 
-def azimuthal(n_structures: int, n_multiplicities: int, n_pixels: int = IMAGE_SIZE) -> Azimuthal:
+def azimuthal(sizes: Mapping[str, int], n_pixels: int = IMAGE_SIZE) -> Azimuthal:
     """The baseline of azimuthal mean and variance."""
-    return Azimuthal(n_structures, n_multiplicities, n_pixels)
+    return Azimuthal(sizes, n_pixels)

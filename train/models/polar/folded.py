@@ -10,7 +10,7 @@ What `polar` does (train/models/polar/polar.py), and two things more:
   from means over 2 x 2 pixels, whose places lie close enough that no photon falls between them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -47,8 +47,7 @@ class Folded(nn.Module):
 
     def __init__(
         self,
-        n_structures: int,
-        n_multiplicities: int,
+        sizes: Mapping[str, int],
         n_pixels: int = IMAGE_SIZE,
         *,
         adds_opposite: bool = True,
@@ -73,7 +72,7 @@ class Folded(nn.Module):
         self.layers = stages(n_maps, width, kernel, Around, block)
         n_last = (width << N_HALVINGS - 1) * (n_rings >> N_HALVINGS)
         self.dense = dense(2 * n_last + n_maps * n_rings + 2 * self.moments.n_rings, dropout)
-        self.heads = Heads(N_HIDDEN, n_structures, n_multiplicities)
+        self.heads = Heads(N_HIDDEN, sizes)
 
     def forward(self, images: Tensor) -> Logits:
         """Answers to images (B, 1, n_pixels, n_pixels) float32; ValueError for any other size."""
@@ -100,6 +99,6 @@ def by_twos(maps: Tensor) -> Tensor:
     return (rows[..., ::2] + rows[..., 1::2]) / 4
 
 
-def folded(n_structures: int, n_multiplicities: int, n_pixels: int = IMAGE_SIZE) -> Folded:
+def folded(sizes: Mapping[str, int], n_pixels: int = IMAGE_SIZE) -> Folded:
     """Our network."""
-    return Folded(n_structures, n_multiplicities, n_pixels)
+    return Folded(sizes, n_pixels)

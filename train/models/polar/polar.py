@@ -12,7 +12,7 @@ it does not. Three more things that the poster's networks lack:
   are added at the end, with the fluence in them. A larger image has more of those; its inner rings stay as they are.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -164,7 +164,7 @@ class Polar(nn.Module):
 
     places: Tensor
 
-    def __init__(self, n_structures: int, n_multiplicities: int, n_pixels: int = IMAGE_SIZE):
+    def __init__(self, sizes: Mapping[str, int], n_pixels: int = IMAGE_SIZE):
         super().__init__()
         self.n_pixels = n_pixels
         n_maps = len(STEPS) + 1
@@ -174,7 +174,7 @@ class Polar(nn.Module):
         self.layers = stages(n_maps, WIDTH, 3, Around, Residual)
         n_last = (WIDTH << N_HALVINGS - 1) * (N_RINGS >> N_HALVINGS)
         self.dense = dense(2 * n_last + n_maps * N_RINGS + 2 * self.moments.n_rings)
-        self.heads = Heads(N_HIDDEN, n_structures, n_multiplicities)
+        self.heads = Heads(N_HIDDEN, sizes)
 
     def forward(self, images: Tensor) -> Logits:
         """Answers to images (B, 1, n_pixels, n_pixels) float32; ValueError for any other size."""
@@ -188,6 +188,6 @@ class Polar(nn.Module):
         return self.heads(self.dense(torch.cat(features, 1)))
 
 
-def polar(n_structures: int, n_multiplicities: int, n_pixels: int = IMAGE_SIZE) -> Polar:
+def polar(sizes: Mapping[str, int], n_pixels: int = IMAGE_SIZE) -> Polar:
     """The network of twins; `folded` is better still."""
-    return Polar(n_structures, n_multiplicities, n_pixels)
+    return Polar(sizes, n_pixels)

@@ -3,9 +3,11 @@
 The poster's "early" network (Florin & Yoon): the convolutions of its 10-layer late network, from the third on twice.
 """
 
+from collections.abc import Mapping
+
 from torch import Tensor, nn
 
-from train.models.heads import Logits, must_fit
+from train.models.heads import Logits, by_target, module_name, must_fit
 from train.models.published.late import DROPOUT, LATE10, n_features, stack
 
 SHARED, OWN = LATE10[:2], LATE10[2:]
@@ -14,17 +16,16 @@ SHARED, OWN = LATE10[:2], LATE10[2:]
 class EarlyFusion(nn.Module):
     """Two shared convolutions, then for each head seven of its own, its dropout and its linear layer."""
 
-    def __init__(self, n_structures: int, n_multiplicities: int):
+    def __init__(self, sizes: Mapping[str, int]):
         super().__init__()
         self.shared = stack(SHARED)
-        self.count = branch(n_multiplicities)
-        self.particle = branch(n_structures)
+        self.branches = nn.ModuleDict({module_name(target): branch(n) for target, n in sizes.items()})
 
     def forward(self, images: Tensor) -> Logits:
         """Answers to images (B, 1, 128, 128) float32; ValueError for any other size."""
         must_fit(images)
         features = self.shared(images)  # (B, 16, 32, 32)
-        return Logits(self.count(features), self.particle(features))
+        return by_target(self.branches, features)
 
 
 def branch(n_classes: int) -> nn.Sequential:
@@ -35,6 +36,6 @@ def branch(n_classes: int) -> nn.Sequential:
     )
 
 
-def early(n_structures: int, n_multiplicities: int) -> EarlyFusion:
+def early(sizes: Mapping[str, int]) -> EarlyFusion:
     """The poster's early network."""
-    return EarlyFusion(n_structures, n_multiplicities)
+    return EarlyFusion(sizes)

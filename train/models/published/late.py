@@ -5,7 +5,7 @@ normalisation; then dropout, flatten and the two linear heads. The names are the
 as a layer, 3 and 5 do not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
@@ -72,11 +72,11 @@ LATE18: tuple[Convolution, ...] = (
 class LateFusion(nn.Module):
     """A stack of convolutions under two linear heads, for images of 128 x 128 pixels."""
 
-    def __init__(self, convolutions: Sequence[Convolution], n_structures: int, n_multiplicities: int):
+    def __init__(self, convolutions: Sequence[Convolution], sizes: Mapping[str, int]):
         super().__init__()
         self.convolutions = stack(convolutions)
         self.dropout = nn.Dropout(DROPOUT)
-        self.heads = Heads(n_features(convolutions), n_structures, n_multiplicities)
+        self.heads = Heads(n_features(convolutions), sizes)
 
     def forward(self, images: Tensor) -> Logits:
         """Answers to images (B, 1, 128, 128) float32; ValueError for any other size."""
@@ -85,24 +85,24 @@ class LateFusion(nn.Module):
         return self.heads(features.flatten(1))
 
 
-def late3(n_structures: int, n_multiplicities: int) -> LateFusion:
+def late3(sizes: Mapping[str, int]) -> LateFusion:
     """The poster's 3-layer late network: three convolutions and the heads."""
-    return LateFusion(LATE3, n_structures, n_multiplicities)
+    return LateFusion(LATE3, sizes)
 
 
-def late5(n_structures: int, n_multiplicities: int) -> LateFusion:
+def late5(sizes: Mapping[str, int]) -> LateFusion:
     """The poster's 5-layer late network: five convolutions and the heads."""
-    return LateFusion(LATE5, n_structures, n_multiplicities)
+    return LateFusion(LATE5, sizes)
 
 
-def late10(n_structures: int, n_multiplicities: int) -> LateFusion:
+def late10(sizes: Mapping[str, int]) -> LateFusion:
     """The poster's 10-layer late network: nine convolutions and the heads."""
-    return LateFusion(LATE10, n_structures, n_multiplicities)
+    return LateFusion(LATE10, sizes)
 
 
-def late18(n_structures: int, n_multiplicities: int) -> LateFusion:
+def late18(sizes: Mapping[str, int]) -> LateFusion:
     """The poster's 18-layer late network: seventeen convolutions and the heads."""
-    return LateFusion(LATE18, n_structures, n_multiplicities)
+    return LateFusion(LATE18, sizes)
 
 
 def stack(convolutions: Sequence[Convolution], channels: int = 1) -> nn.Sequential:

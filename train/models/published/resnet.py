@@ -5,6 +5,8 @@ their input project it by a 1 x 1 convolution (the paper's option B). Not pretra
 initialisation by fan-out, as in torchvision, whose networks the poster trained.
 """
 
+from collections.abc import Mapping
+
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
@@ -32,7 +34,7 @@ class Block(nn.Module):
 class ResNet(nn.Module):
     """Seventeen convolutions with batch norm, average pooling, two heads; images of any size."""
 
-    def __init__(self, n_structures: int, n_multiplicities: int):
+    def __init__(self, sizes: Mapping[str, int]):
         super().__init__()
         #                                                    (B,   1, 128, 128)
         self.stem = nn.Sequential(
@@ -46,7 +48,7 @@ class ResNet(nn.Module):
             blocks += [Block(channels, out_channels, stride), Block(out_channels, out_channels, 1)]
             channels = out_channels
         self.blocks = nn.Sequential(*blocks)  # (B, 512,   4,   4)
-        self.heads = Heads(channels, n_structures, n_multiplicities)
+        self.heads = Heads(channels, sizes)
         he_fan_out(self)
 
     def forward(self, images: Tensor) -> Logits:
@@ -69,6 +71,6 @@ def he_fan_out(model: nn.Module) -> None:
                 nn.init.zeros_(layer.bias)
 
 
-def resnet18(n_structures: int, n_multiplicities: int) -> ResNet:
+def resnet18(sizes: Mapping[str, int]) -> ResNet:
     """ResNet-18 with two heads on its 512 features."""
-    return ResNet(n_structures, n_multiplicities)
+    return ResNet(sizes)

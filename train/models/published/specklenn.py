@@ -4,6 +4,8 @@ Wang et al., IUCrJ 10, 568 (2023), "SpeckleNN: a unified embedding for real-time
 single-particle imaging with limited labeled examples".
 """
 
+from collections.abc import Mapping
+
 from torch import Tensor, nn
 
 from train.models.heads import IMAGE_SIZE, Heads, Logits, must_fit
@@ -15,7 +17,7 @@ WIDTH = 512
 class SpeckleNN(nn.Module):
     """Convolutions of 5 x 5 without padding, batch norm, PReLU and max pooling; for images of 128 x 128 pixels."""
 
-    def __init__(self, n_structures: int, n_multiplicities: int):
+    def __init__(self, sizes: Mapping[str, int]):
         super().__init__()
         size = ((IMAGE_SIZE - 4) // 2 - 4) // 2  # 128 -> 124 -> 62 -> 58 -> 29
         self.layers = nn.Sequential(
@@ -23,7 +25,7 @@ class SpeckleNN(nn.Module):
             *(nn.Conv2d(32, 64, 5), nn.BatchNorm2d(64), nn.PReLU(), nn.MaxPool2d(2)),
             *(nn.Flatten(), nn.Linear(64 * size * size, WIDTH), nn.PReLU()),
         )
-        self.heads = Heads(WIDTH, n_structures, n_multiplicities)
+        self.heads = Heads(WIDTH, sizes)
 
     def forward(self, images: Tensor) -> Logits:
         """Answers to images (B, 1, 128, 128) float32; ValueError for any other size."""
@@ -31,6 +33,6 @@ class SpeckleNN(nn.Module):
         return self.heads(self.layers(images))
 
 
-def specklenn(n_structures: int, n_multiplicities: int) -> SpeckleNN:
+def specklenn(sizes: Mapping[str, int]) -> SpeckleNN:
     """SpeckleNN's encoder under two heads."""
-    return SpeckleNN(n_structures, n_multiplicities)
+    return SpeckleNN(sizes)

@@ -5,6 +5,8 @@ pretrained; convolutions start from He's initialisation by fan-out, as in torchv
 would not survive thirteen of them.
 """
 
+from collections.abc import Mapping
+
 from torch import Tensor, nn
 
 from train.models.heads import Heads, Logits
@@ -20,7 +22,7 @@ POOLED = 7
 class VGG(nn.Module):
     """Thirteen convolutions, each with a ReLU, under two linear heads; images of 32 x 32 pixels and more."""
 
-    def __init__(self, n_structures: int, n_multiplicities: int):
+    def __init__(self, sizes: Mapping[str, int]):
         super().__init__()
         layers: list[nn.Module] = []
         channels = 1
@@ -32,7 +34,7 @@ class VGG(nn.Module):
         self.convolutions = nn.Sequential(*layers)
         self.pool = nn.AdaptiveAvgPool2d(POOLED)
         self.dropout = nn.Dropout(DROPOUT)
-        self.heads = Heads(channels * POOLED**2, n_structures, n_multiplicities)
+        self.heads = Heads(channels * POOLED**2, sizes)
         he_fan_out(self)
 
     def forward(self, images: Tensor) -> Logits:
@@ -41,6 +43,6 @@ class VGG(nn.Module):
         return self.heads(self.dropout(features).flatten(1))
 
 
-def vgg16(n_structures: int, n_multiplicities: int) -> VGG:
+def vgg16(sizes: Mapping[str, int]) -> VGG:
     """VGG16 with two heads on its features."""
-    return VGG(n_structures, n_multiplicities)
+    return VGG(sizes)

@@ -11,6 +11,7 @@ PREDICTIONS = [FILES.predictions(*learner) for learner in predictors(RUN)]
 N_TRAININGS = len(TRAININGS) + (len(RUN.twins.trainings) if RUN.twins else 0)
 TRANSFERS = [FILES.predictions(*transfer) for transfer in transfers(RUN)]
 TABLES = table_names(RUN)
+SHOWN = shown_names(RUN)
 
 
 wildcard_constraints:

@@ -40,6 +40,7 @@ rule tables:
         cards=expand(FILES.card("{dataset}"), dataset=RUN.training.conditions),
         predictions=PREDICTIONS + TRANSFERS,
         trainings=[FILES.training_record(*training) for training in TRAININGS],
+        histories=[FILES.history(*training) for training in TRAININGS],
         records=files_of(STRUCTURES, FILES.structure),
     output:
         tables=[

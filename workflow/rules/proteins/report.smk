@@ -1,14 +1,47 @@
 # Figures and the report.
 
 
-rule figures:
+rule shown:
     input:
         cards=expand(FILES.card("{dataset}"), dataset=SIMULATION.datasets),
-        histories=[FILES.history(*training) for training in TRAININGS],
-        trainings=[FILES.training_record(*training) for training in TRAININGS],
-        predictions=PREDICTIONS + TRANSFERS,
         geometries=expand(FILES.geometry("{dataset}"), dataset=SIMULATION.datasets),
-        tables=[FILES.table(name) for name in TABLES],
+        records=files_of(STRUCTURES, FILES.structure),
+    output:
+        tables=[
+            report(
+                FILES.table(name),
+                category="Results",
+                caption=f"../../report/{name}.rst",
+                labels={"table": name},
+            )
+            for name in SHOWN
+        ],
+        provenance=[FILES.table(name).with_suffix(".json") for name in SHOWN],
+        examples=expand(FILES.examples("{dataset}"), dataset=SIMULATION.datasets),
+    log:
+        log_of("shown"),
+    benchmark:
+        benchmark_of("shown")
+    conda:
+        "../../envs/singlehit.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(30),
+    params:
+        source=source_digest("evaluate.classification.shown"),
+    message:
+        "what figures show of the patterns"
+    script:
+        "../../scripts/evaluate/shown.py"
+
+
+grows_with("shown", len(SIMULATION.datasets))
+
+
+rule figures:
+    input:
+        examples=expand(FILES.examples("{dataset}"), dataset=SIMULATION.datasets),
+        tables=[FILES.table(name) for name in [*SHOWN, *TABLES]],
     output:
         [
             report(
@@ -41,12 +74,9 @@ grows_with("figures", len(figure_names(RUN)))
 
 rule report:
     input:
-        tables=[FILES.table(name) for name in TABLES],
+        tables=[FILES.table(name) for name in [*SHOWN, *TABLES]],
         provenance=[FILES.table("cnn").with_suffix(".json")] if RUN.training else [],
         figures=[FILES.figure(name) for name in figure_names(RUN)],
-        histories=[FILES.history(*training) for training in TRAININGS],
-        trainings=[FILES.training_record(*training) for training in TRAININGS],
-        predictions=PREDICTIONS + TRANSFERS,
         structures=files_of(STRUCTURES, FILES.structure),
         volumes=sorted(
             {path for name in SIMULATION.datasets for path in volumes_of(name)}

@@ -5,6 +5,7 @@ from evaluate.run.outputs import (
     figure_names,
     has_report,
     predictors,
+    shown_names,
     table_names,
     transfers,
 )
@@ -16,6 +17,8 @@ from evaluate.twin.outputs import (
     controls,
     embeddings_file,
     figure_names as twin_figure_names,
+    has_unseen,
+    shown_names as twin_shown_names,
     twin_folder,
 )
 from simulate.experiment.reach import reach_of
@@ -52,7 +55,7 @@ if RUN.twins:
 PAGES = [FILES.report] * has_report(RUN) + [FILES.twin_report] * bool(RUN.twins)
 RUN_OUTPUTS = [
     *PAGES,
-    *(map(FILES.table, TABLES) if has_report(RUN) else []),
+    *(map(FILES.table, [*SHOWN, *TABLES]) if has_report(RUN) else []),
     *(map(FILES.table, TWIN_TABLES) if RUN.twins else []),
     # Finished files do not ask for what they were made from: named here, a damaged dataset is made again.
     *expand(FILES.card("{dataset}"), dataset=SIMULATION.datasets),

@@ -170,13 +170,51 @@ rule twin_tables:
 grows_with("twin_tables", sum(map(embedded, LEARNERS)))
 
 
-rule twin_figures:
+rule twin_shown:
     input:
-        tables=[FILES.table(name) for name in TWIN_TABLES],
         embeddings=EMBEDDINGS,
         support=[twin_folder(FILES, learner) / "support.npz" for learner in LEARNERS],
         evolutions=[folder / "evolution.npz" for folder in TWIN_FOLDERS],
+        records=[folder / "training.json" for folder in TWIN_FOLDERS],
+        structures=expand(FILES.structure("{structure}"), structure=NAMED_STRUCTURES),
         cards=expand(FILES.card("{dataset}"), dataset=SIMULATION.datasets),
+    output:
+        tables=[
+            report(
+                FILES.table(name),
+                category="Results",
+                caption="../../report/twin.rst",
+                labels={"table": name},
+            )
+            for name in TWIN_SHOWN
+        ],
+        provenance=[FILES.table(name).with_suffix(".json") for name in TWIN_SHOWN],
+        patterns=[FILES.examples("twin")] if has_unseen(RUN) else [],
+    log:
+        log_of("twin_shown"),
+    benchmark:
+        benchmark_of("twin_shown")
+    conda:
+        "../../envs/singlehit.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
+    params:
+        settings=RUN.evaluation.twins.model_dump(mode="json"),
+        source=source_digest("evaluate.twin.shown"),
+    message:
+        "what figures show of the twin networks"
+    script:
+        "../../scripts/evaluate/twin_shown.py"
+
+
+grows_with("twin_shown", sum(map(embedded, LEARNERS)))
+
+
+rule twin_figures:
+    input:
+        tables=[FILES.table(name) for name in [*TWIN_TABLES, *TWIN_SHOWN]],
+        patterns=[FILES.examples("twin")] if has_unseen(RUN) else [],
     output:
         [
             report(

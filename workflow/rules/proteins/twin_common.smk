@@ -1,6 +1,7 @@
 # What the rules of twin networks share: lists, and functions of wildcards.
 
 TWINS = RUN.twins
+TWIN_SHOWN = twin_shown_names(RUN)
 CONTROLS = RUN.evaluation.twins.baselines
 TWIN_FOLDERS = [twin_folder(FILES, training) for training in TWINS.trainings]
 LEARNERS = [*TWINS.trainings, *controls(RUN)]

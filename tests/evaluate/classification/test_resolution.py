@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
+from evaluate.classification.resolution import Resolution
 from frames.geometry import Geometry
-from report.plot.resolution import Resolution
 from simulate.experiment.geometry import square_detector
 
 

@@ -1,0 +1,38 @@
+"""What the trainings of a run were like: the tables history and trainings."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from evaluate.run.config import RunConfig
+from evaluate.run.files import RunFiles
+from frames.files import read_json
+
+COLUMNS: Mapping[str, Mapping[str, str]] = {
+    "history": {
+        "epoch": "1 is the first",
+        "train_loss": "mean over the epoch's patterns while they were learned",
+        "validation_loss": "of the validation split, after the epoch",
+        "validation_accuracy": "joint accuracy on the validation split",
+        "validation_hit_multiplicity_accuracy": "fraction of it with the hit multiplicity right",
+        "validation_structure_accuracy": "of its patterns that show a particle, fraction with the structure right",
+    },
+    "trainings": {
+        "n_parameters": "of the network",
+        "seconds": "that the training took",
+        "device": "that it ran on",
+    },
+}
+"""Table -> column -> meaning, but for those that say which training it was."""
+
+
+def training_rows(files: RunFiles, config: RunConfig) -> dict[str, list[pd.DataFrame]]:
+    """Rows of both tables, of every training of the run."""
+    found: dict[str, list[pd.DataFrame]] = {name: [] for name in COLUMNS}
+    for dataset, model, seed in config.trained.trainings:
+        which = {"dataset": dataset, "model": model, "seed": seed}
+        found["history"].append(pd.read_csv(files.history(dataset, model, seed)).assign(**which))
+        record = read_json(files.training_record(dataset, model, seed))
+        row = {name: record[name] for name in COLUMNS["trainings"]}
+        found["trainings"].append(pd.DataFrame([{**which, **row}]))
+    return found

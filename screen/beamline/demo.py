@@ -1,0 +1,163 @@
+"""`make screen-demo`: beamline, screening and page at once, and then what was kept held against the truth.
+
+results/demo/screening/<time>/run/            the screening's own folder
+results/demo/screening/<time>/scores.csv      and scores.json: from what it was made
+"""
+
+import argparse
+import csv
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from frames.files import atomic_path, read_json, read_table, sha256, write_json
+from frames.provenance import source_digest, versions
+from frames.store.dataset import open_dataset
+from screen.beamline.scores import Score, at_yield, extra_redu_hits, lit_pixels, score_of
+
+COLUMNS = ("method", "operating_point", "frames_kept", "purity", "yield", "frames")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m screen.beamline.demo", description=__doc__)
+    parser.add_argument("run", type=Path, help="a run that is finished, as results/demo")
+    parser.add_argument("--dataset", default="noise_free")
+    parser.add_argument("--model", default="polar")
+    parser.add_argument("--purity", default="0.99", help="that is aimed at")
+    parser.add_argument("--rate", default="200", help="frames per second (default: 200, which two cores answer)")
+    parser.add_argument("--frames", default="6000")
+    parser.add_argument("--page", default="8000")
+    parser.add_argument("--port", default="45000", help="of the bridge")
+    given = parser.parse_args(argv)
+    model = given.run / "models" / given.dataset / given.model / "seed0" / "model.pt"
+    data = given.run / "datasets" / given.dataset
+    for needed in (model, data / "dataset.json"):
+        if not needed.exists():
+            print(f"there is no {needed}: `make demo` makes it, in minutes", file=sys.stderr)
+            return 2
+    out = given.run / "screening" / datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    out.mkdir(parents=True)
+    screened = _run(given, model, data, out)
+    if screened != 0:
+        return screened
+    rows = scores(given.run, given.dataset, out)
+    write(out, rows, given, model)
+    print(table(rows))
+    print(f"written to {out / 'scores.csv'}")
+    return 0
+
+
+def _run(given: argparse.Namespace, model: Path, data: Path, out: Path) -> int:
+    """Both processes, to the end; the status of the screening."""
+    singlehit = [sys.executable, "-m", "singlehit"]
+    screening = subprocess.Popen(
+        [
+            *(*singlehit, "screen", f"karabo://127.0.0.1:{given.port}?axes=file", "--model", str(model)),
+            *("--purity", given.purity, "--out", str(out / "run"), "--page", given.page, "--deadline", "10"),
+            *("--run", "demo", "--hits", "folded"),
+        ]
+    )
+    beamline = subprocess.Popen(
+        [
+            *(*singlehit, "beamline", str(data), "--rate", given.rate, "--frames", given.frames, "--poisoned", "0.02"),
+            *("--bind", f"tcp://127.0.0.1:{given.port}", "--truth", str(out / "truth.parquet"), "--wait", "400"),
+        ]
+    )
+    try:
+        while beamline.poll() is None and screening.poll() is None:
+            time.sleep(0.2)
+        time.sleep(1.0)  # what was taken last is being decided
+        if screening.poll() is None:
+            screening.terminate()
+        status = screening.wait(120)
+        return 0 if status in (0, 130) and beamline.wait(30) == 0 else status or 2
+    finally:
+        for process in (beamline, screening):
+            if process.poll() is None:
+                process.kill()
+
+
+def scores(run: Path, dataset: str, out: Path) -> list[dict[str, Any]]:
+    """A row a method, all on the frames that the network answered about."""
+    decisions = read_table(out / "run" / "decisions.parquet").to_pandas()
+    truth = read_table(out / "truth.parquet").to_pandas()
+    both = decisions[decisions["p_single"].notna()].merge(truth, on=["train", "pulse"], validate="one_to_one")
+    both = both.sort_values(["train", "pulse"])
+    if both.empty:
+        raise ValueError(f"{out}: the network answered about no frame; what came is in {out / 'run'}")
+    single = (both["hit_multiplicity"] == 1).to_numpy()
+    threshold = read_json(out / "run" / "screening.json")["threshold"]["value"]
+    ours = score_of((both["p_single"] >= threshold).to_numpy(), single)
+    if not ours.yield_ > 0:
+        raise ValueError(f"{out}: of {single.sum()} single hits none was kept from {threshold} on; nothing to compare")
+    found = [_row("network", f"p >= {threshold:.4g}", ours, len(both))]
+    data = open_dataset(run / "datasets" / dataset)
+    known = run / "predictions" / dataset / dataset / "total_intensity-seed0.parquet"
+    if known.exists():
+        p = read_table(known).to_pandas().set_index("pattern")["p_hit_multiplicity_1"]
+        values = p.reindex(both["row"]).to_numpy()
+        if not np.isnan(values).any():
+            found.append(
+                _row("total intensity", "the network's yield", at_yield(values, single, ours.yield_), len(both))
+            )
+    rows = np.unique(both["row"])
+    live = ~data.mask
+    lit_of = dict(
+        zip(rows.tolist(), lit_pixels(data.read(slice(rows[0], rows[-1] + 1))[rows - rows[0]], live), strict=True)
+    )
+    lit = np.array([lit_of[row] for row in both["row"]])
+    try:
+        score, hit = extra_redu_hits(lit, int(live.sum()), both["train"].to_numpy(), both["pulse"].to_numpy())
+    except ModuleNotFoundError as error:
+        print(f"no lit-pixel finder beside it: {error}; `make dev` has extra_redu", file=sys.stderr)
+        return found
+    named = "lit pixels, extra_redu"
+    found.append(_row(named, "the network's yield", at_yield(score, single, ours.yield_), len(both)))
+    found.append(_row(f"{named}, the fewest", "the network's yield", at_yield(-score, single, ours.yield_), len(both)))
+    found.append(_row(named, "its own: median + 4 sigma", score_of(hit, single), len(both)))
+    return found
+
+
+def _row(method: str, point: str, score: Score, n: int) -> dict[str, Any]:
+    return dict(zip(COLUMNS, (method, point, round(score.kept, 1), score.purity, score.yield_, n), strict=True))
+
+
+def write(out: Path, rows: list[dict[str, Any]], given: argparse.Namespace, model: Path) -> None:
+    """As CSV, and beside it from what it was made."""
+    with atomic_path(out / "scores.csv") as temporary, open(temporary, "w", newline="") as stream:
+        writer = csv.DictWriter(stream, COLUMNS)
+        writer.writeheader()
+        # Empty, as in a run's tables, where nothing was kept.
+        writer.writerows({k: "" if v != v else v for k, v in row.items()} for row in rows)
+    write_json(
+        out / "scores.json",
+        {
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "arguments": {name: str(value) for name, value in vars(given).items()},
+            "model_sha256": sha256(model),
+            "dataset_sha256": sha256(given.run / "datasets" / given.dataset / "dataset.json"),
+            "screening": read_json(out / "run" / "screening.json"),
+            "source_digest": source_digest("screen.beamline.demo", "screen.stream.command", "screen.beamline.command"),
+            "versions": versions(),
+        },
+    )
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """For a terminal."""
+    lines = [f"{'method':36}{'operating point':28}{'purity':>8}{'yield':>8}{'kept':>9}  of {rows[0]['frames']} frames"]
+    for row in rows:
+        lines.append(
+            f"{row['method']:36}{row['operating_point']:28}{row['purity']:8.3f}{row['yield']:8.3f}{row['frames_kept']:9.0f}"
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

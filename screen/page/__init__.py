@@ -1,0 +1,1 @@
+"""The live page: how screening stands, for a browser, whatever its size."""

@@ -1,0 +1,1 @@
+"""What gives frames: bridges, files that are being written, runs, channels, sockets."""

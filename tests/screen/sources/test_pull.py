@@ -1,0 +1,102 @@
+"""Pushed messages: DECTRIS' and LCLStreamer's, and what is neither."""
+
+import io
+import itertools
+import pickle
+import struct
+import threading
+
+import cbor2
+import h5py
+import hdf5plugin
+import numpy as np
+import pytest
+import zmq
+
+from screen.sources.dectris import COMPRESSED, decode
+from screen.sources.pull import ByLclstreamer, Pull, by_dectris
+from support.servers import free_port
+
+IMAGE = np.random.default_rng(0).poisson(2.0, (64, 48))
+
+
+def compressed(values, algorithm):
+    """By the filters of HDF5, whose chunk is what DECTRIS sends."""
+    filters = {"lz4": hdf5plugin.LZ4(), "bslz4": hdf5plugin.Bitshuffle(cname="lz4")}
+    with h5py.File("made", "w", driver="core", backing_store=False) as file:
+        stored = file.create_dataset("values", data=values.ravel(), chunks=(values.size,), **filters[algorithm])
+        _, data = stored.id.read_direct_chunk((0,))
+    assert struct.unpack(">Q", data[:8])[0] == values.nbytes
+    return cbor2.CBORTag(COMPRESSED, [algorithm, values.itemsize, data])
+
+
+def image_message(values, tag, data, **more):
+    array = cbor2.CBORTag(40, [list(values.shape), cbor2.CBORTag(tag, data)])
+    said = {"type": "image", "series_id": 3, "series_unique_id": "abc", "image_id": 11, "data": {"threshold_1": array}}
+    return cbor2.dumps(said | more)
+
+
+def several_channels():
+    found = {"type": "image", "series_id": 3, "image_id": 11, "data": {"a": 1, "b": 2}}
+    return cbor2.dumps(found)
+
+
+@pytest.mark.parametrize("algorithm", [None, "lz4", "bslz4"])
+@pytest.mark.parametrize(("tag", "dtype"), [(64, "u1"), (69, "<u2"), (70, "<u4"), (65, ">u2"), (85, "<f4")])
+def test_images_of_dectris_are_decoded(tag, dtype, algorithm):
+    values = IMAGE.astype(dtype)
+    data = values.tobytes() if algorithm is None else compressed(values, algorithm)
+    (frame,) = by_dectris("eiger")(image_message(values, tag, data), 1.5)
+    assert (frame.id.source, frame.id.run, frame.id.train, frame.timestamp) == ("eiger", "abc", 11, 1.5)
+    assert frame.problem is None
+    assert frame.image.dtype == np.dtype(dtype)
+    assert np.array_equal(frame.image, values)
+
+
+def test_messages_without_images_give_none():
+    for kind in ("start", "end"):
+        assert by_dectris("eiger")(cbor2.dumps({"type": kind, "series_id": 1}), 0.0) == []
+
+
+def test_what_is_no_image_is_named():
+    values = IMAGE.astype("<u2")
+    odd = cbor2.CBORTag(COMPRESSED, ["zstd", 2, b"abc"])
+    with pytest.raises(ValueError, match="compressed by zstd, expected lz4 or bslz4"):
+        decode(image_message(values, 69, odd))
+    (two,) = by_dectris("eiger")(several_channels(), 0.0)
+    assert two.problem == "unreadable: 2 channels of data, expected one"
+    with pytest.raises(ValueError, match="not CBOR"):
+        decode(b"\x9f")
+    with pytest.raises(ValueError, match="no type"):
+        by_dectris("eiger")(cbor2.dumps([1, 2]), 0.0)
+
+
+def hdf5(**arrays):
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        for name, values in arrays.items():
+            file[name.replace("__", "/")] = values
+    return buffer.getvalue()
+
+
+def test_messages_come_through_a_socket_and_poison_is_put_aside(monkeypatch):
+    """Of LCLStreamer's kind; a pickle among them is not unpickled."""
+    monkeypatch.setattr(pickle, "loads", None)
+    port = free_port()
+    stack = np.random.default_rng(0).poisson(1.0, (5, 8, 6))
+    source = Pull(f"tcp://127.0.0.1:{port}", ByLclstreamer("cspad", "/data/frames"))
+    with zmq.Context() as context, context.socket(zmq.PUSH) as push:
+        push.bind(f"tcp://127.0.0.1:{port}")
+        messages = [hdf5(data__frames=stack), pickle.dumps(stack), hdf5(other=stack), hdf5(data__frames=stack[0])]
+        sender = threading.Thread(target=lambda: [push.send(message) for message in messages])
+        sender.start()
+        trains = iter(source)
+        found = list(itertools.islice((train for train in trains if train), len(messages)))
+        sender.join()
+        source.close()
+        assert list(trains) == []
+    assert [len(train) for train in found] == [5, 1, 1, 1]
+    assert np.array_equal([frame.image for frame in found[0]], stack)
+    assert [frame.id.train for frame in (*found[0], *found[3])] == list(range(6))
+    assert found[1][0].problem.startswith("unreadable: no HDF5")
+    assert "no dataset data/frames in a message with other" in found[2][0].problem
