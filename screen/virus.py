@@ -22,13 +22,14 @@ from frames.files import atomic_path
 from screen.labels import read_labels
 from train.batches.drawn import labelled
 from train.batches.polar_bins import polar_bins
-from train.tasks.find_single import FindRecipe, best_threshold, fit_finder, load_members, log_odds
+from train.config.single_hits import FindRecipe
+from train.tasks.find_single import best_threshold, fit_finder, load_members, log_odds
 
 N_RINGS, N_ANGLES, R_MIN = 26, 72, 6.0
 """Bins that frames are summed in; nothing is read nearer than 6 pixels to the beam."""
 
 LEAST = 4
-"""Labels of either kind: a quarter of them decides the threshold."""
+"""Labels of either kind: a quarter of them is held out, and tells how often the answers are the labels."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -69,7 +70,7 @@ def find(given: argparse.Namespace) -> None:
         parts = [labelled(photons[rows], single[rows]) for rows in (train, held)]
         fit_finder(parts[0], parts[1], bins.live, FindRecipe(), given.seed, device, folder)
         odds = log_odds(load_members(folder, N_RINGS, device), photons, bins.live)
-    threshold = best_threshold(odds[labels.frames], labels.is_single)
+    threshold = best_threshold(odds[train], single[train])
     chosen = odds >= threshold
     table = pd.DataFrame(
         {

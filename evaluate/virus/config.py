@@ -1,14 +1,15 @@
 """Config of what finds single hits of a virus: sections `detection` and `selection` of a run."""
 
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from evaluate.virus.em import EMConfig
-from evaluate.virus.selection import PUBLISHED
-from train.batches.representation import Representation
-from train.tasks.detect import DetectRecipe
-from train.tasks.find_single import FindRecipe
+from evaluate.virus.published import PUBLISHED
+from train.config.single_hits import DetectRecipe, FindRecipe
+
+if TYPE_CHECKING:
+    from train.batches.representation import Representation
 
 YOLO = tuple(name for name in PUBLISHED if name.startswith("yolo"))
 """The six rows of the slides: architecture, colours and scale."""
@@ -35,8 +36,10 @@ class DetectionConfig(Strict):
             raise ValueError(f"detection.methods has {unknown[0]!r}, expected some of {', '.join(YOLO)}")
         return self
 
-    def representation(self, method: str) -> Representation:
+    def representation(self, method: str) -> "Representation":
         """The pictures of a method."""
+        from train.batches.representation import Representation
+
         _, colours, scale = method.split("_")
         return Representation(colours, scale, self.image_size)  # type: ignore[arg-type]
 

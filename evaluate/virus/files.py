@@ -1,6 +1,7 @@
 """Where the files of a run on a virus lie, and the columns of its table of splits.
 
     <folder>/plans/shots.parquet        a row per shot that was fired: `simulate.virus.plan`
+    <folder>/plans/volumes.npz          volumes that the frames are sliced from
     <folder>/datasets/shots/            Zarr store of all shots (photons, uint16), `frames.store.dataset.Dataset`
     <folder>/hits.parquet               a row per shot: what hit finding measured
     <folder>/sizes.parquet              a row per hit: what the size filter measured
@@ -13,11 +14,14 @@ order of `train`, `validation`, `test`, and of `frame` within each.
 
 from collections.abc import Mapping
 from pathlib import Path
-
-import pandas as pd
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from frames.files import read_table, write_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from evaluate.virus.config import DetectionConfig, SelectionConfig
 
 SPLITS: Mapping[str, str] = {
     "frame": "row of the frame in the dataset, int64",
@@ -40,6 +44,11 @@ def plan_file(folder: Path) -> Path:
     return folder / "plans" / "shots.parquet"
 
 
+def volumes_file(folder: Path) -> Path:
+    """Volumes that the shots are sliced from: `simulate.virus.bodies.Bodies.arrays`."""
+    return folder / "plans" / "volumes.npz"
+
+
 def dataset_folder(folder: Path) -> Path:
     """The store of all shots."""
     return folder / "datasets" / "shots"
@@ -60,8 +69,10 @@ def splits_file(folder: Path) -> Path:
     return folder / "splits.parquet"
 
 
-def write_splits(path: Path, splits: pd.DataFrame) -> None:
+def write_splits(path: Path, splits: "pd.DataFrame") -> None:
     """Write a table of splits, atomically; ValueError for columns that are missing, or a frame that is there twice."""
+    import pyarrow as pa
+
     if missing := [name for name in SPLITS if name not in splits]:
         raise ValueError(f"{path}: a table of splits needs columns {', '.join(missing)}")
     if len(twice := splits["frame"][splits["frame"].duplicated()]):
@@ -69,6 +80,18 @@ def write_splits(path: Path, splits: pd.DataFrame) -> None:
     write_table(path, pa.Table.from_pandas(splits[list(SPLITS)], preserve_index=False))
 
 
-def read_splits(path: Path) -> pd.DataFrame:
+def read_splits(path: Path) -> "pd.DataFrame":
     """What `write_splits` wrote. FileNotFoundError; ValueError for a damaged file."""
     return read_table(path).to_pandas()
+
+
+def wanted(detection: "DetectionConfig", selection: "SelectionConfig") -> list[tuple[str, int]]:
+    """(method, seed) of every selection of a run."""
+    found = [(method, seed) for method in detection.methods for seed in detection.seeds]
+    found += [("em", seed) for seed in selection.em_seeds] + [("spectral", 0)]
+    return found + [("ours", seed) for seed in selection.seeds]
+
+
+def selection_file(folder: Path, method: str, seed: int | str) -> Path:
+    """What a method selects: `evaluate.virus.methods.Selected`."""
+    return folder / "selections" / method / f"seed{seed}" / "selected.npz"

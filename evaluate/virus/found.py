@@ -6,21 +6,10 @@ import numpy as np
 
 from evaluate.virus import methods
 from evaluate.virus.config import DetectionConfig, SelectionConfig
+from evaluate.virus.files import selection_file, wanted
 from evaluate.virus.methods import Experiment
 from evaluate.virus.tables import read_selection, write_tables
 from frames.files import write_arrays
-
-
-def wanted(detection: DetectionConfig, selection: SelectionConfig) -> list[tuple[str, int]]:
-    """(method, seed) of every selection of a run."""
-    found = [(method, seed) for method in detection.methods for seed in detection.seeds]
-    found += [("em", seed) for seed in selection.em_seeds] + [("spectral", 0)]
-    return found + [("ours", seed) for seed in selection.seeds]
-
-
-def selection_file(folder: Path, method: str, seed: int | str) -> Path:
-    """What a method selects: `evaluate.virus.methods.Selected`."""
-    return folder / "selections" / method / f"seed{seed}" / "selected.npz"
 
 
 def make_selection(

@@ -5,15 +5,17 @@ pass and that he does not; so numbers are exact, and a frame stays when more are
 """
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-import pandas as pd
 from pydantic import Field
 
 from evaluate.virus.files import OTHER, SINGLE
 from frames.labels import SPLITS
 from frames.schema import Strict
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Numbers(Strict):
@@ -23,7 +25,7 @@ class Numbers(Strict):
     other: Annotated[int, Field(ge=1)]
 
 
-def choose(table: pd.DataFrame, passes: np.ndarray, numbers: Mapping[str, Numbers]) -> pd.DataFrame:
+def choose(table: "pd.DataFrame", passes: np.ndarray, numbers: Mapping[str, Numbers]) -> "pd.DataFrame":
     """Rows of a table (frame, split, manual, ...) that networks see, ordered by split and frame.
 
     Parameters
@@ -34,6 +36,8 @@ def choose(table: pd.DataFrame, passes: np.ndarray, numbers: Mapping[str, Number
     ------
     ValueError naming every split and answer of which too few pass, and how many do.
     """
+    import pandas as pd
+
     chosen, short = [], []
     for split in SPLITS:
         there = table[passes & (table["split"] == split).to_numpy()].sort_values("frame")

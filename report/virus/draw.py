@@ -11,7 +11,8 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from evaluate.metrics.operating_points import purity_yield
-from evaluate.virus.selection import N_POSITIVE, PUBLISHED, same_labels
+from evaluate.virus.published import PUBLISHED
+from evaluate.virus.selection import N_POSITIVE, same_labels
 from report.plot.style import PATTERN_COLORS, drawing, series_styles
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from evaluate.virus.selection import PUBLISHED, positives_implied
+from evaluate.virus.published import PUBLISHED
+from evaluate.virus.selection import positives_implied
 from frames.files import read_arrays
 from report.page import data_uri, write_page
 from report.virus import draw

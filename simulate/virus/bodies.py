@@ -4,7 +4,9 @@ F(q; R) = R³ f(q R): the volume of a virus of circumradius 1 is made once from 
 samples are filtered so that the quadratic B-splines of the fast core pass through them.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,6 +91,21 @@ class Bodies:
             core=PER_NM3 * config.core,
             droplet=PER_NM3 * config.droplet,
         )
+
+    def arrays(self) -> dict[str, Any]:
+        """For a file, as `of_arrays` reads it."""
+        volumes = {"virus": self.virus, "shell": self.shell}
+        parts = {f"{name}_{key}": value for name, volume in volumes.items() for key, value in vars(volume).items()}
+        return {**parts, "core": self.core, "droplet": self.droplet}
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, Any]) -> Self:
+        """What `arrays` gave."""
+        virus, shell = (
+            Volume(**{key.removeprefix(name): value for key, value in arrays.items() if key.startswith(name)})
+            for name in ("virus_", "shell_")
+        )
+        return cls(virus, shell, arrays["core"], arrays["droplet"])
 
     def field(self, part: Part, q: Array) -> NDArray[np.complexfloating]:
         """F(q) [electrons] of a part about its own middle, at q (n, 3) of the lab [1/A]; (n,)."""

@@ -10,55 +10,38 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from frames.files import read_json, read_table, sha256, write_table
-from frames.geometry import Geometry
+from frames.files import read_arrays, read_json, read_table, sha256, write_arrays, write_table
 from frames.labels import Label
 from frames.provenance import json_digest, source_digest
 from frames.store import integrity
 from frames.store import writer as store
 from frames.store.config import StorageConfig
 from frames.store.layout import Layout
-from frames.targets import Target
 from simulate.virus.bodies import Bodies
-from simulate.virus.config import VirusConfig, VirusSimulationConfig
-from simulate.virus.detector import geometry_of, readout_of
+from simulate.virus.config import VirusSimulationConfig
+from simulate.virus.detector import geometry_of
 from simulate.virus.images import photons_of, photons_per_fluence
-from simulate.virus.kinds import KINDS
+from simulate.virus.layout import layout_of
 from simulate.virus.plan import plan
 
-ANSWERS = ("other", "single")
-TARGETS = (Target("single", ANSWERS, kept="single"), Target("manual", ANSWERS, kept="single"), Target("kind", KINDS))
-"""What is asked of every frame: what it was, what a person calls it, and what was hit."""
 
-
-@lru_cache(maxsize=2)
-def _shared(virus: VirusConfig, geometry: str) -> tuple[Bodies, Geometry]:
-    pixels = geometry_of(geometry)
-    return Bodies.of(virus, pixels.q_max), pixels
-
-
-def make_plan(path: Path, config: VirusSimulationConfig) -> None:
-    """Write the plan of all shots."""
-    table = plan(config, photons_per_fluence(*_shared(config.virus, config.detector.geometry)))
+def make_plan(path: Path, volumes_file: Path, config: VirusSimulationConfig) -> None:
+    """Write the plan of all shots, and the volumes that their frames are sliced from."""
+    geometry = geometry_of(config.detector.geometry)
+    bodies = Bodies.of(config.virus, geometry.q_max)
+    table = plan(config, photons_per_fluence(bodies, geometry))
+    write_arrays(volumes_file, bodies.arrays())
     write_table(path, pa.Table.from_pandas(table, preserve_index=False))
+
+
+@lru_cache(maxsize=1)
+def _volumes(path: Path) -> Bodies:
+    return Bodies.of_arrays(read_arrays(path))
 
 
 def read_plan(path: Path) -> pd.DataFrame:
     """What `make_plan` wrote. FileNotFoundError; ValueError for a damaged file."""
     return read_table(path).to_pandas()
-
-
-def layout_of(config: VirusSimulationConfig, storage: StorageConfig) -> Layout:
-    """What the store will hold."""
-    return Layout(
-        n_patterns=sum(config.shots.values()),
-        image_shape=geometry_of(config.detector.geometry).shape,
-        record="photons",
-        patterns_per_chunk=storage.patterns_per_chunk,
-        patterns_per_shard=storage.patterns_per_shard,
-        targets=TARGETS,
-        readout=readout_of(config.detector).model_dump(mode="json"),
-    )
 
 
 def _number(values: NDArray, units: str, name: str) -> Label:
@@ -83,14 +66,14 @@ def create(folder: Path, plan_file: Path, config: VirusSimulationConfig, storage
 
 
 def make_shard(
-    folder: Path, shard: int, plan_file: Path, config: VirusSimulationConfig, made_from: str
+    folder: Path, shard: int, plan_file: Path, volumes_file: Path, config: VirusSimulationConfig, made_from: str
 ) -> dict[str, Any]:
     """Make and write one whole shard, unless it stands already, made from the same; its marker."""
     layout = Layout.load(folder)
     if integrity.shard_problem(folder, layout, shard, made_from) is None:
         return dict(read_json(store.shard_marker(folder, shard)))
     rows = read_plan(plan_file).iloc[layout.rows(shard)]
-    bodies, geometry = _shared(config.virus, config.detector.geometry)
+    bodies, geometry = _volumes(volumes_file), geometry_of(config.detector.geometry)
     return store.write_shard(folder, layout, shard, photons_of(rows, bodies, geometry, config.detector), made_from)
 
 
@@ -107,11 +90,16 @@ def made_from(plan_file: Path, config: VirusSimulationConfig) -> str:
 
 
 def make_shards(
-    folder: Path, shards: Iterable[int], plan_file: Path, config: VirusSimulationConfig, workers: int
+    folder: Path,
+    shards: Iterable[int],
+    plan_file: Path,
+    volumes_file: Path,
+    config: VirusSimulationConfig,
+    workers: int,
 ) -> list[dict[str, Any]]:
     """Make these shards, one task a shard, on `workers` processes of a local Dask cluster; one is this process."""
     digest = made_from(plan_file, config)
-    tasks = [(folder, shard, plan_file, config, digest) for shard in shards]
+    tasks = [(folder, shard, plan_file, volumes_file, config, digest) for shard in shards]
     if min(workers, len(tasks)) <= 1:
         return [make_shard(*task) for task in tasks]
     from distributed import Client, LocalCluster

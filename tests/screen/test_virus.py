@@ -9,7 +9,7 @@ import pytest
 
 from screen import virus
 from screen.virus import main, split_labels
-from train.tasks.find_single import FindRecipe
+from train.config.single_hits import FindRecipe
 
 N = 120
 

@@ -6,10 +6,10 @@ weights of the last five epochs are kept: a frame is selected when all five find
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from frames.targets import Target
 from train.batches.batches import Patterns
 from train.batches.drawn import SINGLE_HIT, Boxed, DrawnBatches, jittered
 from train.batches.representation import Coloured, Representation
-from train.config.recipe import TrainingRecipe
+from train.config.single_hits import DetectRecipe
 from train.loop.checkpoint import Described, load, save
 from train.loop.history import Row
 from train.loop.training_loop import Task, seed_process, train_model
@@ -36,41 +36,6 @@ N_CHECKPOINTS = 5
 
 ANSWERED_AT_ONCE = 64
 """Pictures."""
-
-
-@dataclass(frozen=True)
-class DetectRecipe(TrainingRecipe):
-    """On the loss of its architecture; an epoch is `iterations` batches."""
-
-    input_transform: Literal["photons"] = "photons"
-    """pictures are what they are"""
-    iterations: int = 100
-    jitter: float = 0.3
-    """share of a picture's size by which its edges move at random"""
-    hue: float = 0.1
-    """share of the circle by which hues turn at random"""
-    distort: float = 1.5
-    """factor up to which exposure and saturation change at random"""
-    momentum: float = 0.1
-    """of the normalisations' statistics; darknet's is 0.01, for trainings of thousands of iterations"""
-    threshold: float = 0.25
-    """a frame is selected when a box in it is likelier; darknet's"""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._must_be_counts("iterations")
-        self._must_be_positive("momentum", "threshold", "distort")
-        if not 0 <= self.jitter < 0.5:
-            raise ValueError(f"jitter is {self.jitter}, expected at least 0 and less than 0.5")
-
-
-DARKNET = DetectRecipe(
-    optimiser="sgd", learning_rate=1e-3, schedule="burn_in", weight_decay=5e-4, batch_size=64, epochs=44, momentum=0.01
-)
-"""Darknet's defaults, which is what the slides' authors are taken to have used: they published none."""
-
-PRESETS: Mapping[str, DetectRecipe] = {"darknet": DARKNET, "darknet-yolov3": replace(DARKNET, batch_size=24)}
-"""Name -> recipe; batches are the slides' 64 and 24."""
 
 
 @dataclass(frozen=True)
@@ -235,7 +200,9 @@ def load_detector(path: Path, device: torch.device) -> tuple[Coloured, DetectDes
         recipe = DetectRecipe(**kept["recipe"])
         asked = tuple(Target.of(target) for target in kept["targets"])
         seen = kept["representation"] | {"roi": kept["representation"]["roi"] and tuple(kept["representation"]["roi"])}
-        description = DetectDescription(**kept | {"targets": asked, "recipe": recipe, "representation": Representation(**seen)})
+        description = DetectDescription(
+            **kept | {"targets": asked, "recipe": recipe, "representation": Representation(**seen)}
+        )
         model = detector(description, device)
         model.load_state_dict(saved["weights"])
     except (KeyError, TypeError, RuntimeError) as error:

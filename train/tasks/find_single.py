@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,44 +19,13 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from frames.provenance import source_digest
 from train.batches.batches import Patterns
 from train.batches.drawn import SINGLE_HIT, Boxed, DrawnBatches
-from train.config.recipe import TrainingRecipe
+from train.config.single_hits import FindRecipe
 from train.loop.checkpoint import Described, load
 from train.loop.history import Row
 from train.loop.training_loop import Task, seed_process, train_model
 from train.models.polar.pattern import PolarPattern
 
 ANSWERED_AT_ONCE = 512
-
-
-@dataclass(frozen=True)
-class FindRecipe(TrainingRecipe):
-    """On the cross-entropy of single or not, as many of either in a batch."""
-
-    optimiser: Literal["adamw"] = "adamw"
-    learning_rate: float = 3e-3
-    schedule: Literal["cosine"] = "cosine"
-    weight_decay: float = 1e-2
-    batch_size: int = 64
-    epochs: int = 12
-    checkpoint: Literal["best", "last"] = "last"
-    input_transform: Literal["photons"] = "photons"
-    iterations: int = 40
-    """batches an epoch"""
-    thinned: float = 0.5
-    """share of the frames of which only a random part of the photons is seen, at least a tenth"""
-    masked: float = 0.5
-    """share of the frames of which a random wedge, up to half of the angles, or some rings are not seen"""
-    smoothing: float = 0.1
-    """of the labels: a person errs"""
-    members: int = 3
-    """networks whose log-odds are averaged"""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._must_be_counts("iterations", "members")
-        for name in ("thinned", "masked", "smoothing"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, expected a share from 0 to 1")
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ from evaluate.virus.methods import (
     write_em_class,
     yolo,
 )
+from train.config.single_hits import DetectRecipe, FindRecipe
 from train.models.polar.pattern import PolarPattern
-from train.tasks.detect import DetectRecipe
-from train.tasks.find_single import FindRecipe, best_threshold, changed
+from train.tasks.find_single import best_threshold, changed
 
 HOW = SelectionConfig(
     n_rings=12, n_angles=24, r_min_pixels=2, em=EMConfig(n_classes=4, n_iterations=12),

@@ -8,10 +8,9 @@ import torch
 
 from train.batches.drawn import Boxed, labelled
 from train.batches.representation import Representation
+from train.config.single_hits import PRESETS, DetectRecipe
 from train.loop import training_loop
 from train.tasks.detect import (
-    PRESETS,
-    DetectRecipe,
     checkpoints_of,
     describe_detector,
     fit_detector,

@@ -1,8 +1,6 @@
 # From the frames that networks see to what each method selects, tables and the page.
 
-from evaluate.virus import found as virus_found
-
-VIRUS_SELECTIONS = virus_found.wanted(RUN.detection, RUN.selection)
+VIRUS_SELECTIONS = virus_files.wanted(RUN.detection, RUN.selection)
 
 
 rule virus_select:
@@ -10,7 +8,7 @@ rule virus_select:
         virus_files.splits_file(RUN.folder),
         card=FILES.card("shots"),
     output:
-        virus_found.selection_file(RUN.folder, "{method}", "{seed}"),
+        virus_files.selection_file(RUN.folder, "{method}", "{seed}"),
     log:
         log_of("virus_select/{method}-seed{seed}"),
     benchmark:
@@ -41,7 +39,7 @@ rule virus_tables:
     input:
         virus_files.splits_file(RUN.folder),
         [
-            virus_found.selection_file(RUN.folder, method, seed)
+            virus_files.selection_file(RUN.folder, method, seed)
             for method, seed in VIRUS_SELECTIONS
         ],
         card=FILES.card("shots"),

@@ -1,7 +1,7 @@
 # A run on a virus: shots -> store -> hits -> sizes -> splits.
 
 from evaluate.virus import files as virus_files
-from simulate.virus.dataset import layout_of as virus_layout
+from simulate.virus.layout import layout_of as virus_layout
 
 VIRUS = RUN.virus
 

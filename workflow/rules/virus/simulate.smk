@@ -21,6 +21,7 @@ def virus_settings(*sections):
 rule virus_plan:
     output:
         plan=virus_files.plan_file(RUN.folder),
+        volumes=virus_files.volumes_file(RUN.folder),
     log:
         log_of("virus_plan"),
     benchmark:
@@ -72,6 +73,7 @@ rule virus_shards:
     input:
         layout=FILES.layout("shots"),
         plan=virus_files.plan_file(RUN.folder),
+        volumes=virus_files.volumes_file(RUN.folder),
     output:
         FILES.job("shots", "{job}"),
     log:

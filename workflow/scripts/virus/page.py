@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from evaluate.run.job import start
-from evaluate.virus.found import selection_file, wanted
+from evaluate.virus.files import selection_file, wanted
 from report.virus.page import build_page
 
 if TYPE_CHECKING:

@@ -10,4 +10,4 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 run, _ = start(snakemake)
-make_plan(files.plan_file(run.folder), run.virus.simulation)
+make_plan(files.plan_file(run.folder), files.volumes_file(run.folder), run.virus.simulation)

@@ -17,6 +17,7 @@ if __name__ == "__main__":
         files.dataset_folder(run.folder),
         snakemake.params.shards,
         files.plan_file(run.folder),
+        files.volumes_file(run.folder),
         run.virus.simulation,
         workers=snakemake.threads,
     )
