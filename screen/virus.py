@@ -29,7 +29,7 @@ N_RINGS, N_ANGLES, R_MIN = 26, 72, 6.0
 """Bins that frames are summed in; nothing is read nearer than 6 pixels to the beam."""
 
 LEAST = 4
-"""Labels of either kind: a quarter of them is held out, and tells how often the answers are the labels."""
+"""Labels of either kind: a quarter of them decides the threshold, and another tells how often answers are labels."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -61,16 +61,16 @@ def find(given: argparse.Namespace) -> None:
         )
     bins = polar_bins((frames.shape[1], frames.shape[2]), centre, mask, N_RINGS, N_ANGLES, R_MIN)
     photons = bins.of(frames)
-    train, held = split_labels(labels.frames, labels.is_single, given.seed)
+    train, deciding, held = split_labels(labels.frames, labels.is_single, given.seed)
     single = np.zeros(len(frames), bool)
     single[labels.frames] = labels.is_single
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        parts = [labelled(photons[rows], single[rows]) for rows in (train, held)]
+        parts = [labelled(photons[rows], single[rows]) for rows in (train, deciding)]
         fit_finder(parts[0], parts[1], bins.live, FindRecipe(), given.seed, device, folder)
         odds = log_odds(load_members(folder, N_RINGS, device), photons, bins.live)
-    threshold = best_threshold(odds[train], single[train])
+    threshold = best_threshold(odds[deciding], single[deciding])
     chosen = odds >= threshold
     table = pd.DataFrame(
         {
@@ -85,7 +85,7 @@ def find(given: argparse.Namespace) -> None:
     write_cxi(given.out.with_suffix(".cxi"), frames[chosen], mask, centre, np.flatnonzero(chosen))
     right = int(((odds[held] >= threshold) == single[held]).sum())
     print(f"{given.out.with_suffix('.csv')}: {int(chosen.sum())} of {len(frames)} frames selected")
-    print(f"of {len(held)} labelled frames that no network learned from, {right} are answered as labelled")
+    print(f"of {len(held)} labelled frames that decided nothing, {right} are answered as labelled")
 
 
 def read_frames(
@@ -115,14 +115,16 @@ def read_frames(
 
 def split_labels(
     frames: NDArray[np.int64], single: NDArray[np.bool_], seed: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Labelled frames that are learned from, and a quarter of either kind that is held out."""
-    generator, held = np.random.default_rng(seed), []
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Labelled frames that are learned from; a quarter of either kind that decides the threshold, another held out."""
+    generator, deciding, held = np.random.default_rng(seed), [], []
     for kind in (True, False):
         some = generator.permutation(frames[single == kind])
-        held.append(some[: max(1, len(some) // 4)])
-    out = np.sort(np.concatenate(held))
-    return np.setdiff1d(frames, out), out
+        quarter = max(1, len(some) // 4)
+        deciding.append(some[:quarter])
+        held.append(some[quarter : 2 * quarter])
+    decide, out = np.sort(np.concatenate(deciding)), np.sort(np.concatenate(held))
+    return np.setdiff1d(frames, np.concatenate((decide, out))), decide, out
 
 
 def write_cxi(

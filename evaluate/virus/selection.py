@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from evaluate.metrics.operating_points import purity_yield
-from evaluate.virus.published import PUBLISHED
+from evaluate.virus.published import PUBLISHED, Published
 
 N_RESAMPLED = 1000
 """Bootstrap samples of the frames behind an interval."""

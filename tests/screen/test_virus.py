@@ -68,9 +68,10 @@ def test_what_is_wrong_is_said(given) -> None:
         virus.read_frames(Path(file.filename), "data", "mask", None, 1)
 
 
-def test_a_quarter_of_either_kind_is_held_out() -> None:
+def test_a_quarter_of_either_kind_decides_and_another_is_held_out() -> None:
     frames, single = np.arange(20) * 2, np.arange(20) < 8
-    learned, held = split_labels(frames, single, 0)
-    assert sorted([*learned, *held]) == frames.tolist()
-    assert (held < 16).sum() == 2
-    assert (held >= 16).sum() == 3
+    learned, deciding, held = split_labels(frames, single, 0)
+    assert sorted([*learned, *deciding, *held]) == frames.tolist()
+    for some in (deciding, held):
+        assert (some < 16).sum() == 2
+        assert (some >= 16).sum() == 3
