@@ -62,7 +62,7 @@ def poisson_sigmas(counted: NDArray[np.floating], expected: float) -> NDArray[np
 def false_alarms(expected: float, sigmas: float) -> float:
     """Share of empty pulses called hits, were the background Poisson: P(n >= the count of that many sigmas)."""
     counts = np.arange(int(expected), int(expected + 40 * (sigmas + 1) * np.sqrt(expected) + 100))
-    threshold = counts[np.argmax(poisson_sigmas(counts, expected) >= sigmas)]
+    threshold = counts[np.argmax(poisson_sigmas(counts.astype(np.float64), expected) >= sigmas)]
     return float(poisson.sf(threshold - 1, expected))
 
 

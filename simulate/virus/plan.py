@@ -32,11 +32,14 @@ def plan(config: VirusSimulationConfig, photons_per_fluence: float) -> pd.DataFr
     diameter of ellipsoids; NaN of empty shots), fluence [photons/um2].
     """
     parts = []
-    for split in SPLITS:
-        n = config.shots[split]
+    for split, n in sorted(config.shots.items(), key=lambda item: SPLITS.index(item[0])):
         with np.errstate(over="ignore"):
             start = mix(np.array(config.seed, np.uint64)) ^ np.uint64(zlib.crc32(split.encode()))
-            parts.append(pd.DataFrame({"split": split, "seed": mix(mix(start) + np.arange(n, dtype=np.uint64))}))
+            parts.append(
+                pd.DataFrame(
+                    {"split": split, "seed": mix(np.asarray(mix(start) + np.arange(n, dtype=np.uint64), np.uint64))}
+                )
+            )
     table = pd.concat(parts, ignore_index=True)
     seeds = table["seed"].to_numpy(np.uint64)
     names = [kind for kind in KINDS if config.kinds.get(kind, 0) > 0]

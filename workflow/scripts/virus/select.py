@@ -3,8 +3,7 @@
 from typing import TYPE_CHECKING
 
 from evaluate.run.job import start
-from evaluate.virus.found import make_selection
-from evaluate.virus.store import read_experiment
+from evaluate.virus.found import make_selection, read_experiment
 from simulate.virus.detector import CENTRE
 
 if TYPE_CHECKING:
