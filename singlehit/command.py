@@ -30,6 +30,7 @@ COMMANDS = {
     "select": Command("screen.select", "say which frames of a file are single hits, by a twin network"),
     "hits": Command("screen.hits", "say which frames of a file are hits of a crystal, with their peaks"),
     "peaks": Command("screen.peaks", "count the peaks of each frame of a file, and write the hits with peak lists"),
+    "virus": Command("screen.virus", "find single hits of one virus in a file, from a few labels"),
     "screen": Command("screen.stream.command", "keep or veto frames as they come, from a stream or growing files"),
     "beamline": Command("screen.beamline.command", "stream a dataset as a beamline would, to rehearse screening"),
     "estimate": Command("evaluate.cost.estimate", "tell what a run will take, from what others took"),

@@ -9,7 +9,7 @@ PROTEINS = "proteins"
 """Of a config without a section of another system."""
 
 MODULES = {
-    "virus": ("evaluate.virus.config", "evaluate.virus.config"),
+    "virus": ("evaluate.virus.experiment", "evaluate.virus.experiment"),
     "sfx": ("evaluate.sfx.config", "evaluate.sfx.config"),
     PROTEINS: ("evaluate.run.config", "evaluate.run.preflight"),
 }

@@ -33,6 +33,7 @@ STREAMS = {
     "background": 42,
     "ice": 43,
     "n_spots": 44,
+    "annotator": 50,
 }
 """Purposes of random numbers. A number once given keeps its meaning: changing it changes every pattern."""
 

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+BURN_IN = 1000
+"""Steps over which darknet's learning rate rises."""
+
 
 @dataclass(frozen=True)
 class Task(Generic[AnyRow]):
@@ -298,6 +301,8 @@ def rate_factor(schedule: Schedule, step: int, n_steps: int) -> float:
         return 1.0
     if schedule == "exponential":
         return 1e-3 ** (step / n_steps)
+    if schedule == "burn_in":
+        return min(1.0, ((step + 1) / BURN_IN) ** 4)
     done, rising = (step + 1) / n_steps, 0.1
     return done / rising if done < rising else 0.5 * (1 + math.cos(math.pi * (done - rising) / (1 - rising)))
 

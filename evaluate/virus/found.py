@@ -1,0 +1,66 @@
+"""Where selections, classes and tables of a run lie, and the jobs that make them."""
+
+from pathlib import Path
+
+import numpy as np
+
+from evaluate.virus import methods
+from evaluate.virus.config import DetectionConfig, SelectionConfig
+from evaluate.virus.files import dataset_folder, read_splits, selection_file, splits_file, wanted
+from evaluate.virus.methods import Experiment
+from evaluate.virus.tables import read_selection, write_tables
+from frames.files import write_arrays
+from frames.store.dataset import open_dataset
+
+
+def make_selection(
+    run: Experiment, method: str, seed: int, detection: DetectionConfig, selection: SelectionConfig, folder: Path
+) -> None:
+    """Train a method and write what it selects; networks lie beside it. ValueError for a method that is none."""
+    output = selection_file(folder, method, seed)
+    if method in detection.methods:
+        found = methods.yolo(run, method, detection, seed, output.parent)
+    elif method == "ours":
+        found = methods.ours(run, selection, seed, output.parent)
+    elif method == "spectral":
+        found = methods.spectral(run, selection, seed)
+    elif method == "em":
+        found, classes, good = methods.em(run, selection, seed)
+        chosen = np.isin(classes.classes, good)
+        methods.write_em_class(output.parent / "em_class.h5", classes.classes, chosen)
+        arrays = {"models": classes.models, "classes": classes.classes, "chosen": good}
+        write_arrays(output.parent / "classes.npz", arrays)
+    else:
+        raise ValueError(f"no method is called {method!r}; known: {', '.join(detection.methods)}, em, spectral, ours")
+    found.write(output)
+
+
+def make_tables(run: Experiment, detection: DetectionConfig, selection: SelectionConfig, folder: Path) -> None:
+    """Tables of all selections of a run, and `page.npz`, below tables/."""
+    found = {
+        (name, seed): read_selection(selection_file(folder, name, seed)) for name, seed in wanted(detection, selection)
+    }
+    write_tables(run, selection, found, folder / "tables")
+
+
+def read_experiment(folder: Path, centre: tuple[float, float]) -> Experiment:
+    """Frames of the splits of a run's folder, with the detector's mask; the beam at `centre` (x, y) [pixels].
+
+    FileNotFoundError; ValueError for a damaged file, or a frame that the store lacks.
+    """
+    splits = read_splits(splits_file(folder))
+    dataset = open_dataset(dataset_folder(folder))
+    wanted = splits["frame"].to_numpy()
+    if len(wanted) and not 0 <= wanted.min() <= wanted.max() < len(dataset):
+        raise ValueError(
+            f"{splits_file(folder)} names frame {wanted.max()}, but {dataset_folder(folder)} holds {len(dataset)}; "
+            "make both anew"
+        )
+    frames = np.empty((len(wanted), *dataset.shape[1:]), np.float32)
+    step = dataset.patterns_per_shard
+    for start in range(0, len(dataset), step):
+        here = np.flatnonzero((wanted >= start) & (wanted < start + step))
+        if len(here):
+            block = dataset.read(slice(start, min(start + step, len(dataset))))
+            frames[here] = block[wanted[here] - start]
+    return Experiment(frames, splits, dataset.mask, centre)

@@ -1,0 +1,193 @@
+"""Each method on one experiment: trained on labels of a person, asked which test frames are single hits."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from sklearn.cluster import SpectralClustering
+
+from evaluate.virus.config import DetectionConfig, SelectionConfig
+from evaluate.virus.em import EMClasses, classify
+from evaluate.virus.files import SINGLE
+from frames.files import atomic_path, write_arrays
+from train.batches.drawn import labelled
+from train.batches.polar_bins import PolarBins, polar_bins
+from train.batches.representation import pictures, resized_boxes
+from train.models.detection.boxes import pattern_box
+from train.tasks.detect import describe_detector, fit_detector, select
+from train.tasks.find_single import best_threshold, fit_finder, load_members, log_odds
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Frames of one run with their splits."""
+
+    frames: NDArray
+    """(n, ny, nx) photons, in the order of the table"""
+    table: pd.DataFrame
+    """a row a frame: `evaluate.virus.files.SPLITS`"""
+    mask: NDArray[np.bool_]
+    """(ny, nx) True where a pixel counts nothing"""
+    centre: tuple[float, float]
+    """x, y of the beam [pixels]"""
+
+    def __post_init__(self) -> None:
+        if len(self.frames) != len(self.table):
+            raise ValueError(f"{len(self.frames)} frames, but {len(self.table)} rows of splits; expected one a frame")
+        if self.mask.shape != self.frames.shape[1:]:
+            raise ValueError(f"the mask is {self.mask.shape}, but frames are {self.frames.shape[1:]}")
+        for split in ("train", "validation"):
+            n = int(self.single[self.rows(split)].sum())
+            if not 0 < n < len(self.rows(split)):
+                raise ValueError(
+                    f"{n} of {len(self.rows(split))} frames of the {split} split are single hits by the labels; label "
+                    "some that are and some that are not"
+                )
+
+    @property
+    def single(self) -> NDArray[np.bool_]:
+        """(n,) as the person says."""
+        return np.asarray(self.table["manual"] == SINGLE)
+
+    def rows(self, split: str) -> NDArray[np.int64]:
+        """Of the frames of a split."""
+        return np.flatnonzero(self.table["split"] == split)
+
+    def bins(self, how: SelectionConfig) -> PolarBins:
+        """Rings and angles of the frames."""
+        shape = (self.frames.shape[1], self.frames.shape[2])
+        return polar_bins(shape, self.centre, self.mask, how.n_rings, how.n_angles, how.r_min_pixels)
+
+
+@dataclass(frozen=True)
+class Selected:
+    """What a method says of the test frames."""
+
+    frame: NDArray[np.int64]
+    """(n,) ids"""
+    chosen: NDArray[np.bool_]
+    score: NDArray[np.float32]
+    """(n,) higher is likelier a single hit; NaN where the method has none"""
+    box: NDArray[np.float32]
+    """(n, 4) [pixels of the frame]; NaN where the method has none"""
+
+    def write(self, path: Path) -> None:
+        """As .npz."""
+        write_arrays(path, {"frame": self.frame, "chosen": self.chosen, "score": self.score, "box": self.box})
+
+
+def yolo(run: Experiment, method: str, how: DetectionConfig, seed: int, folder: Path, digest: str = "") -> Selected:
+    """One row of the slides: trained, and the intersection of its last five checkpoints selected."""
+    seen = how.representation(method)
+    shape = (run.frames.shape[1], run.frames.shape[2])
+    boxes = np.full((len(run.frames), 4), np.nan, np.float32)
+    known = np.concatenate([run.rows("train"), run.rows("validation")])
+    for row in known[run.single[known]]:
+        boxes[row] = pattern_box(run.frames[row], run.mask)
+    boxes = resized_boxes(boxes, shape, seen)
+    train, validation = (
+        labelled(pictures(run.frames[rows], run.mask, seen), run.single[rows], boxes[rows])
+        for rows in (run.rows("train"), run.rows("validation"))
+    )
+    architecture = method.split("_")[0]
+    description = describe_detector(architecture, seen, how.width, how.recipe, seed, "virus", digest)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    fit_detector(description, train, validation, device, folder)
+    rows = run.rows("test")
+    scores, chosen, found = select(folder, pictures(run.frames[rows], run.mask, seen), device)
+    back = np.array([shape[1], shape[0]] * 2, np.float32) / seen.image_size
+    return _selected(run, chosen, scores.min(0), found * back)
+
+
+def em(run: Experiment, how: SelectionConfig, seed: int) -> tuple[Selected, EMClasses, NDArray[np.int64]]:
+    """Classes of all frames; those chosen by the labels of training and validation, or by hand; from 0.
+
+    The rule: classes by their share of frames that the person called single (one of each added), best first, and of
+    all such lists the one of the highest F1 on the labelled frames. A class without a labelled frame is not chosen.
+    """
+    bins = run.bins(how)
+    found = classify(bins.of(run.frames, how.em.log), bins.live, how.em, seed)
+    known = np.concatenate([run.rows("train"), run.rows("validation")])
+    if how.em_classes is None:
+        good = chosen_classes(found.classes[known], run.single[known], how.em.n_classes)
+    else:
+        good = classes_by_hand(Path(how.em_classes), how.em.n_classes)
+    share = np.array(
+        [
+            (run.single[known][found.classes[known] == k].sum() + 1) / ((found.classes[known] == k).sum() + 2)
+            for k in range(how.em.n_classes)
+        ]
+    )
+    rows = run.rows("test")
+    classes = found.classes[rows]
+    return _selected(run, np.isin(classes, good), share[classes]), found, good
+
+
+def chosen_classes(classes: NDArray, single: NDArray[np.bool_], n_classes: int) -> NDArray[np.int64]:
+    """The classes of the rule that `em` states, of labelled frames (n,) in classes (n,)."""
+    size = np.bincount(classes, minlength=n_classes)
+    positive = np.bincount(classes[single], minlength=n_classes)
+    order = np.argsort(-(positive + 1) / (size + 2), kind="stable")
+    order = order[size[order] > 0]
+    shared, taken = np.cumsum(positive[order]), np.cumsum(size[order])
+    f1 = 2 * shared / (taken + single.sum())
+    return np.sort(order[: int(f1.argmax()) + 1])
+
+
+def classes_by_hand(path: Path, n_classes: int) -> NDArray[np.int64]:
+    """Classes, from 0, of a CSV that counts from 1. ValueError names what is not a class."""
+    table = pd.read_csv(path)
+    if "class" not in table:
+        raise ValueError(f"{path} has columns {', '.join(table)}, expected one called class")
+    classes = table["class"].to_numpy()
+    if len(classes) == 0 or not all(float(one).is_integer() and 1 <= one <= n_classes for one in classes):
+        raise ValueError(f"{path}: classes are {list(classes)}, expected whole numbers from 1 to {n_classes}")
+    return np.unique(classes.astype(np.int64) - 1)
+
+
+def write_em_class(path: Path, classes: NDArray, chosen: NDArray[np.bool_]) -> None:
+    """`em_class/classes` (from 1) and `em_class/select` of all frames, as spi-em-class writes them."""
+    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+        file["em_class/classes"] = classes + 1
+        file["em_class/select"] = chosen
+
+
+def spectral(run: Experiment, how: SelectionConfig, seed: int, n_clusters: int = 44) -> Selected:
+    """Spectral clusters of all frames (Yoon 2011), named by the labels as the EM's classes are."""
+    photons = run.bins(how).of(run.frames)
+    roots = np.sqrt(np.abs(np.fft.rfft(photons, axis=2))[:, :, :13]).reshape(len(photons), -1)
+    roots = (roots - roots.mean(1, keepdims=True)) / np.maximum(roots.std(1, keepdims=True), 1e-9)
+    n = min(n_clusters, len(roots) // 4)
+    model = SpectralClustering(n, affinity="nearest_neighbors", n_neighbors=min(10, len(roots)), random_state=seed)
+    clusters = model.fit_predict(roots)
+    known, rows = np.concatenate([run.rows("train"), run.rows("validation")]), run.rows("test")
+    good = chosen_classes(clusters[known], run.single[known], n)
+    share = np.array(
+        [(run.single[known][clusters[known] == k].sum() + 1) / ((clusters[known] == k).sum() + 2) for k in range(n)]
+    )
+    return _selected(run, np.isin(clusters[rows], good), share[clusters[rows]])
+
+
+def ours(run: Experiment, how: SelectionConfig, seed: int, folder: Path) -> Selected:
+    """The ensemble of polar networks; its threshold is that of the highest F1 on the validation frames."""
+    bins = run.bins(how)
+    photons = bins.of(run.frames)
+    train, validation = (labelled(photons[rows], run.single[rows]) for rows in map(run.rows, SPLITS[:2]))
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    fit_finder(train, validation, bins.live, how.finder, seed, device, folder, "virus")
+    models = load_members(folder, how.n_rings, device)
+    threshold = best_threshold(log_odds(models, np.asarray(validation.images), bins.live), validation.single == 1)
+    score = log_odds(models, photons[run.rows("test")], bins.live)
+    return _selected(run, score >= threshold, score)
+
+
+def _selected(run: Experiment, chosen: NDArray, score: NDArray, box: NDArray | None = None) -> Selected:
+    frame = run.table["frame"].to_numpy()[run.rows("test")]
+    no_box = np.full((len(frame), 4), np.nan, np.float32)
+    return Selected(frame, np.asarray(chosen, bool), score.astype("f4"), no_box if box is None else box.astype("f4"))

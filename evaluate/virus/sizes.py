@@ -1,0 +1,186 @@
+"""The size filter: how large the particle of a frame is, if it is one ball-like particle at all.
+
+Two tests. The first holds the radial profile against balls and icosahedra of every size, by Poisson likelihood (which
+decides) and by L1 distance. Two particles that touch have the mean profile of one, so the second looks along the rings
+inside of the central maximum: there a particle as round as an icosahedron is even, and a dimer has fringes.
+
+Sizes are circumdiameters of an icosahedron; the ball of its volume has 0.846 of it.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from frames.schema import Strict
+from simulate.virus.icosahedron import EQUAL_VOLUME_SPHERE
+from simulate.virus.sizing import templates
+
+BODIES = ("sphere", "icosahedron")
+
+FIRST_MINIMUM = 4.493
+"""q R of the first minimum of a ball: tan x = x."""
+
+ANGLES = 24
+"""Sectors of a ring, of those that hold live pixels."""
+
+
+class SizesConfig(Strict):
+    """Which sizes are held against, and which pass."""
+
+    fitted_nm: tuple[float, float] = Field((40.0, 110.0), description="circumdiameters tried, every step_nm")
+    step_nm: Annotated[float, Field(gt=0)] = 0.5
+    accepted_nm: tuple[float, float] = Field((55.0, 84.0), description="circumdiameters that pass")
+    inner_px: Annotated[float, Field(ge=0)] = 12.0
+    outer_px: Annotated[float, Field(gt=0)] = 80.0
+    background_photons: Annotated[float, Field(gt=0)] = Field(0.03, description="a pixel, mean")
+    least_photons: Annotated[float, Field(ge=0)] = Field(0.5, description="of a pixel that counts: below is noise")
+    most_misfit: Annotated[float, Field(gt=0)] = Field(0.25, description="L1 distance of the profile, relative")
+    most_anisotropy: Annotated[float, Field(gt=0)] = Field(
+        0.45, description="relative standard deviation along rings inside of the central maximum, beyond Poisson's"
+    )
+
+    @model_validator(mode="after")
+    def _ranges_fit(self) -> Self:
+        low, high = self.fitted_nm
+        if not 0 < low < self.accepted_nm[0] < self.accepted_nm[1] < high:
+            raise ValueError(
+                f"accepted_nm {self.accepted_nm} must lie inside of fitted_nm {self.fitted_nm}: a size at the end "
+                "of what was tried is not known"
+            )
+        if self.inner_px >= self.outer_px:
+            raise ValueError(f"inner_px {self.inner_px:g} is not below outer_px {self.outer_px:g}")
+        return self
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What the size filter measured of each frame, (n,) each."""
+
+    diameter_nm: NDArray[np.float64]
+    """circumdiameter of the likeliest icosahedron"""
+    sphere_nm: NDArray[np.float64]
+    """the same of the likeliest ball: its own diameter over 0.846"""
+    l1_nm: NDArray[np.float64]
+    """of the icosahedron nearest in L1"""
+    misfit: NDArray[np.float64]
+    """L1 distance to it, over the profile's sum"""
+    score: NDArray[np.float64]
+    """second-best minimum of the L1 distance over the best; infinite where there is one only"""
+    anisotropy: NDArray[np.float64]
+    """relative standard deviation along rings"""
+    right_size: NDArray[np.bool_]
+    """passes the first test"""
+    one_particle: NDArray[np.bool_]
+    """passes the second test"""
+
+
+def measure(
+    frames: NDArray[np.floating],
+    mask: NDArray[np.bool_],
+    centre: tuple[float, float],
+    q: NDArray[np.floating],
+    config: SizesConfig,
+) -> Sizes:
+    """Sizes of frames (n, ny, nx) [photons], the beam at centre (row, column).
+
+    Parameters
+    ----------
+    mask : (ny, nx) True where unusable; pixels of a frame that are not finite count as masked in it.
+    q :    (ny, nx) length of the scattering vector [1/A].
+
+    Raises
+    ------
+    ValueError for shapes that do not agree, or where fewer than 20 rings have a live pixel.
+    """
+    if not frames.shape[1:] == mask.shape == q.shape:
+        raise ValueError(f"frames {frames.shape[1:]}, mask {mask.shape} and q {q.shape} must be of the same pixels")
+    y, x = np.indices(mask.shape)
+    r = np.hypot(y - centre[0], x - centre[1])
+    chosen = np.flatnonzero(~mask & (r >= config.inner_px) & (r < config.outer_px))
+    ring = r.ravel()[chosen].astype(int)
+    order = np.argsort(ring, kind="stable")
+    chosen, ring = chosen[order], ring[order]
+    _, starts, n = np.unique(ring, return_index=True, return_counts=True)
+    if len(n) < 20:
+        raise ValueError(
+            f"{len(n)} rings from {config.inner_px:g} to {config.outer_px:g} pixels of the centre {centre} have a live "
+            "pixel, expected 20; look at the mask and the centre"
+        )
+    values = np.asarray(frames, np.float64).reshape(len(frames), -1)[:, chosen]
+    finite = np.isfinite(values)
+    values = np.where(finite & (values >= config.least_photons), values, 0)
+    counted = np.add.reduceat(finite, starts, axis=1, dtype=np.float64)
+    profile = np.add.reduceat(values, starts, axis=1) * n / np.maximum(counted, 1)
+    q_ring = np.add.reduceat(q.ravel()[chosen], starts) / n
+    sizes = np.arange(config.fitted_nm[0], config.fitted_nm[1] + config.step_nm / 2, config.step_nm)
+    likely, near = {}, {}
+    for body in BODIES:
+        shape = templates(q_ring, sizes, body) * n
+        shape /= shape.sum(1, keepdims=True)
+        likely[body], near[body] = _likelihood_and_l1(profile, shape, config.background_photons * n)
+    best = {body: sizes[likely[body].argmax(1)] for body in BODIES}
+    l1 = near["icosahedron"]
+    misfit = l1.min(1)
+    angle = np.arctan2(y - centre[0], x - centre[1]).ravel()[chosen]
+    uneven = np.array(
+        [
+            anisotropy(row, there, ring, angle, q.ravel()[chosen], diameter)
+            for row, there, diameter in zip(values, finite, best["icosahedron"], strict=True)
+        ]
+    )
+    low, high = config.accepted_nm
+    return Sizes(
+        diameter_nm=best["icosahedron"],
+        sphere_nm=best["sphere"],
+        l1_nm=sizes[l1.argmin(1)],
+        misfit=misfit,
+        score=np.array([_second_minimum(row) / max(row.min(), 1e-12) for row in l1]),
+        anisotropy=uneven,
+        right_size=(best["icosahedron"] >= low) & (best["icosahedron"] <= high) & (misfit <= config.most_misfit),
+        one_particle=uneven <= config.most_anisotropy,
+    )
+
+
+def _likelihood_and_l1(profile: NDArray, shape: NDArray, background: NDArray) -> tuple[NDArray, NDArray]:
+    """(n, sizes) Poisson log-likelihood and relative L1 distance of profiles (n, rings) to shapes (sizes, rings)."""
+    likely, near = np.empty((len(profile), len(shape))), np.empty((len(profile), len(shape)))
+    for row, (counts, signal) in enumerate(
+        zip(profile, np.maximum(profile.sum(1) - background.sum(), 1.0), strict=True)
+    ):
+        expected = signal * shape + background
+        likely[row] = np.log(expected) @ counts - expected.sum(1)
+        near[row] = np.abs(expected - counts).sum(1) / max(counts.sum(), 1e-12)
+    return likely, near
+
+
+def _second_minimum(distance: NDArray) -> float:
+    """The second-lowest local minimum, infinite where there is one only."""
+    inner = np.flatnonzero((distance[1:-1] < distance[:-2]) & (distance[1:-1] <= distance[2:])) + 1
+    return float(np.sort(distance[inner])[1]) if len(inner) > 1 else float("inf")
+
+
+def anisotropy(
+    values: NDArray, there: NDArray[np.bool_], ring: NDArray, angle: NDArray, q: NDArray, diameter_nm: float
+) -> float:
+    """Relative standard deviation along rings beyond Poisson's, inside of 0.85 of the first minimum of this size.
+
+    Of pixels (n,): photons, whether they can be used, ring, angle [rad] and q [1/A]. Sectors of four rings are compared
+    with their mean over angles, each weighted by its photons. 0 where no photon was counted.
+    """
+    inside = there & (q < 0.85 * FIRST_MINIMUM / (5 * diameter_nm * EQUAL_VOLUME_SPHERE))
+    if not inside.any():
+        return 0.0
+    # The radial fall inside of a sector is taken out first: what is left is even for a round particle.
+    counted = np.bincount(ring[inside], minlength=ring.max() + 1)
+    mean = np.bincount(ring[inside], values[inside], len(counted)) / np.maximum(counted, 1)
+    sector = (ring[inside] // 4) * ANGLES + ((angle[inside] / (2 * np.pi) + 0.5) * ANGLES).astype(int) % ANGLES
+    got = np.bincount(sector, values[inside])
+    expected = np.bincount(sector, mean[ring[inside]])
+    if not expected.sum() > 0:
+        return 0.0
+    lit = expected > 0
+    excess = ((got[lit] - expected[lit]) ** 2 - expected[lit]) / expected[lit]
+    return float(np.sqrt(max(excess.sum() / expected.sum(), 0.0)))

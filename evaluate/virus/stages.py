@@ -1,0 +1,68 @@
+"""From a store of all shots to the frames that networks see: hits, sizes, splits."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from evaluate.virus import files
+from evaluate.virus.hits import HitsConfig, find_hits
+from evaluate.virus.sizes import SizesConfig, measure
+from evaluate.virus.splits import Numbers, choose
+from frames.files import atomic_path, read_table, write_table
+from frames.geometry import Geometry
+from frames.store.dataset import open_dataset
+from simulate.virus.dataset import read_plan
+from simulate.virus.plan import confusion
+
+AT_ONCE = 256
+"""Frames held together."""
+
+
+def make_hits(folder: Path, geometry: Geometry, centre: tuple[float, float], config: HitsConfig) -> None:
+    """Write hits.parquet: frame, photons, score, lit, hit."""
+    dataset, parts = open_dataset(files.dataset_folder(folder)), []
+    for start in range(0, len(dataset), AT_ONCE):
+        rows = slice(start, min(start + AT_ONCE, len(dataset)))
+        found = find_hits(dataset.read(rows), geometry.mask, centre, config)
+        parts.append(pd.DataFrame({"frame": np.arange(rows.start, rows.stop), **vars(found)}))
+    _write(files.hits_file(folder), pd.concat(parts, ignore_index=True))
+
+
+def make_sizes(folder: Path, geometry: Geometry, centre: tuple[float, float], config: SizesConfig) -> None:
+    """Write sizes.parquet of the hits: frame, and the fields of `sizes.Sizes`."""
+    dataset, hits = open_dataset(files.dataset_folder(folder)), read_table(files.hits_file(folder)).to_pandas()
+    frames, parts = hits["frame"][hits["hit"]].to_numpy(), []
+    q = np.linalg.norm(geometry.q, axis=-1)
+    for start in range(0, len(dataset), AT_ONCE):
+        rows = slice(start, min(start + AT_ONCE, len(dataset)))
+        if len(wanted := frames[(frames >= rows.start) & (frames < rows.stop)]):
+            found = measure(dataset.read(rows)[wanted - rows.start], geometry.mask, centre, q, config)
+            parts.append(pd.DataFrame({"frame": wanted, **vars(found)}))
+    if not parts:
+        raise ValueError(f"{files.hits_file(folder)} holds no hit; look at virus.hits and at the background")
+    _write(files.sizes_file(folder), pd.concat(parts, ignore_index=True))
+
+
+def make_splits(folder: Path, numbers: dict[str, Numbers], *, reject_dimers: bool) -> None:
+    """Write splits.parquet, and what the annotator got wrong as tables/annotator.csv.
+
+    reject_dimers: whether frames must pass the second test, too; the published sets were chosen by size alone.
+    """
+    plan = read_plan(files.plan_file(folder))
+    hits = read_table(files.hits_file(folder)).to_pandas()[["frame", "photons"]]
+    sizes = read_table(files.sizes_file(folder)).to_pandas()
+    sizes["passes"] = sizes["right_size"] & (sizes["one_particle"] if reject_dimers else True)
+    table = plan.merge(hits, on="frame", validate="1:1").merge(
+        sizes[["frame", "diameter_nm", "passes"]].rename(columns={"diameter_nm": "fitted_diameter_nm"}),
+        on="frame", how="left", validate="1:1",
+    )  # fmt: skip
+    passes = table["passes"].eq(True).to_numpy()
+    files.write_splits(files.splits_file(folder), choose(table, passes, numbers))
+    with atomic_path(folder / "tables" / "annotator.csv") as temporary:
+        confusion(plan).to_csv(temporary, index=False)
+
+
+def _write(path: Path, table: pd.DataFrame) -> None:
+    write_table(path, pa.Table.from_pandas(table, preserve_index=False))

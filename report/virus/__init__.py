@@ -1,0 +1,1 @@
+"""The page about single hits of a virus."""

@@ -1,0 +1,51 @@
+"""Hits and sizes: of real frames, and of ones whose size is known."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evaluate.virus.hits import HitsConfig, annulus, find_hits, poisson_sigmas
+from evaluate.virus.sizes import SizesConfig, measure
+from simulate.virus.detector import CENTRE, geometry_of
+from simulate.virus.icosahedron import icosahedron
+
+REAL = Path(os.environ.get("SINGLEHIT_SHARED", Path(__file__).parents[4] / "shared")) / "real-frames" / "pr772"
+GEOMETRY = geometry_of("binned")
+Q = np.linalg.norm(GEOMETRY.q, axis=-1)
+
+
+@pytest.mark.skipif(not REAL.exists(), reason=f"no real frames in {REAL}; SINGLEHIT_SHARED names the folder")
+def test_real_frames_have_the_sizes_that_others_found() -> None:
+    frames = np.load(REAL / "frames-0-4-adu.npy") / 8.1
+    mask = (np.load(REAL / "mask.npy") + np.load(REAL / "artifacts.npy")).astype(bool)
+    assert find_hits(frames, mask, (130, 128), HitsConfig()).hit.all()
+    sizes = measure(frames, mask, (130, 128), Q, SizesConfig())
+    assert sizes.diameter_nm[1:3] == pytest.approx(70.2, rel=0.03)
+    assert sizes.right_size.tolist() == [False, True, True, True, False]
+    assert sizes.one_particle.tolist() == [False, True, True, False, False]  # 3 is a dimer of a single's size
+
+
+@pytest.mark.parametrize("diameter", [60.0, 70.0, 80.0])
+def test_an_icosahedron_is_found_to_be_as_large_as_it_is(diameter: float) -> None:
+    turned = np.linalg.qr(np.random.default_rng(int(diameter)).normal(size=(3, 3)))[0]
+    expected = icosahedron(GEOMETRY.q @ turned, 5 * diameter) ** 2 * GEOMETRY.photons_per_electron2()
+    frame = np.random.default_rng(0).poisson(1e5 * expected / expected.sum())
+    found = measure(frame[None], GEOMETRY.mask, CENTRE["binned"], Q, SizesConfig())
+    assert found.diameter_nm[0] == pytest.approx(diameter, rel=0.03)
+    assert found.right_size[0]
+    assert found.one_particle[0]
+
+
+def test_nothing_is_no_hit_and_a_mask_without_pixels_is_refused() -> None:
+    frames = np.random.default_rng(0).poisson(0.05, (4, *GEOMETRY.shape)).astype(float)
+    assert not find_hits(frames, GEOMETRY.mask, CENTRE["binned"], HitsConfig()).hit.any()
+    with pytest.raises(ValueError, match="no live pixel"):
+        annulus(np.ones((9, 9), bool), (4, 4), 1, 3)
+    with pytest.raises(ValueError, match="must be the same"):
+        find_hits(frames[:, 1:], GEOMETRY.mask, CENTRE["binned"], HitsConfig())
+
+
+def test_the_score_is_that_of_a_gaussian_where_counts_are_many() -> None:
+    assert poisson_sigmas(np.array([1e6 + 5e3, 10.0]), 1e6) == pytest.approx([5.0, 0.0], rel=0.01)

@@ -1,0 +1,234 @@
+"""Training a detector of single hits on few labelled frames, and what it then selects.
+
+An epoch is 100 iterations, after which F1 of the validation frames is measured, as in Ignatenko et al. (2021). The
+weights of the last five epochs are kept: a frame is selected when all five find a particle in it.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from frames.provenance import source_digest
+from frames.targets import Target
+from train.batches.batches import Patterns
+from train.batches.drawn import SINGLE_HIT, Boxed, DrawnBatches, jittered
+from train.batches.representation import Coloured, Representation
+from train.config.single_hits import DetectRecipe
+from train.loop.checkpoint import Described, load, save
+from train.loop.history import Row
+from train.loop.training_loop import Task, seed_process, train_model
+from train.models.detection.boxes import Grid, best_boxes
+from train.models.detection.losses import loss_of
+from train.models.detection.yolo import Architecture, YoloV2, YoloV3, yolo
+
+logger = logging.getLogger(__name__)
+
+N_CHECKPOINTS = 5
+"""Of the last epochs, whose selections are intersected: iterations 4000, 4100, ..., 4400 in the slides."""
+
+ANSWERED_AT_ONCE = 64
+"""Pictures."""
+
+
+@dataclass(frozen=True)
+class DetectDescription(Described):
+    """Of a detector."""
+
+    recipe: DetectRecipe
+    representation: Representation
+    width: float
+    """factor on the channels of every layer"""
+
+
+@dataclass(frozen=True)
+class DetectEpoch(Row):
+    """Of a detector: `validation_accuracy` is the share of frames that are rightly selected or left."""
+
+    validation_f1: float
+    validation_precision: float
+    """0 where nothing is selected"""
+    validation_recall: float
+    answers_alike: bool
+    """every validation frame is selected, or none"""
+
+    @property
+    def collapsed(self) -> list[str]:
+        """Whether all frames are answered alike."""
+        return ["detector"] if self.answers_alike else []
+
+
+def detector(description: DetectDescription, device: torch.device) -> Coloured:
+    """The described network with random weights."""
+    recipe, seen = description.recipe, description.representation
+    model = yolo(architecture_of(description.model), seen.n_channels, description.width, recipe.momentum)
+    coloured = Coloured(model, seen.colours, recipe.hue, recipe.distort)
+    return coloured.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def architecture_of(name: str) -> Architecture:
+    """ValueError for a name that is none of them."""
+    if name not in ("yolov2", "yolov3"):
+        raise ValueError(f"no detector is called {name!r}; known: yolov2, yolov3")
+    return "yolov2" if name == "yolov2" else "yolov3"
+
+
+def describe_detector(
+    architecture: str,
+    representation: Representation,
+    width: float,
+    recipe: DetectRecipe,
+    seed: int,
+    dataset: str,
+    dataset_digest: str,
+) -> DetectDescription:
+    """Of a detector that is trained on a dataset's pictures."""
+    size = representation.image_size
+    return DetectDescription(
+        model=architecture_of(architecture),
+        targets=(SINGLE_HIT,),
+        image_shape=(size, size),
+        recipe=recipe,
+        seed=seed,
+        dataset=dataset,
+        dataset_digest=dataset_digest,
+        source=source_digest("train.tasks.detect"),
+        representation=representation,
+        width=width,
+    )
+
+
+def fit_detector(
+    description: DetectDescription,
+    train: Boxed,
+    validation: Boxed,
+    device: torch.device,
+    folder: Path,
+    measure_threads: bool = True,
+) -> list[DetectEpoch]:
+    """Train a detector on pictures (n, size, size) from 0 to 255 and their boxes, in pixels of the pictures.
+
+    Beside what `train.loop.training_loop.train_model` writes, `checkpoints/<iteration>.pt` are the weights of the last
+    five epochs. Labels are all that is learned from; what a frame truly shows is not asked.
+    """
+    recipe = description.recipe
+    seed_process(description.seed)
+    model = detector(description, device)
+    change = partial(jittered, most=recipe.jitter) if recipe.jitter else None
+    batches = DrawnBatches(train, recipe.batch_size, recipe.iterations, description.seed, change)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "checkpoints").mkdir(exist_ok=True)
+    grids, loss = grids_of(model), loss_of(description.model)
+
+    def batch_loss(outputs: list[Tensor], batch: Patterns) -> Tensor:
+        boxes = batch.boxes if isinstance(batch, Boxed) else np.empty((0, 4), np.float32)
+        return loss(outputs, torch.as_tensor(boxes, device=outputs[0].device), grids)
+
+    def validate(model: nn.Module) -> Mapping[str, Any]:
+        if batches.number > recipe.epochs - N_CHECKPOINTS:
+            iteration = batches.number * recipe.iterations
+            contents = {"description": asdict(description), "iteration": iteration, "weights": model.state_dict()}
+            save(folder / "checkpoints" / f"{iteration}.pt", contents)
+        return judged(model, validation, recipe.threshold, batch_loss)
+
+    # The house's loop hands a task batches of any kind that have these lengths.
+    task = Task(batch_loss, validate, DetectEpoch, lambda: None)
+    record = {"n_labelled": len(train), "n_single": int(train.single.sum()), "n_validation": len(validation)}
+    return train_model(model, task, description, batches, device, folder, record, measure_threads)  # type: ignore[arg-type]
+
+
+def judged(model: nn.Module, frames: Boxed, threshold: float, loss: Any) -> dict[str, Any]:
+    """How a detector selects labelled frames: columns of the history."""
+    model.eval()
+    scores, losses = [], []
+    with torch.no_grad():
+        for start in range(0, len(frames), ANSWERED_AT_ONCE):
+            rows = np.arange(start, min(start + ANSWERED_AT_ONCE, len(frames)))
+            some = frames.take(rows)
+            raw = model(_on_device(model, some.images))
+            losses.append(float(loss(raw, some)) * len(rows))
+            scores.append(best_boxes(raw, grids_of(model))[1].cpu().numpy())
+    chosen, single = np.concatenate(scores) > threshold, frames.single == 1
+    shared = int((chosen & single).sum())
+    return {
+        "validation_loss": sum(losses) / len(frames),
+        "validation_accuracy": float((chosen == single).mean()),
+        "validation_f1": 2 * shared / max(1, int(chosen.sum() + single.sum())),
+        "validation_precision": shared / int(chosen.sum()) if chosen.any() else 0.0,
+        "validation_recall": shared / max(1, int(single.sum())),
+        "answers_alike": bool(chosen.all() or not chosen.any()),
+    }
+
+
+def found(model: nn.Module, pictures: NDArray) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Likeliest box (n, 4) [pixels of the picture] of each picture (n, size, size), and its probability (n,)."""
+    model.eval()
+    boxes, scores = [np.empty((0, 4), np.float32)], [np.empty(0, np.float32)]
+    with torch.no_grad():
+        for start in range(0, len(pictures), ANSWERED_AT_ONCE):
+            raw = model(_on_device(model, pictures[start : start + ANSWERED_AT_ONCE]))
+            box, score = best_boxes(raw, grids_of(model))
+            boxes.append(box.cpu().numpy())
+            scores.append(score.cpu().numpy())
+    return np.concatenate(boxes), np.concatenate(scores)
+
+
+def grids_of(model: nn.Module) -> list[Grid]:
+    """How the numbers of a detector are read."""
+    network = model.network
+    if not isinstance(network, YoloV2 | YoloV3):
+        raise ValueError(f"{type(network).__name__} is no detector; expected YoloV2 or YoloV3")
+    return network.grids()
+
+
+def _on_device(model: nn.Module, pictures: NDArray | Tensor) -> Tensor:
+    return torch.as_tensor(pictures, device=next(model.parameters()).device).float()[:, None]
+
+
+def load_detector(path: Path, device: torch.device) -> tuple[Coloured, DetectDescription]:
+    """A detector as one of its checkpoints, or its model.pt, holds it. ValueError where a file is not one of these."""
+    saved = load(path)
+    try:
+        kept = saved["description"]
+        recipe = DetectRecipe(**kept["recipe"])
+        asked = tuple(Target.of(target) for target in kept["targets"])
+        seen = kept["representation"] | {"roi": kept["representation"]["roi"] and tuple(kept["representation"]["roi"])}
+        description = DetectDescription(
+            **kept | {"targets": asked, "recipe": recipe, "representation": Representation(**seen)}
+        )
+        model = detector(description, device)
+        model.load_state_dict(saved["weights"])
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise ValueError(f"{path} holds no detector of this version ({error}); train it again") from error
+    return model.eval(), description
+
+
+def checkpoints_of(folder: Path) -> list[Path]:
+    """The weights of the last epochs of a training, in their order; FileNotFoundError where there is none."""
+    paths = sorted((folder / "checkpoints").glob("*.pt"), key=lambda path: int(path.stem))[-N_CHECKPOINTS:]
+    if not paths:
+        raise FileNotFoundError(f"{folder / 'checkpoints'} holds no checkpoint; train the detector first")
+    return paths
+
+
+def intersection(scores: Sequence[NDArray] | NDArray, threshold: float) -> NDArray[np.bool_]:
+    """(n,) frames that every checkpoint selects, from their scores (checkpoints, n)."""
+    return np.all(np.asarray(scores) > threshold, axis=0)
+
+
+def select(folder: Path, pictures: NDArray, device: torch.device) -> tuple[NDArray, NDArray, NDArray]:
+    """Scores (checkpoints, n) of pictures, selected (n,) by all, and the last checkpoint's boxes (n, 4)."""
+    scores, boxes, threshold = [], np.empty((0, 4), np.float32), 0.0
+    for path in checkpoints_of(folder):
+        model, description = load_detector(path, device)
+        boxes, score = found(model, pictures)
+        threshold = description.recipe.threshold
+        scores.append(score)
+    return np.stack(scores), intersection(scores, threshold), boxes

@@ -1,0 +1,98 @@
+# From the frames that networks see to what each method selects, tables and the page.
+
+VIRUS_SELECTIONS = virus_files.wanted(RUN.detection, RUN.selection)
+
+
+rule virus_select:
+    input:
+        virus_files.splits_file(RUN.folder),
+        card=FILES.card("shots"),
+    output:
+        virus_files.selection_file(RUN.folder, "{method}", "{seed}"),
+    log:
+        log_of("virus_select/{method}-seed{seed}"),
+    benchmark:
+        benchmark_of("virus_select/{method}-seed{seed}")
+    wildcard_constraints:
+        method="|".join(sorted({method for method, _ in VIRUS_SELECTIONS})),
+        seed=r"\d+",
+    conda:
+        "../../envs/singlehit.yaml"
+    resources:
+        mem_mb=growing(8000),
+        runtime=growing(240),
+    params:
+        settings=lambda wildcards: RUN.model_dump(mode="json")[
+            "detection" if wildcards.method.startswith("yolo") else "selection"
+        ],
+        source=source_digest("evaluate.virus.found"),
+    message:
+        "{wildcards.method}, seed {wildcards.seed}: train and select"
+    script:
+        "../../scripts/virus/select.py"
+
+
+grows_with("virus_select", 1)
+
+
+rule virus_tables:
+    input:
+        virus_files.splits_file(RUN.folder),
+        [
+            virus_files.selection_file(RUN.folder, method, seed)
+            for method, seed in VIRUS_SELECTIONS
+        ],
+        card=FILES.card("shots"),
+    output:
+        [
+            RUN.folder / "tables" / f"{name}.csv"
+            for name in ("selection", "noise", "science", "agreement", "differences")
+        ],
+        RUN.folder / "tables" / "page.npz",
+    log:
+        log_of("virus_tables"),
+    benchmark:
+        benchmark_of("virus_tables")
+    conda:
+        "../../envs/singlehit.yaml"
+    resources:
+        mem_mb=growing(8000),
+        runtime=growing(30),
+    params:
+        settings=RUN.selection.model_dump(mode="json"),
+        source=source_digest("evaluate.virus.found"),
+    message:
+        "what all selections are worth"
+    script:
+        "../../scripts/virus/tables.py"
+
+
+grows_with("virus_tables", 1)
+
+
+rule virus_page:
+    input:
+        rules.virus_tables.output,
+        template=workflow.source_path("../../../report/virus/page.html.j2"),
+        style=workflow.source_path("../../../report/style.css.j2"),
+    output:
+        RUN.folder / "pr772.html",
+    log:
+        log_of("virus_page"),
+    benchmark:
+        benchmark_of("virus_page")
+    conda:
+        "../../envs/singlehit.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(10),
+    params:
+        title=RUN.title,
+        source=source_digest("report.virus.page"),
+    message:
+        "the page about single hits of a virus"
+    script:
+        "../../scripts/virus/page.py"
+
+
+grows_with("virus_page", 1)

@@ -1,0 +1,211 @@
+# From the plan of all shots to their store, its card, hits, sizes and splits.
+
+
+def virus_shards(job):
+    """Shards that a job makes."""
+    return virus_jobs()[int(job)]
+
+
+def virus_jobs():
+    """Shards of each job."""
+    n = virus_layout(VIRUS.simulation, VIRUS.storage).n_shards
+    step = VIRUS.storage.shards_per_job
+    return [list(range(n)[first : first + step]) for first in range(0, n, step)]
+
+
+def virus_settings(*sections):
+    """What of the config a rule depends on."""
+    return {name: VIRUS.model_dump(mode="json")[name] for name in sections}
+
+
+rule virus_plan:
+    output:
+        plan=virus_files.plan_file(RUN.folder),
+        volumes=virus_files.volumes_file(RUN.folder),
+    log:
+        log_of("virus_plan"),
+    benchmark:
+        benchmark_of("virus_plan")
+    conda:
+        "../../envs/singlehit.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(10),
+    params:
+        settings=virus_settings("simulation"),
+        source=source_digest("simulate.virus.dataset"),
+    message:
+        "plan: what each shot hits"
+    script:
+        "../../scripts/virus/plan.py"
+
+
+grows_with("virus_plan", 1)
+
+
+rule virus_layout:
+    input:
+        plan=virus_files.plan_file(RUN.folder),
+    output:
+        layout=FILES.layout("shots"),
+    log:
+        log_of("virus_layout"),
+    benchmark:
+        benchmark_of("virus_layout")
+    conda:
+        "../../envs/singlehit.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(10),
+    params:
+        settings=virus_settings("simulation", "storage"),
+        source=source_digest("simulate.virus.dataset"),
+    message:
+        "store: empty, with all labels"
+    script:
+        "../../scripts/virus/layout.py"
+
+
+grows_with("virus_layout", 1)
+
+
+rule virus_shards:
+    input:
+        layout=FILES.layout("shots"),
+        plan=virus_files.plan_file(RUN.folder),
+        volumes=virus_files.volumes_file(RUN.folder),
+    output:
+        FILES.job("shots", "{job}"),
+    log:
+        log_of("virus_shards/{job}"),
+    benchmark:
+        benchmark_of("virus_shards/{job}")
+    conda:
+        "../../envs/singlehit.yaml"
+    threads: lambda wildcards: min(len(virus_shards(wildcards.job)), workflow.cores or 1)
+    resources:
+        mem_mb=growing(6000),
+        runtime=growing(60),
+    params:
+        shards=lambda wildcards: virus_shards(wildcards.job),
+        settings=virus_settings("simulation", "storage"),
+        source=source_digest("simulate.virus.dataset"),
+    message:
+        "shots, job {wildcards.job}: shards that do not stand yet"
+    script:
+        "../../scripts/virus/shards.py"
+
+
+grows_with(
+    "virus_shards",
+    lambda job: len(virus_shards(job.job)) * VIRUS.storage.patterns_per_shard,
+    kind=VIRUS.simulation.detector.geometry,
+)
+
+
+rule virus_card:
+    input:
+        [FILES.job("shots", job) for job in range(len(virus_jobs()))],
+    output:
+        FILES.card("shots"),
+    log:
+        log_of("virus_card"),
+    benchmark:
+        benchmark_of("virus_card")
+    conda:
+        "../../envs/singlehit.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(10),
+    params:
+        settings=virus_settings("simulation"),
+        source=source_digest("simulate.virus.dataset"),
+    message:
+        "store: checked, and its card"
+    script:
+        "../../scripts/virus/card.py"
+
+
+grows_with("virus_card", 1)
+
+
+rule virus_hits:
+    input:
+        FILES.card("shots"),
+    output:
+        virus_files.hits_file(RUN.folder),
+    log:
+        log_of("virus_hits"),
+    benchmark:
+        benchmark_of("virus_hits")
+    conda:
+        "../../envs/singlehit.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(30),
+    params:
+        settings=virus_settings("hits"),
+        source=source_digest("evaluate.virus.stages"),
+    message:
+        "hits: photons and lit pixels of every shot"
+    script:
+        "../../scripts/virus/hits.py"
+
+
+grows_with("virus_hits", sum(VIRUS.simulation.shots.values()))
+
+
+rule virus_sizes:
+    input:
+        virus_files.hits_file(RUN.folder),
+        FILES.card("shots"),
+    output:
+        virus_files.sizes_file(RUN.folder),
+    log:
+        log_of("virus_sizes"),
+    benchmark:
+        benchmark_of("virus_sizes")
+    conda:
+        "../../envs/singlehit.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
+    params:
+        settings=virus_settings("sizes"),
+        source=source_digest("evaluate.virus.stages"),
+    message:
+        "sizes of the hits"
+    script:
+        "../../scripts/virus/sizes.py"
+
+
+grows_with("virus_sizes", sum(VIRUS.simulation.shots.values()))
+
+
+rule virus_splits:
+    input:
+        virus_files.plan_file(RUN.folder),
+        virus_files.hits_file(RUN.folder),
+        virus_files.sizes_file(RUN.folder),
+    output:
+        virus_files.splits_file(RUN.folder),
+        RUN.folder / "tables" / "annotator.csv",
+    log:
+        log_of("virus_splits"),
+    benchmark:
+        benchmark_of("virus_splits")
+    conda:
+        "../../envs/singlehit.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(10),
+    params:
+        settings=virus_settings("splits", "reject_dimers"),
+        source=source_digest("evaluate.virus.stages"),
+    message:
+        "splits: exact numbers of frames that pass, and the annotator's errors"
+    script:
+        "../../scripts/virus/splits.py"
+
+
+grows_with("virus_splits", 1)

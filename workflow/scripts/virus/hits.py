@@ -1,0 +1,14 @@
+"""Rule virus_hits: hits of the shots."""
+
+from typing import TYPE_CHECKING
+
+from evaluate.run.job import start
+from evaluate.virus.stages import make_hits
+from simulate.virus.detector import CENTRE, geometry_of
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+run, _ = start(snakemake)
+name = run.virus.simulation.detector.geometry
+make_hits(run.folder, geometry_of(name), CENTRE[name], run.virus.hits)
