@@ -29,9 +29,9 @@ class TrainingRecipe:
     learning_rate: float = 1e-3
     """the highest of the schedule"""
     schedule: Schedule = "constant"
-    """`cosine`: rises over the first tenth of all steps, then falls to zero along half a cosine; `exponential`: falls to
-    a thousandth, by the same factor at every step; `burn_in`: darknet's, rises as the fourth power of the step over 1000
-    steps"""
+    """`cosine`: rises over the first tenth of all steps, then falls to zero along half a cosine;
+    `exponential`: falls to a thousandth, by the same factor at every step;
+    `burn_in`: darknet's, rises as the fourth power of the step over 1000 steps"""
     weight_decay: float = 1e-3
     """`adam`, `sgd`: an L2 penalty, added to the gradient; others: per step, times the learning rate (decoupled)"""
     batch_size: int = 128
