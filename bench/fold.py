@@ -12,7 +12,7 @@ os.environ["NUMBA_NUM_THREADS"] = "1"  # a core
 
 import numpy as np
 
-from frames.pixels.table import NOWHERE, PixelTable, fold
+from frames.pixels.table import NOWHERE, Folder, PixelTable, fold
 from setting import report
 from simulate.experiment.panels import of_panels
 from simulate.experiment.tabulate import tabulate
@@ -29,6 +29,17 @@ def milliseconds(work: Callable[[], object], pixels: int) -> float:
         work()
         times.append(time.process_time() - start)
     return min(times) / pixels * 1e9
+
+
+def one_by_one(frames: np.ndarray, table: PixelTable) -> Callable[[], None]:
+    """As screening folds: a frame after the other, what all share prepared once."""
+    folder, image = Folder(table), np.empty((table.n_pixels, table.n_pixels), np.float32)
+
+    def work() -> None:
+        for frame in frames:
+            folder.fold(frame, image)
+
+    return work
 
 
 def by_numpy(frames: np.ndarray, table: PixelTable, how: str) -> np.ndarray:
@@ -58,6 +69,7 @@ if __name__ == "__main__":
         for how in ("add.at", "bincount"):
             assert np.array_equal(fold(frames, table), by_numpy(frames, table, how))
     ours, ours_raw = (milliseconds(lambda f=f, t=t: fold(f, t), f.size) for f, t in ((photons, plain), (adu, raw)))
+    single, single_raw = (milliseconds(one_by_one(f, t), f.size) for f, t in ((photons, plain), (adu, raw)))
     theirs = {
         how: milliseconds(lambda how=how: by_numpy(photons, plain, how), photons.size) for how in ("add.at", "bincount")
     }
@@ -71,6 +83,8 @@ if __name__ == "__main__":
         ms_per_megapixel_bincount=theirs["bincount"],
         ms_per_megapixel_add_at=theirs["add.at"],
         ms_per_megapixel_raw=ours_raw,
+        ms_per_megapixel_one_by_one=single,
+        ms_per_megapixel_raw_one_by_one=single_raw,
         ms_per_megapixel_raw_bincount=theirs_raw,
         on_the_image=float((plain.target != NOWHERE).mean()),
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from frames.targets import names, shot_targets
 from screen.network.asked import Asking
 from screen.network.networks import Network, load_network
 from screen.stream.frame import Frame, FrameId
@@ -78,12 +79,13 @@ def trained(name: str) -> Network:
     from train.loop.checkpoint import network as built
     from train.models.registry import input_for
 
+    targets = shot_targets(("a", "b"), (1, 2, 3, 4))
     recipe = Recipe(input_transform=input_for(name))
-    description = Description(name, ("a", "b"), (1, 2, 3, 4), SHAPE, recipe, 0, "benchmark", "", "")
+    description = Description(name, targets, SHAPE, recipe, 0, "benchmark", "", "")
     model = built(description, torch.device("cpu")).eval()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
-        path.write_bytes(to_onnx(Answer(model, recipe.input_transform).eval(), description))
+        path.write_bytes(to_onnx(Answer(model, recipe.input_transform, names(targets)).eval(), description))
         return load_network(path)
 
 

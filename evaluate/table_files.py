@@ -26,10 +26,45 @@ def read_table(files: RunFiles, name: str) -> pd.DataFrame:
     return table
 
 
+_ACCURACIES = {
+    "count_accuracy": "hit_multiplicity_accuracy",
+    "particle_accuracy": "structure_accuracy",
+    "single_hit_accuracy": "hit_multiplicity_1_accuracy",
+}
+_HEAD = {"head": "target"}
+
+RENAMED: Mapping[str, Mapping[str, str]] = {
+    "cnn": _ACCURACIES,
+    "generalisation": _ACCURACIES,
+    "calibration": _HEAD,
+    "reliability": _HEAD,
+}
+"""Table -> column as it was called -> as it follows from a dataset's targets."""
+
+HEADS = {"count": "hit_multiplicity", "particle": "structure", "single": "hit_multiplicity_1"}
+"""What `head` said -> what `target` says of it."""
+
+
+def renamed(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """A table of shots at particles by its name, with columns as they are called now; the same where they are."""
+    table = table.rename(columns=RENAMED.get(name, {}))
+    if name in ("calibration", "reliability"):
+        table["target"] = table["target"].replace(HEADS)
+    if name in ("selection", "purity") and "target" not in table:
+        table.insert(table.columns.get_loc("seed") + 1, "target", "hit_multiplicity")
+    return table
+
+
 def check_columns(table: pd.DataFrame, path: Path) -> None:
     """ValueError where a table is older than its columns' names: `condition` is `dataset` now, and that was `run`."""
     if "condition" in table.columns:
         raise ValueError(
             f"{path} has a column `condition`, so it was made before columns `dataset` and `condition` were called "
             "`run` and `dataset`; run snakemake again with the run's config, which makes it anew"
+        )
+    columns = RENAMED.get(path.stem, {})
+    if old := [name for name in columns if name in table.columns]:
+        raise ValueError(
+            f"{path} has a column `{old[0]}`, which is `{columns[old[0]]}` now; run snakemake again with the run's "
+            "config, which makes it anew"
         )

@@ -1,35 +1,28 @@
 """What each network and baseline takes for what: the tables confusion, per_label and heads."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from evaluate.metrics import accuracy as metrics
-from evaluate.metrics.accuracy import Accuracies
-from evaluate.metrics.confusion import HEADS, class_matrix, classes_shot, collapsed_heads, confusions
-from evaluate.predictions.predictions import asked_of
-from frames.labels import NO_STRUCTURE
-from frames.store.dataset import Dataset
+from evaluate.metrics import by_target
+from evaluate.metrics.confusion import class_matrix, classes_shot
+from frames.targets import MULTIPLICITY, STRUCTURE, Target, named, names
 
 BOTH = "both"
-"""Target of the joint classes: a structure and how many of it."""
-
-ACCURACY_OF = {BOTH: "test_accuracy", "hit_multiplicity": "count_accuracy", "structure": "particle_accuracy"}
-"""Target -> its accuracy, of all that `Accuracies` has."""
+"""In place of a target: all questions together; of shots at particles, a structure and how many of it."""
 
 COLUMNS: Mapping[str, Mapping[str, str]] = {
     "confusion": {
-        "target": "question: hit_multiplicity, structure, or both together",
+        "target": "question, as hit_multiplicity or structure; both: all of them together",
         "label": "true class, of both as `4 × 1ss8`",
         "predicted": "class that it was taken for",
         "n": "test patterns; pairs that never occurred are left out",
     },
     "per_label": {
-        "target": "question: hit_multiplicity or structure",
+        "target": "question, as hit_multiplicity or structure",
         "label": "true class",
         "n": "test patterns of this class",
         "recall": "fraction of them taken for it; empty where there is none",
@@ -37,7 +30,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     },
     "heads": {
         "split": "test; of the majority, validation too",
-        "target": "question: hit_multiplicity, structure, or both together",
+        "target": "question, as hit_multiplicity or structure; both: all of them together",
         "n": "patterns asked",
         "accuracy": "fraction right",
         "collapsed": "True where patterns that differ all got one answer",
@@ -51,68 +44,70 @@ def joint_labels(classes: Sequence[tuple[str, int]]) -> list[str]:
     return [f"{n} × {structure}" if n else structure for structure, n in classes]
 
 
-def confusion_rows(predictions: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
-    """Rows of confusion.csv from the test rows of predictions."""
-    classes = classes_shot(dataset.structures, dataset.hit_multiplicities)
-    by_target = confusions(predictions, dataset)
-    labels = {"hit_multiplicity": dataset.hit_multiplicities, "structure": dataset.structures}
-    parts = [_sparse(name, by_target[name], [str(label) for label in of]) for name, of in labels.items()]
-    return pd.concat([*parts, _sparse(BOTH, class_matrix(predictions, classes), joint_labels(classes))])
+def of_shots(targets: Sequence[Target]) -> bool:
+    """Whether the questions are those of shots at particles: how many, and which."""
+    return set(names(targets)) == {MULTIPLICITY, STRUCTURE}
+
+
+def confusion_rows(predictions: pd.DataFrame, targets: Sequence[Target]) -> pd.DataFrame:
+    """Rows of confusion.csv from the test rows of predictions; joint classes only of shots at particles."""
+    parts = [_sparse(t.name, by_target.confusion(predictions, t), [str(label) for label in t.classes]) for t in targets]
+    if of_shots(targets):
+        structures, multiplicities = (named(targets, name).classes for name in (STRUCTURE, MULTIPLICITY))
+        classes = classes_shot([str(one) for one in structures], [int(number) for number in multiplicities])
+        parts.append(_sparse(BOTH, class_matrix(predictions, classes), joint_labels(classes)))
+    return pd.concat(parts)
 
 
 def _sparse(target: str, matrix: NDArray[np.int64], labels: Sequence[str]) -> pd.DataFrame:
     rows, columns = np.nonzero(matrix)
-    names = np.array(labels, dtype=object)
+    label = np.array(labels, dtype=object)
     return pd.DataFrame(
-        {"target": target, "label": names[rows], "predicted": names[columns], "n": matrix[rows, columns]}
+        {"target": target, "label": label[rows], "predicted": label[columns], "n": matrix[rows, columns]}
     )
 
 
-def label_rows(predictions: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
+def label_rows(predictions: pd.DataFrame, targets: Sequence[Target]) -> pd.DataFrame:
     """Rows of per_label.csv from the test rows of predictions."""
-    found = confusions(predictions, dataset)
-    labels: dict[str, Sequence[Any]] = {
-        "hit_multiplicity": dataset.hit_multiplicities,
-        "structure": dataset.structures,
-    }
+    found = {target: by_target.confusion(predictions, target) for target in targets}
     return pd.concat(
         pd.DataFrame(
             {
-                "target": target,
-                "label": [str(label) for label in of],
-                "n": found[target].sum(axis=1),
-                "recall": metrics.recall(found[target]),
-                "precision": metrics.precision(found[target]),
+                "target": target.name,
+                "label": [str(label) for label in target.classes],
+                "n": matrix.sum(axis=1),
+                "recall": metrics.recall(matrix),
+                "precision": metrics.precision(matrix),
             }
         )
-        for target, of in labels.items()
+        for target, matrix in found.items()
     )
 
 
-def head_rows(predictions: pd.DataFrame, accuracies: Accuracies) -> pd.DataFrame:
-    """Rows of heads.csv from the test rows of predictions and how often these are right."""
-    collapsed = {HEADS[head] for head in collapsed_heads(predictions)}
-    asked = {target: len(asked_of(predictions, target)) for target in HEADS.values()} | {BOTH: len(predictions)}
-    return _heads("test", accuracies, asked, collapsed)
+def head_rows(predictions: pd.DataFrame, targets: Sequence[Target]) -> pd.DataFrame:
+    """Rows of heads.csv from the test rows of predictions."""
+    accuracies, collapsed = by_target.accuracies(predictions, targets), by_target.collapsed(predictions, targets)
+    return _heads("test", accuracies, predictions, targets, collapsed)
 
 
-def majority_rows(split: str, accuracies: Accuracies, structures: NDArray) -> pd.DataFrame:
-    """Rows of heads.csv of the majority, asked for the patterns (n,) of a split with these structures."""
-    hit = int((structures != NO_STRUCTURE).sum())
-    return _heads(split, accuracies, {"hit_multiplicity": len(structures), "structure": hit, BOTH: len(structures)})
+def majority_rows(split: str, train: pd.DataFrame, shown: pd.DataFrame, targets: Sequence[Target]) -> pd.DataFrame:
+    """Rows of heads.csv of the training split's majority, asked about a split: `target_labels` of both."""
+    return _heads(split, by_target.majority(train, shown, targets), shown, targets)
 
 
 def _heads(
-    split: str, accuracies: Accuracies, asked: Mapping[str, int], collapsed: frozenset[str] | set[str] = frozenset()
+    split: str,
+    accuracies: Mapping[str, float],
+    shown: pd.DataFrame,
+    targets: Sequence[Target],
+    collapsed: Sequence[str] = (),
 ) -> pd.DataFrame:
-    fractions = asdict(accuracies)
+    n = {target.name: by_target.asked(shown, target) for target in targets}
+    fractions = {target: accuracies[f"{target}_accuracy"] for target in n}
     return pd.DataFrame(
-        {
-            "split": split,
-            "target": target,
-            "n": asked[target],
-            "accuracy": fractions[question],
-            "collapsed": target in collapsed,
-        }
-        for target, question in ACCURACY_OF.items()
+        {"split": split, "target": target, "n": asked, "accuracy": right, "collapsed": target in collapsed}
+        for target, asked, right in (
+            (BOTH, len(shown), accuracies["test_accuracy"]),
+            *((name, n[name], fractions[name]) for name in n),
+        )
     )

@@ -2,8 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from functools import cache
 from operator import itemgetter
 from pathlib import Path
@@ -13,19 +12,18 @@ import numpy as np
 import pandas as pd
 
 from evaluate.classification import answers, curves, trained
-from evaluate.metrics import accuracy as metrics
-from evaluate.metrics.accuracy import Accuracies
-from evaluate.metrics.calibration import calibrate
+from evaluate.metrics import by_target
+from evaluate.metrics.accuracy import lone_accuracy
 from evaluate.metrics.confusion import per_class
-from evaluate.metrics.operating_points import operating_points
-from evaluate.predictions.labels import Labels, labels_of
-from evaluate.predictions.predictions import answer, read_predictions, truth
+from evaluate.predictions.labels import target_labels
+from evaluate.predictions.predictions import read_predictions
 from evaluate.run.config import RunConfig
 from evaluate.run.files import RunFiles
 from evaluate.run.outputs import BASELINE_SEED, predictors, transfers
 from evaluate.run.sections import MAJORITY
 from evaluate.table_files import write_table
-from frames.store.dataset import open_dataset
+from frames.store.dataset import Dataset, open_dataset
+from frames.targets import Target
 
 _WHICH = {
     "run": "name of the run",
@@ -34,18 +32,32 @@ _WHICH = {
     "seed": "of the training",
 }
 
-_ACCURACIES = {
-    "n_test": "held-out patterns judged on",
-    "test_accuracy": "fraction with hit multiplicity and structure both right; the former alone where nothing was hit",
-    "count_accuracy": "fraction with the hit multiplicity right",
-    "particle_accuracy": "of the patterns that show a particle, fraction with the structure right",
-    "lone_accuracy": "of the single hits, fraction with the structure right; empty where that is not known",
-    "single_hit_accuracy": "fraction rightly called single or multiple; single where the probability of 1 is above 1/2",
-    "majority_accuracy": "test_accuracy of always answering the training split's most frequent class",
-}
+_SINGLE_HITS = {"lone_accuracy": "of the single hits, fraction with the structure right; empty where that is not known"}
+
+
+def accuracy_columns(targets: Sequence[Target]) -> dict[str, str]:
+    """Column of cnn.csv -> meaning, of all that depends on what a dataset asks."""
+    whole = {
+        f"{t.name}_accuracy": f"of the patterns that have an answer, fraction with the {t.name} right" for t in targets
+    }
+    kept = {
+        f"{t.name}_{t.kept}_accuracy": f"fraction rightly told to be {t.name} {t.kept}, or not; to be it where its "
+        "probability is above 1/2"
+        for t in targets
+        if t.kept is not None
+    }
+    return {
+        "n_test": "held-out patterns judged on",
+        "test_accuracy": "fraction with every answer right that there is",
+        **whole,
+        **(_SINGLE_HITS if answers.of_shots(targets) else {}),
+        **kept,
+        "majority_accuracy": "test_accuracy of always answering the training split's most frequent class",
+    }
+
 
 COLUMNS: Mapping[str, Mapping[str, str]] = {
-    "cnn": {**_WHICH, "n_train": "patterns learned from", **_ACCURACIES},
+    "cnn": {**_WHICH, "n_train": "patterns learned from"},
     "per_class": {
         **_WHICH,
         "structure": "true structure; none: no particle was hit",
@@ -58,10 +70,10 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     },
     "calibration": {
         **_WHICH,
-        "head": "whose probabilities: count, particle, or single, the count head's of one particle",
+        "target": "question, as hit_multiplicity or structure; or one class against all others, as hit_multiplicity_1",
         "n_validation": "patterns that the temperature was fitted to",
         "n_test": "held-out patterns judged on",
-        "temperature": "that the logits are divided by: above 1 where answers were too sure; of single, the count's",
+        "temperature": "that the logits are divided by: above 1 where answers were too sure",
         "ece_before": "expected calibration error: mean gap between confidence and accuracy",
         "ece_after": "the same with the temperature",
         "nll_before": "negative log-likelihood of the truth, nats a pattern",
@@ -69,24 +81,71 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     },
     "selection": {
         **_WHICH,
+        "target": "question of which one class is kept: of hit_multiplicity, single hits",
         "target_purity": "purity asked for",
-        "threshold": "least probability of one particle that is kept, chosen on the validation split; empty where none "
+        "threshold": "least probability of that class that is kept, chosen on the validation split; empty where none "
         "there can be trusted to reach the purity",
-        "purity": "of the test patterns kept, fraction that are single hits; empty where none is kept",
-        "yield": "of the single hits in the test split, fraction kept",
+        "purity": "of the test patterns kept, fraction that are of the class; empty where none is kept",
+        "yield": "of the test patterns of the class, fraction kept",
         "n_test": "held-out patterns judged on",
-        "single_fraction": "of them, fraction that are single hits: the purity without selection",
+        "single_fraction": "of them, fraction of the class: the purity without selection",
     },
     **{name: {**_WHICH, **columns} for part in (answers, curves, trained) for name, columns in part.COLUMNS.items()},
     "generalisation": {
         "run": _WHICH["run"],
         "trained_on": "dataset of the run that was learned from",
         **{key: _WHICH[key] for key in ("dataset", "model", "seed")},
-        **_ACCURACIES,
         "in_distribution_accuracy": "test_accuracy on the test split of the dataset trained on",
     },
 }
-"""Table that `write_tables` writes -> column -> meaning."""
+"""Table that `write_tables` writes -> column -> meaning; but for accuracies, see `columns_for`."""
+
+
+def columns_for(targets: Sequence[Target]) -> dict[str, Mapping[str, str]]:
+    """`COLUMNS`, with the accuracies that come of these questions."""
+    last, own = accuracy_columns(targets), dict(COLUMNS["generalisation"])
+    own_accuracy = {"in_distribution_accuracy": own.pop("in_distribution_accuracy")}
+    return {
+        **COLUMNS,
+        "cnn": {**COLUMNS["cnn"], **last},
+        "generalisation": {**own, **last, **own_accuracy},
+        "history": {**COLUMNS["history"], **trained.history_accuracies(targets)},
+    }
+
+
+def model_tables(predictions: pd.DataFrame, targets: Sequence[Target]) -> dict[str, pd.DataFrame]:
+    """Rows of the tables about one model, from its predictions of the validation and test splits."""
+    test = predictions[predictions["split"] == "test"]
+    return {
+        **({"per_class": per_class(test)} if answers.of_shots(targets) else {}),
+        "calibration": by_target.calibration(predictions, targets),
+        "selection": by_target.operating_points(predictions, targets),
+        "confusion": answers.confusion_rows(test, targets),
+        "per_label": answers.label_rows(test, targets),
+        "heads": answers.head_rows(test, targets),
+        "reliability": curves.reliability_rows(predictions, targets),
+        "purity": curves.purity_rows(predictions, targets),
+    }
+
+
+def score_row(train: pd.DataFrame, predictions: pd.DataFrame, targets: Sequence[Target]) -> pd.DataFrame:
+    """The row of cnn.csv, from what was learned from, as of `target_labels`, and the predictions of a test split."""
+    found = by_target.accuracies(predictions, targets)
+    lone = {"lone_accuracy": lone_accuracy(per_class(predictions))} if answers.of_shots(targets) else {}
+    return _score_row(train, predictions, targets, {**found, **lone})
+
+
+def majority_row(train: pd.DataFrame, shown: pd.DataFrame, targets: Sequence[Target]) -> pd.DataFrame:
+    """The row of cnn.csv of always answering the most frequent class, from `target_labels` of both splits."""
+    lone = {"lone_accuracy": math.nan} if answers.of_shots(targets) else {}
+    return _score_row(train, shown, targets, {**by_target.majority(train, shown, targets), **lone})
+
+
+def _score_row(
+    train: pd.DataFrame, shown: pd.DataFrame, targets: Sequence[Target], accuracies: Mapping[str, float]
+) -> pd.DataFrame:
+    majority = by_target.majority(train, shown, targets)["test_accuracy"]
+    return pd.DataFrame([{"n_train": len(train), "n_test": len(shown), **accuracies, "majority_accuracy": majority}])
 
 
 def write_tables(files: RunFiles, config: RunConfig, provenance: Mapping[str, Any]) -> None:
@@ -98,67 +157,46 @@ def write_tables(files: RunFiles, config: RunConfig, provenance: Mapping[str, An
     """
 
     @cache
-    def labels(dataset: str, split: str) -> Labels:
-        return labels_of(open_dataset(files.dataset(dataset)), split)
-
-    def read(path: Path, dataset: str, *splits: str) -> pd.DataFrame:
-        predictions = read_predictions(path, None)
-        for split in splits:
-            if not all(map(np.array_equal, truth(predictions[predictions["split"] == split]), labels(dataset, split))):
-                raise ValueError(f"{path} is not about the {split} split of {dataset}; delete it and predict again")
-        return predictions
+    def opened(name: str) -> Dataset:
+        return open_dataset(files.dataset(name))
 
     @cache
-    def majority(trained_on: str, condition: str) -> Accuracies:
-        return metrics.majority(labels(trained_on, "train"), labels(condition, "test"))
+    def labels(name: str, split: str) -> pd.DataFrame:
+        return target_labels(opened(name), split)
 
-    def score(trained_on: str, condition: str, accuracies: Accuracies, lone: float = math.nan) -> pd.DataFrame:
-        row = {
-            "n_train": len(labels(trained_on, "train").structure),
-            "n_test": len(labels(condition, "test").structure),
-            **asdict(accuracies),
-            "lone_accuracy": lone,
-            "majority_accuracy": majority(trained_on, condition).test_accuracy,
-        }
-        return pd.DataFrame([row])
+    def read(path: Path, name: str, *splits: str) -> pd.DataFrame:
+        predictions = read_predictions(path, None)
+        for split in splits:
+            known = labels(name, split)
+            told = predictions.loc[predictions["split"] == split, list(known)]
+            if not np.array_equal(told.to_numpy(object), known.to_numpy(object)):
+                raise ValueError(f"{path} is not about the {split} split of {name}; delete it and predict again")
+        return predictions
 
     tables: dict[str, list[pd.DataFrame]] = {name: [] for name in COLUMNS}
     in_distribution = {}
     for condition, learners in itertools.groupby(predictors(config), key=itemgetter(0)):
+        targets, train = opened(condition).targets, labels(condition, "train")
         for _, model, seed in learners:
             predictions = read(files.predictions(condition, model, seed), condition, "validation", "test")
-            test = predictions[predictions["split"] == "test"]
-            accuracies = metrics.accuracies(labels(condition, "test"), answer(test))
-            in_distribution[condition, model, seed] = accuracies.test_accuracy
-            classes, dataset = per_class(test), open_dataset(files.dataset(condition))
-            for name, table in (
-                ("cnn", score(condition, condition, accuracies, metrics.lone_accuracy(classes))),
-                ("per_class", classes),
-                ("calibration", calibrate(predictions)),
-                ("selection", operating_points(predictions)),
-                ("confusion", answers.confusion_rows(test, dataset)),
-                ("per_label", answers.label_rows(test, dataset)),
-                ("heads", answers.head_rows(test, accuracies)),
-                ("reliability", curves.reliability_rows(predictions)),
-                ("purity", curves.purity_rows(predictions)),
-            ):
+            score = score_row(train, predictions[predictions["split"] == "test"], targets)
+            in_distribution[condition, model, seed] = score["test_accuracy"].item()
+            for name, table in {"cnn": score, **model_tables(predictions, targets)}.items():
                 tables[name].append(table.assign(dataset=condition, model=model, seed=seed))
-        last = score(condition, condition, majority(condition, condition))
         of_majority = {"dataset": condition, "model": MAJORITY, "seed": BASELINE_SEED}
-        tables["cnn"].append(last.assign(**of_majority))
+        tables["cnn"].append(majority_row(train, labels(condition, "test"), targets).assign(**of_majority))
         for split in ("validation", "test"):
-            asked = labels(condition, split)
-            right = metrics.majority(labels(condition, "train"), asked)
-            rows = answers.majority_rows(split, right, asked.structure)
+            rows = answers.majority_rows(split, train, labels(condition, split), targets)
             tables["heads"].append(rows.assign(**of_majority))
     for trained_on, model, seed, condition in transfers(config):
         predictions = read(files.predictions(trained_on, model, seed, condition), condition, "test")
-        accuracies = metrics.accuracies(labels(condition, "test"), answer(predictions))
-        table = score(trained_on, condition, accuracies, metrics.lone_accuracy(per_class(predictions)))
+        table = score_row(labels(trained_on, "train"), predictions, opened(condition).targets)
         of = {"trained_on": trained_on, "dataset": condition, "model": model, "seed": seed}
         own = in_distribution[trained_on, model, seed]
         tables["generalisation"].append(table.assign(**of, in_distribution_accuracy=own))
     tables |= trained.training_rows(files, config)
-    for name, rows in tables.items():
-        if rows:
-            write_table(pd.concat(rows).assign(run=config.run), files.table(name), COLUMNS[name], provenance)
+    asked = [target for name in config.trained.conditions for target in opened(name).targets]
+    columns = columns_for(list({target.name: target for target in asked}.values()))
+    for name, parts in tables.items():
+        if parts:
+            write_table(pd.concat(parts).assign(run=config.run), files.table(name), columns[name], provenance)

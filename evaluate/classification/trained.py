@@ -1,12 +1,13 @@
 """What the trainings of a run were like: the tables history and trainings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from evaluate.run.config import RunConfig
 from evaluate.run.files import RunFiles
 from frames.files import read_json
+from frames.targets import Target
 
 COLUMNS: Mapping[str, Mapping[str, str]] = {
     "history": {
@@ -14,8 +15,6 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "train_loss": "mean over the epoch's patterns while they were learned",
         "validation_loss": "of the validation split, after the epoch",
         "validation_accuracy": "joint accuracy on the validation split",
-        "validation_hit_multiplicity_accuracy": "fraction of it with the hit multiplicity right",
-        "validation_structure_accuracy": "of its patterns that show a particle, fraction with the structure right",
     },
     "trainings": {
         "n_parameters": "of the network",
@@ -23,7 +22,16 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "device": "that it ran on",
     },
 }
-"""Table -> column -> meaning, but for those that say which training it was."""
+"""Table -> column -> meaning, but for those that say which training it was, and for each target's accuracy."""
+
+
+def history_accuracies(targets: Sequence[Target]) -> dict[str, str]:
+    """Column of history.csv -> meaning, of what a dataset asks."""
+    return {
+        f"validation_{target.name}_accuracy": "of the validation patterns that have an answer to it, fraction with the "
+        f"{target.name} right"
+        for target in targets
+    }
 
 
 def training_rows(files: RunFiles, config: RunConfig) -> dict[str, list[pd.DataFrame]]:

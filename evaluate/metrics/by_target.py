@@ -6,7 +6,7 @@ wrong.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ from evaluate.metrics.calibration import (
     negative_log_likelihood,
     tempered,
 )
-from evaluate.metrics.operating_points import TARGET_PURITIES, measured_points
+from evaluate.metrics.operating_points import POINT_COLUMNS, TARGET_PURITIES, measured_points
 from frames.targets import Target
 
 
@@ -41,6 +41,42 @@ def accuracies(predictions: pd.DataFrame, targets: Sequence[Target]) -> dict[str
     return {"test_accuracy": _share(all_right), **found}
 
 
+def majority(train: pd.DataFrame, test: pd.DataFrame, targets: Sequence[Target]) -> dict[str, float]:
+    """What `accuracies` says of giving each question the answer most frequent in the training split.
+
+    The questions are apart: where a quarter of all shots are single hits, "not one" is right for the rest. Of equally
+    frequent answers the first in sorted order is given.
+
+    Parameters
+    ----------
+    train, test : a column for each target, as of `evaluate.predictions.labels.target_labels`.
+    """
+    joint = [" ".join(map(str, row)) for row in _last_first(train, targets)]
+    asked = [" ".join(map(str, row)) for row in _last_first(test, targets)]
+    result = {"test_accuracy": _share(np.array(asked) == _most_frequent(np.array(joint)))}
+    for target in targets:
+        seen, shown = (table[target.name].to_numpy()[_codes(table, target) >= 0] for table in (train, test))
+        result[f"{target.name}_accuracy"] = _share(shown == _most_frequent(seen)) if len(seen) else math.nan
+        if target.kept is not None:
+            common = _most_frequent(seen == target.kept) if len(seen) else False
+            result[f"{target.name}_{target.kept}_accuracy"] = _share((shown == target.kept) == common)
+    return result
+
+
+def _last_first(table: pd.DataFrame, targets: Sequence[Target]) -> NDArray:
+    return table[[target.name for target in reversed(targets)]].to_numpy(object)
+
+
+def _most_frequent(values: NDArray) -> str | int | bool:
+    found, counts = np.unique(np.array(values.tolist()), return_counts=True)
+    return found[counts.argmax()].item()
+
+
+def asked(predictions: pd.DataFrame, target: Target) -> int:
+    """Patterns that have an answer to a question."""
+    return int((_codes(predictions, target) >= 0).sum())
+
+
 def confusion(predictions: pd.DataFrame, target: Target) -> NDArray[np.int64]:
     """(k, k) how often each class (row) was taken for each (column), in the target's order, of those that have one."""
     k, right = len(target.classes), _codes(predictions, target)
@@ -59,26 +95,55 @@ def collapsed(predictions: pd.DataFrame, targets: Sequence[Target]) -> tuple[str
 
 
 def calibration(predictions: pd.DataFrame, targets: Sequence[Target]) -> pd.DataFrame:
-    """A row for each target: the temperature fitted on validation rows, and what it does to the test rows.
+    """A row for each target, then one for each class that is kept: the temperature fitted on validation rows, and what
+    it does to the test rows.
 
-    Columns are those of calibration.csv, but `target` in place of `head`.
+    Columns are those of calibration.csv from `target` on, of a kept class `<target>_<class>`: it is told from all other
+    classes by its target's probabilities, at that one's temperature.
     """
+    temperatures = _temperatures(predictions, targets)
+    scaled = _scaled(predictions, temperatures)
     rows = []
-    for target in targets:
-        validation, test = (head_of(predictions[predictions["split"] == split], target) for split in _FITTED)
-        temperature = best_temperature(validation)
-        heads = {"before": test, "after": Head(tempered(test.probabilities, temperature), test.truth)}
+    for name, target, kept in questions(targets):
+        fitted, before = (
+            head_of(predictions[predictions["split"] == split], target, kept) for split in ("validation", "test")
+        )
+        heads = {"before": before, "after": head_of(scaled[scaled["split"] == "test"], target, kept)}
         rows.append(
             {
-                "target": target.name,
-                "n_validation": len(validation.truth),
-                "n_test": len(test.truth),
-                "temperature": temperature,
+                "target": name,
+                "n_validation": len(fitted.truth),
+                "n_test": len(before.truth),
+                "temperature": temperatures[target],
                 **{f"ece_{when}": expected_calibration_error(*confidence(head)) for when, head in heads.items()},
                 **{f"nll_{when}": negative_log_likelihood(head) for when, head in heads.items()},
             }
         )
     return pd.DataFrame(rows)
+
+
+def calibrated(predictions: pd.DataFrame, targets: Sequence[Target]) -> pd.DataFrame:
+    """The same table, with the probabilities of each target at the temperature fitted on its validation rows."""
+    return _scaled(predictions, _temperatures(predictions, targets))
+
+
+def questions(targets: Sequence[Target]) -> list[tuple[str, Target, bool]]:
+    """Name, target, and whether it is of the class kept alone: each target, then each class that one keeps."""
+    whole = [(target.name, target, False) for target in targets]
+    return [*whole, *((f"{target.name}_{target.kept}", target, True) for target in targets if target.kept is not None)]
+
+
+def _temperatures(predictions: pd.DataFrame, targets: Sequence[Target]) -> dict[Target, float]:
+    validation = predictions[predictions["split"] == "validation"]
+    return {target: best_temperature(head_of(validation, target)) for target in targets}
+
+
+def _scaled(predictions: pd.DataFrame, temperatures: Mapping[Target, float]) -> pd.DataFrame:
+    result = predictions.copy()
+    for target, temperature in temperatures.items():
+        columns = [f"p_{target.name}_{value}" for value in target.classes]
+        result[columns] = tempered(predictions[columns], temperature)
+    return result
 
 
 def operating_points(
@@ -91,24 +156,32 @@ def operating_points(
     found = []
     for target in targets:
         if target.kept is not None:
-            score, kept = f"p_{target.name}_{target.kept}", predictions[target.name] == target.kept
-            asked = predictions.assign(score=predictions[score], kept=kept)[_codes(predictions, target) >= 0]
-            parts = [asked[asked["split"] == split] for split in _FITTED]
-            validation, test = ((part["score"].to_numpy(float), part["kept"].to_numpy()) for part in parts)
+            validation, test = (kept_scores(predictions, target, split) for split in ("validation", "test"))
             points = measured_points(validation, test, purities)
             points.insert(0, "target", target.name)
             found.append(points)
-    return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=["target", *POINT_COLUMNS])
 
 
-def head_of(predictions: pd.DataFrame, target: Target) -> Head:
-    """What is answered to one question about the patterns that have an answer to it."""
+def kept_scores(predictions: pd.DataFrame, target: Target, split: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """(n,) probability of the class that is kept, and (n,) whether a pattern is of it, of those that have an answer."""
+    rows = predictions[(predictions["split"] == split).to_numpy() & (_codes(predictions, target) >= 0)]
+    return rows[f"p_{target.name}_{target.kept}"].to_numpy(float), (rows[target.name] == target.kept).to_numpy()
+
+
+def head_of(predictions: pd.DataFrame, target: Target, kept: bool = False) -> Head:
+    """What is answered to one question about the patterns that have an answer to it; or, of the class that is kept
+    alone, its probability and that of all others together.
+    """
     codes = _codes(predictions, target)
-    probabilities = predictions[[f"p_{target.name}_{value}" for value in target.classes]].to_numpy(float)
-    return Head(probabilities[codes >= 0], codes[codes >= 0])
-
-
-_FITTED = ("validation", "test")
+    probabilities = predictions[[f"p_{target.name}_{value}" for value in target.classes]].to_numpy(float)[codes >= 0]
+    codes = codes[codes >= 0]
+    if not kept:
+        return Head(probabilities, codes)
+    assert target.kept is not None
+    one = target.index(target.kept)
+    others = np.delete(probabilities, one, axis=1).sum(axis=1)
+    return Head(np.stack([probabilities[:, one], others], axis=1), (codes != one).astype(np.int64))
 
 
 def _codes(predictions: pd.DataFrame, target: Target) -> NDArray[np.int64]:

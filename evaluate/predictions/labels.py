@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from frames.labels import NO_STRUCTURE
@@ -26,3 +27,9 @@ def labels_of(dataset: Dataset, split: str) -> Labels:
     structures = np.array([*dataset.structures, NO_STRUCTURE])  # -1 is the last of them
     hit_multiplicity = dataset.hit_multiplicity[rows]
     return Labels(structures[dataset.structure[rows]], hit_multiplicity, hit_multiplicity == 1)
+
+
+def target_labels(dataset: Dataset, split: str) -> pd.DataFrame:
+    """What the patterns of one split are: a column for each target of the dataset, as predictions have it."""
+    rows = dataset.splits[split]
+    return pd.DataFrame({target.name: target.values(dataset.labels(target.name)[rows]) for target in dataset.targets})

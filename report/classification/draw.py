@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from evaluate.classification.answers import ACCURACY_OF, joint_labels
+from evaluate.classification.answers import BOTH, joint_labels
 from evaluate.classification.shown import read_examples
 from evaluate.metrics.calibration import HeadName, Reliability
-from evaluate.metrics.confusion import classes_shot
+from evaluate.metrics.confusion import HEADS, classes_shot
 from evaluate.run.config import RunConfig
 from evaluate.run.files import RunFiles
 from evaluate.run.outputs import (
@@ -156,7 +156,7 @@ def _first_seeds(files: RunFiles, result: Result, name: str, **values: Any) -> d
 
 def _reliability(files: RunFiles, result: Result, head: HeadName, path: Path) -> None:
     def curves(probabilities: str) -> dict[str, Reliability]:
-        rows = _first_seeds(files, result, "reliability", head=head, probabilities=probabilities)
+        rows = _first_seeds(files, result, "reliability", target=HEADS[head], probabilities=probabilities)
         return {
             model: Reliability(*(of[name].to_numpy() for name in Reliability._fields)) for model, of in rows.items()
         }
@@ -186,9 +186,8 @@ def _training(files: RunFiles, dataset: str, path: Path) -> None:
         histories.setdefault(str(model), {})[int(seed)] = rows
     majority = _rows(read_table(files, "heads"), dataset=dataset, model=MAJORITY, split="validation")
     accuracies = majority.set_index("target")["accuracy"]
-    training.training_curves(
-        path, histories, {question: float(accuracies[target]) for target, question in ACCURACY_OF.items()}
-    )
+    by_question = {"test_accuracy": accuracies.pop(BOTH), **accuracies.add_suffix("_accuracy")}
+    training.training_curves(path, histories, {question: float(right) for question, right in by_question.items()})
 
 
 def _confusion(files: RunFiles, config: RunConfig, result: Result, name: str, path: Path) -> None:

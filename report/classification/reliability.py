@@ -31,9 +31,9 @@ class Trusted:
     model: str
     seeds: int
     errors: dict[str, tuple[float, float]]
-    """head -> expected calibration error as trained, and at the temperature of the validation split"""
+    """target -> expected calibration error as trained, and at the temperature of the validation split"""
     temperatures: dict[str, float]
-    """head -> that temperature"""
+    """target -> that temperature"""
     points: list[OperatingPoint]
 
 
@@ -68,12 +68,12 @@ def trust(files: RunFiles, results: Sequence[Result]) -> list[Trust]:
 
 
 def _trusted(model: str, heads: pd.DataFrame, points: pd.DataFrame) -> Trusted:
-    means = heads.groupby("head", sort=False)[["ece_before", "ece_after", "temperature"]].mean()
+    means = heads.groupby("target", sort=False)[["ece_before", "ece_after", "temperature"]].mean()
     return Trusted(
         model=model,
         seeds=heads["seed"].nunique(),
-        errors={str(head): (row["ece_before"], row["ece_after"]) for head, row in means.iterrows()},
-        temperatures={str(head): row["temperature"] for head, row in means.iterrows()},
+        errors={str(target): (row["ece_before"], row["ece_after"]) for target, row in means.iterrows()},
+        temperatures={str(target): row["temperature"] for target, row in means.iterrows()},
         points=[
             OperatingPoint(float(target), rows["purity"].mean(), rows["yield"].mean(), int(rows["threshold"].count()))
             for target, rows in points.groupby("target_purity")

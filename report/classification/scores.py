@@ -11,12 +11,12 @@ from evaluate.metrics import accuracy as metrics
 
 QUESTIONS = {
     "test_accuracy": "joint accuracy",
-    "count_accuracy": "number of particles",
-    "particle_accuracy": "structure",
-    "single_hit_accuracy": "single or multiple hit",
+    "hit_multiplicity_accuracy": "number of particles",
+    "structure_accuracy": "structure",
+    "hit_multiplicity_1_accuracy": "single or multiple hit",
     "lone_accuracy": "structure of a single hit",
 }
-"""What accuracies are of, columns of cnn.csv."""
+"""What accuracies are of, columns of cnn.csv; NaN of those that a run does not ask."""
 
 HEADS = {"hit_multiplicity": "count", "structure": "particle"}
 """Question -> the head that answers it."""
@@ -88,7 +88,7 @@ def read_scores(
             [
                 SeedScore(
                     seed=int(row["seed"]),
-                    accuracies={question: float(row[question]) for question in QUESTIONS},
+                    accuracies={question: float(row.get(question, math.nan)) for question in QUESTIONS},
                     interval=metrics.wilson_interval(float(row["test_accuracy"]), int(row["n_test"])),
                     collapsed=(collapsed or {}).get((str(model), int(row["seed"])), ()),
                 )

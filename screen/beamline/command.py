@@ -20,6 +20,7 @@ from frames.files import write_table
 from frames.labels import SPLITS
 from frames.store.dataset import Dataset, open_dataset
 from screen.beamline.pulses import Plan, Train, images_of, trains
+from screen.sinks.open import absent
 
 SOURCE = "SPB_SIM/DET/SINGLEHIT:output"
 MOST_IN_MEMORY = 8192
@@ -50,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except ModuleNotFoundError as error:
-        print(f"{error}: pip install -e '.[screen]' has it", file=sys.stderr)
+        print(absent(error), file=sys.stderr)
         return 2
     except (OSError, ValueError, RuntimeError) as error:
         print(error, file=sys.stderr)

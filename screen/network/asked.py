@@ -99,9 +99,14 @@ class Asking:
             np.nan_to_num(image, copy=False, nan=0.0, posinf=np.inf, neginf=-np.inf)
         if frame.dtype.kind != "f" and self.table is None:
             return None
-        if self._nan_is_masked or not np.isfinite(image).all():
+        if self._nan_is_masked or not np.isfinite(image).all() or self._is_hidden(frame):
             return self._unreadable(frame, image)
         return None
+
+    def _is_hidden(self, frame: NDArray) -> bool:
+        """Whether there may be values of minus infinity: counted against a threshold they are no photons."""
+        counts = self.table is not None and self.table.threshold is not None
+        return counts and frame.dtype.kind == "f" and bool(np.isneginf(frame).any())
 
     def _unreadable(self, frame: NDArray, image: NDArray[np.float32]) -> str | None:
         """Which module is missing, or how many pixels are no numbers."""
@@ -116,7 +121,9 @@ class Asking:
                 return f"missing: module {', '.join(map(str, gone.tolist()))}"
             if gone.size:
                 return "missing: no pixel has a value"
-            if not np.isfinite(image).all():
+            if self._nan_is_masked:
+                wrong &= ~np.isnan(frame)
+            if wrong.any() or not np.isfinite(image).all():
                 return f"unreadable: {int(wrong.sum())} pixels are no finite numbers"
         elif not np.isfinite(image).all():
             return "unreadable: sums that are no finite numbers"

@@ -27,8 +27,8 @@ from screen.page.pictures import Pictures
 from screen.stream.ledger import Record
 from screen.stream.status import Status
 
-PUSH, PICTURES = 0.2, 1.0
-"""[s]"""
+PUSH, PICTURES = 0.15, 1.0
+"""[s]; a change waits for the next push, so that 0.1 s are left of the quarter of a second in which it is to be seen"""
 MOST_BROWSERS = 64
 """At once; one more is told to come later"""
 FILES = {

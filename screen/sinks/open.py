@@ -4,19 +4,26 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from screen.network.asked import Asking
 from screen.stream.sinks import Sink
+from screen.stream.sources import Source
 from screen.stream.status import Status
 
 EXTRA = {
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
+    "hdf5plugin": "hdf5",
     "karabo_bridge": "screen",
     "zmq": "screen",
+    "cbor2": "screen",
     "starlette": "screen",
     "uvicorn": "screen",
     "prometheus_client": "screen",
     "extra_data": "facility",
     "pvaccess": "facility",
+    "extra_redu": "dev",
 }
-"""Which of the package's extras has a module"""
+"""Which of the package's extras has a module; what is in none of them the package itself needs"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,13 +73,24 @@ def watch(sinks: list[Sink], status: Callable[[], Status]) -> None:
             tell(status)
 
 
+def recover(run: Path, source: Source, asking: Asking, sinks: list[Sink]) -> None:
+    """Of a run that goes on: write copied hits that a kill cost, where the source has them still, and tell of it."""
+    from screen.sinks.hits import CopiedHits
+    from screen.sinks.lost import lost, told, write_again
+
+    for sink in sinks:
+        if isinstance(sink, CopiedHits) and (records := lost(run, sink.folder)):
+            for line in told(len(records), write_again(records, source, asking, sink), sink.folder):
+                print(line)
+
+
 def absent(error: ModuleNotFoundError) -> ModuleNotFoundError:
     """The same, with the extra that has the module."""
     if "pip install" in str(error):
         return error
     module = (error.name or "").partition(".")[0]
-    extra = EXTRA.get(module, "dev")
-    return ModuleNotFoundError(f"{module} is not installed: pip install -e '.[{extra}]' has it", name=error.name)
+    what = f"'.[{EXTRA[module]}]'" if module in EXTRA else "."
+    return ModuleNotFoundError(f"{module} is not installed: pip install -e {what} has it", name=error.name)
 
 
 def _makers(arguments: argparse.Namespace) -> list[Callable[[], Sink]]:

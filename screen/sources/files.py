@@ -102,6 +102,24 @@ class Files:
     def commit(self, ids: Sequence[FrameId]) -> None:
         """Nothing is to be done: the ledger knows."""
 
+    def again(self, ids: Sequence[FrameId]) -> Iterator[Frame]:
+        """Frames that it gave before, each with its image, or with a problem where it cannot be read any more."""
+        opened: dict[str, Frames | str] = {}
+        for id in ids:
+            if id.run not in opened:
+                try:
+                    opened[id.run] = self._open(self.path if self._settling is None else self.path / id.run)
+                except (OSError, ValueError) as error:
+                    opened[id.run] = str(error)
+            frames = opened[id.run]
+            if isinstance(frames, str) or not 0 <= id.train < len(frames):
+                why = frames if isinstance(frames, str) else f"{id.run} has {len(frames)} frames"
+                yield Frame(id, None, time.time(), f"unreadable: {why}")
+                continue
+            image = self._read(frames, range(id.train, id.train + 1))[0]
+            problem = f"unreadable: {image}" if isinstance(image, str) else None
+            yield Frame(id, None if isinstance(image, str) else image, time.time(), problem)
+
     def close(self) -> None:
         """Files are open only while they are read."""
         self._closed.set()

@@ -143,12 +143,13 @@ def prepared(arguments: argparse.Namespace, sinks: Sequence[Sink] = ()) -> Scree
     try:
         must_go_on(arguments.out / "screening.json", says, started=ledger.resumed > 0)
         given = outputs.opened(arguments)
+        if ledger.resumed:
+            print(f"{arguments.out} goes on after {ledger.resumed} frames")
+            outputs.recover(arguments.out, source, asking, given)
     except BaseException:
-        ledger.close()
+        ledger.leave()
         raise
     print(f"{arguments.source}: kept from {threshold.value:.4g} on ({threshold.said})")
-    if ledger.resumed:
-        print(f"{arguments.out} goes on after {ledger.resumed} frames")
     screening = Screening(source, asking, policy, ledger, [*sinks, *given], workers=arguments.workers)
     outputs.watch(given, screening.status)
     return screening

@@ -165,6 +165,13 @@ class Ledger:
             self._lock.release()
         return self._decisions_file
 
+    def leave(self) -> None:
+        """Let it be as it was found: what is in it stays, and decisions.parquet is written by who goes on."""
+        try:
+            self._pieces.close()
+        finally:
+            self._lock.release()
+
 
 def records_of(table: pa.Table) -> Iterator[Record]:
     """The records of rows of a ledger, or of decisions.parquet."""

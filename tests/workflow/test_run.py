@@ -225,7 +225,7 @@ def test_shots_that_hit_nothing_go_all_the_way(workflow) -> None:
     table = pd.read_csv(results / "tables" / "cnn.csv")
     assert (table["n_test"] == 5 * 8).all()
     assert (table["majority_accuracy"] == 0.2).all()
-    assert table[["test_accuracy", "particle_accuracy"]].notna().all(axis=None)
+    assert table[["test_accuracy", "structure_accuracy"]].notna().all(axis=None)
     classes = pd.read_csv(results / "tables" / "per_class.csv", keep_default_na=False)
     none = classes[classes["structure"] == "none"]
     assert (none["hit_multiplicity"] == 0).all()

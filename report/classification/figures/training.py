@@ -1,5 +1,6 @@
 """Figures of how networks were trained, from histories to files."""
 
+import itertools
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,14 +10,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from report.plot.style import BLUE, GREEN, INK, ORANGE, QUIET, drawing
+from report.plot.style import BLUE, GREEN, INK, ORANGE, QUIET, SERIES, drawing
 
-ACCURACY_CURVES = (
-    ("validation_hit_multiplicity_accuracy", "number of particles", GREEN, "count_accuracy"),
-    ("validation_structure_accuracy", "structure", ORANGE, "particle_accuracy"),
-    ("validation_accuracy", "both", BLUE, "test_accuracy"),
-)
-"""Column of history.csv, its name, its colour, and the question it answers."""
+NAMES = {"hit_multiplicity": "number of particles"}
+"""What a target is called where its own name is not a reader's."""
 
 LOSS_CURVES: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("train_loss", "loss, training patterns", {"color": QUIET, "linestyle": (0, (3, 1.5))}),
@@ -33,7 +30,7 @@ def training_curves(
     Parameters
     ----------
     histories : model -> seed -> the rows of its history.csv.
-    majority :  accuracy of the most frequent answer, by question (dotted).
+    majority :  accuracy of the most frequent answer (dotted), by question: `<target>_accuracy`, and `test_accuracy`.
     """
     columns = min(len(histories), 4)
     lines = math.ceil(len(histories) / columns)
@@ -60,10 +57,22 @@ def training_curves(
         figure.legend(loc="upper left", bbox_to_anchor=(0.45 / width, 1), ncols=3, fontsize=8, borderaxespad=0.2)
 
 
+def accuracy_curves(majority: Mapping[str, float]) -> list[tuple[str, str, str, str]]:
+    """Column of history.csv, its name, its colour, and the question that it answers: each target, then all together."""
+    targets = [question.removesuffix("_accuracy") for question in majority if question != "test_accuracy"]
+    together = {1: "joint", 2: "both"}.get(len(targets), "all")
+    colors = itertools.cycle((GREEN, ORANGE, *SERIES[3:]))
+    single = [
+        (f"validation_{name}_accuracy", NAMES.get(name, name.replace("_", " ")), color, f"{name}_accuracy")
+        for name, color in zip(targets, colors, strict=False)
+    ]
+    return [*single, ("validation_accuracy", together, BLUE, "test_accuracy")]
+
+
 def _draw_accuracy_of_epochs(
     axes: Axes, seeds: Mapping[int, pd.DataFrame], majority: Mapping[str, float], labelled: bool
 ) -> None:
-    for column, name, color, question in ACCURACY_CURVES:
+    for column, name, color, question in accuracy_curves(majority):
         for order, curves in enumerate(seeds.values()):
             label = name if labelled and order == 0 else "_"  # an underscore keeps it out of the legend
             axes.plot(curves["epoch"], 100 * curves[column], label=label, color=color, **_of_epochs(curves))

@@ -9,15 +9,14 @@ import pandas as pd
 import pytest
 
 from evaluate.classification.tables import COLUMNS, write_tables
-from evaluate.metrics.calibration import calibrate
+from evaluate.metrics import by_target
 from evaluate.metrics.confusion import per_class
-from evaluate.metrics.operating_points import operating_points
 from evaluate.predictions.labels import labels_of
 from evaluate.predictions.predictions import read_predictions, write_predictions
 from evaluate.run.config import RunConfig
 from evaluate.run.files import RunFiles
 from evaluate.run.outputs import predictors, table_names, transfers
-from evaluate.table_files import read_table, write_table
+from evaluate.table_files import read_table, renamed, write_table
 from frames.store.dataset import open_dataset
 from report.twin.rows import read_table as read_twin_table
 from support.datasets import make_dataset
@@ -31,22 +30,22 @@ def cnn(judged_run: Run) -> pd.DataFrame:
 
 
 COLUMNS_BY_HAND = {
-    "cnn": "run dataset model seed n_train n_test test_accuracy count_accuracy particle_accuracy "
-    "lone_accuracy single_hit_accuracy majority_accuracy",
+    "cnn": "run dataset model seed n_train n_test test_accuracy hit_multiplicity_accuracy structure_accuracy "
+    "lone_accuracy hit_multiplicity_1_accuracy majority_accuracy",
     "per_class": "run dataset model seed structure hit_multiplicity n recall count_recall particle_recall precision",
     "confusion": "run dataset model seed target label predicted n",
     "per_label": "run dataset model seed target label n recall precision",
     "heads": "run dataset model seed split target n accuracy collapsed",
-    "reliability": "run dataset model seed head probabilities confidence accuracy n",
-    "purity": "run dataset model seed threshold purity yield",
+    "reliability": "run dataset model seed target probabilities confidence accuracy n",
+    "purity": "run dataset model seed target threshold purity yield",
     "history": "run dataset model seed epoch train_loss validation_loss validation_accuracy "
     "validation_hit_multiplicity_accuracy validation_structure_accuracy",
     "trainings": "run dataset model seed n_parameters seconds device",
-    "calibration": "run dataset model seed head n_validation n_test temperature ece_before ece_after nll_before "
+    "calibration": "run dataset model seed target n_validation n_test temperature ece_before ece_after nll_before "
     "nll_after",
-    "selection": "run dataset model seed target_purity threshold purity yield n_test single_fraction",
-    "generalisation": "run trained_on dataset model seed n_test test_accuracy count_accuracy particle_accuracy "
-    "lone_accuracy single_hit_accuracy majority_accuracy in_distribution_accuracy",
+    "selection": "run dataset model seed target target_purity threshold purity yield n_test single_fraction",
+    "generalisation": "run trained_on dataset model seed n_test test_accuracy hit_multiplicity_accuracy "
+    "structure_accuracy lone_accuracy hit_multiplicity_1_accuracy majority_accuracy in_distribution_accuracy",
 }
 
 
@@ -59,6 +58,26 @@ def test_columns_are_exactly_these_and_are_told_beside_the_table(judged_run: Run
     assert record["table"] == path.name
     assert record["config_digest"] == "c0ffee00"
     assert record["versions"] == {"numpy": "9.8.7"}
+
+
+@pytest.mark.parametrize(
+    ("name", "new", "old"),
+    [
+        ("cnn", "hit_multiplicity_accuracy", "count_accuracy"),
+        ("generalisation", "hit_multiplicity_1_accuracy", "single_hit_accuracy"),
+        ("calibration", "target", "head"),
+        ("reliability", "target", "head"),
+    ],
+)
+def test_a_table_of_heads_is_refused_with_the_targets_name(
+    finished_run: Run, tmp_path: Path, name: str, new: str, old: str
+) -> None:
+    older = RunFiles(tmp_path)
+    older.table(name).parent.mkdir()
+    read_table(finished_run[0], name).rename(columns={new: old}).to_csv(older.table(name), index=False)
+    assert new in renamed(pd.read_csv(older.table(name)), name)
+    with pytest.raises(ValueError, match=rf"{name}\.csv has a column `{old}`, which is `{new}` now; run snakemake"):
+        read_table(older, name)
 
 
 def test_a_table_whose_columns_have_other_names_by_now_is_refused(finished_run: Run, tmp_path: Path) -> None:
@@ -116,7 +135,7 @@ def test_accuracies_by_hand(cnn: pd.DataFrame) -> None:
     assert (rows["n_train"] == 56).all()
     assert (rows["n_test"] == 16).all()
     assert (rows["majority_accuracy"] == 0.25).all()
-    questions = ["test_accuracy", "count_accuracy", "particle_accuracy", "single_hit_accuracy"]
+    questions = ["test_accuracy", "hit_multiplicity_accuracy", "structure_accuracy", "hit_multiplicity_1_accuracy"]
     assert rows.loc[("late10", 3), questions].tolist() == [0.75, 0.75, 0.75, 0.75]
     assert rows.loc[("late10", 5), questions].tolist() == [0.25, 0.5, 0.5, 0.5]
     assert rows.loc[("late10_he", 3), questions].tolist() == [1, 1, 1, 1]
@@ -143,13 +162,14 @@ def test_trust_and_selection_are_asked_of_everything_judged(judged_run: Run) -> 
     """Row by row what the functions say of the predictions, of both splits."""
     files, config = judged_run
     for name, of, key in (
-        ("calibration", calibrate, "head"),
-        ("selection", operating_points, "target_purity"),
+        ("calibration", by_target.calibration, "target"),
+        ("selection", by_target.operating_points, "target_purity"),
     ):
         table = pd.read_csv(files.table(name)).drop(columns="run").set_index(["dataset", "model", "seed"])
         assert list(dict.fromkeys(table.index)) == predictors(config)
         for learner in predictors(config):
-            expected = of(read_predictions(files.predictions(*learner), None)).set_index(key)
+            targets = open_dataset(files.dataset(learner[0])).targets
+            expected = of(read_predictions(files.predictions(*learner), None), targets).set_index(key)
             found = table.loc[[learner]].set_index(key)
             pd.testing.assert_frame_equal(found, expected[found.columns], check_dtype=False, atol=1e-6)
 

@@ -9,11 +9,14 @@ import pandas as pd
 import pytest
 import torch
 
+from evaluate.classification.tables import columns_for, majority_row, model_tables, score_row
 from evaluate.metrics import by_target
 from evaluate.metrics.accuracy import accuracies as of_shots
+from evaluate.metrics.accuracy import majority
 from evaluate.metrics.calibration import calibrate
 from evaluate.metrics.confusion import collapsed_heads, confusions
 from evaluate.metrics.operating_points import operating_points
+from evaluate.predictions.labels import labels_of, target_labels
 from evaluate.predictions.predictions import (
     answer,
     averaged,
@@ -23,6 +26,8 @@ from evaluate.predictions.predictions import (
     truth,
     write_predictions,
 )
+from evaluate.run.files import RunFiles
+from evaluate.table_files import read_table, write_table
 from frames.readout.config import ReadoutConfig
 from frames.store import integrity, writer
 from frames.store.dataset import Dataset, open_dataset
@@ -69,11 +74,19 @@ def test_of_shots_they_are_the_numbers_of_their_tables(shots: tuple[Dataset, pd.
         "structure_accuracy": known.particle_accuracy,
     }
     assert 0.5 < found["test_accuracy"] < min(found["structure_accuracy"], found["hit_multiplicity_accuracy"])
+    common = majority(*(labels_of(dataset, split) for split in ("train", "test")))
+    assert by_target.majority(*(target_labels(dataset, split) for split in ("train", "test")), targets) == {
+        "test_accuracy": common.test_accuracy,
+        "hit_multiplicity_accuracy": common.count_accuracy,
+        "hit_multiplicity_1_accuracy": common.single_hit_accuracy,
+        "structure_accuracy": common.particle_accuracy,
+    }
     for name, matrix in confusions(test, dataset).items():
         assert np.array_equal(by_target.confusion(test, dataset.layout.target(name)), matrix)
     assert by_target.collapsed(test, targets) == collapsed_heads(test) == ()
-    both = by_target.calibration(predictions, targets).drop(columns="target")
-    pd.testing.assert_frame_equal(both, calibrate(predictions).drop(columns="head").iloc[:2])
+    trust = by_target.calibration(predictions, targets)
+    assert trust.pop("target").tolist() == ["hit_multiplicity", "structure", "hit_multiplicity_1"]
+    pd.testing.assert_frame_equal(trust, calibrate(predictions).drop(columns="head"))
     points = by_target.operating_points(predictions, targets, [0.6, 0.7])
     assert (points.pop("target") == "hit_multiplicity").all()
     pd.testing.assert_frame_equal(points, operating_points(predictions, [0.6, 0.7]))
@@ -129,10 +142,55 @@ def test_a_toy_goes_from_store_to_table_by_its_questions_alone(targets: tuple[Ta
 
     found = by_target.accuracies(predictions[predictions["split"] == "test"], targets)
     assert min(found.values()) > 0.95
-    table = by_target.calibration(predictions, targets)
-    assert table["target"].tolist() == [target.name for target in targets]
     points = by_target.operating_points(predictions, targets, [0.5])
-    assert list(points.get("target", [])) == [target.name for target in targets if target.kept is not None]
+    assert points["target"].tolist() == [target.name for target in targets if target.kept is not None]
+    tables_of_any_questions(predictions, dataset, tmp_path / "tables")
+    told = {"run": "toy", "dataset": "toy", "model": "late3", "seed": 0}
+    rows = pd.read_csv(tmp_path / "model" / "history.csv").assign(**told)
+    write_table(rows, tmp_path / "tables" / "history.csv", columns_for(targets)["history"], {})
+    table = read_table(RunFiles(tmp_path), "history")
+    assert list(table)[-len(targets) :] == [f"validation_{target.name}_accuracy" for target in targets]
+    assert table["validation_accuracy"].iloc[-1] == pytest.approx(history[-1].validation_accuracy)
+
+
+def tables_of_any_questions(predictions: pd.DataFrame, dataset: Dataset, folder: Path) -> None:
+    """Written by what `write_tables` calls, read as the report reads them, against the predictions themselves."""
+    targets, test = dataset.targets, predictions[predictions["split"] == "test"]
+    files, columns = RunFiles(folder.parent), columns_for(targets)
+    folder.mkdir()
+    score = score_row(target_labels(dataset, "train"), test, targets)
+    majority = majority_row(target_labels(dataset, "train"), target_labels(dataset, "test"), targets)
+    about = {"run": "toy", "dataset": "toy", "model": "late3", "seed": 0}
+    for name, rows in {"cnn": pd.concat([score, majority]), **model_tables(predictions, targets)}.items():
+        write_table(rows.assign(**about), files.table(name), columns[name], {})
+    tables = {name: read_table(files, name) for name in ("cnn", *model_tables(predictions, targets))}
+
+    assert "per_class" not in tables  # of structures and how many of them
+    kept = [target for target in targets if target.kept is not None]
+    asked = [*(target.name for target in targets), *(f"{target.name}_{target.kept}" for target in kept)]
+    network, common = tables["cnn"].iloc[0], tables["cnn"].iloc[1]
+    assert [name for name in tables["cnn"] if name.endswith("_accuracy")] == [
+        *("test_accuracy", *(f"{name}_accuracy" for name in asked), "majority_accuracy")
+    ]
+    for target in targets:
+        rows = test[test[target.name] != ("none" if target.name == "kind" else -1)]
+        right = (rows[target.name] == rows[f"predicted_{target.name}"]).mean()
+        train = target_labels(dataset, "train")[target.name]
+        most = train[train != "none"].value_counts().index[0]
+        assert network[f"{target.name}_accuracy"] == pytest.approx(right)
+        assert common[f"{target.name}_accuracy"] == pytest.approx((rows[target.name] == most).mean())
+        matrix = tables["confusion"][tables["confusion"]["target"] == target.name]
+        assert matrix["n"].sum() == len(rows)
+        assert matrix[matrix["label"] == matrix["predicted"]]["n"].sum() == pytest.approx(right * len(rows))
+        labels = tables["per_label"][tables["per_label"]["target"] == target.name]
+        assert labels["label"].tolist() == [str(value) for value in target.classes]
+        assert labels["n"].tolist() == [(rows[target.name] == value).sum() for value in target.classes]
+    assert tables["heads"]["target"].tolist() == ["both", *(target.name for target in targets)]
+    assert tables["heads"]["accuracy"].iloc[0] == pytest.approx(network["test_accuracy"])
+    assert tables["calibration"]["target"].tolist() == asked
+    assert tables["reliability"]["target"].unique().tolist() == asked
+    for name in ("selection", "purity"):
+        assert tables[name]["target"].unique().tolist() == [target.name for target in kept]
 
 
 def toy(targets: Sequence[Target], folder: Path) -> Dataset:

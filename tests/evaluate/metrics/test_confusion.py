@@ -56,7 +56,9 @@ def test_every_pattern_is_in_the_row_of_its_class() -> None:
 
 def test_classes_by_hand(dataset: Dataset) -> None:
     taken = predictions(*TAKEN)
-    tables = Tables(answers.confusion_rows(taken, dataset), answers.label_rows(taken, dataset), per_class(taken))
+    tables = Tables(
+        *(rows(taken, dataset.targets) for rows in (answers.confusion_rows, answers.label_rows)), per_class(taken)
+    )
     found = classes_of("late10", 3, tables)
     assert (found.model, found.seed) == ("late10", 3)
     assert found.mistakes == {

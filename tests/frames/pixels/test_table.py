@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from frames.pixels.positions import MaskBeside, Pixels, assembled, of_geometry
-from frames.pixels.table import NOWHERE, PixelTable, fold, load, q_step
+from frames.pixels.table import NOWHERE, Folder, PixelTable, fold, load, q_step
 from simulate.diffraction import volume
 from simulate.experiment.config import NATIVE_PIXEL_UM, DetectorConfig
 from simulate.experiment.geometry import square_detector
@@ -64,6 +64,21 @@ def test_photons_are_made_of_adu_and_summed_as_by_hand(agipd: Pixels) -> None:
     table = tabulate(agipd, 128, 4, dark=dark, adu_per_photon=gain, threshold=0.5)
     calm = np.round(photons * gain + dark).astype(np.uint16)
     assert np.array_equal(fold(calm, table), fold(photons, tabulate(agipd, 128, 4)))
+
+
+def test_a_frame_alone_is_folded_as_among_others(agipd: Pixels) -> None:
+    """As screening folds it, in one thread: the same sums, of photons and of raw values, with bad pixels too."""
+    generator = np.random.default_rng(3)
+    adu = generator.integers(90, 400, (2, *agipd.shape)).astype(np.uint16)
+    bad = generator.random(agipd.shape) < 0.02
+    for table in (tabulate(agipd, 128, 4), tabulate(agipd, 128, 4, dark=100, adu_per_photon=60, threshold=0.7)):
+        folder, image = Folder(table), np.empty((128, 128), np.float32)
+        for where in (None, bad):
+            for frame, expected in zip(adu, slow_fold(adu, table, where), strict=True):
+                folder.fold(frame, image, where)
+                assert np.array_equal(image, expected)
+    with pytest.raises(ValueError, match="but the table is of"):
+        folder.fold(adu[0, 0], image)
 
 
 def test_one_of_dark_gain_and_threshold_is_enough(agipd: Pixels) -> None:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from report.classification.figures import training as figures_training
 from support.drawing import watch_drawing
 
-MAJORITY = {"test_accuracy": 0.05, "count_accuracy": 0.25, "particle_accuracy": 0.2}
+MAJORITY = {"test_accuracy": 0.05, "hit_multiplicity_accuracy": 0.25, "structure_accuracy": 0.2}
 
 
 @pytest.fixture
@@ -49,6 +49,19 @@ def test_every_model_has_a_panel_of_accuracy_and_one_of_loss(drawn: list[Figure]
         *("number of particles", "structure", "both", "always the most frequent answer"),
         *("loss, training patterns", "loss, validation patterns"),
     ]
+
+
+def test_any_targets_have_their_lines(drawn: list[Figure], tmp_path: Path) -> None:
+    for targets, joint in ((["kind"], "joint"), (["hit", "hit_multiplicity", "ice_ring"], "all")):
+        columns = {f"validation_{name}_accuracy": [0.1 * n, 0.2 * n] for n, name in enumerate(targets, start=1)}
+        rows = history()[["epoch", "train_loss", "validation_loss", "validation_accuracy"]].assign(**columns)
+        majority = {"test_accuracy": 0.05, **{f"{name}_accuracy": 0.5 for name in targets}}
+        figures_training.training_curves(tmp_path / "training.svg", {"model": {0: rows}}, majority)
+        lines = curves(drawn[-1].axes[0], dotted=False)
+        assert lines == [pytest.approx([10 * n, 20 * n]) for n in range(1, len(targets) + 1)] + [[10, 20]]
+        legend = [text.get_text() for text in drawn[-1].legends[0].get_texts()]
+        names = {"hit_multiplicity": "number of particles", "ice_ring": "ice ring"}
+        assert legend[: len(targets) + 1] == [*(names.get(name, name) for name in targets), joint]
 
 
 def test_panels_do_not_overlap(drawn: list[Figure], tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def test_main_table_has_mean_and_deviation_of_every_model(source: str, finished_
         rows = table_rows(source, f"Accuracies on {condition}")
         for model, seeds in models.groupby("model"):
             cells = next(row for row in rows if row[0].startswith(model.replace("total_", "total ")))
-            for cell, question in enumerate(("test", "count", "particle", "single_hit"), start=1):
+            for cell, question in enumerate(("test", "hit_multiplicity", "structure", "hit_multiplicity_1"), start=1):
                 values = 100 * seeds[f"{question}_accuracy"]
                 expected = f"{values.mean():.1f}" + (f" ± {values.std():.1f}" if len(values) > 1 else "")
                 assert cells[cell].startswith(expected), (condition, model, question)

@@ -15,9 +15,9 @@ def test_means_are_over_the_seeds_that_have_a_threshold(tmp_path: Path) -> None:
     files = RunFiles(tmp_path)
     which = {"dataset": "noisy", "model": "a"}
     heads = [
-        {**which, "seed": seed, "head": head, "temperature": 2.0, "ece_before": before, "ece_after": before / 2}
+        {**which, "seed": seed, "target": head, "temperature": 2.0, "ece_before": before, "ece_after": before / 2}
         for seed, before in ((0, 0.1), (1, 0.3))
-        for head in ("count", "particle")
+        for head in ("hit_multiplicity", "structure")
     ]
     points = [
         {**which, "seed": seed, "target_purity": 0.95, "single_fraction": 0.25, **found}
@@ -32,7 +32,7 @@ def test_means_are_over_the_seeds_that_have_a_threshold(tmp_path: Path) -> None:
     (found,) = trust(files, [result([scored("a", 0.8, 0.9)], [scored("majority", 0.1)])])
     (model,) = found.models  # nothing is known of the majority's confidence
     assert (found.single_fraction, model.seeds) == (0.25, 2)
-    assert model.errors["particle"] == pytest.approx((0.2, 0.1))
+    assert model.errors["structure"] == pytest.approx((0.2, 0.1))
     (point,) = model.points
     assert (point.purity, point.found, point.seeds) == (0.96, 0.5, 1)
 
