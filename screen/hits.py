@@ -85,8 +85,9 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="singlehit hits",
         description="Say which frames of a file are hits of a crystal, and write them with their peaks.",
-        epilog="example: singlehit hits run0042.cxi --model results/sfx/models/lo19/ours/shuffled-few-seed0/model.pt "
-        "-o hits.csv --cxi hits.cxi",
+        epilog="example: singlehit hits run0042.cxi "
+        "--model results/sfx-small/models/lo19/ours/shuffled-few-seed0/model.pt -o hits.csv --cxi hits.cxi",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("frames", type=Path, help="HDF5, CXI, .emc, Zarr, .npy, or .../datasets/<name>")
     parser.add_argument("--model", type=Path, required=True, help="model.pt of a network that finds hits")

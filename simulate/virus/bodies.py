@@ -74,7 +74,7 @@ class Bodies:
     """What all shots of a config share."""
 
     virus: Volume
-    shell: Volume
+    hollow: Volume
     core: float
     """electrons/A3"""
     droplet: float
@@ -87,14 +87,14 @@ class Bodies:
         empty = (*layers[:2], (config.core_from, -PER_NM3 * config.membrane))
         return cls(
             virus=unit_volume(layers, reach),
-            shell=unit_volume(empty, reach),
+            hollow=unit_volume(empty, reach),
             core=PER_NM3 * config.core,
             droplet=PER_NM3 * config.droplet,
         )
 
     def arrays(self) -> dict[str, Any]:
         """For a file, as `of_arrays` reads it."""
-        volumes = {"virus": self.virus, "shell": self.shell}
+        volumes = {"virus": self.virus, "shell": self.hollow}
         parts = {f"{name}_{key}": value for name, volume in volumes.items() for key, value in vars(volume).items()}
         return {**parts, "core": self.core, "droplet": self.droplet}
 
@@ -111,7 +111,7 @@ class Bodies:
         """F(q) [electrons] of a part about its own middle, at q (n, 3) of the lab [1/A]; (n,)."""
         own = q @ part.turn
         if part.body in ("virus", "shell"):
-            volume = self.virus if part.body == "virus" else self.shell
+            volume = self.virus if part.body == "virus" else self.hollow
             return part.radius**3 * field_at(volume, own * part.radius)
         if part.body == "core":
             return self.core * sphere(np.linalg.norm(own, axis=-1), part.radius).astype(np.complex128)

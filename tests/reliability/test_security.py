@@ -47,6 +47,8 @@ RULES = [ROOT / "Snakefile", *sorted((ROOT / "workflow" / "rules").rglob("*.smk"
 PICKLES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "jsonpickle"}
 ALLOWED = {
     ("frames/files.py", "imports pickle"),  # for the name of an exception
+    # Masks of cctbx are pickles: its unpickler looks up no class but flags, tests/frames/formats/test_cxidb76.py.
+    ("frames/formats/cxidb76.py", "imports pickle"),
     ("validate/page.py", "calls Environment without autoescape=True"),  # Markdown of our own numbers
 }
 RUNS_CODE = {"eval", "exec", "compile", "__import__"}
@@ -76,7 +78,8 @@ def unsafe(tree: ast.AST) -> Iterator[tuple[int, str]]:
         if not isinstance(node, ast.Call):
             continue
         name, given = dotted(node.func), {word.arg: word.value for word in node.keywords}
-        if name in RUNS_CODE | RUNS_A_SHELL | UNSAFE_YAML or name.startswith("pickle."):
+        is_pickle = name.startswith("pickle.") and name != "pickle.UnpicklingError"
+        if is_pickle or name in RUNS_CODE | RUNS_A_SHELL | UNSAFE_YAML:
             yield node.lineno, f"calls {name}"
         if name in ASKED_FOR_SAFELY:
             word, value = ASKED_FOR_SAFELY[name]

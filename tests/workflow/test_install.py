@@ -35,7 +35,7 @@ def test_users_get_no_tools_of_developers(clone) -> None:
         done = clone("bare", "--dry-run", target)
         assert done.returncode == 0, done.stderr
         assert done.stdout.count("pip install") == 1
-        assert '".[onnx,cluster]"' in done.stdout
+        assert '".[onnx,cluster,screen]"' in done.stdout
     for target in ("dev", "test", "lint", "bench", "test-browser", "test-faults", "test-slurm", "format"):
         done = clone("bare", "--dry-run", target)
         assert done.returncode == 0, done.stderr

@@ -160,7 +160,7 @@ def test_a_new_fluence_makes_only_its_own_dataset(finished, entries) -> None:
     finished.configure(simulation__datasets={**entries, "dim": {"base": "noisy", "photons_per_pulse": 1e11}})
     its_own = {"geometry": 1, "dataset_layout": 1, "dataset_shards": 2, "dataset": 1}
     assert finished.planned(finished.results / "datasets" / "dim" / "dataset.json") == its_own
-    assert finished.planned() == {**its_own, "figures": 1, "report": 1, "cost": 1, "all": 1}
+    assert finished.planned() == {**its_own, "shown": 1, "figures": 1, "report": 1, "cost": 1, "all": 1}
 
 
 def test_a_changed_fluence_makes_that_dataset_again(finished, entries) -> None:
@@ -168,7 +168,7 @@ def test_a_changed_fluence_makes_that_dataset_again(finished, entries) -> None:
     finished.configure(simulation__datasets={**entries, "noisy": {"base": "poster", "photons_per_pulse": 1e11}})
     its_own = {"dataset_layout": 1, "dataset_shards": 2, "dataset": 1}
     assert finished.planned(finished.results / "datasets" / "noisy" / "dataset.json") == its_own
-    judged_again = {"limit_of_dataset": 1, "limit": 1, "predict": 2, "tables": 1, "figures": 1, "report": 1}
+    judged_again = {"limit_of_dataset": 1, "limit": 1, "predict": 2, "tables": 1, "shown": 1, "figures": 1, "report": 1}
     assert finished.planned() == {**its_own, **judged_again, "cost": 1, "all": 1}
 
 
@@ -248,7 +248,7 @@ def test_a_run_that_trains_nothing_simulates_and_reports(workflow) -> None:
     for name in ("noise_free", "noisy"):
         assert integrity.verify(results / "datasets" / name) == []
     assert len(dataset.open_dataset(results / "datasets" / "noisy")) == 80
-    assert not (results / "tables").exists()
+    assert {path.stem for path in (results / "tables").glob("*.csv")} == {"classes", "photons", "radial"}
     page = (results / "report.html").read_text()
     for title in ("The patterns", "What was simulated", "How to read this", "Datasets", "Provenance"):
         assert f"<h2>{title}</h2>" in page

@@ -9,6 +9,7 @@ import torch
 from evaluate.baselines import registry
 from evaluate.run.config import RunConfig, load_config, read_config
 from evaluate.run.sections import BASELINES, EvaluationConfig
+from evaluate.run.systems import load_run
 from support.heads import sizes
 from train.models.registry import MODELS, build
 
@@ -45,7 +46,7 @@ def test_a_run_lies_under_its_results_folder(mapping: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_shipped_configs_are_valid(path: Path) -> None:
-    load_config(read_config(path))
+    load_run(read_config(path), [path])
 
 
 @pytest.mark.parametrize("patterns_per_class", [10, 15, 25, 40, 60, 100])
