@@ -4,7 +4,7 @@
 from evaluate.cost.jobs import Job
 
 WORK = {}
-"""Name of a rule -> function of wildcards: kind, work and epochs of its job, as evaluate/cost/jobs.py has them."""
+"""Function of wildcards by its name: the kind, work and epochs of a job, as evaluate/cost/jobs.py has them."""
 
 
 def grows_with(name, work, kind="", epochs=None):

@@ -156,3 +156,9 @@ def jobs_of(dataset):
 def shards_of(wildcards):
     """Shards that one job renders."""
     return list(shards_by_job(SIMULATION, wildcards.dataset)[int(wildcards.job)])
+
+
+def training_work(job):
+    """Patterns, as often as they are learned."""
+    epochs = MODELS_TRAINED[job.model].recipe.epochs
+    return epochs * work.n_patterns(RUN, job.dataset, "train")

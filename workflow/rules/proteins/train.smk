@@ -32,12 +32,6 @@ rule train:
         "../../scripts/train/train.py"
 
 
-def training_work(job):
-    """Patterns, as often as they are learned."""
-    epochs = MODELS_TRAINED[job.model].recipe.epochs
-    return epochs * work.n_patterns(RUN, job.dataset, "train")
-
-
 grows_with(
     "train",
     training_work,

@@ -34,19 +34,6 @@ rule train_twin:
         "../../scripts/train/train_twin.py"
 
 
-def twin_work(job):
-    """Patterns, as often as they are learned."""
-    epochs = TWINS.encoders[job.encoder].recipe.epochs
-    return epochs * work.twin_patterns(RUN, job.dataset, job.fold)
-
-
-def twin_kind(job):
-    """Trainings that cost alike, pattern by pattern."""
-    encoder = TWINS.encoders[job.encoder]
-    kind = work.network_kind(encoder.network, encoder.recipe)
-    return f"{kind}, {encoder.recipe.mining}"
-
-
 grows_with(
     "train_twin",
     twin_work,
@@ -110,14 +97,6 @@ rule embed:
         "{wildcards.learner} of {wildcards.dataset}, {wildcards.fold} held out, {wildcards.shape}, seed {wildcards.seed}: embeddings"
     script:
         "../../scripts/evaluate/embed.py"
-
-
-def embedded(learner):
-    """Patterns that a training, or a control, is evaluated on."""
-    return sum(
-        work.n_patterns(RUN, name, "validation", "test")
-        for name in evaluate_on(RUN, learner)
-    )
 
 
 grows_with(

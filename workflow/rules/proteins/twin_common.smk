@@ -81,3 +81,24 @@ def twin_priority(wildcards):
     return training_loop_minutes(
         wildcards.dataset, TWINS.encoders[wildcards.encoder].recipe
     )
+
+
+def twin_work(job):
+    """Patterns, as often as they are learned."""
+    epochs = TWINS.encoders[job.encoder].recipe.epochs
+    return epochs * work.twin_patterns(RUN, job.dataset, job.fold)
+
+
+def twin_kind(job):
+    """Trainings that cost alike, pattern by pattern."""
+    encoder = TWINS.encoders[job.encoder]
+    kind = work.network_kind(encoder.network, encoder.recipe)
+    return f"{kind}, {encoder.recipe.mining}"
+
+
+def embedded(learner):
+    """Patterns that a training, or a control, is evaluated on."""
+    return sum(
+        work.n_patterns(RUN, name, "validation", "test")
+        for name in evaluate_on(RUN, learner)
+    )

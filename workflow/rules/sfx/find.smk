@@ -22,40 +22,6 @@ wildcard_constraints:
     system="|".join(LEARNING.systems),
 
 
-def base_of(wildcards):
-    """The predictions that come with what a transfer begins with: its networks are trained then."""
-    base = LEARNING.systems[wildcards.system].base
-    return [] if base is None else predictions_file(FILES, wildcards.dataset, base)
-
-
-def find_settings(wildcards):
-    """What decides a system's networks, beside datasets."""
-    whole = LEARNING.model_dump(mode="json")
-    return whole["systems"][wildcards.system], *(
-        whole[key] for key in ("preprocessing", "labels", "orders", "seeds")
-    )
-
-
-def prepared_mb(dataset):
-    """Of a dataset's prepared frames: images are half floats."""
-    frames = SFX.datasets[dataset].frames.total
-    pixels = sum(one.pixels**2 for one in LEARNING.preprocessing.values())
-    return frames * (2 * pixels + 10_000) / 1e6
-
-
-def find_mb(wildcards, input, threads):
-    """All datasets' frames, and those that batches copy."""
-    return SNAKEMAKE_MB + PROCESS_MB + 3 * sum(map(prepared_mb, SFX.datasets))
-
-
-def find_minutes(wildcards, input, threads):
-    """Of frames that are learned: five images of 720 x 720 pixels a second and thread, at least."""
-    system = LEARNING.systems[wildcards.system]
-    labels = sum(LEARNING.labels[name].train for name in system.labels)
-    trainings = len(LEARNING.seeds) * len(LEARNING.orders) * len(SFX.datasets) * 3
-    return 20 + trainings * labels * system.recipe.epochs / 5 / 60
-
-
 rule sfx_prepare:
     input:
         FILES.card("{dataset}"),

@@ -10,6 +10,7 @@ include: "peaks.smk"
 
 if SFX.learning:
 
+    include: "find_common.smk"
     include: "find.smk"
 
 

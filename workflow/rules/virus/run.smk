@@ -6,6 +6,7 @@ from simulate.virus.layout import layout_of as virus_layout
 VIRUS = RUN.virus
 
 
+include: "common.smk"
 include: "simulate.smk"
 include: "find.smk"
 

@@ -1,23 +1,6 @@
 # From the plan of all shots to their store, its card, hits, sizes and splits.
 
 
-def virus_shards(job):
-    """Shards that a job makes."""
-    return virus_jobs()[int(job)]
-
-
-def virus_jobs():
-    """Shards of each job."""
-    n = virus_layout(VIRUS.simulation, VIRUS.storage).n_shards
-    step = VIRUS.storage.shards_per_job
-    return [list(range(n)[first : first + step]) for first in range(0, n, step)]
-
-
-def virus_settings(*sections):
-    """What of the config a rule depends on."""
-    return {name: VIRUS.model_dump(mode="json")[name] for name in sections}
-
-
 rule virus_plan:
     output:
         plan=virus_files.plan_file(RUN.folder),
