@@ -13,7 +13,7 @@ from evaluate.run.config import RunConfig
 from evaluate.run.files import RunFiles
 from evaluate.run.outputs import radial_condition
 from evaluate.table_files import write_table
-from frames.files import atomic_path
+from frames.files import read_arrays, write_arrays
 from frames.geometry import Geometry
 from frames.labels import SPLITS
 from frames.store.dataset import Dataset, open_dataset
@@ -98,15 +98,13 @@ def examples(dataset: Dataset, pixel_s: float) -> Examples:
 def write_examples(path: Path, shown: Examples) -> None:
     """Write as `.npz`, atomically."""
     arrays = {name: value for name, value in shown._asdict().items() if value is not None}
-    with atomic_path(path) as temporary, temporary.open("wb") as stream:
-        np.savez_compressed(stream, **arrays)
+    write_arrays(path, arrays, compress=True)
 
 
 def read_examples(path: Path) -> Examples:
     """What `write_examples` wrote; FileNotFoundError where it is not there."""
-    with np.load(path, allow_pickle=False) as arrays:
-        counted = arrays.get("counted")
-        return Examples(arrays["patterns"], float(arrays["pixel_s"]), counted)
+    arrays = read_arrays(path)
+    return Examples(arrays["patterns"], arrays["pixel_s"], arrays.get("counted"))
 
 
 def _histogram(dataset: Dataset) -> pd.DataFrame:

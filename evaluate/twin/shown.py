@@ -29,7 +29,7 @@ from evaluate.twin.outputs import (
     unseen_structures,
 )
 from evaluate.twin.protocols import roc_auc
-from frames.files import atomic_path, read_arrays
+from frames.files import read_arrays, write_arrays
 from frames.store.dataset import Dataset, open_dataset
 from train.config.twins import NONE, TwinTraining
 from train.few_shot.logistic import probability
@@ -268,11 +268,9 @@ def _patterns(dataset: Dataset, rows: NDArray[np.int64]) -> Iterator[NDArray[np.
 
 def write_patterns(files: RunFiles, patterns: Shown) -> None:
     """Write as `.npz`, atomically."""
-    with atomic_path(files.examples("twin")) as temporary, temporary.open("wb") as stream:
-        np.savez_compressed(stream, **patterns._asdict())
+    write_arrays(files.examples("twin"), patterns._asdict(), compress=True)
 
 
 def read_patterns(files: RunFiles) -> Shown:
     """What `write_patterns` wrote; FileNotFoundError where it is not there."""
-    arrays = read_arrays(files.examples("twin"))
-    return Shown(**{**arrays, "right": float(arrays["right"])})
+    return Shown(**read_arrays(files.examples("twin")))
