@@ -31,7 +31,7 @@ from frames.files import atomic_path, must_be_free
 from frames.targets import names
 from train.batches.input_transforms import INPUTS
 from train.few_shot.classifiers import between_means
-from train.few_shot.support import SupportSet, read_support
+from train.few_shot.support import SupportSet, read_hit_multiplicity, read_support
 from train.inference.embed import must_fit
 from train.loop.checkpoint import Described, TrainedEncoder, TrainedModel, holds_twin, load_encoder, load_model
 
@@ -110,8 +110,14 @@ def _domain(trained: TrainedModel | TrainedEncoder) -> dict[str, str]:
     return {} if trained.domain is None else {"domain": json.dumps(asdict(trained.domain), allow_nan=False)}
 
 
-def export_twin(trained: TrainedEncoder, support: SupportSet, frames: NDArray[np.float32]) -> bytes:
-    """The same of a twin network, with the training patterns that single and multiple hits are told apart by."""
+def export_twin(
+    trained: TrainedEncoder,
+    support: SupportSet,
+    frames: NDArray[np.float32],
+    hit_multiplicity: NDArray[np.integer] | None = None,
+) -> bytes:
+    """The same of a twin network, with the training patterns that single and multiple hits are told apart by, and how
+    many particles (n,) these show, where that is known."""
     answer = TwinAnswer(trained.model, trained.description.recipe.input_transform, support).eval().cpu()
     embeddings = np.ascontiguousarray(support.embeddings, "<f4")
     contents = to_onnx(
@@ -121,6 +127,7 @@ def export_twin(trained: TrainedEncoder, support: SupportSet, frames: NDArray[np
             "support_embeddings": base64.b64encode(embeddings.tobytes()).decode(),
             "support_is_single": "".join(str(int(single)) for single in support.is_single),
         }
+        | ({} if hit_multiplicity is None else {"support_hit_multiplicity": " ".join(map(str, hit_multiplicity))})
         | _domain(trained),
     )
     must_agree(contents, answer, frames)
@@ -298,7 +305,8 @@ def _exported(path: Path, folder: Path | None, n: int = 256) -> tuple[bytes, int
         frames = dataset.read(slice(test.start, min(test.stop, test.start + n))).astype(np.float32)
     if isinstance(trained, TrainedModel):
         return export(trained, frames), len(frames)
-    return export_twin(trained, read_support(path, trained.description.recipe.embedding_dim), frames), len(frames)
+    support = read_support(path, trained.description.recipe.embedding_dim)
+    return export_twin(trained, support, frames, read_hit_multiplicity(path)), len(frames)
 
 
 if __name__ == "__main__":

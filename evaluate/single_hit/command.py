@@ -1,0 +1,143 @@
+"""What a twin network answers about datasets that it never saw, beside controls that nobody trained, in one run.
+
+python -m evaluate.single_hit.command --like results/unseen/datasets/mixed results/unseen-judged/datasets/* -o tables
+
+Writes `single_hit.csv`, a row for each dataset, protocol and answerer, and `single_hit_structures.csv`, the same by
+structure. `--like` is a dataset of the network's training: controls know its training patterns, as the network does.
+"""
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from evaluate.baselines import spectral_clustering
+from evaluate.baselines.feature_controls import classifiers_of, total_intensity
+from evaluate.predictions.embeddings import Embedded, embedded_by
+from evaluate.single_hit import asked
+from evaluate.table_files import write_table
+from evaluate.twin import protocols
+from evaluate.twin.protocols import Answer
+from frames.files import sha256
+from frames.store.dataset import Dataset, open_dataset
+from train.config.recipe import N_SUPPORT
+from train.few_shot.logistic import fit
+from train.few_shot.selector import read_noise
+from train.inference.shipped import MODEL, Shipped, load_shipped
+
+logger = logging.getLogger(__name__)
+
+COLUMNS: Mapping[str, str] = {
+    "dataset": "asked about: test patterns, none of whose structures were learned from",
+    "answerer": "network: the twin network; or a control",
+    "protocol": "unseen: the pattern alone; unlabelled: the sample's other patterns, too; few_shot: and labels",
+    "classifier": "selector: train/few_shot/selector.py, selector_labels: the same by labels alone; others as in twin.csv",
+    "labels": "labelled patterns of a structure, of single and of multiple hits each",
+    "n_test": "test patterns judged on",
+    "n_structures": "structures that these show",
+    "accuracy": "fraction right",
+    "balanced_accuracy": "mean of the fractions right of single and of multiple hits",
+    "majority_accuracy": "accuracy of always giving the most frequent answer",
+    "roc_auc": "probability that a single hit scores higher than a multiple one",
+    "deviation": "standard deviation of the accuracy over structures",
+    "draw_deviation": "the same over draws of labelled patterns",
+}
+STRUCTURE_COLUMNS = {
+    **{name: says for name, says in COLUMNS.items() if name not in ("n_structures", "deviation")},
+    "structure": "that the patterns show",
+}
+
+CONTROLS: Mapping[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
+    "spectral_clustering": spectral_clustering.features,
+    "total_intensity": total_intensity,
+}
+DRAWS, SEED = 5, 0
+
+
+class Known(NamedTuple):
+    """Features of training patterns, by who answers."""
+
+    network: Embedded
+    controls: Mapping[str, Embedded]
+
+
+def known_of(shipped: Shipped, like: Dataset) -> Known:
+    """The network's support set, and the controls' features of as many training patterns."""
+    train = like.splits["train"]
+    rows = slice(train.start, min(train.start + N_SUPPORT, train.stop))
+    controls = {name: embedded_by(features, like, rows) for name, features in CONTROLS.items()}
+    support = shipped.support
+    n = len(support.is_single)
+    network = Embedded(
+        support.embeddings, np.full(n, "?"), shipped.hit_multiplicity, np.full(n, "train"), np.full(n, np.nan)
+    )
+    return Known(network, controls)
+
+
+def answers(
+    shipped: Shipped, known: Known, dataset: Dataset, labels: int
+) -> Iterator[tuple[str, Answer]]:
+    """Of the network and of every control, about one dataset."""
+    rows = slice(dataset.splits["validation"].start, dataset.splits["test"].stop)
+    start = dataset.splits["test"].start
+    noise = read_noise(dataset.read(slice(start, start + 64)))
+    about = embedded_by(shipped.embed, dataset, rows)
+    learned = asked.Learned.of(known.network)
+    yield from (("network", one) for one in asked.alone(learned, about.in_split("test")))
+    yield from (("network", one) for one in asked.unlabelled(learned, about, noise))
+    yield from (("network", one) for one in asked.few_shot(learned, about, noise, labels, DRAWS, SEED))
+    for name, features in CONTROLS.items():
+        theirs, about = known.controls[name], embedded_by(features, dataset, rows)
+        scores = {key: make(theirs.support) for key, make in classifiers_of(name).items() if key in USED}
+        fitted, pool, test = fit(theirs.support), about.in_split("validation"), about.in_split("test")
+        found = [
+            *protocols.asked("unseen", scores, test),
+            *protocols.unlabelled(theirs, fitted, about),
+            *protocols.few_shot(fitted, pool, test, [labels], DRAWS, SEED),
+        ]
+        yield from ((name, one) for one in found if one.classifier in USED)
+
+
+USED = ("clusters", "centroid", "mixture", "adapted")
+"""Classifiers of controls that docs/results/twins.md compares."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m evaluate.single_hit.command", description=__doc__)
+    parser.add_argument("datasets", type=Path, nargs="+", help="folders .../datasets/<name>")
+    parser.add_argument("--like", type=Path, required=True, help="a dataset of the network's training")
+    parser.add_argument("--model", type=Path, default=MODEL, help="model.onnx (default: the one that ships)")
+    parser.add_argument("--labels", type=int, default=20, help="of single and of multiple hits each (default: 20)")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the tables")
+    arguments = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    shipped = load_shipped(arguments.model)
+    known, rows = known_of(shipped, open_dataset(arguments.like)), []
+    for folder in arguments.datasets:
+        dataset = open_dataset(folder)
+        for answerer, answer in answers(shipped, known, dataset, arguments.labels):
+            rows.append({"dataset": dataset.name, "answerer": answerer, **asdict(answer)})
+            if not answer.structure:
+                logger.info(
+                    "%s, %s, %s by %s: %.1f %% of %d right",
+                    *(dataset.name, answerer, answer.protocol, answer.classifier, 100 * answer.accuracy, answer.n_test),
+                )
+    table = pd.DataFrame(rows)
+    provenance: dict[str, Any] = {"model": sha256(arguments.model), "labels": arguments.labels, "draws": DRAWS}
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    whole = table["structure"] == ""
+    write_table(table[whole], arguments.output / "single_hit.csv", COLUMNS, provenance)
+    write_table(table[~whole], arguments.output / "single_hit_structures.csv", STRUCTURE_COLUMNS, provenance)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
