@@ -21,18 +21,16 @@ from screen.labels import Labels, read_labels
 from train.few_shot.classifiers import between_means
 from train.few_shot.logistic import Logistic, adapt, fit, probability
 from train.few_shot.mixture import IN_A_CLOUD, by_mixture
-from train.few_shot.support import SUPPORT, SupportSet, read_support, support_file
-from train.inference.embed import embed_frames, must_fit
-from train.loop.checkpoint import TrainedEncoder, load_encoder
-from train.loop.device import choose_device
+from train.few_shot.support import SUPPORT, SupportSet, support_file
+from train.inference.shipped import MODEL, Twin, load_twin
 
 COLUMNS = ("frame", "p_single", "single", "labelled", "in_domain")
 
 
-def embed_blocks(trained: TrainedEncoder, asked: Asked) -> tuple[NDArray[np.float32], NDArray[np.float64], list[str]]:
+def embed_blocks(twin: Twin, asked: Asked) -> tuple[NDArray[np.float32], NDArray[np.float64], list[str]]:
     """Embeddings (n, d), photons (n,) and cells of the column `in_domain` of all frames of a file, read in blocks."""
     embeddings, photons, inside = [], [], []
-    for block in asked.answers(lambda frames: embed_frames(trained, frames), "embedding"):
+    for block in asked.answers(twin.embed, "embedding"):
         embeddings.append(block.answers)
         photons.append(block.frames.sum(axis=(1, 2), dtype=np.float64))
         inside += cells(block.in_domain, len(block.frames))
@@ -91,8 +89,9 @@ def main(argv: list[str] | None = None) -> int:
         "singlehit select",
         "Say which frames of a file are single hits, by a trained twin network and, where there are, a few labels of "
         "the sample at hand.",
-        f"a twin network's model.pt, with {SUPPORT} beside it",
+        f"a twin network's model.pt, with {SUPPORT} beside it, or .onnx (default: the one that ships, models/single_hit)",
         "results/demo/twins/noisy/polar/none/d8-m0.5/seed0/model.pt results/demo/datasets/noisy",
+        MODEL,
     )
     parser.add_argument("--labels", type=Path, help="CSV with columns frame (from 0) and single (1 or 0)")
     parser.add_argument(
@@ -119,11 +118,10 @@ def _run(arguments: argparse.Namespace) -> None:
         raise ValueError("--one-sample finds the share of single hits itself: leave --single-share out")
     share = 0.5 if arguments.single_share is None else arguments.single_share
     probability(np.zeros(0), share)
-    trained = load_encoder(arguments.model, choose_device())
-    support = read_support(arguments.model, trained.description.recipe.embedding_dim)
-    fitted, unlabelled = fit(support), between_means(support)
+    twin = load_twin(arguments.model)
+    fitted, unlabelled = fit(twin.support), between_means(twin.support)
     frames = frames_of(arguments)
-    must_fit(trained, frames.shape[1:])
+    twin.must_take(frames.shape[1:])
     labels = Labels(np.zeros(0, np.int64), np.zeros(0, bool))
     if arguments.labels is not None:
         labels = read_labels(arguments.labels, len(frames))
@@ -133,9 +131,9 @@ def _run(arguments: argparse.Namespace) -> None:
                 "at least one of each"
             )
 
-    asked = Asked(trained, frames)
+    asked = Asked(twin, frames)
     warn(asked.look(force=arguments.force))
-    embeddings, photons, inside = embed_blocks(trained, asked)
+    embeddings, photons, inside = embed_blocks(twin, asked)
     labelled = SupportSet(embeddings[labels.frames], labels.is_single)
     if arguments.labels is not None:
         classifier = adapt(fitted, labelled)

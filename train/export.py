@@ -34,6 +34,7 @@ from train.few_shot.classifiers import between_means
 from train.few_shot.support import SupportSet, read_hit_multiplicity, read_support
 from train.inference.embed import must_fit
 from train.loop.checkpoint import Described, TrainedEncoder, TrainedModel, holds_twin, load_encoder, load_model
+from train.onnx_constants import without_wide_rings
 
 OPSET = 17
 """of ONNX; read by every onnxruntime since 1.12 (2022)"""
@@ -158,7 +159,7 @@ def to_onnx(answer: Answer | TwinAnswer, description: Described, more: Mapping[s
             output_names=list(answer.outputs),
             dynamic_axes={name: {0: "batch"} for name in ("frames", *answer.outputs)},
         )
-    model = onnx.load_from_string(contents.getvalue())
+    model = without_wide_rings(onnx.load_from_string(contents.getvalue()))
     onnx.helper.set_model_props(model, metadata(description) | dict(more or {}))
     serialised = model.SerializeToString()
     onnx.checker.check_model(serialised, full_check=True)

@@ -1,11 +1,11 @@
 """Protocols of the selector: a pattern alone, a sample's patterns without labels, and with a few.
 
-As evaluate/twin/protocols.py has them, answered by train/few_shot/selector.py in place of a classifier. Labels come from
-the validation split, numbers from the test split.
+As evaluate/twin/protocols.py has them, answered by train/few_shot/selector.py in place of a classifier. Labels
+come from the validation split, numbers from the test split.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,9 +53,7 @@ def unlabelled(learned: Learned, about: Embedded, noise: float) -> Iterator[Answ
     yield from single_or_multiple("unlabelled", "selector", *judged)
 
 
-def few_shot(
-    learned: Learned, about: Embedded, noise: float, labels: int, draws: int, seed: int
-) -> Iterator[Answer]:
+def few_shot(learned: Learned, about: Embedded, noise: float, labels: int, draws: int, seed: int) -> Iterator[Answer]:
     """Test patterns by so many labelled validation patterns of each answer, and by the sample's other patterns, too.
 
     `selector_labels`: by the labels alone. `selector`: the sample's test patterns, unlabelled, speak as well.
@@ -75,8 +73,8 @@ def few_shot(
             right[name].append(values)
     test = about.in_split("test")
     majority = float(max(test.is_single.mean(), 1 - test.is_single.mean()))
-    for name, values in right.items():
-        by_structure = np.array(values)  # (structures, draws)
+    for name, found in right.items():
+        by_structure = np.array(found)  # (structures, draws)
         yield Answer(
             *("few_shot", name, len(test.photons), float(by_structure.mean()), majority),
             labels=labels,
@@ -104,7 +102,8 @@ def _by_labels(learned: Learned, labelled: Embedded, test: Embedded, noise: floa
 
     told = labelled.is_single.astype(np.int8)
     _, brightness = selector.together(sample(labelled), told)
-    both = Embedded(*(np.concatenate(pair) for pair in zip(labelled, test, strict=True)))
+    columns: list[Any] = [np.concatenate(pair) for pair in zip(labelled, test, strict=True)]  # type: ignore[arg-type]
+    both = Embedded(*columns)
     told = np.concatenate([told, np.full(len(test.photons), -1, np.int8)])
     scores, _ = selector.together(sample(both), told)
     return {
@@ -113,9 +112,7 @@ def _by_labels(learned: Learned, labelled: Embedded, test: Embedded, noise: floa
     }
 
 
-def _drawn(
-    is_single: NDArray[np.bool_], n: int, generator: np.random.Generator, structure: str
-) -> NDArray[np.int64]:
+def _drawn(is_single: NDArray[np.bool_], n: int, generator: np.random.Generator, structure: str) -> NDArray[np.int64]:
     """Places of n single and n multiple hits, by chance; ValueError where there are fewer."""
     chosen: Sequence[NDArray[np.int64]] = [np.flatnonzero(is_single), np.flatnonzero(~is_single)]
     if min(map(len, chosen)) < n:

@@ -30,7 +30,7 @@ from frames.store.dataset import Dataset, open_dataset
 from train.config.recipe import N_SUPPORT
 from train.few_shot.logistic import fit
 from train.few_shot.selector import read_noise
-from train.inference.shipped import MODEL, Shipped, load_shipped
+from train.inference.shipped import MODEL, Twin, load_twin
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ COLUMNS: Mapping[str, str] = {
     "dataset": "asked about: test patterns, none of whose structures were learned from",
     "answerer": "network: the twin network; or a control",
     "protocol": "unseen: the pattern alone; unlabelled: the sample's other patterns, too; few_shot: and labels",
-    "classifier": "selector: train/few_shot/selector.py, selector_labels: the same by labels alone; others as in twin.csv",
+    "classifier": "selector: train/few_shot/selector.py; selector_labels: by labels alone; others as in twin.csv",
     "labels": "labelled patterns of a structure, of single and of multiple hits each",
     "n_test": "test patterns judged on",
     "n_structures": "structures that these show",
@@ -68,27 +68,27 @@ class Known(NamedTuple):
     controls: Mapping[str, Embedded]
 
 
-def known_of(shipped: Shipped, like: Dataset) -> Known:
+def known_of(twin: Twin, like: Dataset) -> Known:
     """The network's support set, and the controls' features of as many training patterns."""
     train = like.splits["train"]
     rows = slice(train.start, min(train.start + N_SUPPORT, train.stop))
     controls = {name: embedded_by(features, like, rows) for name, features in CONTROLS.items()}
-    support = shipped.support
+    support = twin.support
+    if twin.hit_multiplicity is None:
+        raise ValueError("the network's file does not say how many particles its known patterns show; write it again")
     n = len(support.is_single)
     network = Embedded(
-        support.embeddings, np.full(n, "?"), shipped.hit_multiplicity, np.full(n, "train"), np.full(n, np.nan)
+        support.embeddings, np.full(n, "?"), twin.hit_multiplicity, np.full(n, "train"), np.full(n, np.nan)
     )
     return Known(network, controls)
 
 
-def answers(
-    shipped: Shipped, known: Known, dataset: Dataset, labels: int
-) -> Iterator[tuple[str, Answer]]:
+def answers(twin: Twin, known: Known, dataset: Dataset, labels: int) -> Iterator[tuple[str, Answer]]:
     """Of the network and of every control, about one dataset."""
     rows = slice(dataset.splits["validation"].start, dataset.splits["test"].stop)
     start = dataset.splits["test"].start
     noise = read_noise(dataset.read(slice(start, start + 64)))
-    about = embedded_by(shipped.embed, dataset, rows)
+    about = embedded_by(twin.embed, dataset, rows)
     learned = asked.Learned.of(known.network)
     yield from (("network", one) for one in asked.alone(learned, about.in_split("test")))
     yield from (("network", one) for one in asked.unlabelled(learned, about, noise))
@@ -119,11 +119,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the tables")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    shipped = load_shipped(arguments.model)
-    known, rows = known_of(shipped, open_dataset(arguments.like)), []
+    twin = load_twin(arguments.model)
+    known, rows = known_of(twin, open_dataset(arguments.like)), []
     for folder in arguments.datasets:
         dataset = open_dataset(folder)
-        for answerer, answer in answers(shipped, known, dataset, arguments.labels):
+        for answerer, answer in answers(twin, known, dataset, arguments.labels):
             rows.append({"dataset": dataset.name, "answerer": answerer, **asdict(answer)})
             if not answer.structure:
                 logger.info(

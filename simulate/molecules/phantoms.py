@@ -46,7 +46,9 @@ def must_be_known(name: str) -> None:
     """ValueError that lists the known phantoms where this is none of them."""
     if name not in PHANTOMS and not RANDOM.fullmatch(name):
         meant = did_you_mean(name, PHANTOMS)
-        raise ValueError(f"no phantom {name!r}; known: {', '.join(sorted(PHANTOMS))} and random-<n>, assembled-<n>{meant}")
+        raise ValueError(
+            f"no phantom {name!r}; known: {', '.join(sorted(PHANTOMS))} and random-<n>, assembled-<n>{meant}"
+        )
 
 
 def build(name: str) -> Atoms:

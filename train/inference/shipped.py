@@ -1,4 +1,4 @@
-"""The twin network that ships with this code, and any other that `singlehit onnx` wrote, as one file.
+"""Twin networks as they answer: the one that ships with this code, others that `singlehit onnx` wrote, and model.pt.
 
 An ONNX file holds weights and arithmetic and no code of Python's, so it is read without a pickle. Its metadata hold the
 known patterns that it answers by and what it was trained on.
@@ -8,6 +8,7 @@ import base64
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frames.files import sha256
-from train.few_shot.support import SupportSet
+from train.few_shot.support import SupportSet, read_hit_multiplicity, read_support
 from train.inference.domain import Domain
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ class Told(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Shipped:
-    """A twin network from an ONNX file."""
+class Twin:
+    """A twin network, ready to answer."""
 
     description: Told
     domain: Domain | None
@@ -52,6 +53,14 @@ class Shipped:
     """images (n, ny, nx) [photons] -> embeddings (n, d)"""
     digest: str
     """sha256 of the file"""
+
+    def must_take(self, image_shape: tuple[int, ...]) -> None:
+        """ValueError unless images have the shape that the network was trained on."""
+        if tuple(image_shape) != self.description.image_shape:
+            raise ValueError(
+                f"images of {tuple(image_shape)} pixels, but {self.description.model} was trained on "
+                f"{self.description.image_shape}; bin or pad them to that size (docs/selecting.md)"
+            )
 
 
 def session_of(path: Path) -> "onnxruntime.InferenceSession":
@@ -70,7 +79,7 @@ def session_of(path: Path) -> "onnxruntime.InferenceSession":
         ) from error
 
 
-def load_shipped(path: Path = MODEL) -> Shipped:
+def load_onnx(path: Path = MODEL) -> Twin:
     """A twin network of `singlehit onnx`.
 
     Raises
@@ -104,7 +113,32 @@ def load_shipped(path: Path = MODEL) -> Shipped:
         parts = [session.run(["embedding"], {"frames": _float(images[at : at + AT_ONCE])})[0] for at in blocks]
         return np.concatenate(parts) if parts else np.zeros((0, embeddings.shape[1]), np.float32)
 
-    return Shipped(told, domain, SupportSet(embeddings, is_single), hit_multiplicity, embed, sha256(path))
+    return Twin(told, domain, SupportSet(embeddings, is_single), hit_multiplicity, embed, sha256(path))
+
+
+def load_twin(path: Path) -> Twin:
+    """A twin network of `singlehit onnx`, or a run's model.pt with its support set beside it.
+
+    FileNotFoundError, ModuleNotFoundError, ValueError: as `load_onnx`, and as train.loop.checkpoint.load_encoder.
+    """
+    if path.suffix == ".onnx":
+        return load_onnx(path)
+    from train.inference.embed import embed_frames
+    from train.loop.checkpoint import load_encoder
+    from train.loop.device import choose_device
+
+    trained = load_encoder(path, choose_device())
+    support = read_support(path, trained.description.recipe.embedding_dim)
+    described = trained.description
+    ny, nx = described.image_shape
+    return Twin(
+        Told(described.model, described.dataset, (ny, nx)),
+        trained.domain,
+        support,
+        read_hit_multiplicity(path),
+        partial(embed_frames, trained),
+        sha256(path),
+    )
 
 
 def _float(images: NDArray) -> NDArray[np.float32]:
