@@ -177,9 +177,7 @@ def arguments_of(
     parser = argparse.ArgumentParser(
         prog=prog, description=description, epilog=f"example: {prog} {example} -o frames.csv"
     )
-    parser.add_argument(
-        "model", type=Path, help=model, **({} if default is None else {"nargs": "?", "default": default})
-    )
+    parser.add_argument("model", type=Path, nargs=None if default is None else "?", default=default, help=model)
     parser.add_argument("frames", type=Path, help="HDF5, CXI, .emc, Zarr, .npy, or .../datasets/<name>")
     parser.add_argument(
         "--dataset", metavar="NAME", help="of the frames in the file (default: CXI's and skopi's places)"

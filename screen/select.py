@@ -89,7 +89,7 @@ def main(argv: list[str] | None = None) -> int:
         "singlehit select",
         "Say which frames of a file are single hits, by a trained twin network and, where there are, a few labels of "
         "the sample at hand.",
-        f"a twin network's model.pt, with {SUPPORT} beside it, or .onnx (default: the one that ships, models/single_hit)",
+        f"a twin network's model.pt, with {SUPPORT} beside it, or .onnx (default: models/single_hit, which ships)",
         "results/demo/twins/noisy/polar/none/d8-m0.5/seed0/model.pt results/demo/datasets/noisy",
         MODEL,
     )

@@ -56,7 +56,7 @@ def dumbbell(volume: float, generator: np.random.Generator) -> Built:
     if is_dimer:
         x, y, z = innermost[0]
         innermost.append((-x, -y, z))
-    return ("C2" if is_dimer else "C1"), (*lobes, _between(*innermost, neck_share * volume))
+    return ("C2" if is_dimer else "C1"), (*lobes, _between(innermost[0], innermost[1], neck_share * volume))
 
 
 def stack(volume: float, generator: np.random.Generator) -> Built:
@@ -170,11 +170,11 @@ def _radius(domain: Domain) -> float:
 
 
 def _moved(domain: Domain, x: float) -> Domain:
-    return domain._replace(centre=_point(np.array(domain.centre) + (x, 0, 0)))
+    return domain._replace(centre=_point(np.array(domain.centre) + np.array([x, 0, 0])))
 
 
 def _raised(domain: Domain, z: float) -> Domain:
-    return domain._replace(centre=_point(np.array(domain.centre) + (0, 0, z)))
+    return domain._replace(centre=_point(np.array(domain.centre) + np.array([0, 0, z])))
 
 
 def _upside_down(domain: Domain) -> Domain:

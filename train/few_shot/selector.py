@@ -42,7 +42,8 @@ STEPS = 200
 
 GAIN = 0.15
 """Of log-likelihood that brightness has to bring, per pattern, over photons that do not depend on the number of
-particles [nats]; else it is left out. Pulses that jitter as the poster's bring 0.02 to 0.06, steady ones 0.15 to 1.3."""
+particles [nats]; else it is left out. Pulses that jitter as the poster's bring 0.02 to 0.06, steady ones 0.15 to
+1.3."""
 
 
 class Brightness(NamedTuple):
@@ -158,8 +159,8 @@ def _settle(prior: Array, photons: Array, log_m: float, noise: float) -> tuple[f
     """The log-likelihood of a sample, and its brightness, where expectation maximisation from a guess ends.
 
     Expectation: numbers of particles, by network, shares and brightness. Maximisation: m and s by Nelder and Mead's
-    simplex, as the variance holds both; shares are half what brightness makes of them and half what the network expects,
-    or a wide spread would let one number take all.
+    simplex, as the variance holds both; shares are half what brightness makes of them and half what the network
+    expects, or a wide spread would let one number take all.
     """
     k = prior.shape[1]
     log_s, share, before = np.log(0.3), np.full(k, 1 / k), -np.inf
