@@ -11,6 +11,7 @@ import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,22 +20,56 @@ from frames.files import write_arrays
 from screen.asking import Asked, arguments_of, cells, frames_of, must_be_writable, status, warn, write_rows
 from screen.labels import Labels, read_labels
 from train.few_shot.classifiers import between_means
+from train.few_shot.counts import fit_counts
 from train.few_shot.logistic import Logistic, adapt, fit, probability
 from train.few_shot.mixture import IN_A_CLOUD, by_mixture
+from train.few_shot.selector import Sample, read_noise, together, with_scores
 from train.few_shot.support import SUPPORT, SupportSet, support_file
 from train.inference.shipped import MODEL, Twin, load_twin
+
+NOISE_OF = 64
+"""Frames, at most, that the read noise is measured on."""
 
 COLUMNS = ("frame", "p_single", "single", "labelled", "in_domain")
 
 
-def embed_blocks(twin: Twin, asked: Asked) -> tuple[NDArray[np.float32], NDArray[np.float64], list[str]]:
-    """Embeddings (n, d), photons (n,) and cells of the column `in_domain` of all frames of a file, read in blocks."""
-    embeddings, photons, inside = [], [], []
+class Embedded(NamedTuple):
+    """All frames of a file, as the network sees them."""
+
+    embeddings: NDArray[np.float32]
+    """(n, d)"""
+    photons: NDArray[np.float64]
+    """(n,)"""
+    noise: float
+    """read noise of a whole image [photons], of the first frames"""
+    inside: list[str]
+    """(n,) cells of the column `in_domain`"""
+
+
+def embed_blocks(twin: Twin, asked: Asked) -> Embedded:
+    """All frames of a file, read in blocks."""
+    embeddings, photons, inside, noise = [], [], [], None
     for block in asked.answers(twin.embed, "embedding"):
         embeddings.append(block.answers)
         photons.append(block.frames.sum(axis=(1, 2), dtype=np.float64))
         inside += cells(block.in_domain, len(block.frames))
-    return np.concatenate(embeddings), np.concatenate(photons), inside
+        noise = read_noise(block.frames[:NOISE_OF]) if noise is None else noise
+    return Embedded(np.concatenate(embeddings), np.concatenate(photons), noise or 0.0, inside)
+
+
+def in_sample(twin: Twin, of: Embedded, scores: NDArray[np.floating], labels: Labels) -> NDArray[np.floating]:
+    """(n,) log-odds of a single hit by how all frames of a sample lie, from those of each frame by itself.
+
+    By train/few_shot/selector.py where the network's known patterns say how many particles they show, 1, 2, ...; by two
+    normal clouds where they do not.
+    """
+    numbers = twin.hit_multiplicity
+    if numbers is None or not np.array_equal(np.unique(numbers), np.arange(1, numbers.max() + 1)):
+        return by_mixture(scores, of.photons)
+    log_p = with_scores(fit_counts(twin.support.embeddings, numbers).log_p(of.embeddings), scores)
+    told = np.full(len(scores), -1, np.int8)
+    told[labels.frames] = labels.is_single
+    return together(Sample(log_p, of.photons, of.noise), told)[0]
 
 
 def left_out(fitted: Logistic, labelled: SupportSet) -> NDArray[np.float64] | None:
@@ -133,22 +168,23 @@ def _run(arguments: argparse.Namespace) -> None:
 
     asked = Asked(twin, frames)
     warn(asked.look(force=arguments.force))
-    embeddings, photons, inside = embed_blocks(twin, asked)
-    labelled = SupportSet(embeddings[labels.frames], labels.is_single)
+    of = embed_blocks(twin, asked)
+    labelled = SupportSet(of.embeddings[labels.frames], labels.is_single)
     if arguments.labels is not None:
         classifier = adapt(fitted, labelled)
     else:
         classifier = fitted if arguments.one_sample else unlabelled
-    scores = classifier.scores(embeddings)
-    if arguments.one_sample and (lain := by_mixture(scores, photons)) is scores:
+    scores = classifier.scores(of.embeddings)
+    expected = probability(scores).sum()
+    if arguments.one_sample and min(expected, len(frames) - expected) < IN_A_CLOUD:
         raise ValueError(
             f"of {len(frames)} frames fewer than {IN_A_CLOUD} look single, or multiple, so --one-sample has nothing to "
             "tell apart; give more frames, or leave it out"
         )
-    p_single = probability(lain if arguments.one_sample else scores, share)
+    p_single = probability(in_sample(twin, of, scores, labels) if arguments.one_sample else scores, share)
     if arguments.embeddings is not None:
-        write_arrays(arguments.embeddings, {"embeddings": embeddings, "p_single": p_single})
-    write_rows(arguments.output, COLUMNS, answer_rows(p_single, labels, inside))
+        write_arrays(arguments.embeddings, {"embeddings": of.embeddings, "p_single": p_single})
+    write_rows(arguments.output, COLUMNS, answer_rows(p_single, labels, of.inside))
     n_single = int((p_single > 0.5).sum())
     print(f"{arguments.output}: {len(frames)} frames, {n_single} called single ({n_single / len(frames):.1%})")
     if frames.mask_said:

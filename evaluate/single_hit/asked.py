@@ -102,7 +102,7 @@ def _by_labels(learned: Learned, labelled: Embedded, test: Embedded, noise: floa
 
     told = labelled.is_single.astype(np.int8)
     _, brightness = selector.together(sample(labelled), told)
-    columns: list[Any] = [np.concatenate(pair) for pair in zip(labelled, test, strict=True)]  # type: ignore[arg-type]
+    columns: list[Any] = [np.concatenate(pair) for pair in zip(labelled, test, strict=True)]
     both = Embedded(*columns)
     told = np.concatenate([told, np.full(len(test.photons), -1, np.int8)])
     scores, _ = selector.together(sample(both), told)
