@@ -102,8 +102,8 @@ def _by_labels(learned: Learned, labelled: Embedded, test: Embedded, noise: floa
 
     told = labelled.is_single.astype(np.int8)
     _, brightness = selector.together(sample(labelled), told)
-    columns: list[Any] = [np.concatenate(pair) for pair in zip(labelled, test, strict=True)]
-    both = Embedded(*columns)
+    pairs: list[Any] = [*zip(labelled, test, strict=True)]
+    both = Embedded(*map(np.concatenate, pairs))
     told = np.concatenate([told, np.full(len(test.photons), -1, np.int8)])
     scores, _ = selector.together(sample(both), told)
     return {
