@@ -1,8 +1,8 @@
 """What a twin network answers about datasets that it never saw, beside controls that nobody trained, in one run.
 
-python -m evaluate.single_hit.command --like results/unseen/datasets/mixed results/unseen-judged/datasets/* -o tables
+python -m evaluate.single_hit.command config/unseen-judged.yaml --like results/unseen/datasets/mixed -o tables
 
-Writes `single_hit.csv`, a row for each dataset, protocol and answerer, and `single_hit_structures.csv`, the same by
+Patterns are simulated as they are asked about, those of validation and test of every dataset of the config. Writes `single_hit.csv`, a row for each dataset, protocol and answerer, and `single_hit_structures.csv`, the same by
 structure. `--like` is a dataset of the network's training: controls know its training patterns, as the network does.
 """
 
@@ -16,17 +16,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import yaml
 from numpy.typing import NDArray
 
 from evaluate.baselines import spectral_clustering
 from evaluate.baselines.feature_controls import classifiers_of, total_intensity
 from evaluate.predictions.embeddings import Embedded, embedded_by
 from evaluate.single_hit import asked
+from evaluate.single_hit.trial import Trial, asked_about
 from evaluate.table_files import write_table
 from evaluate.twin import protocols
 from evaluate.twin.protocols import Answer
 from frames.files import sha256
 from frames.store.dataset import Dataset, open_dataset
+from simulate.config import SimulationConfig
 from train.config.recipe import N_SUPPORT
 from train.few_shot.logistic import fit
 from train.few_shot.selector import read_noise
@@ -83,18 +86,21 @@ def known_of(twin: Twin, like: Dataset) -> Known:
     return Known(network, controls)
 
 
-def answers(twin: Twin, known: Known, dataset: Dataset, labels: int) -> Iterator[tuple[str, Answer]]:
-    """Of the network and of every control, about one dataset."""
-    rows = slice(dataset.splits["validation"].start, dataset.splits["test"].stop)
-    start = dataset.splits["test"].start
-    noise = read_noise(dataset.read(slice(start, start + 64)))
-    about = embedded_by(twin.embed, dataset, rows)
+def answers(twin: Twin, known: Known, trial: Trial, labels: int) -> Iterator[tuple[str, Answer]]:
+    """Of the network and of every control, about the patterns of one dataset."""
+
+    def embedded(features: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> Embedded:
+        return Embedded(features(trial.frames), trial.structure, trial.hit_multiplicity, trial.split, photons)
+
+    noise = read_noise(trial.frames[:64])
+    photons = trial.frames.sum(axis=(1, 2), dtype=np.float64)
+    about = embedded(twin.embed)
     learned = asked.Learned.of(known.network)
     yield from (("network", one) for one in asked.alone(learned, about.in_split("test")))
     yield from (("network", one) for one in asked.unlabelled(learned, about, noise))
     yield from (("network", one) for one in asked.few_shot(learned, about, noise, labels, DRAWS, SEED))
     for name, features in CONTROLS.items():
-        theirs, about = known.controls[name], embedded_by(features, dataset, rows)
+        theirs, about = known.controls[name], embedded(features)
         scores = {key: make(theirs.support) for key, make in classifiers_of(name).items() if key in USED}
         fitted, pool, test = fit(theirs.support), about.in_split("validation"), about.in_split("test")
         found = [
@@ -112,7 +118,9 @@ USED = ("clusters", "centroid", "mixture", "adapted")
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m evaluate.single_hit.command", description=__doc__)
-    parser.add_argument("datasets", type=Path, nargs="+", help="folders .../datasets/<name>")
+    parser.add_argument("config", type=Path, help="of a run, whose structures the network has never seen")
+    parser.add_argument("--datasets", nargs="+", metavar="NAME", help="of the config (default: all)")
+    parser.add_argument("--kept", type=Path, default=Path("results/unseen-judged"), help="folder of molecules")
     parser.add_argument("--like", type=Path, required=True, help="a dataset of the network's training")
     parser.add_argument("--model", type=Path, default=MODEL, help="model.onnx (default: the one that ships)")
     parser.add_argument("--labels", type=int, default=20, help="of single and of multiple hits each (default: 20)")
@@ -120,15 +128,17 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     twin = load_twin(arguments.model)
+    config = SimulationConfig.model_validate(yaml.safe_load(arguments.config.read_text(encoding="utf-8"))["simulation"])
+    arguments.kept.mkdir(parents=True, exist_ok=True)
     known, rows = known_of(twin, open_dataset(arguments.like)), []
-    for folder in arguments.datasets:
-        dataset = open_dataset(folder)
-        for answerer, answer in answers(twin, known, dataset, arguments.labels):
-            rows.append({"dataset": dataset.name, "answerer": answerer, **asdict(answer)})
+    for name in arguments.datasets or config.datasets:
+        trial = asked_about(config, name, arguments.kept)
+        for answerer, answer in answers(twin, known, trial, arguments.labels):
+            rows.append({"dataset": name, "answerer": answerer, **asdict(answer)})
             if not answer.structure:
                 logger.info(
                     "%s, %s, %s by %s: %.1f %% of %d right",
-                    *(dataset.name, answerer, answer.protocol, answer.classifier, 100 * answer.accuracy, answer.n_test),
+                    *(name, answerer, answer.protocol, answer.classifier, 100 * answer.accuracy, answer.n_test),
                 )
     table = pd.DataFrame(rows)
     provenance: dict[str, Any] = {"model": sha256(arguments.model), "labels": arguments.labels, "draws": DRAWS}

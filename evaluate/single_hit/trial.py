@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 
 from simulate.config import SimulationConfig
 from simulate.experiment.reach import reach_of, reach_q
+from simulate.molecules.atoms import Atoms
+from simulate.plan import plan as plans
+from simulate.plan.placement import body_of
 from simulate.render.fresh import Source
 from simulate.render.images import Inputs
 from simulate.stages.geometry import make_geometry
@@ -38,7 +41,7 @@ UNREAD = 6
 
 
 class Trial(NamedTuple):
-    """Patterns, sample by sample."""
+    """Patterns and what they are."""
 
     frames: NDArray[np.float32]
     """(n, ny, nx) photons as the detector reads them"""
@@ -46,6 +49,8 @@ class Trial(NamedTuple):
     """(n,)"""
     structure: NDArray[np.str_]
     """(n,)"""
+    split: NDArray[np.str_]
+    """(n,) train, validation or test"""
 
 
 def made_up(n_molecules: int) -> list[dict[str, str]]:
@@ -81,10 +86,30 @@ def simulated(
         }
     )
     with TemporaryDirectory() as folder:
-        source = Source(config, "trial", _inputs(config, Path(folder)))
-        plan = source.plan(0, 0)
-        frames = source.read(plan).astype(np.float32)
-    return Trial(frames, plan.table["hit_multiplicity"].to_numpy(np.int64), plan.table["structure"].to_numpy(str))
+        source = Source(config, "trial", inputs_of(config, "trial", Path(folder)))
+        return _read(source, source.plan(0, 0))
+
+
+def asked_about(config: SimulationConfig, name: str, folder: Path) -> Trial:
+    """The validation and test patterns of a dataset of a config, the same that its run would hold.
+
+    Parameters
+    ----------
+    folder : that molecules and volumes are kept in, and looked for.
+    """
+    inputs = inputs_of(config, name, folder)
+    dataset = config.datasets[name]
+    bodies = {key: body_of(Atoms.load(inputs.atoms[key]).positions) for key in config.planned(dataset.placement)}
+    drawn = plans.only(plans.draw(config.plan, dataset.placement, bodies), config.selected(name), [*bodies])
+    plan = plans.select(drawn, dataset.select.shares)
+    asked = np.flatnonzero(plan.table["split"].to_numpy(str) != "train")
+    return _read(Source(config, name, inputs), plan.take(asked))
+
+
+def _read(source: Source, plan: plans.Plan) -> Trial:
+    columns = (plan.table[key] for key in ("structure", "split"))
+    numbers = plan.table["hit_multiplicity"].to_numpy(np.int64)
+    return Trial(source.read(plan).astype(np.float32), numbers, *(column.to_numpy(str) for column in columns))
 
 
 def _split(n: int) -> dict[str, float]:
@@ -93,17 +118,20 @@ def _split(n: int) -> dict[str, float]:
     return {"train": n / whole, "validation": UNREAD / whole, "test": UNREAD / whole}
 
 
-def _inputs(config: SimulationConfig, folder: Path) -> Inputs:
-    """Everything that patterns are rendered from, made in a folder."""
-    dataset = config.datasets["trial"]
-    make_geometry(dataset, folder / "geometry.npz", folder / "geometry.json")
-    reach, volumes, atoms = reach_q(reach_of(dataset)), {}, {}
-    for structure in config.structures:
-        name = structure.id
-        volumes[name], atoms[name] = folder / f"{name}-volume.npz", folder / f"{name}.npz"
-        make_structure(structure, config.archive, atoms[name], folder / f"{name}.json")
+def inputs_of(config: SimulationConfig, name: str, folder: Path) -> Inputs:
+    """Everything that patterns of a dataset are rendered from, made in a folder where it is not there yet."""
+    dataset = config.datasets[name]
+    geometry = folder / f"geometry-{name}.npz"
+    make_geometry(dataset, geometry, geometry.with_suffix(".json"))
+    reach, volumes, atoms = reach_of(dataset), {}, {}
+    for key in config.selected(name):
+        structure = config.structure(key)
+        volumes[key], atoms[key] = folder / f"{key}-{reach}.npz", folder / f"{key}.npz"
+        if not (record := atoms[key].with_suffix(".json")).exists():  # the record comes last
+            make_structure(structure, config.archive, atoms[key], record)
         settings = config.volume
         if structure.source == "phantom":
             settings = settings.model_copy(update={"accuracy": settings.random_phantom_accuracy})
-        make_volume(atoms[name], reach, settings, volumes[name], folder / f"{name}-volume.json")
-    return Inputs(folder / "plan.parquet", folder / "geometry.npz", volumes, atoms)
+        if not (record := volumes[key].with_name(volumes[key].stem + ".json")).exists():
+            make_volume(atoms[key], reach_q(reach), settings, volumes[key], record)
+    return Inputs(folder / "plan.parquet", geometry, volumes, atoms)
