@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from frames.files import write_arrays
 from screen.asking import Asked, arguments_of, cells, frames_of, must_be_writable, status, warn, write_rows
 from screen.labels import Labels, read_labels
-from train.few_shot.classifiers import between_means
 from train.few_shot.counts import fit_counts
 from train.few_shot.logistic import Logistic, adapt, fit, probability
 from train.few_shot.mixture import IN_A_CLOUD, by_mixture
@@ -154,7 +153,7 @@ def _run(arguments: argparse.Namespace) -> None:
     share = 0.5 if arguments.single_share is None else arguments.single_share
     probability(np.zeros(0), share)
     twin = load_twin(arguments.model)
-    fitted, unlabelled = fit(twin.support), between_means(twin.support)
+    fitted, unlabelled = fit(twin.support), twin.alone
     frames = frames_of(arguments)
     twin.must_take(frames.shape[1:])
     labels = Labels(np.zeros(0, np.int64), np.zeros(0, bool))

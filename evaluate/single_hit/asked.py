@@ -33,12 +33,13 @@ class Learned(NamedTuple):
 
     def sample(self, about: Embedded, noise: float) -> selector.Sample:
         """Patterns as the selector takes them."""
-        return selector.Sample(self.counts.log_p(about.embeddings), about.photons, noise)
+        log_p = selector.with_scores(self.counts.log_p(about.embeddings), self.logistic.scores(about.embeddings))
+        return selector.Sample(log_p, about.photons, noise)
 
 
 def alone(learned: Learned, about: Embedded) -> Iterator[Answer]:
     """Each pattern by itself."""
-    scores = selector.alone(learned.counts.log_p(about.embeddings))
+    scores = learned.logistic.scores(about.embeddings)
     yield from single_or_multiple("unseen", "selector", scores, about.is_single, about.structure)
 
 

@@ -16,7 +16,6 @@ import pandas as pd
 
 from evaluate.single_hit.trial import made_up, simulated
 from frames.files import atomic_path, read_json, sha256, write_json
-from train.few_shot.classifiers import between_means
 from train.inference.shipped import MODEL, Twin, load_twin
 
 CHECKED = {"n_molecules": 6, "patterns_each": 24}
@@ -90,7 +89,7 @@ def reached(tables: Path) -> list[dict[str, Any]]:
 def checked(twin: Twin) -> dict[str, Any]:
     """The line that anyone can check: patterns of made-up molecules that were not learned from, each alone."""
     trial = simulated(made_up(CHECKED["n_molecules"]), CHECKED["patterns_each"])
-    scores = between_means(twin.support).scores(twin.embed(trial.frames))
+    scores = twin.alone.scores(twin.embed(trial.frames))
     right = (scores > 0) == (trial.hit_multiplicity == 1)
     return {**CHECKED, "n": len(right), "right": int(right.sum()), "accuracy": float(right.mean()), "majority": 0.5}
 
@@ -138,8 +137,8 @@ def as_markdown(card: Mapping[str, Any]) -> str:
         "ONNX, read by onnxruntime; no pickle. `singlehit select FILE -o frames.csv` and `singlehit screen` take it.",
         "",
         f"- **Trained on** {card['patterns_learned_from']:,} fresh patterns, each seen once, of made-up molecules "
-        f"alone ({made}); `{card['trained_by']}`, seed {seeds}, {card['training_seconds'] / 60:.0f} minutes on one thread of "
-        "a CPU that others used as well.",
+        f"alone ({made}); `{card['trained_by']}`, seed {seeds}, {card['training_seconds'] / 60:.0f} minutes on one "
+        "thread of a CPU that others used as well.",
         f"- **Held out**, before training: every deposited structure, so also all that it was judged on: "
         f"{', '.join(card['held_out'])}. Nothing was chosen by them.",
         f"- **Experiment**: {setup}. Pulses of 1.6·10¹¹ to 5·10¹³ photons, Gaussian noise of 0.15 photons a pixel, a "

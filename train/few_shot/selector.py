@@ -8,8 +8,10 @@ A network gives log-probabilities of 1, 2, ... particles, of each pattern alone.
 - **the pulse energies**, by which photons are divided beforehand: what is left spreads less.
 - **labels.** They correct the network (`train.few_shot.logistic.adapt`) and they tell m.
 
-Nothing is switched by hand: where pulses vary so much that photons are no likelier to lie at m, 2m, ... than anywhere
-else, brightness says nothing, and the network's word stays.
+Nothing is switched by hand. Where pulses vary so much that photons are no likelier to lie at m, 2m, ... than anywhere
+else, two clouds in the network's word are what is left (train/few_shot/mixture.py), or, with labels, the corrected
+network's word alone. Which is right when was learned from made-up molecules that the network had not seen
+(docs/twins.md).
 
 Of n particles, photons N have, with m of one, relative spread s of pulses and orientations, and read noise of r photons
 over the whole image,
@@ -29,13 +31,18 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 
+from train.few_shot.mixture import by_mixture
+
 Array = NDArray[np.floating]
 
 SPREADS = 0.03, 3.0
 """Of relative spreads s: the least, of round particles in steady pulses, and one at which brightness says nothing."""
 
-STARTS = (0.25, 0.5, 1.0, 2.0, 4.0)
-"""Photons of one particle that are begun with, times what the network makes of them."""
+GUESSES = np.geomspace(0.2, 5.0, 33), (0.08, 0.2, 0.5)
+"""Photons of one particle, times what the network makes of them, and spreads, of which the likeliest are begun with."""
+
+STARTS = 3
+"""Of these."""
 
 STEPS = 200
 """Of expectation maximisation, at most."""
@@ -119,8 +126,11 @@ def together(sample: Sample, is_single: NDArray[np.int8] | None = None) -> tuple
     weight = np.exp(prior - logsumexp(prior, axis=1, keepdims=True))
     numbers = np.arange(1, log_p.shape[1] + 1)
     guess = max(float((photons[:, None] * weight / numbers).sum() / weight.sum()), sample.noise / 10, 1e-3)
-    found = [_settle(prior, photons, np.log(guess * start), sample.noise) for start in STARTS]
+    starts = _likeliest(prior, photons, guess, sample.noise)
+    found = [_settle(prior, photons, log_m, log_s, sample.noise) for log_m, log_s in starts]
     brightness = max(found, key=lambda one: one[0])[1]
+    if brightness.gain < GAIN and is_single is None:
+        return by_mixture(alone(log_p), np.ones(len(log_p))), brightness
     return _odds(prior, brightness, photons), brightness
 
 
@@ -155,7 +165,15 @@ def _log_likelihood(photons: Array, log_m: float, log_s: float, noise: float, k:
     return -0.5 * np.square(y[:, None] - at) / variance - 0.5 * np.log(2 * np.pi * variance)
 
 
-def _settle(prior: Array, photons: Array, log_m: float, noise: float) -> tuple[float, Brightness]:
+def _likeliest(prior: Array, photons: Array, guess: float, noise: float) -> list[tuple[float, float]]:
+    """The `STARTS` likeliest of all guesses at log m and log s, by their likelihood under the network's word."""
+    k = prior.shape[1]
+    tried = [(float(np.log(guess * times)), float(np.log(spread))) for times in GUESSES[0] for spread in GUESSES[1]]
+    likely = [logsumexp(prior + _log_likelihood(photons, *at, noise, k), axis=1).sum() for at in tried]
+    return [tried[index] for index in np.argsort(likely)[: -STARTS - 1 : -1]]
+
+
+def _settle(prior: Array, photons: Array, log_m: float, log_s: float, noise: float) -> tuple[float, Brightness]:
     """The log-likelihood of a sample, and its brightness, where expectation maximisation from a guess ends.
 
     Expectation: numbers of particles, by network, shares and brightness. Maximisation: m and s by Nelder and Mead's
@@ -163,13 +181,13 @@ def _settle(prior: Array, photons: Array, log_m: float, noise: float) -> tuple[f
     expects, or a wide spread would let one number take all.
     """
     k = prior.shape[1]
-    log_s, share, before = np.log(0.3), np.full(k, 1 / k), -np.inf
+    share, before = np.full(k, 1 / k), -np.inf
     expected = np.exp(prior - logsumexp(prior, axis=1, keepdims=True)).mean(axis=0)
     for _ in range(STEPS):
         joint = prior + np.log(share * k) + _log_likelihood(photons, log_m, log_s, noise, k)
         total = logsumexp(joint, axis=1, keepdims=True)
         weight = np.exp(joint - total)
-        if (now := float(total.sum())) - before < 1e-4:
+        if (now := float(total.sum())) - before < 1e-3:
             break
         before = now
         share = (weight.mean(axis=0) + expected) / 2
@@ -181,7 +199,7 @@ def _settle(prior: Array, photons: Array, log_m: float, noise: float) -> tuple[f
                 + 1e3 * outside
             )
 
-        log_m, log_s = minimize(cost, (log_m, log_s), method="Nelder-Mead", options={"maxiter": 40}).x
+        log_m, log_s = minimize(cost, (log_m, log_s), method="Nelder-Mead", options={"maxiter": 15}).x
         log_s = float(np.clip(log_s, *np.log(SPREADS)))
     gain = (before - _unrelated(prior, share, photons, noise)) / len(prior)
     return before, Brightness(float(np.exp(log_m)), float(np.exp(log_s)), noise, share, gain)

@@ -6,16 +6,18 @@ known patterns that it answers by and what it was trained on.
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from frames.files import sha256
+from train.few_shot.classifiers import between_means
+from train.few_shot.logistic import Logistic, fit
 from train.few_shot.support import SupportSet, read_hit_multiplicity, read_support
 from train.inference.domain import Domain
 
@@ -27,6 +29,11 @@ MODEL = Path(__file__).parents[2] / "models" / "single_hit" / "model.onnx"
 
 AT_ONCE = 64
 """Frames answered for together: what of them is at work stays in the cache."""
+
+
+AnswersBy = Literal["means", "regression"]
+ALONE: Mapping[AnswersBy, Callable[[SupportSet], Logistic]] = {"means": between_means, "regression": fit}
+"""What answers about a pattern alone: the nearer mean of known single and multiple hits, or a logistic regression"""
 
 
 class Told(NamedTuple):
@@ -53,6 +60,13 @@ class Twin:
     """images (n, ny, nx) [photons] -> embeddings (n, d)"""
     digest: str
     """sha256 of the file"""
+    answers_by: AnswersBy = "means"
+    """what answers about a pattern alone"""
+
+    @property
+    def alone(self) -> Logistic:
+        """Log-odds of a single hit, of a pattern alone, from its embedding."""
+        return ALONE[self.answers_by](self.support)
 
     def must_take(self, image_shape: tuple[int, ...]) -> None:
         """ValueError unless images have the shape that the network was trained on."""
@@ -105,6 +119,8 @@ def load_onnx(path: Path = MODEL) -> Twin:
         ny, nx = (int(n) for n in json.loads(said["image_shape"]))
         told = Told(said["model"], said["dataset"], (ny, nx))
         domain = Domain.of_saved(json.loads(said["domain"])) if "domain" in said else None
+        answers_by: AnswersBy = said.get("answers_by", "means")
+        ALONE[answers_by]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is damaged, or of another version ({error}); write it again") from error
 
@@ -113,7 +129,7 @@ def load_onnx(path: Path = MODEL) -> Twin:
         parts = [session.run(["embedding"], {"frames": _float(images[at : at + AT_ONCE])})[0] for at in blocks]
         return np.concatenate(parts) if parts else np.zeros((0, embeddings.shape[1]), np.float32)
 
-    return Twin(told, domain, SupportSet(embeddings, is_single), hit_multiplicity, embed, sha256(path))
+    return Twin(told, domain, SupportSet(embeddings, is_single), hit_multiplicity, embed, sha256(path), answers_by)
 
 
 def load_twin(path: Path) -> Twin:

@@ -7,6 +7,7 @@ from scipy.stats import norm
 
 from train.few_shot import selector
 from train.few_shot.counts import fit_counts
+from train.few_shot.mixture import by_mixture
 from train.few_shot.selector import Brightness, Sample
 
 SHARES = (0.5, 1 / 6, 1 / 6, 1 / 6)
@@ -43,10 +44,13 @@ def test_steady_pulses_tell_all_even_where_the_network_is_biased(seed, photons):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_pulses_that_jitter_leave_the_networks_word(seed):
-    of, _ = sample(seed, 100, 500, jitter=True)
+    of, is_single = sample(seed, 100, 500, jitter=True)
     scores, brightness = selector.together(of)
     assert brightness.gain < selector.GAIN
-    assert np.array_equal(scores, selector.alone(of.log_p))
+    assert np.array_equal(scores, by_mixture(selector.alone(of.log_p), np.ones(100)))
+    told = np.where(np.arange(100) < 20, is_single, -1).astype(np.int8)
+    scores, _ = selector.together(of, told)
+    assert scores[20:] == pytest.approx(selector.alone(of.log_p)[20:])
 
 
 @pytest.mark.parametrize("seed", range(4))
