@@ -116,6 +116,13 @@ USED = ("clusters", "centroid", "mixture", "adapted")
 """Classifiers of controls that docs/results/twins.md compares."""
 
 
+def _write(table: pd.DataFrame, folder: Path, provenance: Mapping[str, Any]) -> None:
+    """Both tables, of all datasets asked about so far: an hour's work is not lost with its last dataset."""
+    whole = table["structure"] == ""
+    write_table(table[whole], folder / "single_hit.csv", COLUMNS, provenance)
+    write_table(table[~whole], folder / "single_hit_structures.csv", STRUCTURE_COLUMNS, provenance)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m evaluate.single_hit.command", description=__doc__)
@@ -131,6 +138,8 @@ def main(argv: list[str] | None = None) -> int:
     twin = load_twin(arguments.model)
     config = SimulationConfig.model_validate(yaml.safe_load(arguments.config.read_text(encoding="utf-8"))["simulation"])
     arguments.kept.mkdir(parents=True, exist_ok=True)
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    provenance: dict[str, Any] = {"model": sha256(arguments.model), "labels": arguments.labels, "draws": DRAWS}
     known, rows = known_of(twin, open_dataset(arguments.like)), []
     for name in arguments.datasets or config.datasets:
         trial = asked_about(config, name, arguments.kept)
@@ -141,12 +150,7 @@ def main(argv: list[str] | None = None) -> int:
                     "%s, %s, %s by %s: %.1f %% of %d right",
                     *(name, answerer, answer.protocol, answer.classifier, 100 * answer.accuracy, answer.n_test),
                 )
-    table = pd.DataFrame(rows)
-    provenance: dict[str, Any] = {"model": sha256(arguments.model), "labels": arguments.labels, "draws": DRAWS}
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    whole = table["structure"] == ""
-    write_table(table[whole], arguments.output / "single_hit.csv", COLUMNS, provenance)
-    write_table(table[~whole], arguments.output / "single_hit_structures.csv", STRUCTURE_COLUMNS, provenance)
+        _write(pd.DataFrame(rows), arguments.output, provenance)
     return 0
 
 
