@@ -1,7 +1,7 @@
 """Frames per second that the network that ships answers on one core, from counts in memory to p(single).
 
-`ours` is of wall time, `per_processor_second` of processor time, which other programs' load hardly changes; the competitor is the
-European XFEL's detector, 3,520 frames/s.
+`ours` is of wall time, `per_processor_second` of processor time, which other programs' load hardly changes; the
+competitor is the European XFEL's detector, 3,520 frames/s.
 """
 
 import time
