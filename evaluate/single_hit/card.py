@@ -16,6 +16,7 @@ import pandas as pd
 
 from evaluate.single_hit.trial import made_up, simulated
 from frames.files import atomic_path, read_json, sha256, write_json
+from frames.targets import STRUCTURE
 from train.inference.shipped import MODEL, Twin, load_twin
 
 CHECKED = {"n_molecules": 6, "patterns_each": 24}
@@ -98,6 +99,7 @@ def card(twin: Twin, model: Path, tables: Path, training: Mapping[str, Any], hel
     """Everything on the card; JSON-able."""
     domain = twin.domain
     assert domain is not None, "a network that ships says what it was trained on"
+    learned = next(target["classes"] for target in training["targets"] if target["name"] == STRUCTURE)
     return {
         "model": twin.description.model,
         "file": model.name,
@@ -110,9 +112,9 @@ def card(twin: Twin, model: Path, tables: Path, training: Mapping[str, Any], hel
         "training_seconds": training["seconds"],
         "device": training["device"],
         "structures_learned_from": {
-            "made up, demo": sum("-" not in name for name in training["structures"]),
-            "made up, random": sum(name.startswith("random-") for name in training["structures"]),
-            "made up, assembled": sum(name.startswith("assembled-") for name in training["structures"]),
+            "made up, demo": sum("-" not in name for name in learned),
+            "made up, random": sum(name.startswith("random-") for name in learned),
+            "made up, assembled": sum(name.startswith("assembled-") for name in learned),
             "deposited": 0,
         },
         "held_out": held_out,
