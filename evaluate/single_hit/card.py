@@ -47,14 +47,16 @@ CONDITIONS = {
 }
 
 NOT_TO_BE_TRUSTED = (
-    "Frames of another photon energy, distance, pixel size or noise than the experiment below: `singlehit select` "
+    "Frames of another photon energy, distance, pixel size or noise than the experiment above: `singlehit select` "
     "compares, warns, and refuses what is far (docs/selecting.md). Train for yours: config/unseen.yaml.",
     "Frames without any particle, and crystals: every frame is taken for a hit of one to four particles.",
     "Particles larger than 40 nm or lighter than 60 kDa, viruses and nanoparticles: none was learned from.",
     "A mixture of species in a shot: several particles were of one kind.",
     "What `--one-sample` says of a sample without single, or without multiple, hits.",
-    "p(single) as a probability for one structure: over structures it is right on the mean, and structures differ "
-    "by the deviation that the table gives.",
+    "p(single) as a probability: it was fitted to made-up molecules, and not calibrated on any protein. Proteins "
+    "differ by the deviation that the table gives.",
+    "A pattern alone, where it matters: spectral clustering is right more often there unless parts of the detector are "
+    "missing. Give it a whole sample, or labels.",
 )
 
 
@@ -112,10 +114,10 @@ def card(twin: Twin, model: Path, tables: Path, training: Mapping[str, Any], hel
         "training_seconds": training["seconds"],
         "device": training["device"],
         "structures_learned_from": {
-            "made up, demo": sum("-" not in name for name in learned),
-            "made up, random": sum(name.startswith("random-") for name in learned),
-            "made up, assembled": sum(name.startswith("assembled-") for name in learned),
-            "deposited": 0,
+            "phantoms of the demo": sum("-" not in name for name in learned),
+            "random phantoms": sum(name.startswith("random-") for name in learned),
+            "random assemblies": sum(name.startswith("assembled-") for name in learned),
+            "deposited structures": 0,
         },
         "held_out": held_out,
         "experiment": {key: value for key, value in vars(domain.setup).items() if value is not None},
