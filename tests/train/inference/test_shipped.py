@@ -13,6 +13,8 @@ from frames.files import sha256, write_arrays
 from frames.targets import shot_targets
 from train.config.recipe import TwinRecipe
 from train.export import TwinAnswer, export_twin, to_onnx, trial_frames
+from train.few_shot.classifiers import between_means
+from train.few_shot.logistic import fit, probability
 from train.few_shot.support import SupportSet
 from train.inference.embed import embed_frames
 from train.inference.shipped import load_onnx, load_twin
@@ -126,3 +128,16 @@ def test_files_without_numbers_of_particles_still_answer(files, tmp_path):
     }
     (tmp_path / "old.onnx").write_bytes(to_onnx(answer, trained.description, said))
     assert load_twin(tmp_path / "old.onnx").hit_multiplicity is None
+
+
+def test_a_regression_answers_where_the_file_says_so(files, tmp_path):
+    trained, frames = load_encoder(files / "model.pt", CPU), trial_frames((128, 128))
+    support = load_twin(files / "model.pt").support
+    contents = export_twin(trained, support, frames, NUMBERS, "regression")
+    (tmp_path / "model.onnx").write_bytes(contents)
+    twin = load_twin(tmp_path / "model.onnx")
+    assert twin.answers_by == "regression"
+    (p_single,) = onnxruntime.InferenceSession(contents).run(["p_single"], {"frames": frames})
+    np.testing.assert_allclose(p_single, probability(fit(support).scores(twin.embed(frames))), atol=1e-4)
+    assert np.abs(p_single - probability(between_means(support).scores(twin.embed(frames)))).max() > 1e-3
+    assert load_twin(files / "model.onnx").answers_by == "means"
