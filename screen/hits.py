@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from frames.frames import Frames, open_frames
+from frames.formats.open import open_frames
+from frames.frames import Frames
 from screen.asking import must_be_writable, status, warn, write_rows
 from train.batches.candidates import candidates_of
 from train.batches.contrast import Contrast, contrasted
@@ -62,7 +63,7 @@ def told(trained: TrainedHits, frames: Frames, device: torch.device) -> Iterator
         about.pop("vectors")
         Contrast(**about).must_fit(frames.shape[1:], frames.source)
     for rows, images in progress(frames.blocks(), f"finding hits in {frames.source}", frames.n_blocks):
-        bad = None if frames.bad is None else frames.bad(rows)
+        bad = frames.unusable(rows)
         inputs, problems = [], []
         for number, image in enumerate(images):
             live = None if bad is None else ~(bad if bad.ndim == 2 else bad[number])

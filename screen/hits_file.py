@@ -39,8 +39,8 @@ def write_hits(frames: Frames, rows: Sequence[int], path: Path, config: PeakConf
             one = slice(row, row + 1)
             image = frames.read(one)[0]
             good = np.ones((ny, nx), bool)
-            if frames.bad is not None:
-                bad = frames.bad(one)
+            bad = frames.unusable(one)
+            if bad is not None:
                 good = ~(bad if bad.ndim == 2 else bad[0])
             peaks = find_peaks(image, Mask.of(good), config).head(MOST)
             data[place], counts[place] = image, len(peaks)

@@ -12,7 +12,7 @@ import pandas as pd
 from frames.files import atomic_path
 from frames.formats.cxi import write_cxi
 from frames.formats.hdf5 import open_hdf5
-from frames.patterns import Patterns
+from frames.frames import Frames
 from frames.store.spots import PEAK_COLUMNS
 
 RESULT = "entry_1/result_1"
@@ -28,7 +28,7 @@ COLUMNS = {
 OPTIONAL = ("peakTotalIntensity", "peakSNR", "peakNPixels")
 
 
-def write_cxi_with_peaks(patterns: Patterns, peaks: pd.DataFrame, path: Path | str) -> None:
+def write_cxi_with_peaks(patterns: Frames, peaks: pd.DataFrame, path: Path | str) -> None:
     """Write frames and their peaks, atomically.
 
     Parameters

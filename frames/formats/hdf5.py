@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from frames.formats.checks import MASKS, AsStored, must_be_numbers, must_be_there, nothing_there
 from frames.formats.hdf5_sources import load_plugins, look_up, must_hold_values
 from frames.formats.masks import StoredMask, means_by_place
-from frames.patterns import Label, Patterns, stream
+from frames.frames import Frames, Label, stream
 
 CHUNK_BYTES = 2**19
 
 
-def write_images(group: h5py.Group, name: str, patterns: Patterns, *, panels: bool = False) -> h5py.Dataset:
+def write_images(group: h5py.Group, name: str, patterns: Frames, *, panels: bool = False) -> h5py.Dataset:
     """Stream all images into a new dataset (n, ny, nx), or (n, 1, ny, nx) with an axis of panels."""
     n, ny, nx = patterns.shape
     image = (1, ny, nx) if panels else (ny, nx)
