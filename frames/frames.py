@@ -225,14 +225,20 @@ class Frames:
     def take(self, numbers: NDArray[np.integer]) -> Self:
         """The frames of these numbers (m,), in this order, each read when it is asked for."""
 
+        numbers = np.asarray(numbers, np.int64)
+
         def gathered(fetch: Fetch) -> Fetch:
             return lambda rows: np.concatenate([fetch(slice(at, at + 1)) for at in numbers[rows].tolist()])
+
+        labels = {name: replace(label, values=label.values[numbers]) for name, label in self.labels.items()}
+        if "row" not in labels:
+            labels["row"] = Label(self.first + numbers, {"long_name": f"number of the frame in {self.who}"})
 
         return replace(
             self,
             shape=(len(numbers), *self.shape[1:]),
             fetch=gathered(self.fetch),
-            labels={name: replace(label, values=label.values[numbers]) for name, label in self.labels.items()},
+            labels=labels,
             together=1,
             bad=None if self.bad is None else gathered(self.bad),
         )

@@ -123,9 +123,11 @@ def _run(arguments: argparse.Namespace) -> None:
 
     write_rows(arguments.output, COLUMNS, rows())
     if arguments.cxi is not None:
-        from screen.hits_file import write_hits
+        from frames.formats.cxi_peaks import write_cxi_with_peaks
+        from screen.peaks import peaks_of
 
-        write_hits(frames, hits, arguments.cxi)
+        chosen = frames.take(np.array(hits, np.int64))
+        write_cxi_with_peaks(chosen, peaks_of(chosen), arguments.cxi)
     print(f"{arguments.output}: {len(hits)} of {len(frames)} frames are hits")
     warn(problems[:5])
     if len(problems) > 5:

@@ -37,7 +37,7 @@ def frames_of(path: Path, name: str | None) -> Frames:
     return open_file(path, name)
 
 
-def peaks_of(patterns: Frames, config: PeakConfig) -> pd.DataFrame:
+def peaks_of(patterns: Frames, config: PeakConfig | None = None) -> pd.DataFrame:
     """Peaks of all frames, PEAK_COLUMNS."""
     parts, mask = [no_peaks()], Mask.of(np.ones(patterns.shape[1:], bool))
     for rows, images in stream(patterns):
