@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from frames.files import atomic_path, must_be_free
 from frames.formats.masks import MASK_HELP, MASK_MEANS
-from frames.frames import Frames, open_frames
+from frames.formats.open import open_frames
+from frames.frames import Frames
 from frames.pixels.folding import open_folded
 from frames.pixels.table import load
 from train.inference.domain import Domain, Range, Setup

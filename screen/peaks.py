@@ -8,7 +8,6 @@ docs/formats.md; how peaks are found: docs/crystals.md.
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -21,14 +20,14 @@ from frames.files import atomic_path, must_be_free
 from frames.formats.cxi_peaks import write_cxi_with_peaks
 from frames.formats.cxidb76 import is_idh5, read_idh5
 from frames.formats.open import HDF5_SUFFIXES, open_file
-from frames.patterns import Patterns, stream
+from frames.frames import Frames, stream
 from frames.pixels.peaks.config import PeakConfig
 from frames.pixels.peaks.finder import Mask, find_in_frames, no_peaks
 from frames.store.hits import HIT
 from frames.store.spots import PEAK_COLUMNS, counted
 
 
-def frames_of(path: Path, name: str | None) -> Patterns:
+def frames_of(path: Path, name: str | None) -> Frames:
     """The frames of a file; those of CXIDB-76 lie where no other has them."""
     if path.suffix in HDF5_SUFFIXES and path.exists() and name is None and h5py.is_hdf5(path):
         with h5py.File(path) as file:
@@ -38,7 +37,7 @@ def frames_of(path: Path, name: str | None) -> Patterns:
     return open_file(path, name)
 
 
-def peaks_of(patterns: Patterns, config: PeakConfig) -> pd.DataFrame:
+def peaks_of(patterns: Frames, config: PeakConfig | None = None) -> pd.DataFrame:
     """Peaks of all frames, PEAK_COLUMNS."""
     parts, mask = [no_peaks()], Mask.of(np.ones(patterns.shape[1:], bool))
     for rows, images in stream(patterns):
@@ -50,26 +49,6 @@ def peaks_of(patterns: Patterns, config: PeakConfig) -> pd.DataFrame:
                 mask = Mask.of(good)
             parts.append(find_in_frames(image[None], mask, config, rows.start + at))
     return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)[list(PEAK_COLUMNS)]
-
-
-def chosen(patterns: Patterns, frames: NDArray[np.int64]) -> Patterns:
-    """Some frames, in their order, each read when it is asked for."""
-
-    def fetch(rows: slice) -> NDArray:
-        return np.concatenate([patterns.fetch(slice(at, at + 1)) for at in frames[rows].tolist()])
-
-    def bad(rows: slice) -> NDArray:
-        assert patterns.bad is not None
-        return np.concatenate([patterns.bad(slice(at, at + 1)) for at in frames[rows].tolist()])
-
-    labels = {name: replace(label, values=label.values[frames]) for name, label in patterns.labels.items()}
-    return replace(
-        patterns,
-        shape=(len(frames), *patterns.shape[1:]),
-        fetch=fetch,
-        labels=labels,
-        bad=None if patterns.bad is None else bad,
-    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -105,6 +84,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise ValueError(f"no frame has {given.at_least} peaks, so {given.cxi} is not written; lower --at-least")
         own = peaks[peaks["frame"].isin(hits)]
         own = own.assign(frame=np.searchsorted(hits, own["frame"]))
-        write_cxi_with_peaks(chosen(patterns, hits), own, given.cxi)
+        write_cxi_with_peaks(patterns.take(hits), own, given.cxi)
         print(f"hits with their peak lists: {given.cxi}")
     return 0

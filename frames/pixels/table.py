@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frames.files import read_arrays, write_arrays
+from frames.frames import Instrument
 from frames.geometry import Geometry, wavelength
-from frames.patterns import Instrument
 from frames.pixels.positions import MaskBeside
 
 NOWHERE = -1

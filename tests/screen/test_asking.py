@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from frames.frames import open_frames
+from frames.formats.open import open_frames
 from frames.targets import shot_targets
 from screen import asking
 from screen.asking import Asked, differing, unlike

@@ -9,7 +9,7 @@ import pytest
 import torch
 import zarr
 
-from frames.frames import open_frames
+from frames.formats.open import open_frames
 from frames.targets import shot_targets
 from screen.asking import Asked
 from screen.classify import classified, columns, main

@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from frames.formats.cxi_peaks import read_peak_lists
+from frames.formats.cxi_peaks import MOST, RESULT, read_peak_lists, write_cxi_with_peaks
 from frames.formats.open import open_file
+from frames.frames import Frames
+from frames.pixels.peaks.finder import no_peaks
 from screen.peaks import main
 
 
@@ -71,3 +73,23 @@ def test_without_a_hit_no_cxi_is_written(tmp_path: Path) -> None:
         main([str(tmp_path / "a.npy"), "-o", str(tmp_path / "f.csv"), "--cxi", str(tmp_path / "hits.cxi")])
     assert not (tmp_path / "hits.cxi").exists()
     assert (tmp_path / "f.csv").exists()
+
+
+def test_the_best_peaks_of_a_frame_are_written_and_a_file_of_no_frames(tmp_path: Path) -> None:
+    n = MOST + 50
+    images = np.random.default_rng(0).poisson(3.0, (4, 8, 8)).astype(np.uint16)
+    opened = Frames("a", images.shape, images.dtype, "photons", images.__getitem__, source="a.npy")
+    snr = np.random.default_rng(1).permutation(n).astype(float)
+    peaks = pd.DataFrame({"frame": 1, "x": np.arange(n) % 8, "y": 0.0, "intensity": 9.0, "snr": snr, "n_pixels": 2})
+    write_cxi_with_peaks(opened.take(np.array([3, 1])), peaks, tmp_path / "most.cxi")
+    found = read_peak_lists(tmp_path / "most.cxi")
+    assert found is not None
+    assert len(found) == MOST
+    assert set(found["snr"]) == set(range(50, n))
+    with h5py.File(tmp_path / "most.cxi") as file:
+        assert file["entry_1/data_1/labels/row"][:].tolist() == [3, 1]
+        assert file["entry_1/experiment_identifier"][0] == b"a_0000003"
+    write_cxi_with_peaks(opened.take(np.array([], int)), no_peaks(), tmp_path / "none.cxi")
+    with h5py.File(tmp_path / "none.cxi") as file:
+        assert file["entry_1/data_1/data"].shape == (0, 8, 8)
+        assert file[f"{RESULT}/nPeaks"].shape == (0,)

@@ -1,6 +1,8 @@
 """What the docs name is there: files, modules and commands."""
 
+import ast
 import csv
+import importlib.util
 import re
 import statistics
 import subprocess
@@ -121,3 +123,40 @@ def test_the_readme_has_the_numbers_of_the_tables() -> None:
         for cell, values in zip(noisy, measured("noisy", model), strict=True):
             deviation = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
             assert cell == f"{statistics.mean(values):.1f}{deviation}", network
+
+
+BENCHMARKS = sorted((ROOT / "bench").rglob("*.py"))
+
+
+def test_what_benchmarks_import_of_ours_is_there() -> None:
+    ours = {path.name for path in ROOT.iterdir() if path.is_dir()}
+    missing = []
+    for file in BENCHMARKS:
+        for node in ast.walk(ast.parse(file.read_text())):
+            names = [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            for name in names:
+                at = ROOT.joinpath(*name.split("."))
+                if name.split(".")[0] in ours and not (at.is_dir() or at.with_suffix(".py").exists()):
+                    missing.append(f"{file.relative_to(ROOT)}: {name}")
+                elif name.split(".")[0] not in ours and importlib.util.find_spec(name.split(".")[0]) is None:
+                    if not any(name == other.stem for other in BENCHMARKS):
+                        continue  # a package of others, which a benchmark may name and an installation lack
+                    missing.append(f"{file.relative_to(ROOT)}: {name}, which is in a folder of bench/")
+    assert missing == []
+
+
+def test_benchmarks_that_are_told_of_are_there() -> None:
+    """In README, docs and the benchmarks themselves."""
+    told: dict[str, Path] = {}
+    for file in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *BENCHMARKS):
+        text = file.read_text()
+        told |= dict.fromkeys(re.findall(r"python -m (bench(?:\.\w+)+)", text), file)
+        told |= dict.fromkeys(re.findall(r"make bench\s+BENCH=(\w+)", text), file)
+        assert "python bench/" not in text, file
+    assert {"bench.simulate.scale", "render_1"} <= set(told)
+    names = {file.stem for file in BENCHMARKS}
+    for name, file in told.items():
+        is_there = ROOT.joinpath(*name.split(".")).with_suffix(".py").exists() if "." in name else name in names
+        assert is_there, f"{file.relative_to(ROOT)} tells of {name}"
+    assert len(names) == len(BENCHMARKS), "two benchmarks of one name: `make bench BENCH=` would run both"

@@ -24,7 +24,7 @@ from train.config.recipe import TrainingRecipe
 from train.inference.features import FEATURES, N_RINGS, Feature, Measured, measure
 
 if TYPE_CHECKING:
-    from frames.patterns import Instrument
+    from frames.frames import Instrument
     from frames.store.dataset import Dataset
 
 MEASURED = 4000
@@ -176,8 +176,8 @@ def _with_parts_missing(images: Any, share: float) -> NDArray:
 
 
 def _setup_of(dataset: "Dataset") -> Setup:
+    from frames.frames import Instrument
     from frames.geometry import Geometry
-    from frames.patterns import Instrument
 
     path = dataset.folder / "geometry.npz"
     return Setup.of(Instrument.of(Geometry.load(path)) if path.exists() else None)

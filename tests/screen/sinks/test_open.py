@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from frames.files import read_table
-from frames.frames import open_frames
+from frames.formats.open import open_frames
 from screen.network.asked import Asking
 from screen.sinks.hits import CopiedHits
 from screen.sinks.lost import lost, told, write_again

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 
+from bench.setting import report
 from frames.targets import shot_targets
-from setting import report
 from train.batches.input_transforms import network_input
 from train.config.recipe import Recipe
 from train.export import Answer, to_onnx

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from bench.setting import late10_store, rate, report
 from frames.store.dataset import open_dataset
-from setting import late10_store, rate, report
 from train.batches.batches import Batches
 from train.config.recipe import Recipe
 from train.inference.predict import infer

@@ -7,7 +7,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # of finufft; skopi's loop has one
 
 import numpy as np
 
-from setting import core_atoms, geometry, molecule, rate, report
+from bench.setting import core_atoms, geometry, molecule, rate, report
 from simulate.diffraction.volume import scattering_volume
 from simulate.molecules.form_factors import coefficients, form_factor
 

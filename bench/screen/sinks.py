@@ -16,6 +16,7 @@ import h5py
 import numpy as np
 from karabo_bridge import Client, ServerInThread
 
+from bench.setting import rate, report
 from screen.page.page import PUSH, Page
 from screen.sinks.bridge import SOURCE, Bridge, properties
 from screen.sinks.hits import CopiedHits
@@ -23,7 +24,6 @@ from screen.sinks.metrics import Metrics
 from screen.stream.frame import FrameId
 from screen.stream.ledger import DECISIONS, Record
 from screen.stream.status import Status
-from setting import rate, report
 
 PULSES, TRAINS, SIDE = 32, 512, 128
 

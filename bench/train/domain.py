@@ -1,6 +1,6 @@
 """Which frames are in the domain of networks trained on a demo's datasets: the tables of docs/selecting.md.
 
-python bench/domain.py results/demo
+python -m bench.train.domain results/demo
 
 A line of JSON for each dataset and kind of network: of 1,000 test patterns, changed in one way each, and of those of
 structures held out, the share inside and the share far outside.

@@ -1,10 +1,10 @@
 """The paper's 220,000 patterns, from eleven structures to a complete store; and how production grows.
 
-    python bench/scale.py            what the paper takes: patterns/s, where the time goes, memory, bytes
-    python bench/scale.py growth     a tenth of it, a third, all of it; and 64, 128, 256 pixels along an edge
-    python bench/scale.py slopes     every stage alone at three sizes, and at 10⁸ patterns by that (bench/slopes.py)
+    python -m bench.simulate.scale            what the paper takes: patterns/s, where the time goes, memory, bytes
+    python -m bench.simulate.scale growth     a tenth of it, a third, all of it; and 64, 128, 256 pixels along an edge
+    python -m bench.simulate.scale slopes     every stage alone at three sizes, and at 10⁸ patterns by that (slopes.py)
 
-`competitor` is skopi's generate_image alone on as many cores, as in bench/dataset.py. `parts_us` are CPU microseconds a
+`competitor` is skopi's generate_image alone on as many cores, as in dataset.py. `parts_us` are CPU microseconds a
 pattern, timed on one core over shards of the same dataset: expected photons, Poisson, compressing and writing.
 """
 
@@ -19,12 +19,13 @@ from typing import Any
 import numba
 import numpy as np
 
-from dataset import skopi_rate
+from bench.setting import report
+from bench.simulate.dataset import skopi_rate
+from bench.simulate.production import Production, molecules, produce
+from bench.simulate.slopes import slopes
 from frames.store import writer
 from frames.store.layout import Layout
 from frames.targets import STRUCTURE
-from production import Production, molecules, produce
-from setting import report
 from simulate.diffraction.patterns import expected_photons
 from simulate.experiment.config import DatasetConfig
 from simulate.experiment.photons import sample_photons
@@ -32,7 +33,6 @@ from simulate.experiment.presets import presets
 from simulate.plan import plan
 from simulate.plan.shots import draw
 from simulate.render import images
-from slopes import slopes
 
 PAPER = 5000
 """Patterns of each of 44 classes."""

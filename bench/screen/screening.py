@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.setting import report
 from frames.targets import names, shot_targets
 from screen.network.asked import Asking
 from screen.network.networks import Network, load_network
@@ -19,7 +20,6 @@ from screen.stream.frame import Frame, FrameId
 from screen.stream.ledger import Ledger, records_of
 from screen.stream.policy import Policy
 from screen.stream.screening import BATCH, Screening
-from setting import report
 
 SHAPE = 128, 128
 RNG = np.random.default_rng(0)

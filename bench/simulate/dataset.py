@@ -2,15 +2,15 @@
 
 Everything is counted: volume, plan, rendering, Poisson, compression, checksums, the cluster's start. skopi's rate is
 that of its images alone, one to four particles in equal parts, one process a core, without storing them.
-The whole paper, and how production grows: bench/scale.py.
+The whole paper, and how production grows: bench/simulate/scale.py.
 """
 
 import os
 import tempfile
 from pathlib import Path
 
-from production import produce
-from setting import molecule, report, skopi_images, some_shots
+from bench.setting import molecule, report, skopi_images, some_shots
+from bench.simulate.production import produce
 
 PATTERNS_PER_CLASS = 8192
 

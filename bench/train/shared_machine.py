@@ -7,8 +7,8 @@ network answers batches of 64, ours side by side with a thread each, the competi
 a run of config/demo.yaml, quiet and then beside the loops: with a fifth of its patterns and a third of the epochs of
 its longest training, or whole, as it is:
 
-    python bench/shared_machine.py          # minutes
-    python bench/shared_machine.py whole    # a quarter of an hour
+    python -m bench.train.shared_machine          # minutes
+    python -m bench.train.shared_machine whole    # a quarter of an hour
 
 Seconds are by the clock, minutes of all processes together. What else the machine does meanwhile counts as well: `load`
 is its load average before.
@@ -30,17 +30,17 @@ import torch
 import yaml
 from torch import nn
 
+from bench.setting import report
+from bench.train.train_models import training_step
 from frames.targets import shot_targets
-from setting import report
 from train.batches.input_transforms import network_input
 from train.config.recipe import Recipe
 from train.loop.checkpoint import Description, network
 from train.loop.device import choose_device, flush_denormals, keep_memory
 from train.loop.threads import Threads, side_by_side
 from train.models.registry import input_for
-from train_models import training_step
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CORES = os.cpu_count() or 1
 BATCH, ROUNDS, SECONDS = 64, 3, 6.0
 

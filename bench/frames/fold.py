@@ -12,8 +12,8 @@ os.environ["NUMBA_NUM_THREADS"] = "1"  # a core
 
 import numpy as np
 
+from bench.setting import report
 from frames.pixels.table import NOWHERE, Folder, PixelTable, fold
-from setting import report
 from simulate.experiment.panels import of_panels
 from simulate.experiment.tabulate import tabulate
 

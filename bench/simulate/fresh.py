@@ -11,9 +11,9 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from bench.setting import report
+from bench.simulate.production import molecules, produce
 from frames.store.dataset import open_dataset
-from production import molecules, produce
-from setting import report
 from simulate.config import SimulationConfig
 from simulate.render.fresh import Source
 from simulate.render.images import Inputs

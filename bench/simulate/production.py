@@ -13,8 +13,8 @@ from typing import Any
 
 import psutil
 
+from bench.setting import STRUCTURES
 from frames.files import write_json
-from setting import STRUCTURES
 from simulate.config import SimulationConfig
 from simulate.experiment.reach import reach_of, reach_q
 from simulate.molecules import phantoms

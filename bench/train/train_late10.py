@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from bench.setting import late10_store, report
 from frames.store.dataset import open_dataset
-from setting import late10_store, report
 from train.config.recipe import Precision, Recipe
 from train.loop.device import choose_device, describe_device
 from train.losses.multi_output import multi_output_loss

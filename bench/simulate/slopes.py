@@ -1,4 +1,4 @@
-"""What each stage takes as patterns and jobs grow, and what 10⁸ patterns would take; `python bench/scale.py slopes`.
+"""What each stage takes as patterns and jobs grow, and what 10⁸ would take; `python -m bench.simulate.scale slopes`.
 
 A stage runs in a process of its own, for each of three sizes. CPU time and memory are lines through these, and `far` is
 where the lines are at 10⁸ patterns, or at the jobs that so many are.
@@ -144,7 +144,7 @@ def judge(n: int, folder: Path) -> None:
 
 def build_dag(n: int, folder: Path) -> None:
     """A dry run of so many jobs that render shards."""
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     config = yaml.safe_load((root / "config" / "demo.yaml").read_text())
     config["simulation"]["datasets"] = {"noisy": {"base": "poster"}}
     config["simulation"]["plan"] = {"patterns_per_class": 1000}  # 24,000 patterns

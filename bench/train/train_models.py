@@ -15,8 +15,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from bench.setting import report
 from frames.targets import shot_targets
-from setting import report
 from train.batches.input_transforms import network_input
 from train.config.recipe import Recipe
 from train.loop.checkpoint import Description, network

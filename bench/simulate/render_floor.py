@@ -11,7 +11,7 @@ import math
 import numba
 import numpy as np
 
-from setting import field, geometry, molecule, rate, report, some_shots
+from bench.setting import field, geometry, molecule, rate, report, some_shots
 from simulate.diffraction.patterns import ATOM_RADIUS, BANDWIDTH_MARGIN, REFINEMENT_SHARE, expected_photons
 from simulate.diffraction.refinement import TAPS, refinements
 from simulate.diffraction.volume import Volume, stack

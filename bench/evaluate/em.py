@@ -1,6 +1,6 @@
 """EM classes: frames a second of ours and of spi-em-class 0.1.7, in one run, and whether they are the same classes.
 
-python bench/em.py            # 200 frames of 64 x 64, 4 classes, 72 rotations, 10 iterations
+python -m bench.evaluate.em            # 200 frames of 64 x 64, 4 classes, 72 rotations, 10 iterations
 """
 
 import argparse

@@ -7,7 +7,7 @@ are at hand, and that of a double hit 50 nm apart against 8 x 8 points a pixel, 
 
 import numpy as np
 
-from setting import (
+from bench.setting import (
     STRUCTURES,
     core_atoms,
     exact,

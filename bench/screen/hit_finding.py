@@ -14,7 +14,7 @@ import numpy as np
 import torch
 import zarr
 
-from setting import report
+from bench.setting import report
 from train.batches.candidates import candidates_of
 from train.batches.contrast import Contrast, contrasted
 from train.models.hit_finding.registry import build

@@ -14,8 +14,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from bench.setting import field, geometry, molecule, rate, relative, report, some_shots
 from frames.readout.config import ReadoutConfig
-from setting import field, geometry, molecule, rate, relative, report, some_shots
 from simulate.diffraction import patterns
 from simulate.diffraction.volume import stack
 from simulate.experiment.detector_torch import record
