@@ -136,7 +136,7 @@ def cuts(n: int) -> None:
     found = measure(frames, geometry.mask, CENTRE["binned"], q, SizesConfig())
     of = table["kind"][found.right_size]
     passed = pd.Series(found.anisotropy[found.right_size] <= cut).groupby(of.to_numpy()).mean()
-    line: dict[str, object] = {
+    told_of_cut = {
         "bench": "single_hits",
         "step": "cut",
         "singles_99": round(float(evenest), 3),
@@ -144,7 +144,7 @@ def cuts(n: int) -> None:
         "cut": round(cut, 3),
         "held_out_that_pass": passed.round(3).to_dict(),
     }
-    print(json.dumps(line))
+    print(json.dumps(told_of_cut))
 
 
 def main() -> int:
