@@ -2,23 +2,28 @@
 
 python bench/single_hits.py             # frames/s and megabytes of each step, a JSON line each
 python bench/single_hits.py cuts        # ranges and the cut of the second test, chosen on some shots, tried on others
+python bench/single_hits.py labels --run results/pr772-small    # ours from 5, 20 and 80 labels of either kind
 """
 
 import argparse
 import json
 import resource
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from evaluate.virus.found import read_experiment
 from evaluate.virus.hits import HitsConfig, find_hits
+from evaluate.virus.selection import counts, precision_at
 from evaluate.virus.sizes import SizesConfig, measure
 from frames.readout.readout import read
 from simulate.virus.bodies import Bodies
@@ -26,12 +31,13 @@ from simulate.virus.config import VirusSimulationConfig
 from simulate.virus.detector import CENTRE, geometry_of, readout_of
 from simulate.virus.images import photons_of, photons_per_fluence
 from simulate.virus.plan import plan
+from train.batches.drawn import labelled
 from train.batches.polar_bins import polar_bins
 from train.batches.representation import Coloured
 from train.config.single_hits import FindRecipe
 from train.models.detection.yolo import yolo
 from train.models.polar.pattern import PolarPattern
-from train.tasks.find_single import log_odds
+from train.tasks.find_single import best_threshold, fit_finder, load_members, log_odds
 
 WHOLE = 285_944
 """Frames of CXIDB-156, the largest public set of this virus and its like."""
@@ -147,13 +153,59 @@ def cuts(n: int) -> None:
     print(json.dumps(told_of_cut))
 
 
+def labels(folder: Path, recipe: FindRecipe) -> None:
+    """What ours selects of a run's test frames from few labels of either kind, all of the detector or half of it.
+
+    Labels are drawn of what was hit, from the training split alone; as many of the validation split decide the
+    threshold, at most 45. Nothing of the test split is seen, nor made of what is trained on.
+    """
+    centre = (CENTRE["binned"][1], CENTRE["binned"][0])
+    whole = read_experiment(folder, centre)
+    half = whole.mask | (np.arange(whole.mask.shape[0])[:, None] > CENTRE["binned"][0])
+    truth = (whole.table["truth"] == "single").to_numpy()
+    for name, mask in (("whole", whole.mask), ("half", half)):
+        bins = polar_bins(whole.frames.shape[1:], centre, mask, r_min=6)
+        photons = bins.of(whole.frames)
+        for n in (5, 20, 80):
+            generator, sets = np.random.default_rng(n), []
+            for split, most in (("train", n), ("validation", min(n, 45))):
+                rows = whole.rows(split)
+                picked = [generator.permutation(rows[truth[rows] == kind])[:most] for kind in (True, False)]
+                chosen = np.concatenate(picked)
+                sets.append(labelled(photons[chosen], truth[chosen]))
+            with tempfile.TemporaryDirectory() as where:
+                fit_finder(sets[0], sets[1], bins.live, recipe, 0, torch.device("cpu"), Path(where), "virus")
+                members = load_members(Path(where), bins.n_rings, torch.device("cpu"))
+            least = best_threshold(log_odds(members, np.asarray(sets[1].images), bins.live), sets[1].single == 1)
+            rows = whole.rows("test")
+            score = log_odds(members, photons[rows], bins.live)
+            line: dict[str, object] = {
+                "bench": "single_hits",
+                "step": "labels",
+                "detector": name,
+                "a_class": n,
+                "test": len(rows),
+            }
+            line |= {"single": int(truth[rows].sum()), "labelled": int(sets[0].single.sum())}
+            taken, right = score >= least, truth[rows]
+            found = counts(int(taken.sum()), int((right & taken).sum()), int(right.sum()), len(rows))
+            line |= {key: round(found[key], 3) for key in ("precision", "recall", "f1")}
+            line["precision_at_recall_60"] = round(precision_at(0.6, score, truth[rows]), 3)
+            print(json.dumps(line), flush=True)
+
+
 def main() -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", nargs="?", choices=("speeds", "cuts"), default="speeds")
+    parser.add_argument("what", nargs="?", choices=("speeds", "cuts", "labels"), default="speeds")
     parser.add_argument("--frames", type=int, default=256)
+    parser.add_argument("--run", type=Path, default=Path("results/pr772-small"), help="of `labels`")
+    parser.add_argument("--members", type=int, default=3, help="networks of `labels`")
     given = parser.parse_args()
-    (speeds if given.what == "speeds" else cuts)(given.frames)
+    if given.what == "labels":
+        labels(given.run, FindRecipe(members=given.members))
+    else:
+        (speeds if given.what == "speeds" else cuts)(given.frames)
     return 0
 
 
