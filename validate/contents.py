@@ -13,6 +13,7 @@ SECTIONS = (
     "photons",
     "orientations",
     "pulses",
+    "virus",
 )
 """Of the page, in its order."""
 

@@ -24,6 +24,7 @@ from validate.diffraction import against_skopi, closed_forms, fringes, interpola
 from validate.experiment import corrections, fluence, photons, pulses
 from validate.fixtures import Molecule, Render, detector
 from validate.plan import contacts, orientations
+from validate.virus import icosahedron
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,9 @@ class Size:
     patterns: int = 16
     rows: int = 2000
     shots: int = 50_000
+    voxels: int = 96
+    virus_points: int = 400
+    virus_directions: int = 8000
 
 
 SMALL = Size(
@@ -65,6 +69,9 @@ SMALL = Size(
     patterns=4,
     rows=20,
     shots=2000,
+    voxels=64,
+    virus_points=100,
+    virus_directions=2000,
 )
 
 
@@ -107,6 +114,9 @@ def findings(
         doubles.orientations.reshape(-1, 2, 4), f"{len(doubles):,} double hits of a plan, seed {config.seed}"
     )
     yield pulses.check(n=size.shots, seed=9)
+    yield icosahedron.check(
+        n_voxels=size.voxels, n_points=size.virus_points, n_directions=size.virus_directions, seed=11
+    )
 
 
 def deposited(structures: Sequence[StructureConfig], archive: ArchiveConfig) -> tuple[list[Molecule], list[str]]:

@@ -100,7 +100,7 @@ def yolo(run: Experiment, method: str, how: DetectionConfig, seed: int, folder: 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     fit_detector(description, train, validation, device, folder)
     rows = run.rows("test")
-    scores, chosen, found = select(folder, pictures(run.frames[rows], run.mask, seen), device)
+    scores, chosen, found = select(folder, pictures(run.frames[rows], run.mask, seen), device, validation)
     back = np.array([shape[1], shape[0]] * 2, np.float32) / seen.image_size
     return _selected(run, chosen, scores.min(0), found * back)
 

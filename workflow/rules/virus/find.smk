@@ -48,6 +48,7 @@ rule virus_tables:
             RUN.folder / "tables" / f"{name}.csv"
             for name in ("selection", "noise", "science", "agreement", "differences")
         ],
+        RUN.folder / "tables" / "flow.csv",
         RUN.folder / "tables" / "page.npz",
     log:
         log_of("virus_tables"),

@@ -11,5 +11,5 @@ if TYPE_CHECKING:
 
 run, _ = start(snakemake)
 names = snakemake.wildcards
-experiment = read_experiment(run.folder, CENTRE[run.virus.simulation.detector.geometry])
+experiment = read_experiment(run.folder, CENTRE[run.virus.simulation.detector.geometry][::-1])  # x, y
 make_selection(experiment, names.method, int(names.seed), run.detection, run.selection, run.folder)

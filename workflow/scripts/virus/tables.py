@@ -10,5 +10,5 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 run, _ = start(snakemake)
-experiment = read_experiment(run.folder, CENTRE[run.virus.simulation.detector.geometry])
+experiment = read_experiment(run.folder, CENTRE[run.virus.simulation.detector.geometry][::-1])  # x, y
 make_tables(experiment, run.detection, run.selection, run.folder)
