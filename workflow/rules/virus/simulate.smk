@@ -128,7 +128,7 @@ rule virus_hits:
         runtime=growing(30),
     params:
         settings=virus_settings("hits"),
-        source=source_digest("evaluate.virus.stages"),
+        source=source_digest("evaluate.virus.source.place", "evaluate.virus.stages"),
     message:
         "hits: photons and lit pixels of every shot"
     script:
@@ -155,7 +155,7 @@ rule virus_sizes:
         runtime=growing(60),
     params:
         settings=virus_settings("sizes"),
-        source=source_digest("evaluate.virus.stages"),
+        source=source_digest("evaluate.virus.source.place", "evaluate.virus.stages"),
     message:
         "sizes of the hits"
     script:
@@ -184,7 +184,7 @@ rule virus_splits:
         runtime=growing(10),
     params:
         settings=virus_settings("splits", "reject_dimers"),
-        source=source_digest("evaluate.virus.stages"),
+        source=source_digest("evaluate.virus.source.place", "evaluate.virus.stages"),
     message:
         "splits: exact numbers of frames that pass, and the annotator's errors"
     script:
