@@ -11,7 +11,7 @@ from evaluate.run.config_problems import validated
 from evaluate.virus.config import DetectionConfig, SelectionConfig
 from evaluate.virus.hits import HitsConfig
 from evaluate.virus.sizes import SizesConfig
-from evaluate.virus.splits import Numbers
+from evaluate.virus.source.splits import Numbers
 from frames.schema import Identifier, Strict
 from frames.store.config import StorageConfig
 from simulate.virus.config import VirusSimulationConfig

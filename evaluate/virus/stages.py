@@ -9,7 +9,7 @@ import pyarrow as pa
 from evaluate.virus import files
 from evaluate.virus.hits import HitsConfig, find_hits
 from evaluate.virus.sizes import SizesConfig, measure
-from evaluate.virus.splits import Numbers, choose
+from evaluate.virus.source.splits import Numbers, choose
 from frames.files import atomic_path, read_table, write_table
 from frames.geometry import Geometry
 from frames.store.dataset import open_dataset
