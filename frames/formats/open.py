@@ -53,8 +53,11 @@ def _open_hdf5(path: Path, name: str | None, mask_means: MaskMeans | None, store
     from frames.formats.cxi import is_cxi, read_cxi
     from frames.formats.hdf5 import find_frames, open_hdf5
     from frames.formats.skopi_h5 import QUANTITIES, read_skopi
+    from frames.formats.spi.images import has_images, read_images
 
     with open_hdf5(path) as file:
+        if name is None and stored is None and has_images(file):
+            return read_images(path, mask_means)
         chosen, _ = find_frames(file, DEFAULT_NAMES if name is None else (name.strip("/"),), path)
         cxi = is_cxi(file, chosen)
     if cxi:
