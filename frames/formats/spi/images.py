@@ -3,6 +3,7 @@
     entry_1/image_k/data          (n, ny, nx), or (ny, nx) where a group holds one image
     entry_1/image_k/mask          (ny, nx), not 0 where a pixel is unusable
     entry_1/image_k/image_center  x, y, z of the beam [pixels], 0 the middle of the first pixel; z is not used
+    entry_1/instrument_1          beam and detector as in other CXI, where a file has them
 
 spi-processing makes a group of each mask and centre, so these may differ between groups, and images may not. Frames are
 numbered from 0 through the groups in the order of k; those programs go through them in the order of their names, where
@@ -12,17 +13,18 @@ image_10 comes before image_2, and what they write lies inside of each group.
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
+from scipy import constants
 
 from frames.files import atomic_path
 from frames.formats.checks import must_be_numbers
-from frames.formats.hdf5 import fill_of, open_hdf5, read_array, values_of
+from frames.formats.hdf5 import fill_of, open_hdf5, read_array, read_number, values_of
 from frames.formats.hdf5_sources import look_up, must_hold_values
 from frames.formats.masks import MaskMeans, bad_pixels, means_by_place
 from frames.patterns import Instrument, Patterns
@@ -91,9 +93,11 @@ def read_groups(path: Path | str, mask_means: MaskMeans | None = None) -> list[G
                     "each to a file of its own"
                 )
             pixels, of = size, of or name
-            groups.append(
-                Group(name, first, n, _mask(file, name, size, mask_means, path), _centre(file, name, size, path))
-            )
+            mask = _mask(file, name, size, mask_means, path)
+            before = groups[-1].mask if groups else None
+            if mask is not None and before is not None and np.array_equal(before, mask):
+                mask = before  # held once: there may be a group for each image
+            groups.append(Group(name, first, n, mask, _centre(file, name, path)))
             first += n
     if not groups:
         raise ValueError(f"{path} has no {ENTRY}/image_1; expected groups of data, mask and image_center")
@@ -122,7 +126,7 @@ def _mask(
     return bad_pixels(values_of(stored), means)
 
 
-def _centre(file: h5py.File, name: str, size: tuple[int, int], path: Path | str) -> tuple[float, float] | None:
+def _centre(file: h5py.File, name: str, path: Path | str) -> tuple[float, float] | None:
     value = read_array(file, f"{name}/image_center")
     if value is None:
         return None
@@ -143,6 +147,11 @@ def read_images(path: Path | str, mask_means: MaskMeans | None = None) -> Patter
         shape = (sum(group.n for group in groups), *stored[0].shape[-2:])
         dtype = np.result_type(*(data.dtype for data in stored))
         fills = {fill_of(data) for data in stored}
+        instrument = Instrument(
+            photon_energy_eV=read_number(file, f"{ENTRY}/instrument_1/source_1/energy", 1 / constants.eV),
+            pixel_size_um=read_number(file, f"{ENTRY}/instrument_1/detector_1/x_pixel_size", 1e6),
+            distance_mm=read_number(file, f"{ENTRY}/instrument_1/detector_1/distance", 1e3),
+        )
         per_chunk = max(1 if data.ndim == 2 or data.chunks is None else data.chunks[0] for data in stored)
 
     def fetch(rows: slice) -> NDArray:
@@ -156,7 +165,7 @@ def read_images(path: Path | str, mask_means: MaskMeans | None = None) -> Patter
 
     none = np.zeros(shape[1:], bool)
     masks = [none if group.mask is None else group.mask for group in groups]
-    same = all(np.array_equal(mask, masks[0]) for mask in masks)
+    same = all(mask is masks[0] or np.array_equal(mask, masks[0]) for mask in masks)
 
     def of_rows(rows: slice) -> NDArray[np.bool_]:
         return np.stack([masks[_of(groups, row)] for row in range(rows.start, rows.stop)])
@@ -168,7 +177,7 @@ def read_images(path: Path | str, mask_means: MaskMeans | None = None) -> Patter
         dtype=dtype,
         quantity="photons" if np.issubdtype(dtype, np.integer) else "reading",
         fetch=fetch,
-        instrument=Instrument(mask=fixed),
+        instrument=replace(instrument, mask=fixed),
         per_chunk=per_chunk,
         bad=None if same else of_rows,
         mask_said="" if fixed is None and same else f"mask of each {ENTRY}/image_k: not 0 is bad",
