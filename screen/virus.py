@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from frames.files import atomic_path
-from screen.labels import read_labels
+from frames.formats.spi.labels import read_labels
 from train.batches.drawn import labelled
 from train.batches.polar_bins import polar_bins
 from train.config.single_hits import FindRecipe
