@@ -139,6 +139,12 @@ def _centre(file: h5py.File, name: str, path: Path | str) -> tuple[float, float]
     return x, y
 
 
+def centre_beside(path: Path | str, name: str) -> tuple[float, float] | None:
+    """x, y of the beam [pixels] that lies beside a dataset of a file as image_center; None where there is none."""
+    with open_hdf5(path) as file:
+        return _centre(file, name.strip("/").rpartition("/")[0] or "/", path)
+
+
 def read_images(path: Path | str, mask_means: MaskMeans | None = None) -> Patterns:
     """The frames of all groups, each with its group's mask. Errors as `read_groups` says."""
     groups = read_groups(path, mask_means)

@@ -17,7 +17,7 @@ from frames.formats.hdf5 import find_frames, open_hdf5, stored_mask
 from frames.formats.masks import MaskMeans
 from frames.formats.open import HDF5_SUFFIXES, open_file
 from frames.formats.readings import must_be_readings
-from frames.formats.spi.images import has_images, read_groups
+from frames.formats.spi.images import centre_beside, has_images, read_groups
 from frames.patterns import Patterns
 
 BYTES_AT_ONCE = 32 * 2**20
@@ -102,12 +102,27 @@ class Recording:
         files = [str(part.path) for part in self.parts for _ in range(part.n)]
         return files, np.concatenate([np.arange(part.start, part.start + part.n) for part in self.parts])
 
+    def ranges(self) -> dict[str, range]:
+        """Name of each file, with its folder where two have one name -> numbers of its frames."""
+        found: dict[Path, range] = {}
+        for part in self.parts:
+            found[part.path] = range(found.get(part.path, range(part.first, 0)).start, part.first + part.n)
+        alone = len({path.name for path in found}) == len(found)
+        return {path.name if alone else str(path): numbers for path, numbers in found.items()}
+
+    @property
+    def n_blocks(self) -> int:
+        """How many `blocks` gives."""
+        return len(self.slices())
+
+    def slices(self) -> list[slice]:
+        """Rows that are best read together."""
+        step = max(1, BYTES_AT_ONCE // (4 * self.mask.size))
+        return [slice(start, min(start + step, len(self))) for start in range(0, len(self), step)]
+
     def blocks(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
         """Rows and their frames, block after block."""
-        step = max(1, BYTES_AT_ONCE // (4 * self.mask.size))
-        for start in range(0, len(self), step):
-            rows = slice(start, min(start + step, len(self)))
-            yield rows, self.read(rows)
+        return ((rows, self.read(rows)) for rows in self.slices())
 
     def read(self, rows: slice) -> NDArray[np.float32]:
         """(rows, ny, nx) photons of a slice with 0 <= start <= stop <= n; 0 where masked, and of frames left out.
@@ -218,7 +233,8 @@ def _parts(path: Path, said: Said, first: int) -> list[Part]:
         if in_groups:
             return _of_groups(path, patterns, said, given, first)
     mask = _must_have(_one_mask(patterns) if given is None else given, patterns.source, "mask")
-    centre = _must_have(said.centre, patterns.source, "image_center")
+    beside = None if said.dataset is None or path.suffix not in HDF5_SUFFIXES else centre_beside(path, said.dataset)
+    centre = _must_have(said.centre or beside, patterns.source, "image_center")
     return [Part(path, patterns, 0, first, patterns.shape[0], mask, centre)]
 
 
