@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from evaluate.virus.experiment import VirusRunConfig
+from evaluate.virus.files import beam_file, geometry_file
+from frames.files import read_json
 from frames.geometry import Geometry
 
 
@@ -27,9 +29,12 @@ class Place:
 
 
 def place_of(run: VirusRunConfig) -> Place:
-    """The detector of a run, simulated or real."""
+    """The detector of a run; of recorded frames as its folder holds it, FileNotFoundError where it does not yet."""
+    if run.virus.recorded is not None:
+        beam = read_json(beam_file(run.folder))
+        return Place(Geometry.load(geometry_file(run.folder)), beam["row"], beam["column"])
     from simulate.virus.detector import CENTRE, geometry_of
 
-    name = run.virus.simulation.detector.geometry
+    name = run.virus.simulated.detector.geometry
     row, column = CENTRE[name]
     return Place(geometry_of(name), row, column)

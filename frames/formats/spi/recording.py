@@ -140,14 +140,19 @@ class Recording:
         at = part.start + start - part.first
         try:
             stored = part.patterns.fetch(slice(at, at + stop - start))
-            kept = must_be_readings(stored, part.mask, part.patterns.source, at, part.patterns.fill)
-            moved = _moved(kept, part.shift, 0)
+            moved = _moved(self._readings(stored, part, at), part.shift, 0)
             values = np.where(self.mask, 0, moved)
             self._must_be_photons(values, part, at)
         except ValueError as error:
             more = f"; in the run this file's frames count from {part.first - part.start}" if part.first else ""
             raise ValueError(f"{error}{more}") from error
         return np.asarray(values / (self.said.photon or 1.0), np.float32)
+
+    def _readings(self, stored: NDArray, part: Part, at: int) -> NDArray:
+        try:
+            return must_be_readings(stored, part.mask, part.patterns.source, at, part.patterns.fill)
+        except ValueError as error:
+            raise ValueError(f"{error}, or leave the frame out") from error
 
     def _must_be_photons(self, values: NDArray, part: Part, at: int) -> None:
         mean = values.reshape(len(values), -1).mean(1, dtype=np.float64) / (self.said.photon or 1.0)

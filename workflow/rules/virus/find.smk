@@ -46,7 +46,7 @@ rule virus_tables:
     output:
         [
             RUN.folder / "tables" / f"{name}.csv"
-            for name in ("selection", "noise", "science", "agreement", "differences")
+            for name in ("selection", "noise", "science", "agreement", "differences", "frames")
         ],
         RUN.folder / "tables" / "page.npz",
     log:
