@@ -190,7 +190,8 @@ REAL = Path(os.environ.get("SINGLEHIT_SHARED", Path(__file__).parents[5] / "shar
 @pytest.mark.skipif(not REAL.exists(), reason=f"no real frames in {REAL}; SINGLEHIT_SHARED names the folder")
 def test_real_frames_have_their_sizes_once_they_are_whole_photons(tmp_path: Path) -> None:
     """pnCCD in ADU, one pixel of one frame no number: named, then masked; 702 A for both singles, within 3 %."""
-    adu, mask = np.load(REAL / "frames-0-4-adu.npy"), np.load(REAL / "mask.npy") != 0
+    adu = np.load(REAL / "frames-0-4-adu.npy")
+    mask = (np.load(REAL / "mask.npy") + np.load(REAL / "artifacts.npy")) > 0
     with h5py.File(tmp_path / "run.cxi", "w") as file:
         image = file.create_group("entry_1/image_1")
         image["data"], image["mask"], image["image_center"] = adu, mask.astype(np.int32), [128.0, 130.0, 0.0]
