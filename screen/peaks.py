@@ -21,6 +21,7 @@ from frames.files import atomic_path, must_be_free
 from frames.formats.cxi_peaks import write_cxi_with_peaks
 from frames.formats.cxidb76 import is_idh5, read_idh5
 from frames.formats.open import HDF5_SUFFIXES, open_file
+from frames.labels import Label
 from frames.patterns import Patterns, stream
 from frames.pixels.peaks.config import PeakConfig
 from frames.pixels.peaks.finder import Mask, find_in_frames, no_peaks
@@ -36,6 +37,14 @@ def frames_of(path: Path, name: str | None) -> Patterns:
         if idh5:
             return read_idh5(path)
     return open_file(path, name)
+
+
+def numbered(patterns: Patterns) -> Patterns:
+    """With the number of each frame in the file, from 0, which those that are chosen keep in their file."""
+    if "row" in patterns.labels:
+        return patterns
+    row = Label(np.arange(len(patterns)), {"units": "1", "long_name": f"number of the frame in {patterns.source}"})
+    return replace(patterns, labels={**patterns.labels, "row": row})
 
 
 def peaks_of(patterns: Patterns, config: PeakConfig) -> pd.DataFrame:
@@ -105,6 +114,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise ValueError(f"no frame has {given.at_least} peaks, so {given.cxi} is not written; lower --at-least")
         own = peaks[peaks["frame"].isin(hits)]
         own = own.assign(frame=np.searchsorted(hits, own["frame"]))
-        write_cxi_with_peaks(chosen(patterns, hits), own, given.cxi)
+        write_cxi_with_peaks(chosen(numbered(patterns), hits), own, given.cxi)
         print(f"hits with their peak lists: {given.cxi}")
     return 0
