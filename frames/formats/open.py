@@ -1,5 +1,6 @@
 """The one reader of each format, by what a file is; for screening, embedding and export alike."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from frames.formats.checks import AsStored
@@ -58,6 +59,11 @@ def _open_hdf5(path: Path, name: str | None, mask_means: MaskMeans | None, store
     with open_hdf5(path) as file:
         if name is None and stored is None and has_images(file):
             return read_images(path, mask_means)
+        said = file.get("metadata")
+        if name is None and stored is None and said is not None and "idh5_version" in {*said.attrs, *_names(said)}:
+            from frames.formats.cxidb76 import read_idh5  # with pandas, which takes long to import
+
+            return read_idh5(path)
         chosen, _ = find_frames(file, DEFAULT_NAMES if name is None else (name.strip("/"),), path)
         cxi = is_cxi(file, chosen)
     if cxi:
@@ -65,3 +71,8 @@ def _open_hdf5(path: Path, name: str | None, mask_means: MaskMeans | None, store
     if chosen in QUANTITIES and stored is None:
         return read_skopi(path, chosen, mask_means)
     return read_stack(path, chosen, mask_means, stored)
+
+
+def _names(node: object) -> list[str]:
+    """What an HDF5 group holds; nothing of a dataset."""
+    return list(node) if isinstance(node, Mapping) else []
