@@ -131,15 +131,15 @@ def write_answers(n: int, folder: Path) -> None:
 
 def judge(n: int, folder: Path) -> None:
     """What the tables say of one network."""
-    from evaluate.metrics.calibration import calibrate
+    from evaluate.metrics import by_target
     from evaluate.metrics.confusion import per_class
-    from evaluate.metrics.operating_points import operating_points
     from evaluate.predictions.predictions import read_predictions
 
     predictions = read_predictions(folder / "predictions.parquet", None)
-    per_class(predictions[predictions["split"] == "test"])
-    calibrate(predictions)
-    operating_points(predictions)
+    targets = shot_targets(STRUCTURES, MULTIPLICITIES)
+    per_class(predictions[predictions["split"] == "test"], targets)
+    by_target.calibration(predictions, targets)
+    by_target.operating_points(predictions, targets)
 
 
 def build_dag(n: int, folder: Path) -> None:

@@ -1,25 +1,18 @@
 """Whether probabilities mean what they say: confidence against accuracy, and one number that brings them together.
 
 Guo et al., "On Calibration of Modern Neural Networks", ICML 2017. Temperatures are fitted on the validation rows of a
-table of predictions, everything else is measured on its test rows. Three heads are judged: count and particle, as the
-network has them, and single, "one particle or not", whose probability is the count head's for 1.
+table of predictions, everything else is measured on its test rows: `evaluate.metrics.by_target`, for every question.
 """
 
 import logging
-from collections.abc import Mapping
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
-from evaluate.predictions.predictions import MULTIPLICITY, SINGLE, STRUCTURE
-
 logger = logging.getLogger(__name__)
-
-HeadName = Literal["count", "particle", "single"]
 
 FLOOR = 1e-12
 """Least probability: an answer that was held impossible and is right costs 28 nats, not infinity."""
@@ -117,75 +110,3 @@ def expected_calibration_error(confidence: ArrayLike, right: ArrayLike, n_bins: 
     """
     curve = reliability_curve(confidence, right, n_bins)
     return float(np.average(np.abs(curve.accuracy - curve.confidence), weights=curve.n))
-
-
-def head_of(predictions: pd.DataFrame, name: HeadName) -> Head:
-    """What a head answers to the patterns of a table, of any split; the particle head, to those that show a particle.
-
-    ValueError for the head `single` where single hits are none of the run's.
-    """
-    if name == "particle":
-        predictions = predictions[predictions["hit_multiplicity"] > 0]
-    prefix, column = (STRUCTURE, "structure") if name == "particle" else (MULTIPLICITY, "hit_multiplicity")
-    answers = [answer for answer in predictions.columns if answer.startswith(prefix)]
-    probabilities = predictions[answers].to_numpy(float)
-    labels = pd.Index(answer.removeprefix(prefix) for answer in answers)
-    truth = labels.get_indexer(predictions[column].astype(str))
-    if name != "single":
-        return Head(probabilities, truth)
-    if SINGLE not in answers:
-        raise ValueError(f"hit multiplicities are {list(labels)}: no single hit to tell from others")
-    single = answers.index(SINGLE)
-    return Head(
-        np.stack([probabilities[:, single], np.delete(probabilities, single, axis=1).sum(axis=1)], axis=1),
-        (truth != single).astype(np.int64),
-    )
-
-
-def calibrate(predictions: pd.DataFrame) -> pd.DataFrame:
-    """A row for each head, with the columns of calibration.csv from `head` on; none of `single` where it has no answer.
-
-    Parameters
-    ----------
-    predictions : with validation and test rows, as from `read_predictions(path, split=None)`.
-    """
-    temperatures = _temperatures(predictions)
-    validation, test = (predictions[predictions["split"] == split] for split in ("validation", "test"))
-    scaled = _scaled(test, temperatures)
-    rows = []
-    for name in get_args(HeadName):
-        if name == "single" and SINGLE not in predictions:
-            continue
-        heads = {"before": head_of(test, name), "after": head_of(scaled, name)}
-        rows.append(
-            {
-                "head": name,
-                "n_validation": len(head_of(validation, name).truth),
-                "n_test": len(heads["before"].truth),
-                # A head of its own is not fitted: its probabilities follow from the count head's.
-                "temperature": temperatures["count" if name == "single" else name],
-                **{f"ece_{when}": expected_calibration_error(*confidence(head)) for when, head in heads.items()},
-                **{f"nll_{when}": negative_log_likelihood(head) for when, head in heads.items()},
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def calibrated(predictions: pd.DataFrame) -> pd.DataFrame:
-    """The same table, with the probabilities of both heads at the temperatures fitted on its validation rows."""
-    return _scaled(predictions, _temperatures(predictions))
-
-
-def _temperatures(predictions: pd.DataFrame) -> dict[HeadName, float]:
-    validation = predictions[predictions["split"] == "validation"]
-    names: tuple[HeadName, ...] = ("count", "particle")
-    return {name: best_temperature(head_of(validation, name)) for name in names}
-
-
-def _scaled(predictions: pd.DataFrame, temperatures: Mapping[HeadName, float]) -> pd.DataFrame:
-    result = predictions.copy()
-    for name, temperature in temperatures.items():
-        prefix = STRUCTURE if name == "particle" else MULTIPLICITY
-        answers = [answer for answer in predictions.columns if answer.startswith(prefix)]
-        result[answers] = tempered(predictions[answers], temperature)
-    return result

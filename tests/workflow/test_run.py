@@ -230,8 +230,8 @@ def test_shots_that_hit_nothing_go_all_the_way(workflow) -> None:
     none = classes[classes["structure"] == "none"]
     assert (none["hit_multiplicity"] == 0).all()
     assert len(none) == 2  # the network and the baseline
-    assert (none["particle_recall"] == "").all()
-    assert (none["recall"] == none["count_recall"]).all()
+    assert (none["structure_recall"] == "").all()
+    assert (none["recall"] == none["hit_multiplicity_recall"]).all()
     history = pd.read_csv(results / "models" / "noisy" / "late10" / "seed0" / "history.csv")
     assert history.notna().all(axis=None)
     assert "background alone" in (results / "report.html").read_text()

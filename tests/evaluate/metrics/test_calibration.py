@@ -8,8 +8,11 @@ import pytest
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from evaluate.metrics import calibration
+from evaluate.metrics import by_target, calibration
 from evaluate.metrics.calibration import Head
+from frames.targets import shot_targets
+
+SHOTS = shot_targets(["a", "b", "c"], [0, 1, 2])
 
 
 def logits(n: int, k: int, seed: int = 0) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -141,12 +144,12 @@ def test_each_head_has_a_temperature_of_its_own() -> None:
         columns = [column for column in predictions if column.startswith(prefix)]
         raised = predictions[columns] ** over
         predictions[columns] = raised.div(raised.sum(axis=1), axis=0)
-    found = calibration.calibrate(predictions).set_index("head")["temperature"]
-    np.testing.assert_allclose(found[["count", "particle", "single"]], [3, 0.5, 3], rtol=0.3)
-    scaled = calibration.calibrated(predictions)
-    for name in ("count", "particle"):
-        before, after = (calibration.head_of(of, name).probabilities for of in (predictions, scaled))
-        np.testing.assert_allclose(after, calibration.tempered(before, found[name]))
+    found = by_target.calibration(predictions, SHOTS).set_index("target")["temperature"]
+    np.testing.assert_allclose(found[["hit_multiplicity", "structure", "hit_multiplicity_1"]], [3, 0.5, 3], rtol=0.3)
+    scaled = by_target.calibrated(predictions, SHOTS)
+    for target in SHOTS:
+        before, after = (by_target.head_of(of, target).probabilities for of in (predictions, scaled))
+        np.testing.assert_allclose(after, calibration.tempered(before, found[target.name]))
 
 
 def test_the_only_answer_there_is_has_no_temperature() -> None:
@@ -182,46 +185,47 @@ def test_heads_are_the_columns_of_the_table() -> None:
             "p_structure_a": [0.1, 0.5, 0.7],
         }
     )
-    count, particle, single = (calibration.head_of(answers, name) for name in ("count", "particle", "single"))
+    number, which = shot_targets(["b", "a"], [0, 1, 2])
+    count, particle, single = (
+        by_target.head_of(answers, target, kept) for target, kept in ((number, False), (which, False), (number, True))
+    )
     np.testing.assert_array_equal(count.truth, [2, 0, 1])
     np.testing.assert_allclose(particle.probabilities, [[0.9, 0.1], [0.3, 0.7]])  # not asked where none was hit
     np.testing.assert_array_equal(particle.truth, [0, 1])
     np.testing.assert_allclose(single.probabilities, [[0.2, 0.8], [0.3, 0.7], [0.5, 0.5]])
     np.testing.assert_array_equal(single.truth, [1, 1, 0])
     singly = answers.astype({column: np.float32 for column in answers if column.startswith("p_")})
-    assert calibration.head_of(singly, "count").probabilities.dtype == np.float64
-    with pytest.raises(ValueError, match="no single hit"):
-        calibration.head_of(answers.drop(columns="p_hit_multiplicity_1"), "single")
+    assert by_target.head_of(singly, number).probabilities.dtype == np.float64
 
 
 def test_calibrate_tells_what_overconfidence_costs_and_what_scaling_saves() -> None:
     predictions = table(6000, over=3)
-    found = calibration.calibrate(predictions).set_index("head")
-    assert list(found.index) == ["count", "particle", "single"]
+    found = by_target.calibration(predictions, SHOTS).set_index("target")
+    assert list(found.index) == ["hit_multiplicity", "structure", "hit_multiplicity_1"]
     seen = predictions[predictions["split"] == "test"]
     assert list(found["n_test"]) == [4000, (seen["hit_multiplicity"] > 0).sum(), 4000]
-    assert found.loc["count", "n_validation"] == 2000
+    assert found.loc["hit_multiplicity", "n_validation"] == 2000
     # Twice the tolerance of `best_temperature`'s own test, which had twice the patterns and more classes.
     np.testing.assert_allclose(found["temperature"], 3, rtol=0.2)
-    assert found["temperature"]["single"] == found["temperature"]["count"]
+    assert found["temperature"]["hit_multiplicity_1"] == found["temperature"]["hit_multiplicity"]
     assert (found["nll_after"] < found["nll_before"]).all()
     assert (found["ece_after"] < found["ece_before"] / 2).all()
 
 
 def test_test_rows_do_not_move_the_temperature() -> None:
     predictions = table(600, over=2)
-    honest = calibration.calibrate(predictions)
+    honest = by_target.calibration(predictions, SHOTS)
     is_test = predictions["split"] == "test"
     turned = predictions.copy()
     turned.loc[is_test, "hit_multiplicity"] = (turned.loc[is_test, "hit_multiplicity"] + 1) % 3
-    other = calibration.calibrate(turned)
+    other = by_target.calibration(turned, SHOTS)
     assert honest["temperature"].equals(other["temperature"])
     assert honest["nll_after"][0] < other["nll_after"][0]
 
 
 def test_calibrated_changes_probabilities_alone() -> None:
     predictions = table(900, over=2).astype({"p_structure_a": np.float32})
-    scaled = calibration.calibrated(predictions)
+    scaled = by_target.calibrated(predictions, SHOTS)
     assert list(scaled.columns) == list(predictions.columns)
     for prefix in ("p_hit_multiplicity", "p_structure"):
         before, after = predictions.filter(like=prefix), scaled.filter(like=prefix)
@@ -235,4 +239,5 @@ def test_calibrated_changes_probabilities_alone() -> None:
 def test_a_run_without_single_hits_has_no_such_row() -> None:
     predictions = table(300, over=1).drop(columns="p_hit_multiplicity_1")
     predictions["hit_multiplicity"] = predictions["hit_multiplicity"].replace(1, 2)
-    assert list(calibration.calibrate(predictions)["head"]) == ["count", "particle"]
+    found = by_target.calibration(predictions, shot_targets(["a", "b", "c"], [0, 2]))
+    assert list(found["target"]) == ["hit_multiplicity", "structure"]

@@ -8,11 +8,9 @@ from numpy.typing import NDArray
 
 from evaluate.metrics import accuracy as metrics
 from evaluate.metrics import by_target
-from evaluate.metrics.confusion import class_matrix, classes_shot
-from frames.targets import MULTIPLICITY, STRUCTURE, Target, named, names
-
-BOTH = "both"
-"""In place of a target: all questions together; of shots at particles, a structure and how many of it."""
+from evaluate.metrics.confusion import joint_counts
+from evaluate.run.outputs import BOTH
+from frames.targets import Target
 
 COLUMNS: Mapping[str, Mapping[str, str]] = {
     "confusion": {
@@ -36,26 +34,16 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "collapsed": "True where patterns that differ all got one answer",
     },
 }
-"""Table -> column -> meaning, but for those that say whose answers they are."""
-
-
-def joint_labels(classes: Sequence[tuple[str, int]]) -> list[str]:
-    """What the joint classes are called: `4 × 1ss8`; `none`, where no particle was hit."""
-    return [f"{n} × {structure}" if n else structure for structure, n in classes]
-
-
-def of_shots(targets: Sequence[Target]) -> bool:
-    """Whether the questions are those of shots at particles: how many, and which."""
-    return set(names(targets)) == {MULTIPLICITY, STRUCTURE}
+"""Table -> column -> meaning, but for those that say whose predictions they are."""
 
 
 def confusion_rows(predictions: pd.DataFrame, targets: Sequence[Target]) -> pd.DataFrame:
-    """Rows of confusion.csv from the test rows of predictions; joint classes only of shots at particles."""
+    """Rows of confusion.csv from the test rows of predictions; joint classes only of two questions."""
     parts = [_sparse(t.name, by_target.confusion(predictions, t), [str(label) for label in t.classes]) for t in targets]
-    if of_shots(targets):
-        structures, multiplicities = (named(targets, name).classes for name in (STRUCTURE, MULTIPLICITY))
-        classes = classes_shot([str(one) for one in structures], [int(number) for number in multiplicities])
-        parts.append(_sparse(BOTH, class_matrix(predictions, classes), joint_labels(classes)))
+    if len(targets) == 2:
+        joint = joint_counts(predictions, targets)
+        joint.insert(0, "target", BOTH)
+        parts.append(joint)
     return pd.concat(parts)
 
 
