@@ -71,7 +71,8 @@ class Asking:
         """Answers about frames that `fits` took; `look`: of which to say whether they are in the network's domain."""
         n, (ny, nx) = len(frames), self.network.image_shape
         images = np.empty((n, ny, nx), np.float32)
-        problems: list[str | None] = [self._fold(frame, image) for frame, image in zip(frames, images, strict=True)]
+        with np.errstate(over="ignore", invalid="ignore"):
+            problems = self._fold_all(frames, images)
         good = np.array([problem is None for problem in problems], bool)
         p = np.full(n, np.nan)
         in_domain: list[bool | None] = [None] * n
@@ -87,16 +88,33 @@ class Asking:
                 in_domain[at] = found
         return Answers(p, problems, in_domain, images)
 
+    def _fold_all(self, frames: Sequence[NDArray], images: NDArray[np.float32]) -> list[str | None]:
+        """Write the images; why there is none of a frame, or None.
+
+        What neighbours in memory have is done at once where it can be: between two calls of numpy another thread takes
+        Python's lock, and the network waits.
+        """
+        if self._folder is None and not self._nan_is_masked and (block := neighbours(frames)) is not None:
+            images[:] = block
+            # What is no number, or infinite, is the largest or the smallest of all.
+            if block.dtype.kind != "f" or np.isfinite((images.max(), images.min())).all():
+                return [None] * len(frames)
+            return [self._checked(frame, image) for frame, image in zip(frames, images, strict=True)]
+        return [self._fold(frame, image) for frame, image in zip(frames, images, strict=True)]
+
     def _fold(self, frame: NDArray, image: NDArray[np.float32]) -> str | None:
         """Write the image; why there is none, or None."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            if self._folder is None:
-                image[:] = frame
-            else:
-                bad = np.isnan(frame) if self._nan_is_masked and frame.dtype.kind == "f" else None
-                self._folder.fold(frame, image, bad)
+        if self._folder is None:
+            image[:] = frame
+        else:
+            bad = np.isnan(frame) if self._nan_is_masked and frame.dtype.kind == "f" else None
+            self._folder.fold(frame, image, bad)
         if self._folder is None and self._nan_is_masked:
             np.nan_to_num(image, copy=False, nan=0.0, posinf=np.inf, neginf=-np.inf)
+        return self._checked(frame, image)
+
+    def _checked(self, frame: NDArray, image: NDArray[np.float32]) -> str | None:
+        """Why there is no image of a frame, though it is written; or None."""
         if frame.dtype.kind != "f" and self.table is None:
             return None
         if self._nan_is_masked or not np.isfinite(image).all() or self._is_hidden(frame):
@@ -128,3 +146,19 @@ class Asking:
         elif not np.isfinite(image).all():
             return "unreadable: sums that are no finite numbers"
         return None
+
+
+def neighbours(frames: Sequence[NDArray]) -> NDArray | None:
+    """(n, ...) of frames that follow each other at equal steps in one array's memory; None where they do not."""
+    first, n = frames[0], len(frames)
+    if n == 1:
+        return first[None]
+    if first.base is None or any(
+        one.base is not first.base or one.dtype != first.dtype or one.strides != first.strides for one in frames
+    ):
+        return None
+    at = [one.__array_interface__["data"][0] for one in frames]
+    step = at[1] - at[0]
+    if at != list(range(at[0], at[0] + n * step, step or 1)):
+        return None
+    return np.lib.stride_tricks.as_strided(first, (n, *first.shape), (step, *first.strides), writeable=False)

@@ -127,18 +127,21 @@ class Ledger:
             raise ValueError(f"decisions {unknown}, expected some of {', '.join(DECISIONS)}")
         self._decisions_file.unlink(missing_ok=True)  # it would not be all of them
         self._pieces.append(
-            {
-                "source": [id.source for id in ids],
-                "run": [id.run for id in ids],
-                "train": [id.train for id in ids],
-                "pulse": [id.pulse for id in ids],
-                "decision": [record.decision for record in records],
-                "p_single": [None if math.isnan(record.p_single) else record.p_single for record in records],
-                "reason": [record.reason for record in records],
-                "arrived": [record.arrived for record in records],
-                "decided": [record.decided for record in records],
-                "in_domain": [record.in_domain for record in records],
-            }
+            [
+                (
+                    id.source,
+                    id.run,
+                    id.train,
+                    id.pulse,
+                    record.decision,
+                    None if math.isnan(record.p_single) else record.p_single,
+                    record.reason,
+                    record.arrived,
+                    record.decided,
+                    record.in_domain,
+                )
+                for id, record in zip(ids, records, strict=True)
+            ]
         )
         for record in records:
             self._seen.add(record.id)
