@@ -102,10 +102,10 @@ class Ledger:
         return self._pieces.torn
 
     def _go_on(self, table: pa.Table) -> None:
-        for record in records_of(table):
-            if not self._seen.add(record.id):
-                raise ValueError(f"{self.folder / 'ledger'} has {record.id} twice; screen again into another folder")
-            self._counts[record.decision] += 1
+        for row in zip(*(table[name].to_pylist() for name in ("source", "run", "train", "pulse")), strict=True):
+            if not self._seen.add(id := FrameId(*row)):
+                raise ValueError(f"{self.folder / 'ledger'} has {id} twice; screen again into another folder")
+        self._counts.update(table["decision"].to_pylist())
 
     def __len__(self) -> int:
         return len(self._seen)
@@ -143,9 +143,9 @@ class Ledger:
                 for id, record in zip(ids, records, strict=True)
             ]
         )
-        for record in records:
-            self._seen.add(record.id)
-            self._counts[record.decision] += 1
+        for id in ids:
+            self._seen.add(id)
+        self._counts.update(record.decision for record in records)
 
     def counts(self) -> dict[Decision, int]:
         """How many frames of each decision; they sum to the frames that arrived."""

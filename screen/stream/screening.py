@@ -78,8 +78,9 @@ class Screening:
         when_full = "block" if source.lossless else policy.when_full
         self._arrivals = Arrivals(queue_trains, when_full, QUEUE_BYTES)
         self._deliveries = Deliveries(sinks, self._counting.alarm)
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="answer")
-        self._free = threading.Semaphore(workers + 1)  # one waits where a worker ends, so that none is idle
+        # One more than may ask the network at once: it folds what is next meanwhile, so that the network is never idle.
+        self._pool = ThreadPoolExecutor(workers + 1, thread_name_prefix="answer")
+        self._free, self._turn = threading.Semaphore(workers + 1), threading.Semaphore(workers)
         self._jobs: queue.Queue[Job | None] = queue.Queue()
         self._stopped, self._ended = threading.Event(), False
         self._failure: BaseException | None = None
@@ -235,7 +236,7 @@ class Screening:
             return
         images = [job.frames[at].image for at in job.asked]
         look = [self.policy.looks(job.frames[at].id) for at in job.asked]
-        job.answers = self._pool.submit(self.asking.answer, images, look)  # type: ignore[arg-type]
+        job.answers = self._pool.submit(self.asking.answer, images, look, self._turn)  # type: ignore[arg-type]
         job.answers.add_done_callback(lambda _: self._free.release())
 
     def _decide(self, job: Job) -> None:
