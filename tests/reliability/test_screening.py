@@ -28,7 +28,7 @@ SPOILED = np.arange(777, N, 4999)
 
 
 def means() -> np.ndarray:
-    """(N,) of each frame, that tell which it is: whole multiples of a power of two, so that float32 has them exactly."""
+    """(N,) of each frame, that tell which it is: multiples of a power of two, so that float32 has them exactly."""
     return (np.arange(N) * 7919 % 2**20 / 2**20).astype(np.float32)
 
 
@@ -85,17 +85,17 @@ def test_a_million_frames_through_twenty_kills(tmp_path: Path) -> None:
     ]
     command += ["--threshold", str(THRESHOLD), "--until-idle", "0.1"]
     at = np.sort(np.random.default_rng(0).uniform(0.01, 0.97, N_KILLS)) * N
-    kills, progress, log = 0, Progress(out), open(tmp_path / "log", "w")
-    while True:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
-        while process.poll() is None and (kills == N_KILLS or progress.rows() < at[kills]):
-            time.sleep(0.01)
-        if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-            kills += 1
-        process.wait()
-        if process.returncode != -signal.SIGKILL:
-            break
+    kills, progress = 0, Progress(out)
+    with open(tmp_path / "log", "w") as log:
+        while True:
+            process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+            while process.poll() is None and (kills == N_KILLS or progress.rows() < at[kills]):
+                time.sleep(0.01)
+            if process.poll() is None:
+                process.send_signal(signal.SIGKILL)
+                kills += 1
+            if process.wait() != -signal.SIGKILL:
+                break
     said = (tmp_path / "log").read_text()
     assert process.returncode == 0, said[-2000:]
     assert kills == N_KILLS
