@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import pytest
+import zmq
 
 from screen.sources.karabo import Karabo, in_order
 from screen.sources.open import Wishes, open_source
@@ -99,6 +100,31 @@ def test_a_server_that_is_killed_is_heard_of_again_within_three_seconds():
         source.close()
         listener.join(5)
     assert not listener.is_alive()
+
+
+def test_no_train_of_a_slow_server_is_lost():
+    """One that takes longer to answer than the silence that is told of: what it has taken up would be lost."""
+    port, alarms = free_port(), []
+    source = Karabo(f"tcp://127.0.0.1:{port}", silence=0.3)
+    source.alarm = alarms.append
+    with zmq.Context() as context, context.socket(zmq.REP) as answering:
+        answering.bind(f"tcp://127.0.0.1:{port}")
+
+        def answer():
+            for train in range(3):
+                answering.recv()
+                time.sleep(1.0)
+                answering.send_multipart(a_train(tid=train, **{"image.data": np.zeros((1, 8, 6), np.float32)}))
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        found = first_trains(source, 3)
+        thread.join(5)
+        source.close()
+    assert [train[0].id.train for train in found] == [0, 1, 2]
+    assert any("is silent for 0.3 s" in alarm for alarm in alarms)
+    assert any("is back" in alarm for alarm in alarms)
+    assert not any("is gone" in alarm for alarm in alarms)
 
 
 def test_two_clients_of_one_server_get_trains_of_their_own():
