@@ -114,9 +114,9 @@ class Screening:
         finally:
             self.stop()
             self._pool.shutdown(wait=False, cancel_futures=True)
+            self._ended = True  # which the last that sinks are told says
             self._deliveries.close()
             self.ledger.close()
-            self._ended = True
         if self._failure is not None:
             raise self._failure
         return self.status()

@@ -293,3 +293,16 @@ def test_a_random_share_of_vetoes_is_kept_and_a_replay_keeps_the_same(tmp_path):
 def test_a_policy_that_makes_no_sense_is_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Policy(**{"threshold": 0.5} | wrong)
+
+
+def test_the_last_that_is_told_is_that_it_ended(tmp_path):
+    """Of a sink that looks on, when it is closed: a page would else say that there is no word."""
+    said = []
+
+    class Looks(Heard):
+        def close(self):
+            said.append(screening.status())
+
+    screening = Screening(Made([[frame(0)]]), Asking(network()), KEEP_ALL_VETOES_OUT, Ledger(tmp_path), [Looks()])
+    screening.run()
+    assert [(status.running, status.counts["keep"]) for status in said] == [(False, 1)]
