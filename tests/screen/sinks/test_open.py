@@ -21,8 +21,7 @@ from screen.sinks.open import EXTRA, absent, address
 from screen.stream.command import main
 from screen.stream.frame import FrameId
 from screen.stream.ledger import Ledger, Record
-from support.streaming import Made, network
-from tests.screen.stream.test_command import onnx_of_means
+from support.streaming import Made, network, onnx_of_means
 
 ROOT = Path(__file__).resolve().parents[3]
 N, SIDE = 60, 8
