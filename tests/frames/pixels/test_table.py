@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from frames.patterns import Instrument
 from frames.pixels.positions import MaskBeside, Pixels, assembled, of_geometry
 from frames.pixels.table import NOWHERE, Folder, PixelTable, _per_pixel, fold, load, q_step
 from simulate.diffraction import volume
@@ -298,3 +299,9 @@ def test_the_binning_comes_next_to_the_trainings_step_in_q(agipd: Pixels) -> Non
     assert binning_like(harder, geometry) == 2
     with pytest.raises(ValueError, match=r"^the photon energy of the frames is not known; give --energy$"):
         binning_like(of_panels("agipd1m", 700.0), geometry)
+    for instrument, said in (
+        (Instrument(None, 6000.0, None, 700.0), "None µm at 700.0 mm"),
+        (Instrument(None, 6000.0, 200.0, None), "200.0 µm at None mm"),
+    ):
+        with pytest.raises(ValueError, match=f"^pixels of {said}: both have to be known$"):
+            q_step(instrument)

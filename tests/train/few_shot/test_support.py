@@ -54,9 +54,7 @@ def test_they_lie_beside_the_model_by_either_of_two_names(tmp_path: Path, caplog
         assert not caplog.messages
         (tmp_path / "support.npz").unlink()
         assert np.array_equal(read_support(kept(tmp_path, "known.npz"), 3).embeddings, EMBEDDINGS)
-    assert caplog.messages == [
-        f"{tmp_path}/known.npz is read as the support set: there is no support.npz beside it"
-    ]
+    assert caplog.messages == [f"{tmp_path}/known.npz is read as the support set: there is no support.npz beside it"]
 
 
 def test_a_model_without_them_is_told_what_is_missing(tmp_path: Path) -> None:
