@@ -76,7 +76,7 @@ def smoothed(head: Head) -> NDArray[np.float64]:
 
     By Laplace's rule of succession: after n patterns without a mistake the next answer is right with a chance of
     (n + 1)/(n + 2), under a uniform prior of that chance. So a truth weighs that much, as if one pattern more had been
-    answered rightly and one wrongly, and the rest goes to the other answers in the proportions that the head gives them.
+    answered rightly and one wrongly; the rest goes to the other answers in the proportions that the head gives them.
     """
     n = len(head.truth)
     is_truth = np.arange(head.probabilities.shape[1]) == head.truth[:, None]

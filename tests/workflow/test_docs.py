@@ -7,7 +7,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from snakemake.common.configfile import load_configfile
+from snakemake_interface_common.exceptions import WorkflowError
 
+from evaluate.run.config_files import read_config
 from frames.provenance import PACKAGES
 from singlehit.command import COMMANDS
 
@@ -121,3 +124,16 @@ def test_the_readme_has_the_numbers_of_the_tables() -> None:
         for cell, values in zip(noisy, measured("noisy", model), strict=True):
             deviation = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
             assert cell == f"{statistics.mean(values):.1f}{deviation}", network
+
+
+@pytest.mark.parametrize("text", ["run: x\n\ttitle: y\n", "run: x\ntitle\nsimulation: {}\n", "run: [x\ntitle: y\n"])
+def test_what_snakemake_says_of_a_config_that_is_no_yaml_is_as_the_docs_have_it(tmp_path: Path, text: str) -> None:
+    """It reads the file before the Snakefile, and names neither line nor column; the command that they name does."""
+    page = " ".join((ROOT / "docs" / "your-run.md").read_text().split())
+    (told,) = re.findall(r'before anything of ours, and says no more than "([^"]+)"', page)
+    (file := tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(WorkflowError, match=f"^{told}"):
+        load_configfile(str(file))
+    assert "`singlehit estimate mine.yaml` names line and column" in page
+    with pytest.raises(ValueError, match=rf"^{re.escape(str(file))}, line \d, column \d: "):
+        read_config(file)
