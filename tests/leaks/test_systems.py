@@ -12,15 +12,15 @@ import torch
 from numpy.typing import NDArray
 
 from evaluate.sfx.experiments import run_system
-from evaluate.virus.config import SelectionConfig
+from evaluate.virus.config import DetectionConfig, SelectionConfig
 from evaluate.virus.em import EMConfig
 from evaluate.virus.files import SINGLE
-from evaluate.virus.methods import Experiment, Selected, em, ours, spectral
+from evaluate.virus.methods import Experiment, Selected, em, ours, spectral, yolo
 from support.hit_frames import candidates
-from support.poison import Leak, Outcome, Protocol, must_not_see
+from support.poison import COUNTS, Leak, Outcome, Protocol, must_not_see
 from train.batches.hits import HitData, split_rows
 from train.config.hits import LearningConfig
-from train.config.single_hits import FindRecipe
+from train.config.single_hits import DetectRecipe, FindRecipe
 from train.loop.checkpoint import load
 
 CPU = torch.device("cpu")
@@ -141,6 +141,12 @@ HOW = SelectionConfig(
     em=EMConfig(n_classes=4, n_iterations=4),
     finder=FindRecipe(epochs=1, iterations=2, members=1, batch_size=8),
 )
+DETECTION = DetectionConfig(
+    methods=("yolov2_jet_linear",),
+    image_size=64,
+    width=0.05,
+    recipe=DetectRecipe(optimiser="adamw", schedule="cosine", batch_size=8, epochs=5, iterations=1),
+)
 
 
 @pytest.fixture(scope="module")
@@ -174,12 +180,24 @@ def without_test_frames(run: Experiment) -> Experiment:
     return replace(labels_turned(run), frames=frames)
 
 
+def bright_test_frames(run: Experiment) -> Experiment:
+    """Pictures of NaN are none; so bright a frame would move whatever learned from it."""
+    frames = run.frames.copy()
+    frames[run.rows("test")] = COUNTS
+    return replace(labels_turned(run), frames=frames)
+
+
 def said(selected: Selected, frames: NDArray) -> Outcome:
     return {"frame": selected.frame, "chosen": selected.chosen, "score": selected.score, "of": frames}
 
 
 def ours_learned(run: Experiment, folder: Path) -> Outcome:
     ours(run, HOW, 0, folder)
+    return weights(folder)
+
+
+def detector_learned(run: Experiment, folder: Path) -> Outcome:
+    yolo(run, "yolov2_jet_linear", DETECTION, 0, folder)
     return weights(folder)
 
 
@@ -206,6 +224,7 @@ NAMES = {"test is training": told_that_test_is_training}
 
 VIRUS = [
     Protocol("virus, weights of ours", ours_learned, without_test_frames, NAMES),
+    Protocol("virus, weights of a detector", detector_learned, bright_test_frames, NAMES),
     Protocol("virus, ours", by_ours, labels_turned, NAMES),
     Protocol("virus, EM classes", by_classes, labels_turned, NAMES),
     Protocol("virus, clusters", by_clusters, labels_turned, NAMES),
