@@ -4,7 +4,7 @@
 trains of 32 and one by one; the competitors are the goals, 10,000 and 2,500 frames/s. `screening`: frames per second
 with a network of ours, against that network by itself, batch after batch from memory: both take turns of a second in
 one process, as what else a machine does changes faster than that, and the ratio is the median of neighbouring turns'.
-`delay`: from arrival to decision at 120 Hz, against a pulse's 8.3 ms. By name alone, `python bench/screening.py
+`delay`: from arrival to decision at 120 Hz, against a pulse's 8.3 ms. By name alone, `python -m bench.screen.screening
 sustained`: 3,520 frames/s for ten minutes; `workers`: threads that ask the network, against processes.
 """
 

@@ -9,6 +9,7 @@ its longest training, or whole, as it is:
 
     python -m bench.train.shared_machine          # minutes
     python -m bench.train.shared_machine whole    # a quarter of an hour
+    python -m bench.train.shared_machine rates    # two minutes: without the demo
 
 Seconds are by the clock, minutes of all processes together. What else the machine does meanwhile counts as well: `load`
 is its load average before.
@@ -21,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -127,8 +128,8 @@ def demo(folder: Path, whole: bool) -> dict[str, float]:
     return {"s": seconds, "cpu_min": spent / 60}
 
 
-if __name__ == "__main__":
-    whole = sys.argv[1:] == ["whole"]
+def main(asked: str) -> None:
+    """Measure and report: `rates` alone, with the demo by a fifth, or with the `whole` of it."""
     load = os.getloadavg()[0]
     torch.set_num_threads(CORES)
     flush_denormals()
@@ -144,11 +145,19 @@ if __name__ == "__main__":
     answers: dict[str, dict[str, float]] = {}
     demos: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as name:
-        found["quiet"], answers["quiet"] = rates(step), answering(answerer, transform)
-        demos["quiet"] = demo(Path(name) / "quiet", whole)
-        with beside_busy_loops():
-            found["busy"], answers["busy"] = rates(step), answering(answerer, transform)
-            demos["busy"] = demo(Path(name) / "busy", whole)
+        for when, others in (("quiet", nullcontext), ("busy", beside_busy_loops)):
+            with others():
+                found[when], answers[when] = rates(step), answering(answerer, transform)
+                if asked != "rates":
+                    demos[when] = demo(Path(name) / when, asked == "whole")
+    of_demo: dict[str, Any] = {
+        f"demo_{when}_{what}": value for when, one in demos.items() for what, value in one.items()
+    }
+    if demos:
+        of_demo |= {
+            "demo": "whole" if asked == "whole" else "a fifth",
+            "demo_ratio": demos["busy"]["s"] / demos["quiet"]["s"],
+        }
     report(
         "shared_machine",
         found["busy"]["ours"],
@@ -167,7 +176,11 @@ if __name__ == "__main__":
         answers_competitor=answers["busy"]["all_threads"],
         answers_quiet=answers["quiet"]["ours"],
         answers_quiet_competitor=answers["quiet"]["all_threads"],
-        demo="whole" if whole else "a fifth",
-        **{f"demo_{when}_{what}": value for when, one in demos.items() for what, value in one.items()},
-        demo_ratio=demos["busy"]["s"] / demos["quiet"]["s"],
+        **of_demo,
     )
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 2 or not set(sys.argv[1:]) <= {"rates", "whole"}:
+        sys.exit("usage: python bench/shared_machine.py [rates | whole]")
+    main(sys.argv[1] if len(sys.argv) > 1 else "")

@@ -1,7 +1,8 @@
 """Whether probabilities mean what they say: confidence against accuracy, and one number that brings them together.
 
-Guo et al., "On Calibration of Modern Neural Networks", ICML 2017. Temperatures are fitted on the validation rows of a
-table of predictions, everything else is measured on its test rows: `evaluate.metrics.by_target`, for every question.
+Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, with the targets of Platt, "Probabilistic outputs for
+support vector machines" (1999). Temperatures are fitted on the validation rows of a table of predictions, everything
+else is measured on its test rows: `evaluate.metrics.by_target`, for every question.
 """
 
 import logging
@@ -18,7 +19,7 @@ FLOOR = 1e-12
 """Least probability: an answer that was held impossible and is right costs 28 nats, not infinity."""
 
 TEMPERATURES = 0.05, 20.0
-"""Range of temperatures. A head without a validation error would otherwise be scaled to certainty without end."""
+"""Range of temperatures."""
 
 N_BINS = 15
 
@@ -63,18 +64,35 @@ def negative_log_likelihood(head: Head, temperature: float = 1.0) -> float:
     return float(-np.take_along_axis(log_p, head.truth[:, None], axis=1).mean())
 
 
-def best_temperature(head: Head) -> float:
-    """The temperature, within `TEMPERATURES`, of the least negative log-likelihood.
+def smoothed(head: Head) -> NDArray[np.float64]:
+    """(n, k) how probable each answer is to be right, once n of them have been looked at.
 
-    That is convex in 1/T, so there is one minimum in log T as well. At an end of the range a warning is logged: the
-    head makes no mistake here, or answers worse than at random.
+    By Laplace's rule of succession: after n patterns without a mistake the next answer is right with a chance of
+    (n + 1)/(n + 2), under a uniform prior of that chance. So a truth weighs that much, as if one pattern more had been
+    answered rightly and one wrongly; the rest goes to the other answers in the proportions that the head gives them.
+    """
+    n = len(head.truth)
+    is_truth = np.arange(head.probabilities.shape[1]) == head.truth[:, None]
+    others = np.exp(np.where(is_truth, -np.inf, log_likelihoods(head.probabilities)))
+    return np.where(is_truth, (n + 1) / (n + 2), others / others.sum(axis=1, keepdims=True) / (n + 2))
+
+
+def best_temperature(head: Head) -> float:
+    """The temperature, within `TEMPERATURES`, of the greatest likelihood of `smoothed` truths.
+
+    Of the truths themselves the likelihood of a head without a mistake grows for ever as T falls: it has no greatest
+    value, and whatever bound stops it is no finding. Smoothed, the mean of -log p is convex in 1/T and rises to both
+    sides, so there is one minimum: of two answers and odds o of all n patterns, all right, T = ln o / ln(n + 1), by
+    which the head is as sure as n patterns allow. Where n is large, mistakes outweigh it. At an end of the range a
+    warning is logged: the head hardly prefers any answer, or answers worse than at random.
     """
     if not len(head.truth):
         raise ValueError("no validation pattern to fit a temperature to; raise plan.patterns_per_class")
     if head.probabilities.shape[1] == 1:
         return 1.0  # sure of the only answer at every temperature
+    targets = smoothed(head)
     found = minimize_scalar(
-        lambda log_temperature: negative_log_likelihood(head, np.exp(log_temperature)),
+        lambda log_t: -(targets * log_likelihoods(head.probabilities, np.exp(log_t))).sum(axis=1).mean(),
         bounds=np.log(TEMPERATURES),
         method="bounded",
         options={"xatol": 1e-5},

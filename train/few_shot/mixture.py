@@ -41,16 +41,18 @@ def settled(known: Array, hit_multiplicity: NDArray[np.integer], asked: Array) -
     SupportSet(known, hit_multiplicity == 1).must_have_both()
     numbers = np.unique(hit_multiplicity)
     means = np.array([known[hit_multiplicity == number].mean(axis=0) for number in numbers], float)
-    nearest = np.full(len(asked), -1)
+
+    def squared() -> Array:
+        return np.square(asked[:, None] - means).sum(axis=2)
+
+    nearest = squared().argmin(axis=1)
     for _ in range(SETTLING):
-        squared = np.square(asked[:, None] - means).sum(axis=2)
-        before, nearest = nearest, squared.argmin(axis=1)
-        if (nearest == before).all():
-            break
         for index in np.unique(nearest):
             means[index] = asked[nearest == index].mean(axis=0)
-    squared = np.square(asked[:, None] - means).sum(axis=2)
-    return squared[:, numbers != 1].min(axis=1) - squared[:, numbers == 1][:, 0]
+        before, nearest = nearest, squared().argmin(axis=1)
+        if (nearest == before).all():
+            break
+    return squared()[:, numbers != 1].min(axis=1) - squared()[:, numbers == 1][:, 0]
 
 
 def by_mixture(scores: Array, photons: Array) -> Array:

@@ -439,6 +439,12 @@ def test_chunks_of_zarr_that_are_gone_are_no_dark_frames(version: int, shards: o
         ("i2", -1, "-1"),
         ("i4", -1, "-1"),
         ("f4", -1, "-1"),
+        ("i4", -2, "-2"),
+        ("i4", -999, "-999"),
+        ("f4", -9999, "-9999"),
+        ("f4", np.finfo("f4").max, "beyond 1e+30, which no detector reads"),
+        ("f8", 9.969209968386869e36, "beyond 1e+30"),
+        ("f8", -1.7e308, "beyond 1e+30"),
         ("f4", np.nan, "no finite numbers"),
         ("f8", -np.inf, "no finite numbers"),
     ],
@@ -470,8 +476,32 @@ def test_marks_that_no_mask_covers_are_refused(dtype: str, value: float, said: s
     assert np.array_equal(open_frames(path).read(slice(0, N)), expected)
 
 
+def test_gaps_and_dead_pixels_of_two_marks_are_refused_together(tmp_path: Path) -> None:
+    """As DECTRIS writes them: -1 in the gap between modules, -2 in a pixel that is dead."""
+    marked = COUNTS.astype("i4")
+    marked[:, 3], marked[:, 1, 2] = -1, -2
+    np.save(tmp_path / "a.npy", marked)
+    assert f"frame 0 has {NX + 1} pixels that are -2 or -1 and" in refused(tmp_path / "a.npy")
+
+
+def test_a_pixel_that_is_the_same_below_zero_in_every_frame_is_no_reading(tmp_path: Path) -> None:
+    marked = COUNTS.astype("i4")
+    marked[:, 1, 2] = -4095
+    np.save(tmp_path / "a.npy", marked)
+    assert "frame 0 has 1 pixels that are -4095" in refused(tmp_path / "a.npy")
+    np.save(tmp_path / "b.npy", marked[:1])  # of one frame it is a value as any other
+    assert np.array_equal(open_frames(tmp_path / "b.npy").read(slice(0, 1)), marked[:1])
+    marked[2, 1, 2] = 0
+    np.save(tmp_path / "c.npy", marked)
+    assert np.array_equal(open_frames(tmp_path / "c.npy").read(slice(0, N)), marked)
+
+
 def test_readings_below_zero_are_readings(tmp_path: Path) -> None:
     """Noise goes below zero: -1 is a value as any other where there are others, or where it is scattered."""
+    for count in (2, 40):  # of two frames some pixels are below zero in both
+        rounded = np.random.default_rng(9).normal(0, 0.7, (count, 40, 40)).round().clip(-2).astype(np.int16)
+        assert rounded.min() == -2
+        assert np.array_equal(read_by_both(written(tmp_path / f"{count}.h5", {"photons": rounded})), rounded)
     noisy = np.random.default_rng(8).normal(0, 1, (40, NY, NX)).round().astype(np.int16)
     assert (noisy < -1).any()
     assert np.array_equal(read_by_both(written(tmp_path / "a.h5", {"photons": noisy})), noisy)
