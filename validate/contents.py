@@ -13,6 +13,7 @@ SECTIONS = (
     "photons",
     "orientations",
     "pulses",
+    "crystals",
 )
 """Of the page, in its order."""
 

@@ -24,6 +24,7 @@ from validate.diffraction import against_skopi, closed_forms, fringes, interpola
 from validate.experiment import corrections, fluence, photons, pulses
 from validate.fixtures import Molecule, Render, detector
 from validate.plan import contacts, orientations
+from validate.sfx import crystals
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,9 @@ class Size:
     patterns: int = 16
     rows: int = 2000
     shots: int = 50_000
+    crystals: int = 4
+    crystal_pixels: int = 1280
+    crystal_hits: int = 4000
 
 
 SMALL = Size(
@@ -65,6 +69,9 @@ SMALL = Size(
     patterns=4,
     rows=20,
     shots=2000,
+    crystals=1,
+    crystal_pixels=960,
+    crystal_hits=1000,
 )
 
 
@@ -107,6 +114,9 @@ def findings(
         doubles.orientations.reshape(-1, 2, 4), f"{len(doubles):,} double hits of a plan, seed {config.seed}"
     )
     yield pulses.check(n=size.shots, seed=9)
+    yield crystals.check(
+        orientations=size.crystals, n_spots=40, n_pixels=size.crystal_pixels, hits=size.crystal_hits, seed=11
+    )
 
 
 def deposited(structures: Sequence[StructureConfig], archive: ArchiveConfig) -> tuple[list[Molecule], list[str]]:
