@@ -8,6 +8,7 @@ the figure that is there says. Others need what is not committed: histories of t
 (`twin_per_structure`).
 """
 
+import math
 import re
 import sys
 from collections.abc import Container, Sequence
@@ -17,6 +18,7 @@ import pandas as pd
 
 from evaluate.run.sections import BASELINES, MAJORITY
 from frames.files import read_json
+from frames.targets import shot_targets
 from report.classification.figures import accuracy
 from report.classification.mistakes import Classes
 from report.classification.results import Result, Training, Transfer, learn_features
@@ -39,17 +41,22 @@ def result_of(folder: Path, dataset: str) -> Result:
     trained = [one.name for one in scores if one.name not in (*BASELINES, MAJORITY)]
     networks = learn_features(trained)
     best = most_accurate([one for one in scores if one.name in networks])
-    n_classes = len(simulation["structures"]) * len(simulation["plan"]["hit_multiplicities"])
+    names = [one["id"] for one in simulation["structures"]]
+    targets = shot_targets(names, simulation["plan"]["hit_multiplicities"])
     return Result(
         dataset=dataset,
+        targets=targets,
         n_train=int(table["n_train"].iloc[0]),
         n_test=int(table["n_test"].iloc[0]),
         networks=[one for one in scores if one.name in networks],
         baselines=[one for one in scores if one.name not in networks],
         trainings=dict.fromkeys(trained, NOT_COMMITTED),
-        classes=Classes(best.name, best.seeds[0], {}, {}, {}, {}),
-        published=published_for(DatasetConfig.model_validate(simulation["datasets"][dataset]), n_classes),
-        limits=[],
+        classes=Classes(best.name, best.seeds[0], {}, {}, {}),
+        published=published_for(
+            DatasetConfig.model_validate(simulation["datasets"][dataset]),
+            math.prod(len(target.classes) for target in targets),
+        ),
+        bayes_limits=[],
     )
 
 

@@ -51,12 +51,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--dataset", help="name of the frames in the file")
     parser.add_argument("--min-snr", type=float, default=PeakConfig().min_snr, help="default: %(default)s")
     parser.add_argument("--min-pixels", type=int, default=PeakConfig().min_pixels, help="default: %(default)s")
+    parser.add_argument("--photon-adu", type=float, help="what one photon reads; where pixels have about one or less")
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
     given = parser.parse_args(argv)
     try:
-        config = PeakConfig(min_snr=given.min_snr, min_pixels=given.min_pixels)
+        config = PeakConfig(min_snr=given.min_snr, min_pixels=given.min_pixels, photon_adu=given.photon_adu)
     except ValidationError as error:
-        raise ValueError(f"--min-snr or --min-pixels: {error.errors()[0]['msg']}") from error
+        raise ValueError(f"--min-snr, --min-pixels or --photon-adu: {error.errors()[0]['msg']}") from error
     must_be_free([path for path in (given.output, given.cxi) if path is not None], overwrite=given.overwrite)
     patterns = open_file(given.file, given.dataset)
     peaks = peaks_of(patterns, config)

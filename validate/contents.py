@@ -14,6 +14,7 @@ SECTIONS = (
     "orientations",
     "pulses",
     "virus",
+    "crystals",
 )
 """Of the page, in its order."""
 

@@ -1,8 +1,8 @@
 """Single hits of a virus: speeds of simulation, hit finding, size filter and networks; and where the size filter cuts.
 
-python -m bench.evaluate.single_hits             # frames/s and megabytes of each step, a JSON line each
-python -m bench.evaluate.single_hits cuts        # ranges and the cut of the second test, chosen on some shots, tried on others
-python -m bench.evaluate.single_hits labels --run results/pr772-small    # ours from 5, 20 and 80 labels of either kind
+python -m bench.evaluate.single_hits  # frames/s and megabytes of each step, a JSON line each
+python -m bench.evaluate.single_hits cuts  # ranges and the cut of the second test, from some shots, tried on others
+python -m bench.evaluate.single_hits labels --run results/pr772-small  # ours from 5, 20 and 80 labels of either kind
 """
 
 import argparse

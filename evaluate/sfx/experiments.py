@@ -48,7 +48,7 @@ def cases(learning: LearningConfig, name: str, source: str, datasets: list[str])
     adapts = system.method != "supervised"
     for order in learning.orders[:1] if adapts else learning.orders:
         for labels in system.labels:
-            for seed in learning.seeds:
+            for seed in learning.seeds_of(name):
                 for target in [other for other in datasets if other != source] if adapts else [""]:
                     yield Case(order, labels, seed, target)
 
