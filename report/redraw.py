@@ -17,6 +17,7 @@ import pandas as pd
 
 from evaluate.run.sections import BASELINES, MAJORITY
 from frames.files import read_json
+from frames.targets import shot_targets
 from report.classification.figures import accuracy
 from report.classification.mistakes import Classes
 from report.classification.results import Result, Training, Transfer, learn_features
@@ -42,14 +43,15 @@ def result_of(folder: Path, dataset: str) -> Result:
     n_classes = len(simulation["structures"]) * len(simulation["plan"]["hit_multiplicities"])
     return Result(
         dataset=dataset,
+        targets=shot_targets([one["id"] for one in simulation["structures"]], simulation["plan"]["hit_multiplicities"]),
         n_train=int(table["n_train"].iloc[0]),
         n_test=int(table["n_test"].iloc[0]),
         networks=[one for one in scores if one.name in networks],
         baselines=[one for one in scores if one.name not in networks],
         trainings=dict.fromkeys(trained, NOT_COMMITTED),
-        classes=Classes(best.name, best.seeds[0], {}, {}, {}, {}),
+        classes=Classes(best.name, best.seeds[0], {}, {}, {}),
         published=published_for(DatasetConfig.model_validate(simulation["datasets"][dataset]), n_classes),
-        limits=[],
+        bayes_limits=[],
     )
 
 

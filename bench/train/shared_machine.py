@@ -182,5 +182,5 @@ def main(asked: str) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) > 2 or not set(sys.argv[1:]) <= {"rates", "whole"}:
-        sys.exit("usage: python bench/shared_machine.py [rates | whole]")
+        sys.exit("usage: python -m bench.train.shared_machine [rates | whole]")
     main(sys.argv[1] if len(sys.argv) > 1 else "")
