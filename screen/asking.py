@@ -80,7 +80,9 @@ class Asked:
         if not force:
             far = [text for text, (_, is_far) in zip(warnings, differences, strict=True) if is_far]
             if refused := far or self._far():
-                raise ValueError(f"{refused[0]}. Train on frames like these (docs/selecting.md), or answer by --force")
+                raise ValueError(
+                    f"{refused[0]}. Train on frames like these (docs/selecting.md), or predict with --force"
+                )
         return warnings
 
     def _far(self) -> list[str]:
@@ -193,7 +195,7 @@ def arguments_of(prog: str, description: str, model: str, example: str) -> argpa
 
 
 def frames_of(arguments: argparse.Namespace) -> Frames:
-    """The frames that were asked about, folded where a table of pixels is given."""
+    """The frames of the command, folded where a table of pixels is given."""
     if arguments.pixels is None:
         return open_frames(arguments.frames, arguments.dataset, arguments.mask_means)
     return open_folded(arguments.frames, load(arguments.pixels), arguments.dataset, arguments.mask_means)

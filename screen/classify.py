@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from frames.targets import names, told
 from screen.asking import Asked, arguments_of, cells, frames_of, must_be_writable, status, warn, write_rows
 from train.inference.embed import must_fit
-from train.inference.predict import answer_frames
+from train.inference.predict import predict_frames
 from train.loop.checkpoint import Description, TrainedModel, load_model
 from train.loop.device import choose_device
 
@@ -35,7 +35,7 @@ def classified(trained: TrainedModel, asked: Asked) -> Iterator[list[Any]]:
     ends = np.cumsum([len(target.classes) for target in targets])[:-1]
 
     def answer(frames: NDArray) -> NDArray[np.float32]:
-        return np.concatenate(answer_frames(trained, frames), axis=1)
+        return np.concatenate(predict_frames(trained, frames), axis=1)
 
     for block in asked.answers(answer, "classifying"):
         inside = cells(block.in_domain, len(block.frames))

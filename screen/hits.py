@@ -24,7 +24,7 @@ from train.batches.candidates import candidates_of
 from train.batches.contrast import Contrast, contrasted
 from train.loop.device import choose_device
 from train.progress import progress
-from train.tasks.find_hits import TrainedHits, answer, hit_probability, load_hits
+from train.tasks.find_hits import TrainedHits, hit_probability, load_hits, predict_logits
 
 COLUMNS = ("frame", "p_hit", "is_hit", "problem")
 VECTORS = {"rows": slice(0, 1), "columns": slice(1, 2), "both": slice(0, 2)}
@@ -75,7 +75,7 @@ def told(trained: TrainedHits, frames: Frames, device: torch.device) -> Iterator
                 problems.append(str(error))
         p = np.full(len(images), np.nan)
         if inputs:
-            logits = answer(trained.model, np.stack(inputs), trained.description.recipe, device)
+            logits = predict_logits(trained.model, np.stack(inputs), trained.description.recipe, device)
             p[[not problem for problem in problems]] = hit_probability(logits).numpy()
         for number, image in enumerate(images):
             yield Told(rows.start + number, float(p[number]), problems[number], image)

@@ -132,7 +132,7 @@ def trained(name: str) -> Network:
     import torch
 
     from train.config.recipe import Recipe
-    from train.export import Answer, to_onnx
+    from train.export import ExportedNetwork, to_onnx
     from train.loop.checkpoint import Description
     from train.loop.checkpoint import network as built
     from train.models.registry import input_for
@@ -143,7 +143,7 @@ def trained(name: str) -> Network:
     model = built(description, torch.device("cpu")).eval()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
-        path.write_bytes(to_onnx(Answer(model, recipe.input_transform, names(targets)).eval(), description))
+        path.write_bytes(to_onnx(ExportedNetwork(model, recipe.input_transform, names(targets)).eval(), description))
         return load_network(path)
 
 

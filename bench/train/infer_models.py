@@ -17,7 +17,7 @@ from bench.setting import report
 from frames.targets import shot_targets
 from train.batches.input_transforms import network_input
 from train.config.recipe import Recipe
-from train.export import Answer, to_onnx
+from train.export import ExportedNetwork, to_onnx
 from train.loop.checkpoint import Description, network
 from train.loop.device import choose_device, describe_device, flush_denormals
 from train.models.registry import MODELS, input_for
@@ -44,7 +44,7 @@ def ways(name: str) -> Iterator[tuple[str, Answerer]]:
     description = Description(name, shot_targets(structures, (1, 2, 3, 4)), (128, 128), recipe, 0, "benchmark", "", "")
     device, cpu, cores = choose_device(), torch.device("cpu"), os.cpu_count() or 1
     model = network(description, cpu).eval()
-    file = to_onnx(Answer(model, recipe.input_transform).eval(), description)
+    file = to_onnx(ExportedNetwork(model, recipe.input_transform).eval(), description)
 
     def by_torch(frames: np.ndarray, device: torch.device = cpu) -> list[np.ndarray]:
         with torch.inference_mode():
@@ -61,7 +61,7 @@ def ways(name: str) -> Iterator[tuple[str, Answerer]]:
         session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
         yield (
             f"onnx_{threads}",
-            lambda frames, run=session.run: run(list(Answer.outputs), {"frames": frames.astype(np.float32)}),
+            lambda frames, run=session.run: run(list(ExportedNetwork.outputs), {"frames": frames.astype(np.float32)}),
         )
     if device.type == "cuda":
         model.to(device)

@@ -183,7 +183,7 @@ def _from_checkpoint(path: Path) -> Network:
     from train.batches.input_transforms import network_input
     from train.few_shot.classifiers import between_means
     from train.few_shot.support import read_support
-    from train.inference.predict import answer_frames
+    from train.inference.predict import predict_frames
     from train.loop.checkpoint import holds_twin, load_encoder, load_model
 
     cpu = torch.device("cpu")
@@ -205,7 +205,7 @@ def _from_checkpoint(path: Path) -> Network:
     place = [target.name for target in targets].index(name)
 
     def answer(images: NDArray[np.float32]) -> NDArray[np.float64]:
-        return answer_frames(classifier, _may_be_written(images))[place][:, column].astype(np.float64)
+        return predict_frames(classifier, _may_be_written(images))[place][:, column].astype(np.float64)
 
     described_shape = classifier.description.image_shape
     return Network(classifier.description.model, described_shape, answer, classifier.domain, sha256(path))

@@ -284,7 +284,7 @@ def test_a_file_with_a_damaged_block_is_named_when_that_is_read(images, tmp_path
 @pytest.mark.parametrize("mask", [np.ones((6, 5), np.uint8), np.full((6, 5), np.nan)], ids=["turned round", "NaN"])
 def test_a_mask_that_leaves_no_pixel_is_told(mask, images, tmp_path):
     frames = open_frames(write_h5(tmp_path / "a.h5", photons=images, mask=mask))
-    with pytest.raises(ValueError, match=r"the mask leaves no pixel of frames 2 to 4; .* turn it round"):
+    with pytest.raises(ValueError, match=r"the mask leaves no pixel of frames 2 to 4; .* invert it"):
         frames.read(slice(2, 5))
 
 

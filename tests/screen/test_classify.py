@@ -14,7 +14,7 @@ from frames.targets import Target, shot_targets
 from screen.asking import Asked
 from screen.classify import classified, columns, main
 from train.config.recipe import Recipe, TwinRecipe
-from train.inference.predict import answer_frames, predict
+from train.inference.predict import predict, predict_frames
 from train.loop.checkpoint import load_model
 from train.tasks.classify import fit
 from train.tasks.embed import fit_twin
@@ -136,11 +136,11 @@ def test_a_network_that_overflows_says_of_which_frame(toy, model_file, tmp_path,
     np.save(tmp_path / "bright.npy", bright)
 
     def overflowing(trained, frames):
-        count, particle = answer_frames(trained, frames)
+        count, particle = predict_frames(trained, frames)
         count[frames.max((1, 2)) > 1e38] = np.nan
         return count, particle
 
-    monkeypatch.setattr("screen.classify.answer_frames", overflowing)
+    monkeypatch.setattr("screen.classify.predict_frames", overflowing)
     monkeypatch.setattr("frames.frames.BYTES_AT_ONCE", 5 * 128 * 128 * 4)
     assert main([str(model_file), str(tmp_path / "bright.npy"), "-o", str(tmp_path / "a.csv")]) == 2
     assert "no finite number of frame 20, whose highest pixel is 3e+38" in capsys.readouterr().err

@@ -173,10 +173,10 @@ TWIN_ROWS = {
     "**ph13** ours (`polar`)": "polar",
     "late10, our recipe": "late10",
     "azimuthal network, our recipe": "azimuthal",
-    "spectral clustering (control)": "spectral_clustering",
-    "control: spectral clustering": "spectral_clustering",
-    "total intensity (control)": "total_intensity",
-    "control: total intensity": "total_intensity",
+    "spectral clustering (baseline)": "spectral_clustering",
+    "baseline: spectral clustering": "spectral_clustering",
+    "total intensity (baseline)": "total_intensity",
+    "baseline: total intensity": "total_intensity",
 }
 
 
@@ -222,7 +222,7 @@ def test_tables_about_twin_networks_are_those_of_the_results(page: str, first: s
 
 
 def test_what_the_readme_says_of_twins_under_jitter_is_so() -> None:
-    """At a steady fluence a control is best in each column; with jitter ours is where unlabelled patterns are used."""
+    """At a steady fluence a baseline is best in each column; with jitter ours is where unlabelled patterns are used."""
     encoders = ("polar", "spectral_clustering", "total_intensity")
     steady, jittered = (
         {encoder: [column[0] for column in of_twins(dataset, encoder)] for encoder in encoders}

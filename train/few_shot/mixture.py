@@ -30,8 +30,8 @@ TINY = 1e-12
 def settled(known: Array, hit_multiplicity: NDArray[np.integer], asked: Array) -> Array:
     """(n,) squared distance to the nearest mean of multiple hits, less that to the mean of single ones, all settled.
 
-    Each hit multiplicity of the known patterns (m, d) has a mean, and the means move to where the patterns asked about
-    lie: Lloyd's algorithm. It needs no label of the sample asked about, but many of its patterns, single and multiple
+    Each hit multiplicity of the known patterns (m, d) has a mean, and the means move to where the new patterns
+    lie: Lloyd's algorithm. It needs no label of the new sample, but many of its patterns, single and multiple
     hits among them. A mean that no pattern is nearest to stays.
 
     Parameters

@@ -1,6 +1,6 @@
-"""What a network was trained on, in a few numbers, and whether the frames that it is asked about are like that.
+"""What a network was trained on, in a few numbers, and whether the frames that it is given are like that.
 
-A network answers anything, and is sure of itself: of frames of zeros as of single hits. So a summary of the training
+A network gives a confident prediction for anything: of frames of zeros as of single hits. So a summary of the training
 split is kept in its file, and every frame of somebody's own is held against it.
 
 Patterns are measured as the detector reads them, without augmentation: so the network was validated. Where a recipe

@@ -156,7 +156,7 @@ def _train(
 
 def log_odds(models: list[nn.Module], photons: NDArray, live: NDArray) -> NDArray[np.float32]:
     """(n,) mean over networks of the log-odds that frames (n, rings, angles) are single hits."""
-    answers = []
+    outputs = []
     for model in models:
         model.eval()
         device, parts = next(model.parameters()).device, [np.empty(0, np.float32)]
@@ -165,8 +165,8 @@ def log_odds(models: list[nn.Module], photons: NDArray, live: NDArray) -> NDArra
                 some = photons[start : start + ANSWERED_AT_ONCE]
                 images = seen(some, np.broadcast_to(live, some.shape))
                 parts.append(model(torch.as_tensor(images, device=device)[:, None]).cpu().numpy())
-        answers.append(np.concatenate(parts))
-    return np.mean(answers, axis=0)
+        outputs.append(np.concatenate(parts))
+    return np.mean(outputs, axis=0)
 
 
 def best_threshold(score: NDArray, single: NDArray[np.bool_]) -> float:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from train.batches.hits import HitData
 from train.config.hit_recipe import HitRecipe
-from train.tasks.find_hits import TrainedHits, answer, fit_hits, hit_probability
+from train.tasks.find_hits import TrainedHits, fit_hits, hit_probability, predict_logits
 
 
 def fit_self_training(
@@ -35,7 +35,7 @@ def fit_self_training(
     for number in range(recipe.rounds + 1):
         data = source
         if learned is not None:
-            logits = answer(learned.model, target.inputs, recipe, device)
+            logits = predict_logits(learned.model, target.inputs, recipe, device)
             data = with_sure(source, target, logits, recipe)
         learned = fit_hits(
             *(name, data, validation, recipe, seed, device, folder / f"round{number}", preprocessing),

@@ -15,7 +15,7 @@ from train.config.hit_recipe import HitRecipe
 from train.models.hit_finding.layers import DomainLogits
 from train.tasks import find_hits
 from train.tasks.domain_adversarial import DomainEpoch, adversarial_loss, fit_adversarial, has_settled, strength
-from train.tasks.find_hits import TrainedHits, answer, fit_hits, hit_probability, label_loss, load_hits
+from train.tasks.find_hits import TrainedHits, fit_hits, hit_probability, label_loss, load_hits, predict_logits
 from train.tasks.self_training import fit_self_training, said, with_sure
 from train.tasks.transfer import fit_transfer
 
@@ -29,7 +29,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> TrainedHits:
 
 
 def accuracy(trained: TrainedHits, data: HitData) -> float:
-    p = hit_probability(answer(trained.model, data.inputs, RECIPE, CPU)).numpy()
+    p = hit_probability(predict_logits(trained.model, data.inputs, RECIPE, CPU)).numpy()
     return float(((p > 0.5) == (data.label > 0)).mean())
 
 
