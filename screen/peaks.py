@@ -8,9 +8,9 @@ docs/formats.md; how peaks are found: docs/crystals.md.
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -18,23 +18,21 @@ from pydantic import ValidationError
 
 from frames.files import atomic_path, must_be_free
 from frames.formats.cxi_peaks import write_cxi_with_peaks
-from frames.formats.cxidb76 import is_idh5, read_idh5
-from frames.formats.open import HDF5_SUFFIXES, open_file
+from frames.formats.open import open_file
 from frames.frames import Frames, stream
+from frames.labels import Label
 from frames.pixels.peaks.config import PeakConfig
 from frames.pixels.peaks.finder import Mask, find_in_frames, no_peaks
 from frames.store.hits import HIT
 from frames.store.spots import PEAK_COLUMNS, counted
 
 
-def frames_of(path: Path, name: str | None) -> Frames:
-    """The frames of a file; those of CXIDB-76 lie where no other has them."""
-    if path.suffix in HDF5_SUFFIXES and path.exists() and name is None and h5py.is_hdf5(path):
-        with h5py.File(path) as file:
-            idh5 = is_idh5(file)
-        if idh5:
-            return read_idh5(path)
-    return open_file(path, name)
+def numbered(patterns: Frames) -> Frames:
+    """With the number of each frame in the file, from 0, which those that are chosen keep in their file."""
+    if "row" in patterns.labels:
+        return patterns
+    row = Label(np.arange(len(patterns)), {"units": "1", "long_name": f"number of the frame in {patterns.source}"})
+    return replace(patterns, labels={**patterns.labels, "row": row})
 
 
 def peaks_of(patterns: Frames, config: PeakConfig | None = None) -> pd.DataFrame:
@@ -70,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ValidationError as error:
         raise ValueError(f"--min-snr or --min-pixels: {error.errors()[0]['msg']}") from error
     must_be_free([path for path in (given.output, given.cxi) if path is not None], overwrite=given.overwrite)
-    patterns = frames_of(given.file, given.dataset)
+    patterns = open_file(given.file, given.dataset)
     peaks = peaks_of(patterns, config)
     counts = counted(peaks, len(patterns))
     table = pd.DataFrame({"frame": np.arange(len(patterns)), "n_peaks": counts})
@@ -84,6 +82,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise ValueError(f"no frame has {given.at_least} peaks, so {given.cxi} is not written; lower --at-least")
         own = peaks[peaks["frame"].isin(hits)]
         own = own.assign(frame=np.searchsorted(hits, own["frame"]))
-        write_cxi_with_peaks(patterns.take(hits), own, given.cxi)
+        write_cxi_with_peaks(numbered(patterns).take(hits), own, given.cxi)
         print(f"hits with their peak lists: {given.cxi}")
     return 0

@@ -1,5 +1,6 @@
 """The one reader of each format, by what a file is; for screening, embedding and export alike."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -85,8 +86,16 @@ def _open_hdf5(path: Path, name: str | None, mask_means: MaskMeans | None, store
     from frames.formats.cxi import is_cxi, read_cxi
     from frames.formats.hdf5 import find_frames, open_hdf5
     from frames.formats.skopi_h5 import QUANTITIES, read_skopi
+    from frames.formats.spi.images import has_images, read_images
 
     with open_hdf5(path) as file:
+        if name is None and stored is None and has_images(file):
+            return read_images(path, mask_means)
+        said = file.get("metadata")
+        if name is None and stored is None and said is not None and "idh5_version" in {*said.attrs, *_names(said)}:
+            from frames.formats.cxidb76 import read_idh5  # with pandas, which takes long to import
+
+            return read_idh5(path)
         chosen, _ = find_frames(file, DEFAULT_NAMES if name is None else (name.strip("/"),), path)
         cxi = is_cxi(file, chosen)
     if cxi:
@@ -94,3 +103,8 @@ def _open_hdf5(path: Path, name: str | None, mask_means: MaskMeans | None, store
     if chosen in QUANTITIES and stored is None:
         return read_skopi(path, chosen, mask_means)
     return read_stack(path, chosen, mask_means, stored)
+
+
+def _names(node: object) -> list[str]:
+    """What an HDF5 group holds; nothing of a dataset."""
+    return list(node) if isinstance(node, Mapping) else []

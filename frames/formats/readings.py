@@ -66,7 +66,8 @@ def must_be_finite(images: NDArray, source: str, first: int) -> None:
 
 def _told(where: NDArray[np.bool_], what: str, source: str, first: int) -> str:
     frame = int(np.argmax(where.reshape(len(where), -1).any(axis=1)))
+    pixel = ", ".join(str(at) for at in np.argwhere(where[frame])[0])
     return (
         f"{source}: frame {first + frame} has {int(where[frame].sum())} pixels that {what} and that no mask says to "
-        f"leave out; {ADVICE}"
+        f"leave out, the first at [{pixel}]; {ADVICE}"
     )

@@ -29,8 +29,12 @@ DEFAULT_NAMES = (
     *("entry_1/data_1/data", "entry_1/instrument_1/detector_1/data"),
     *("photons", "intensities"),
     "photonConverter/pnccdBack/photonCount",
+    "entry/data/data",
 )
-"""Where frames are looked for unless a name is given: CXI's places, skopi's, that of CXIDB-58 and 88."""
+"""Where frames are looked for unless a name is given: CXI's places, skopi's, that of CXIDB-58 and 88, NeXus'."""
+
+NEXUS_MASKS = ("entry/instrument/detector/pixel_mask",)
+"""Where NXmx has a mask of frames in entry/data, if there is none beside them."""
 
 
 def read_npy(path: Path, stored: AsStored | None = None) -> Frames:
@@ -117,7 +121,8 @@ def read_stack(path: Path, name: str, mask_means: MaskMeans | None = None, store
         name, stack = find_frames(file, (name,), path)
         source = f"{path}: {name}"
         shape = shape_of(stack.shape, source, stored)
-        bad = bad_of(masks_of(file, name, path, stored=stored), shape, source, mask_means)
+        places = NEXUS_MASKS if name.startswith("entry/") else ()
+        bad = bad_of(masks_of(file, name, path, places, stored), shape, source, mask_means)
         return Frames(
             name=path.stem,
             shape=shape,
