@@ -170,9 +170,9 @@ def must_go_on(path: Path, says: dict[str, Any], *, started: bool) -> None:
 
 def _labelled(network: Network, arguments: argparse.Namespace) -> Network:
     from frames.formats.open import open_frames
+    from frames.formats.spi.labels import read_labels
     from frames.pixels.folding import open_folded
     from frames.pixels.table import load
-    from screen.labels import read_labels
 
     if arguments.labels is None and arguments.labelled is None:
         return network
