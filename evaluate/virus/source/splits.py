@@ -25,7 +25,31 @@ class Numbers(Strict):
     other: Annotated[int, Field(ge=1)]
 
 
-def choose(table: "pd.DataFrame", passes: np.ndarray, numbers: Mapping[str, Numbers]) -> "pd.DataFrame":
+SIMULATED = "plan more shots (virus.simulation.shots), or ask for fewer frames"
+RECORDED = "label more frames, or ask for fewer (virus.splits)"
+"""What to do where too few pass"""
+
+
+def dealt(table: "pd.DataFrame", passes: np.ndarray, numbers: Mapping[str, Numbers], seed: int) -> "pd.DataFrame":
+    """The table with a split for every frame that passes, was labelled and has none.
+
+    Drawn at random, of either answer as many to each split as it still lacks, and what is left to the test split.
+    """
+    split = table["split"].to_numpy(object).copy()
+    generator = np.random.default_rng(seed)
+    for answer, field in ((SINGLE, "single"), (OTHER, "other")):
+        mine = (table["manual"] == answer).to_numpy() & passes
+        free = generator.permutation(np.flatnonzero(mine & (split == "")))
+        for name in SPLITS:
+            lacking = max(0, getattr(numbers[name], field) - int((mine & (split == name)).sum()))
+            split[free[:lacking]], free = name, free[lacking:]
+        split[free] = SPLITS[-1]
+    return table.assign(split=split)
+
+
+def choose(
+    table: "pd.DataFrame", passes: np.ndarray, numbers: Mapping[str, Numbers], advice: str = SIMULATED
+) -> "pd.DataFrame":
     """Rows of a table (frame, split, manual, ...) that networks see, ordered by split and frame.
 
     Parameters
@@ -50,5 +74,5 @@ def choose(table: "pd.DataFrame", passes: np.ndarray, numbers: Mapping[str, Numb
             parts.append(found.iloc[:wanted])
         chosen.append(pd.concat(parts).sort_values("frame"))
     if short:
-        raise ValueError("; ".join(short) + "; plan more shots (virus.simulation.shots), or ask for fewer frames")
+        raise ValueError("; ".join(short) + f"; {advice}")
     return pd.concat(chosen, ignore_index=True)
