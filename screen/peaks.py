@@ -73,6 +73,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise ValueError(f"no frame has {given.at_least} peaks, so {given.cxi} is not written; lower --at-least")
         own = peaks[peaks["frame"].isin(hits)]
         own = own.assign(frame=np.searchsorted(hits, own["frame"]))
-        write_cxi_with_peaks(numbered(patterns).take(hits), own, given.cxi)
+        write_cxi_with_peaks(patterns.take(hits), own, given.cxi)
         print(f"hits with their peak lists: {given.cxi}")
     return 0
