@@ -41,6 +41,8 @@ MISFITS = 8
 """Frames in a row, from the first one on, whose size is wrong: then it is the setting that is"""
 FORGOTTEN, MORE = 0.98, 1.25
 """Of the time that answers took, what is remembered from one to the next, and what is allowed for after one was late"""
+MOST = 0.75
+"""Of the deadline, that is allowed for at most: about what has just come the network is always asked"""
 RETRY = 0.5
 """[s] after which a ledger that could not be written is tried again"""
 
@@ -288,16 +290,19 @@ class Screening:
         try:
             left = None if deadline is None else max(0.0, min(job.arrived) + deadline - time.time())
             answers = job.answers.result(left)
-            self._took = max(time.monotonic() - job.handed_over, FORGOTTEN * self._took)
+            self._allow_for(max(FORGOTTEN * self._took, time.monotonic() - job.handed_over))
             return answers, ""
         except NotInTime:
             job.answers.cancel()
-            self._took = max(MORE * self._took, time.monotonic() - job.handed_over)
+            self._allow_for(max(MORE * self._took, time.monotonic() - job.handed_over))
             self.alarm(LATE)
             return None, self._late
         except Exception as error:  # of the network, say: fail open
             self.alarm(f"the network fails ({type(error).__name__}: {error}); the frames are kept")
             return None, f"no answer: {type(error).__name__}"
+
+    def _allow_for(self, took: float) -> None:
+        self._took = took if self.policy.deadline is None else min(took, MOST * self.policy.deadline)
 
     def _write(self, records: list[Record]) -> None:
         """Into the ledger; while that cannot be written, on a full disk, screening waits."""

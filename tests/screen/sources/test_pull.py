@@ -77,7 +77,7 @@ def by_their_decoder(message):
 @pytest.mark.parametrize("shape", [(1, 1), (3, 5), (64, 48), (257, 131), (514, 1030)])
 def test_their_own_decoder_agrees(tag, dtype, algorithm, shape):
     """Of less than a block of either algorithm, of several, and of what is left over of the last; in both orders."""
-    pytest.importorskip("dectris.compression", reason="no dectris-compression; it is in the extra `dev`")
+    pytest.importorskip("dectris.compression", reason="no dectris-compression; it is in the extra `dectris`")
     values = np.random.default_rng(1).poisson(3.0, shape).astype(dtype)
     message = image_message(values, tag, compressed(values, algorithm))
     (frame,) = by_dectris("eiger")(message, 0.0)
