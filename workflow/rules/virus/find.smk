@@ -46,7 +46,14 @@ rule virus_tables:
     output:
         [
             RUN.folder / "tables" / f"{name}.csv"
-            for name in ("selection", "noise", "science", "agreement", "differences", "frames")
+            for name in (
+                "selection",
+                "noise",
+                "science",
+                "agreement",
+                "differences",
+                "frames",
+            )
         ],
         RUN.folder / "tables" / "flow.csv",
         RUN.folder / "tables" / "page.npz",
