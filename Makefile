@@ -7,6 +7,7 @@ MUTATION := $(VENV)/mutation
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 BENCH ?= *
+BENCH_PARTS := $(addprefix bench/,simulate/production.py simulate/slopes.py train/domain.py)
 MODULE ?=
 
 SHELL := bash
@@ -85,7 +86,9 @@ format: dev ## rewrite all code in its format
 	snakefmt Snakefile workflow/rules
 
 bench: dev ## benchmarks, one JSON line each; BENCH=render_1 runs one
-	@for file in bench/$(BENCH).py; do case $$file in bench/setting.py|bench/production.py|bench/slopes.py|bench/domain.py) continue;; esac; python $$file || exit 1; done
+	@for file in $(filter-out $(BENCH_PARTS),$(wildcard bench/*/$(BENCH).py)); do \
+		python -m $$(echo $${file%.py} | tr / .) || exit 1; \
+	done
 
 validation: install ## every check of the simulation at full size, minutes; makes docs/validation.md
 	snakemake validation --cores 2 --forcerun validation --quiet rules

@@ -1,6 +1,6 @@
 """Tables of a run as files."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,19 @@ def write_table(table: pd.DataFrame, path: Path, columns: Mapping[str, str], pro
     write_json(path.with_suffix(".json"), {"table": path.name, "columns": dict(columns), **provenance})
 
 
-def read_table(files: RunFiles, name: str) -> pd.DataFrame:
-    """A table of the run; FileNotFoundError, or ValueError where its columns have other names by now."""
-    text = ("run", "dataset", "trained_on", "model", "structure", "label", "predicted")
+NAMES = ("run", "dataset", "trained_on", "model", "label", "predicted")
+"""Columns of words, which a reader of CSV may take for numbers."""
+
+
+def read_table(files: RunFiles, name: str, words: Collection[str] = ()) -> pd.DataFrame:
+    """A table of the run; FileNotFoundError, or ValueError where its columns have other names by now.
+
+    Parameters
+    ----------
+    words : other columns of words, as targets whose classes are.
+    """
     path = files.table(name)
-    table = pd.read_csv(path, dtype=dict.fromkeys(text, str), keep_default_na=False, na_values=[""])
+    table = pd.read_csv(path, dtype=dict.fromkeys((*NAMES, *words), str), keep_default_na=False, na_values=[""])
     check_columns(table, path)
     return table
 
@@ -36,6 +44,8 @@ _HEAD = {"head": "target"}
 RENAMED: Mapping[str, Mapping[str, str]] = {
     "cnn": _ACCURACIES,
     "generalisation": _ACCURACIES,
+    "per_class": {"count_recall": "hit_multiplicity_recall", "particle_recall": "structure_recall"},
+    "limit": {"particle_accuracy": "structure_accuracy"},
     "calibration": _HEAD,
     "reliability": _HEAD,
 }

@@ -8,23 +8,20 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
 from frames.files import must_be_free
 from frames.formats.cxi import write_cxi
 from frames.formats.emc import detector_path, write_emc
 from frames.formats.masks import MASK_HELP, MASK_MEANS, MaskMeans
-from frames.formats.open import open_file
+from frames.formats.open import dataset_of, open_file
 from frames.formats.skopi_h5 import write_skopi
 from frames.formats.stacks import is_zarr
-from frames.geometry import Geometry
+from frames.frames import Frames
 from frames.labels import SPLITS
-from frames.patterns import Instrument, Label, Patterns
-from frames.store.dataset import Dataset, open_dataset
+from frames.store.as_frames import of_dataset
+from frames.store.dataset import open_dataset
 from frames.store.integrity import DamagedDatasetError
-from frames.store.writer import IMAGES, array
 
-WRITERS: dict[str, Callable[[Patterns, Path | str], None]] = {
+WRITERS: dict[str, Callable[[Frames, Path | str], None]] = {
     "cxi": write_cxi,
     "skopi": write_skopi,
     "emc": write_emc,
@@ -33,52 +30,13 @@ AS_STORED = {"cxi": False, "skopi": True, "emc": True}
 """Whether a format takes the stored counts, unless told otherwise; else what the detector reads."""
 
 
-def of_dataset(dataset: Dataset, *, as_stored: bool) -> Patterns:
-    """The patterns of a dataset with all its labels, and `row`, their row in it.
-
-    Parameters
-    ----------
-    as_stored : counts (uint16) or expected photons (float32) as they lie in the store; else as the detector reads them,
-                which are the counts again where the readout is ideal.
-
-    Raises
-    ------
-    FileNotFoundError if the dataset has no geometry.
-    """
-    geometry = dataset.folder / "geometry.npz"
-    if not geometry.exists():
-        raise FileNotFoundError(f"dataset {dataset.folder} has no geometry.npz; run snakemake to make it again")
-    as_stored = as_stored or not dataset.reads_floats
-    images, counted = IMAGES[dataset.record][0], as_stored and dataset.record == "photons"
-    return Patterns(
-        name=dataset.name,
-        shape=dataset.shape,
-        dtype=array(dataset.group, images).dtype if as_stored else np.float32,
-        quantity=dataset.record if dataset.record == "expected" else "photons" if counted else "reading",
-        fetch=dataset.read_raw if as_stored else dataset.read,
-        labels=_labels(dataset, images),
-        instrument=Instrument.of(Geometry.load(geometry)),
-        together=dataset.patterns_per_shard,
-    )
-
-
-def _labels(dataset: Dataset, images: str) -> dict[str, Label]:
-    """Every array of the store that has a value for each pattern."""
-    found = {"row": Label(np.arange(len(dataset)), {"long_name": f"row of dataset {dataset.name}"})}
-    for name in sorted(dataset.group.array_keys()):
-        stored = array(dataset.group, name)
-        if name != images and stored.metadata.dimension_names[:1] == ("pattern",):
-            found[name] = Label(np.asarray(stored[:]), dict(stored.attrs))
-    return found
-
-
 def open_patterns(
     source: Path | str,
     *,
     as_stored: bool = True,
     name: str | None = None,
     mask_means: MaskMeans | None = None,
-) -> Patterns:
+) -> Frames:
     """The patterns of a dataset's folder or of a file in any of the formats that `frames.formats.open` knows.
 
     Parameters
@@ -90,12 +48,15 @@ def open_patterns(
     FileNotFoundError if there is nothing; ValueError if it is none of these; DamagedDatasetError.
     """
     source = Path(source)
-    dataset = source.parent if source.name == "patterns.zarr" and name is None else source
-    if dataset.is_dir() and ((dataset / "layout.json").exists() or not is_zarr(dataset)):
-        if name is not None or mask_means is not None:
-            raise ValueError(f"{source} is a dataset of patterns, with a mask of its own; leave their names out")
-        return of_dataset(open_dataset(dataset), as_stored=as_stored)
-    return open_file(source, name, mask_means)
+    folder = dataset_of(source, name) or (source if source.is_dir() and not is_zarr(source) else None)
+    if folder is None:
+        return open_file(source, name, mask_means)
+    if name is not None or mask_means is not None:
+        raise ValueError(f"{source} is a dataset of patterns, with a mask of its own; leave their names out")
+    dataset = open_dataset(folder)
+    if not (folder / "geometry.npz").exists():
+        raise FileNotFoundError(f"dataset {folder} has no geometry.npz; run snakemake to make it again")
+    return of_dataset(dataset, as_stored=as_stored)
 
 
 def outputs(output: Path, file_format: str) -> list[Path]:

@@ -70,6 +70,31 @@ class Geometry:
         return cls(**read_arrays(path))
 
 
+def flat(
+    wavelength_A: float, distance_mm: float, pixel_size_um: float, row: float, column: float, live: Array
+) -> Geometry:
+    """A flat detector across the beam, which meets it at (row, column) [pixels], 0 the middle of the first; `live` of
+    (ny, nx) as in `Geometry`."""
+    y, x = np.mgrid[: live.shape[0], : live.shape[1]] - np.array((row, column))[:, None, None]
+    step = 1e-3 * pixel_size_um / distance_mm
+    direction = np.stack([x * step, y * step, np.ones_like(x)], -1)
+    length = np.linalg.norm(direction, axis=-1)
+    direction /= length[..., None]
+    k = 2 * np.pi / wavelength_A
+    even = np.zeros((*x.shape, 3))
+    return Geometry(
+        q=k * (direction - [0, 0, 1]),
+        q_step_x=even + np.array([k * step, 0, 0]),
+        q_step_y=even + np.array([0, k * step, 0]),
+        solid_angle=step**2 / length**3,
+        polarisation=1 - direction[..., 0] ** 2,
+        live=live,
+        photon_energy_eV=wavelength(1.0) / wavelength_A,
+        pixel_size_um=pixel_size_um,
+        distance_mm=distance_mm,
+    )
+
+
 CLASSICAL_ELECTRON_RADIUS_M = constants.physical_constants["classical electron radius"][0]
 
 

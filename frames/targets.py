@@ -88,6 +88,26 @@ def shot_targets(structures: Sequence[str], hit_multiplicities: Sequence[int]) -
     return Target(MULTIPLICITY, tuple(hit_multiplicities), kept), Target(STRUCTURE, tuple(structures))
 
 
+WITHOUT = {STRUCTURE: (MULTIPLICITY, 0)}
+"""Question -> another one, and the answer to that with which it has none: of a shot without a particle, which."""
+
+
+def told(targets: Sequence[Target], codes: Sequence[int]) -> list[str | int]:
+    """What is said of one frame: the class of each target, or `none` (-1 of numbers) where there can be no answer.
+
+    Parameters
+    ----------
+    codes : of each target, of its most probable class.
+    """
+    best = {target.name: target.classes[code] for target, code in zip(targets, codes, strict=True)}
+    found = []
+    for target in targets:
+        other, nothing = WITHOUT.get(target.name, ("", None))
+        has_none = nothing is not None and best.get(other) == nothing
+        found.append(target.values(np.array([NO_ANSWER]))[0].item() if has_none else best[target.name])
+    return found
+
+
 def named(targets: Sequence[Target], name: str) -> Target:
     """The target of this name; ValueError naming those that there are."""
     for target in targets:

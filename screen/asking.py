@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from frames.files import atomic_path, must_be_free
 from frames.formats.masks import MASK_HELP, MASK_MEANS
-from frames.frames import Frames, open_frames
+from frames.formats.open import open_frames
+from frames.frames import Frames
 from frames.pixels.folding import open_folded
 from frames.pixels.table import load
 from train.inference.domain import Domain, Range, Setup
@@ -80,7 +81,9 @@ class Asked:
         if not force:
             far = [text for text, (_, is_far) in zip(warnings, differences, strict=True) if is_far]
             if refused := far or self._far():
-                raise ValueError(f"{refused[0]}. Train on frames like these (docs/selecting.md), or answer by --force")
+                raise ValueError(
+                    f"{refused[0]}. Train on frames like these (docs/selecting.md), or predict with --force"
+                )
         return warnings
 
     def _far(self) -> list[str]:
@@ -198,7 +201,7 @@ def arguments_of(
 
 
 def frames_of(arguments: argparse.Namespace) -> Frames:
-    """The frames that were asked about, folded where a table of pixels is given."""
+    """The frames of the command, folded where a table of pixels is given."""
     if arguments.pixels is None:
         return open_frames(arguments.frames, arguments.dataset, arguments.mask_means)
     return open_folded(arguments.frames, load(arguments.pixels), arguments.dataset, arguments.mask_means)

@@ -17,13 +17,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from frames.frames import Frames, open_frames
+from frames.formats.open import open_frames
+from frames.frames import Frames
 from screen.asking import must_be_writable, status, warn, write_rows
 from train.batches.candidates import candidates_of
 from train.batches.contrast import Contrast, contrasted
 from train.loop.device import choose_device
 from train.progress import progress
-from train.tasks.find_hits import TrainedHits, answer, hit_probability, load_hits
+from train.tasks.find_hits import TrainedHits, hit_probability, load_hits, predict_logits
 
 COLUMNS = ("frame", "p_hit", "is_hit", "problem")
 VECTORS = {"rows": slice(0, 1), "columns": slice(1, 2), "both": slice(0, 2)}
@@ -62,7 +63,7 @@ def told(trained: TrainedHits, frames: Frames, device: torch.device) -> Iterator
         about.pop("vectors")
         Contrast(**about).must_fit(frames.shape[1:], frames.source)
     for rows, images in progress(frames.blocks(), f"finding hits in {frames.source}", frames.n_blocks):
-        bad = None if frames.bad is None else frames.bad(rows)
+        bad = frames.unusable(rows)
         inputs, problems = [], []
         for number, image in enumerate(images):
             live = None if bad is None else ~(bad if bad.ndim == 2 else bad[number])
@@ -74,7 +75,7 @@ def told(trained: TrainedHits, frames: Frames, device: torch.device) -> Iterator
                 problems.append(str(error))
         p = np.full(len(images), np.nan)
         if inputs:
-            logits = answer(trained.model, np.stack(inputs), trained.description.recipe, device)
+            logits = predict_logits(trained.model, np.stack(inputs), trained.description.recipe, device)
             p[[not problem for problem in problems]] = hit_probability(logits).numpy()
         for number, image in enumerate(images):
             yield Told(rows.start + number, float(p[number]), problems[number], image)
@@ -122,9 +123,11 @@ def _run(arguments: argparse.Namespace) -> None:
 
     write_rows(arguments.output, COLUMNS, rows())
     if arguments.cxi is not None:
-        from screen.hits_file import write_hits
+        from frames.formats.cxi_peaks import write_cxi_with_peaks
+        from screen.peaks import peaks_of
 
-        write_hits(frames, hits, arguments.cxi)
+        chosen = frames.take(np.array(hits, np.int64))
+        write_cxi_with_peaks(chosen, peaks_of(chosen), arguments.cxi)
     print(f"{arguments.output}: {len(hits)} of {len(frames)} frames are hits")
     warn(problems[:5])
     if len(problems) > 5:

@@ -8,10 +8,8 @@ docs/formats.md; how peaks are found: docs/crystals.md.
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -19,26 +17,15 @@ from pydantic import ValidationError
 
 from frames.files import atomic_path, must_be_free
 from frames.formats.cxi_peaks import write_cxi_with_peaks
-from frames.formats.cxidb76 import is_idh5, read_idh5
-from frames.formats.open import HDF5_SUFFIXES, open_file
-from frames.patterns import Patterns, stream
+from frames.formats.open import open_file
+from frames.frames import Frames, stream
 from frames.pixels.peaks.config import PeakConfig
 from frames.pixels.peaks.finder import Mask, find_in_frames, no_peaks
 from frames.store.hits import HIT
 from frames.store.spots import PEAK_COLUMNS, counted
 
 
-def frames_of(path: Path, name: str | None) -> Patterns:
-    """The frames of a file; those of CXIDB-76 lie where no other has them."""
-    if path.suffix in HDF5_SUFFIXES and path.exists() and name is None and h5py.is_hdf5(path):
-        with h5py.File(path) as file:
-            idh5 = is_idh5(file)
-        if idh5:
-            return read_idh5(path)
-    return open_file(path, name)
-
-
-def peaks_of(patterns: Patterns, config: PeakConfig) -> pd.DataFrame:
+def peaks_of(patterns: Frames, config: PeakConfig | None = None) -> pd.DataFrame:
     """Peaks of all frames, PEAK_COLUMNS."""
     parts, mask = [no_peaks()], Mask.of(np.ones(patterns.shape[1:], bool))
     for rows, images in stream(patterns):
@@ -50,26 +37,6 @@ def peaks_of(patterns: Patterns, config: PeakConfig) -> pd.DataFrame:
                 mask = Mask.of(good)
             parts.append(find_in_frames(image[None], mask, config, rows.start + at))
     return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)[list(PEAK_COLUMNS)]
-
-
-def chosen(patterns: Patterns, frames: NDArray[np.int64]) -> Patterns:
-    """Some frames, in their order, each read when it is asked for."""
-
-    def fetch(rows: slice) -> NDArray:
-        return np.concatenate([patterns.fetch(slice(at, at + 1)) for at in frames[rows].tolist()])
-
-    def bad(rows: slice) -> NDArray:
-        assert patterns.bad is not None
-        return np.concatenate([patterns.bad(slice(at, at + 1)) for at in frames[rows].tolist()])
-
-    labels = {name: replace(label, values=label.values[frames]) for name, label in patterns.labels.items()}
-    return replace(
-        patterns,
-        shape=(len(frames), *patterns.shape[1:]),
-        fetch=fetch,
-        labels=labels,
-        bad=None if patterns.bad is None else bad,
-    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -84,14 +51,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--dataset", help="name of the frames in the file")
     parser.add_argument("--min-snr", type=float, default=PeakConfig().min_snr, help="default: %(default)s")
     parser.add_argument("--min-pixels", type=int, default=PeakConfig().min_pixels, help="default: %(default)s")
+    parser.add_argument("--photon-adu", type=float, help="what one photon reads; where pixels have about one or less")
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
     given = parser.parse_args(argv)
     try:
-        config = PeakConfig(min_snr=given.min_snr, min_pixels=given.min_pixels)
+        config = PeakConfig(min_snr=given.min_snr, min_pixels=given.min_pixels, photon_adu=given.photon_adu)
     except ValidationError as error:
-        raise ValueError(f"--min-snr or --min-pixels: {error.errors()[0]['msg']}") from error
+        raise ValueError(f"--min-snr, --min-pixels or --photon-adu: {error.errors()[0]['msg']}") from error
     must_be_free([path for path in (given.output, given.cxi) if path is not None], overwrite=given.overwrite)
-    patterns = frames_of(given.file, given.dataset)
+    patterns = open_file(given.file, given.dataset)
     peaks = peaks_of(patterns, config)
     counts = counted(peaks, len(patterns))
     table = pd.DataFrame({"frame": np.arange(len(patterns)), "n_peaks": counts})
@@ -105,6 +73,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise ValueError(f"no frame has {given.at_least} peaks, so {given.cxi} is not written; lower --at-least")
         own = peaks[peaks["frame"].isin(hits)]
         own = own.assign(frame=np.searchsorted(hits, own["frame"]))
-        write_cxi_with_peaks(chosen(patterns, hits), own, given.cxi)
+        write_cxi_with_peaks(patterns.take(hits), own, given.cxi)
         print(f"hits with their peak lists: {given.cxi}")
     return 0

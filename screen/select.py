@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frames.files import write_arrays
+from frames.formats.spi.labels import Labels, read_labels
 from screen.asking import Asked, arguments_of, cells, frames_of, must_be_writable, status, warn, write_rows
-from screen.labels import Labels, read_labels
 from train.few_shot.counts import fit_counts
 from train.few_shot.logistic import Logistic, adapt, fit, probability
 from train.few_shot.mixture import IN_A_CLOUD, by_mixture

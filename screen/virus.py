@@ -1,28 +1,36 @@
-"""Single hits of a user's own file, from a few labels.
+"""Single hits of a user's own files, from a few labels.
 
-singlehit virus run0042.cxi --labels labels.csv --out selected
+singlehit virus run0042.cxi --labels labels.csv --out found
 
-`selected.csv` has a row a frame: `frame` (its index, from 0), `p_single`, `single` (1 where selected), `labelled`.
-`selected.cxi` holds the frames that are selected, with their indices in `entry_1/image_1/frame`. Read are CXI files as
-spi-em-class takes them: `entry_1/image_1/{data,mask,image_center}`; for others give `--data`, `--mask`, `--centre`.
+`found.csv` has a row a frame: `frame` (its number, from 0, through all files), `p_single` (empty where the frame was
+left out), `single` (1 where selected), `labelled`; of several files `file` and `row`, too. `found.cxi` holds the frames
+that are selected, as spi-em-class reads them, with these numbers in `entry_1/image_1`.
+
+Read is CXI of spi-em-class, which says mask and centre itself, and all else that `singlehit select` reads, with
+`--mask` and `--centre`.
 """
 
 import argparse
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
 
 from frames.files import atomic_path
-from screen.labels import read_labels
+from frames.formats.masks import MASK_HELP, MASK_MEANS
+from frames.formats.spi.images import write_images
+from frames.formats.spi.labels import Labels, read_labels
+from frames.formats.spi.recording import Recording, Said, open_recording
+from screen.asking import must_be_writable
 from train.batches.drawn import labelled
-from train.batches.polar_bins import polar_bins
+from train.batches.polar_bins import PolarBins, polar_bins
 from train.config.single_hits import FindRecipe
+from train.progress import progress
 from train.tasks.find_single import best_threshold, fit_finder, load_members, log_odds
 
 N_RINGS, N_ANGLES, R_MIN = 26, 72, 6.0
@@ -34,35 +42,51 @@ LEAST = 4
 
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
-    parser = argparse.ArgumentParser("singlehit virus", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("frames", type=Path, help="CXI or HDF5 file of frames (n, ny, nx)")
+    parser = argparse.ArgumentParser(
+        "singlehit virus",
+        description=(__doc__ or "").split("\n")[0],
+        epilog="example: singlehit virus run0042.cxi --labels labels.csv --out found",
+    )
     parser.add_argument(
-        "--labels", type=Path, required=True, help="CSV with columns frame (from 0) and single (1 or 0)"
+        "frames", type=Path, nargs="+", help="files of frames (n, ny, nx): CXI, HDF5, .npy; several are one run"
+    )
+    parser.add_argument(
+        "--labels", type=Path, required=True, help="CSV with columns frame (from 0) and single (1 or 0), perhaps file"
     )
     parser.add_argument("--out", type=Path, required=True, help="where OUT.csv and OUT.cxi are written")
-    parser.add_argument("--data", default="entry_1/image_1/data", help="dataset of the frames (default: %(default)s)")
-    parser.add_argument("--mask", default="entry_1/image_1/mask", help="dataset of the mask, not 0 where unusable")
+    parser.add_argument(
+        "--data", metavar="NAME", help="dataset of the frames (default: entry_1/image_k/data, and the usual places)"
+    )
+    parser.add_argument(
+        "--mask", metavar="MASK", help="dataset or .npy file, not 0 where unusable; none: every pixel counts"
+    )
+    parser.add_argument("--mask-means", choices=tuple(MASK_MEANS), help=MASK_HELP)
     parser.add_argument("--centre", type=float, nargs=2, metavar=("X", "Y"), help="of the beam [pixels], from 0")
-    parser.add_argument("--photon", type=float, default=1.0, help="what the file counts for a photon (default: 1)")
+    parser.add_argument("--photon", type=float, help="what the file counts for a photon (default: it holds counts)")
+    parser.add_argument("--skip", type=int, nargs="+", default=[], metavar="FRAME", help="damaged frames to leave out")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
     find(parser.parse_args(argv))
     return 0
 
 
 def find(given: argparse.Namespace) -> None:
     """Train on the labels, answer for every frame, write both files. ValueError says what is wrong with the input."""
-    frames, mask, centre = read_frames(given.frames, given.data, given.mask, given.centre, given.photon)
-    labels = read_labels(given.labels, len(frames))
-    n_single = int(labels.is_single.sum())
-    if min(n_single, len(labels.frames) - n_single) < LEAST:
-        raise ValueError(
-            f"{given.labels} labels {n_single} single hits and {len(labels.frames) - n_single} others; label at least "
-            f"{LEAST} of each"
-        )
-    bins = polar_bins((frames.shape[1], frames.shape[2]), centre, mask, N_RINGS, N_ANGLES, R_MIN)
-    photons = bins.of(frames)
+    table_file, cxi_file = (Path(f"{given.out}{suffix}") for suffix in (".csv", ".cxi"))
+    must_be_writable([table_file, cxi_file], [*given.frames, given.labels], overwrite=given.overwrite)
+    recording = open_recording(
+        given.frames,
+        Said(
+            given.data, given.mask, given.mask_means, None if given.centre is None else tuple(given.centre),
+            given.photon, skip=frozenset(given.skip),
+        ),
+    )  # fmt: skip
+    labels = labels_of(given.labels, recording)
+    bins = polar_bins(recording.mask.shape, recording.centre, recording.mask, N_RINGS, N_ANGLES, R_MIN)
+    photons = binned(recording, bins)
+    left_out = np.isin(np.arange(len(recording)), given.skip)
     train, deciding, held = split_labels(labels.frames, labels.is_single, given.seed)
-    single = np.zeros(len(frames), bool)
+    single = np.zeros(len(recording), bool)
     single[labels.frames] = labels.is_single
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with tempfile.TemporaryDirectory() as name:
@@ -71,46 +95,45 @@ def find(given: argparse.Namespace) -> None:
         fit_finder(parts[0], parts[1], bins.live, FindRecipe(), given.seed, device, folder)
         odds = log_odds(load_members(folder, N_RINGS, device), photons, bins.live)
     threshold = best_threshold(odds[deciding], single[deciding])
-    chosen = odds >= threshold
+    chosen = (odds >= threshold) & ~left_out
     table = pd.DataFrame(
         {
-            "frame": np.arange(len(frames)),
-            "p_single": 1 / (1 + np.exp(-odds)),
+            "frame": np.arange(len(recording)),
+            "p_single": np.where(left_out, np.nan, 1 / (1 + np.exp(-np.float64(odds)))),
             "single": chosen.astype(int),
-            "labelled": np.isin(np.arange(len(frames)), labels.frames).astype(int),
+            "labelled": np.isin(np.arange(len(recording)), labels.frames).astype(int),
         }
     )
-    with atomic_path(given.out.with_suffix(".csv")) as temporary:
+    if len(given.frames) > 1:
+        table["file"], table["row"] = recording.origin()
+    with atomic_path(table_file) as temporary:
         table.to_csv(temporary, index=False, float_format="%.6g")
-    write_cxi(given.out.with_suffix(".cxi"), frames[chosen], mask, centre, np.flatnonzero(chosen))
+    write_chosen(cxi_file, recording, table[chosen])
     right = int(((odds[held] >= threshold) == single[held]).sum())
-    print(f"{given.out.with_suffix('.csv')}: {int(chosen.sum())} of {len(frames)} frames selected")
+    print(f"{table_file}: {int(chosen.sum())} of {len(recording)} frames selected")
     print(f"of {len(held)} labelled frames that decided nothing, {right} are answered as labelled")
 
 
-def read_frames(
-    path: Path, data: str, mask: str, centre: list[float] | None, photon: float
-) -> tuple[NDArray, NDArray[np.bool_], tuple[float, float]]:
-    """Frames (n, ny, nx) photons, mask (ny, nx) True where unusable, centre (x, y) [pixels]."""
-    with h5py.File(path) as file:
-        if data not in file:
-            raise ValueError(f"{path} has no dataset {data}; say with --data where the frames are")
-        if mask not in file:
-            raise ValueError(f"{path} has no mask {mask}; say with --mask where it is")
-        frames, bad = file[data][()], np.asarray(file[mask][()])
-        where = data.rsplit("/", 1)[0] + "/image_center"
-        if centre is None:
-            if where not in file:
-                raise ValueError(f"{path} has no {where}; give the beam's place with --centre X Y")
-            centre = file[where][()][:2].tolist()
-    if frames.ndim != 3 or bad.shape != frames.shape[1:]:
-        raise ValueError(f"{path}: frames are {frames.shape}, the mask {bad.shape}; expected (n, ny, nx) and (ny, nx)")
-    if not photon > 0:
-        raise ValueError(f"--photon is {photon}, expected a positive number")
-    if not np.isfinite(frames[:, bad == 0]).all():
-        first = int(np.flatnonzero(~np.isfinite(frames[:, bad == 0]).all(1))[0])
-        raise ValueError(f"{path}: frame {first} has live pixels that are no numbers; mask them, or leave it out")
-    return np.where(bad == 0, frames / photon, 0).astype(np.float32), bad != 0, (float(centre[0]), float(centre[1]))
+def labels_of(path: Path, recording: Recording) -> Labels:
+    """A person's labels of the frames. ValueError for too few of either kind, or of frames that are left out."""
+    labels = read_labels(path, len(recording), recording.ranges())
+    if both := sorted(set(labels.frames.tolist()) & set(recording.said.skip)):
+        raise ValueError(f"{path} labels frame {both[0]}, which is left out; take its line out, or read the frame")
+    n_single = int(labels.is_single.sum())
+    if min(n_single, len(labels.frames) - n_single) < LEAST:
+        raise ValueError(
+            f"{path} labels {n_single} single hits and {len(labels.frames) - n_single} others; label at least {LEAST} "
+            "of each"
+        )
+    return labels
+
+
+def binned(recording: Recording, bins: PolarBins) -> NDArray[np.float32]:
+    """(n, rings, angles) photons of all frames, which are read block after block."""
+    photons = np.empty((len(recording), bins.n_rings, bins.n_angles), np.float32)
+    for rows, frames in progress(recording.blocks(), f"reading {recording.source}", recording.n_blocks):
+        photons[rows] = bins.of(frames)
+    return photons
 
 
 def split_labels(
@@ -127,15 +150,22 @@ def split_labels(
     return np.setdiff1d(frames, np.concatenate((decide, out))), decide, out
 
 
-def write_cxi(
-    path: Path, frames: NDArray, mask: NDArray[np.bool_], centre: tuple[float, float], index: NDArray[np.int64]
-) -> None:
-    """Selected frames as spi-em-class reads them, with their indices in the file they are from."""
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
-        file["cxi_version"] = 160
-        image = file.create_group("entry_1/image_1")
-        image["data"], image["mask"], image["frame"] = frames, mask.astype(np.int32), index
-        image["image_center"] = np.array([*centre, 0.0])
+def write_chosen(path: Path, recording: Recording, table: pd.DataFrame) -> None:
+    """The frames of a table, with their numbers and where they are from."""
+    wanted = table["frame"].to_numpy()
+
+    def blocks() -> Iterator[tuple[slice, NDArray]]:
+        done = 0
+        for block in recording.slices():
+            here = wanted[(wanted >= block.start) & (wanted < block.stop)]
+            if len(here):
+                yield slice(done, done + len(here)), recording.read(block)[here - block.start]
+                done += len(here)
+
+    beside = {name: table[name].to_numpy() for name in ("frame", "p_single", "row") if name in table}
+    if "file" in table:
+        beside["file"] = np.array(table["file"].to_list(), "S")
+    write_images(path, blocks(), (len(wanted), *recording.mask.shape), recording.mask, recording.centre, beside)
 
 
 if __name__ == "__main__":

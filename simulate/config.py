@@ -8,6 +8,7 @@ from pydantic import Field, ValidationInfo, model_validator
 from frames.labels import NO_STRUCTURE
 from frames.schema import Identifier, Positive, Strict
 from frames.store.config import StorageConfig
+from frames.targets import Target, shot_targets
 from simulate.experiment.config import BeamConfig, DatasetConfig, DetectorConfig, refuse
 from simulate.experiment.presets import resolve, valid_defaults
 from simulate.molecules.config import ArchiveConfig, StructureConfig, VolumeConfig
@@ -147,6 +148,10 @@ class SimulationConfig(Strict):
             for structure in self.structures
             if which == "all" or (structure.source == "phantom") == (which == "phantoms")
         )
+
+    def targets(self, dataset: str) -> tuple[Target, ...]:
+        """What a dataset asks of every pattern: how many particles were hit, and which structure."""
+        return shot_targets(self.selected(dataset), self.plan.hit_multiplicities)
 
     def planned(self, placement: str) -> tuple[str, ...]:
         """Ids of the structures in the plan of a placement: those that any of its datasets holds."""

@@ -47,7 +47,7 @@ LEEWAY = 10.0
 Outputs = tuple[Tensor, ...] | list[NDArray]
 
 
-class Answer(nn.Module):
+class ExportedNetwork(nn.Module):
     """From photons to probabilities: what `train.inference.predict` does with a batch."""
 
     def __init__(self, model: nn.Module, transform: str, targets: Sequence[str]):
@@ -64,10 +64,10 @@ class Answer(nn.Module):
     @staticmethod
     def compared(outputs: Outputs) -> list[NDArray[np.float64]]:
         """What has to agree: logarithms, in which a network that is sure of itself still shows its weights."""
-        return [answer_logs(outputs)]
+        return [log_probabilities(outputs)]
 
 
-class TwinAnswer(nn.Module):
+class ExportedTwin(nn.Module):
     """From photons to embeddings and the probability of a single hit: `singlehit select` without labels."""
 
     outputs = "embedding", "p_single"
@@ -100,9 +100,9 @@ def export(trained: TrainedModel, frames: NDArray[np.float32]) -> bytes:
     ValueError where it does not.
     """
     description = trained.description
-    answer = Answer(trained.model, description.recipe.input_transform, names(description.targets)).eval().cpu()
-    contents = to_onnx(answer, description, _domain(trained))
-    must_agree(contents, answer, frames)
+    module = ExportedNetwork(trained.model, description.recipe.input_transform, names(description.targets)).eval().cpu()
+    contents = to_onnx(module, description, _domain(trained))
+    must_agree(contents, module, frames)
     return contents
 
 
@@ -120,10 +120,10 @@ def export_twin(
 ) -> bytes:
     """The same of a twin network, with the training patterns that single and multiple hits are told apart by, and how
     many particles (n,) these show, where that is known."""
-    answer = TwinAnswer(trained.model, trained.description.recipe.input_transform, support, answers_by).eval().cpu()
+    module = ExportedTwin(trained.model, trained.description.recipe.input_transform, support, answers_by).eval().cpu()
     embeddings = np.ascontiguousarray(support.embeddings, "<f4")
     contents = to_onnx(
-        answer,
+        module,
         trained.description,
         {
             "support_embeddings": base64.b64encode(embeddings.tobytes()).decode(),
@@ -133,11 +133,13 @@ def export_twin(
         | ({} if hit_multiplicity is None else {"support_hit_multiplicity": " ".join(map(str, hit_multiplicity))})
         | _domain(trained),
     )
-    must_agree(contents, answer, frames)
+    must_agree(contents, module, frames)
     return contents
 
 
-def to_onnx(answer: Answer | TwinAnswer, description: Described, more: Mapping[str, str] | None = None) -> bytes:
+def to_onnx(
+    module: ExportedNetwork | ExportedTwin, description: Described, more: Mapping[str, str] | None = None
+) -> bytes:
     """The contents of an ONNX file, with the description, and more, as metadata; unchecked.
 
     By torch's older exporter, which traces: the newer one needs another library and takes ten times as long, and no
@@ -152,14 +154,14 @@ def to_onnx(answer: Answer | TwinAnswer, description: Described, more: Mapping[s
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.simplefilter("ignore", torch.jit.TracerWarning)  # the size of an image is a constant indeed
         torch.onnx.export(
-            answer,
+            module,
             (torch.rand(2, *description.image_shape),),
             contents,  # type: ignore[arg-type]  # this exporter writes into a stream as well
             dynamo=False,
             opset_version=OPSET,
             input_names=["frames"],
-            output_names=list(answer.outputs),
-            dynamic_axes={name: {0: "batch"} for name in ("frames", *answer.outputs)},
+            output_names=list(module.outputs),
+            dynamic_axes={name: {0: "batch"} for name in ("frames", *module.outputs)},
         )
     model = without_wide_rings(onnx.load_from_string(contents.getvalue()))
     onnx.helper.set_model_props(model, metadata(description) | dict(more or {}))
@@ -217,7 +219,7 @@ def metadata(description: Described) -> dict[str, str]:
     }
 
 
-def must_agree(contents: bytes, answer: Answer | TwinAnswer, frames: NDArray[np.float32]) -> None:
+def must_agree(contents: bytes, module: ExportedNetwork | ExportedTwin, frames: NDArray[np.float32]) -> None:
     """ValueError unless onnxruntime's outputs for the frames are torch's, together and one alone.
 
     Both libraries add the same float32 terms in orders of their own, so both err alike against torch in float64;
@@ -229,10 +231,10 @@ def must_agree(contents: bytes, answer: Answer | TwinAnswer, frames: NDArray[np.
     options.intra_op_num_threads = torch.get_num_threads()
     session = onnxruntime.InferenceSession(contents, options, providers=["CPUExecutionProvider"])
     with torch.inference_mode():
-        exact = answer.compared(copy.deepcopy(answer).double()(torch.from_numpy(frames).double()))
-        ours = answer.compared(answer(torch.from_numpy(frames)))
+        exact = module.compared(copy.deepcopy(module).double()(torch.from_numpy(frames).double()))
+        ours = module.compared(module(torch.from_numpy(frames)))
     for n in (len(frames), 1):
-        theirs = answer.compared(session.run(list(answer.outputs), {"frames": frames[:n]}))
+        theirs = module.compared(session.run(list(module.outputs), {"frames": frames[:n]}))
         for true, torchs, found in zip(exact, ours, theirs, strict=True):
             allowed = LEEWAY * max(np.abs(torchs - true).max(), np.finfo(np.float32).eps * np.abs(true).max())
             if not (error := np.abs(found - true[:n]).max()) <= allowed:  # not a number is no agreement either
@@ -243,7 +245,7 @@ def must_agree(contents: bytes, answer: Answer | TwinAnswer, frames: NDArray[np.
                 )
 
 
-def answer_logs(probabilities: Outputs) -> NDArray[np.float64]:
+def log_probabilities(probabilities: Outputs) -> NDArray[np.float64]:
     """(n, classes of all targets) natural logarithms."""
     both = np.concatenate([np.asarray(head, np.float64) for head in probabilities], axis=1)
     return np.log(np.maximum(both, LEAST_PROBABILITY))

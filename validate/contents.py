@@ -13,6 +13,8 @@ SECTIONS = (
     "photons",
     "orientations",
     "pulses",
+    "virus",
+    "crystals",
 )
 """Of the page, in its order."""
 

@@ -24,6 +24,8 @@ from validate.diffraction import against_skopi, closed_forms, fringes, interpola
 from validate.experiment import corrections, fluence, photons, pulses
 from validate.fixtures import Molecule, Render, detector
 from validate.plan import contacts, orientations
+from validate.sfx import crystals
+from validate.virus import icosahedron
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +49,12 @@ class Size:
     patterns: int = 16
     rows: int = 2000
     shots: int = 50_000
+    voxels: int = 96
+    virus_points: int = 400
+    virus_directions: int = 8000
+    crystals: int = 4
+    crystal_pixels: int = 1280
+    crystal_hits: int = 4000
 
 
 SMALL = Size(
@@ -65,6 +73,12 @@ SMALL = Size(
     patterns=4,
     rows=20,
     shots=2000,
+    voxels=64,
+    virus_points=100,
+    virus_directions=2000,
+    crystals=1,
+    crystal_pixels=960,
+    crystal_hits=1000,
 )
 
 
@@ -107,6 +121,12 @@ def findings(
         doubles.orientations.reshape(-1, 2, 4), f"{len(doubles):,} double hits of a plan, seed {config.seed}"
     )
     yield pulses.check(n=size.shots, seed=9)
+    yield icosahedron.check(
+        n_voxels=size.voxels, n_points=size.virus_points, n_directions=size.virus_directions, seed=11
+    )
+    yield crystals.check(
+        orientations=size.crystals, n_spots=40, n_pixels=size.crystal_pixels, hits=size.crystal_hits, seed=11
+    )
 
 
 def deposited(structures: Sequence[StructureConfig], archive: ArchiveConfig) -> tuple[list[Molecule], list[str]]:

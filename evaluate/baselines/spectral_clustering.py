@@ -91,7 +91,7 @@ def learn(dataset: "Dataset", seed: int) -> Answers:
         candidates.append((right, shares))
     _, shares = max(candidates, key=lambda candidate: candidate[0])
 
-    def answers(asked: "Dataset", rows: slice) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def answers(asked: "Dataset", rows: slice) -> tuple[NDArray[np.float64], ...]:
         must_be_alike(dataset, asked)
         return heads(shares[neighbours(asked, rows)].mean(axis=1), asked)
 

@@ -46,7 +46,7 @@ def learn(dataset: "Dataset", seed: int) -> Answers:
         *(dataset.name, tree.get_n_leaves(), 100 * max(scores)),
     )
 
-    def answers(asked: "Dataset", rows: slice) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def answers(asked: "Dataset", rows: slice) -> tuple[NDArray[np.float64], ...]:
         must_be_alike(dataset, asked)
         photons = total_photons(asked, rows)[:, None]
         shares = np.zeros((len(photons), n_classes(asked)))

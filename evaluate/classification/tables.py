@@ -11,16 +11,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from evaluate.classification import answers, curves, trained
+from evaluate.classification import confusions, curves, trained
 from evaluate.metrics import by_target
-from evaluate.metrics.accuracy import lone_accuracy
 from evaluate.metrics.confusion import per_class
 from evaluate.predictions.labels import target_labels
 from evaluate.predictions.predictions import read_predictions
-from evaluate.run.config import RunConfig
 from evaluate.run.files import RunFiles
 from evaluate.run.outputs import BASELINE_SEED, predictors, transfers
 from evaluate.run.sections import MAJORITY
+from evaluate.run.study import Study
 from evaluate.table_files import write_table
 from frames.store.dataset import Dataset, open_dataset
 from frames.targets import Target
@@ -31,8 +30,6 @@ _WHICH = {
     "model": "name in the config of what was trained, or of a baseline",
     "seed": "of the training",
 }
-
-_SINGLE_HITS = {"lone_accuracy": "of the single hits, fraction with the structure right; empty where that is not known"}
 
 
 def accuracy_columns(targets: Sequence[Target]) -> dict[str, str]:
@@ -46,11 +43,20 @@ def accuracy_columns(targets: Sequence[Target]) -> dict[str, str]:
         for t in targets
         if t.kept is not None
     }
+    lone = by_target.lone_target(targets)
+    of_kept = (
+        {
+            "lone_accuracy": f"of the patterns of which {lone.name} is {lone.kept}, fraction with every other answer "
+            "right; empty where that is not known"
+        }
+        if lone
+        else {}
+    )
     return {
         "n_test": "held-out patterns judged on",
         "test_accuracy": "fraction with every answer right that there is",
         **whole,
-        **(_SINGLE_HITS if answers.of_shots(targets) else {}),
+        **of_kept,
         **kept,
         "majority_accuracy": "test_accuracy of always answering the training split's most frequent class",
     }
@@ -58,16 +64,7 @@ def accuracy_columns(targets: Sequence[Target]) -> dict[str, str]:
 
 COLUMNS: Mapping[str, Mapping[str, str]] = {
     "cnn": {**_WHICH, "n_train": "patterns learned from"},
-    "per_class": {
-        **_WHICH,
-        "structure": "true structure; none: no particle was hit",
-        "hit_multiplicity": "true number of particles",
-        "n": "test patterns of this class",
-        "recall": "fraction of them with both answers right",
-        "count_recall": "fraction with the hit multiplicity right",
-        "particle_recall": "fraction with the structure right; empty where there is none",
-        "precision": "fraction of the answers naming this class that were right; empty where it was never named",
-    },
+    "per_class": _WHICH,
     "calibration": {
         **_WHICH,
         "target": "question, as hit_multiplicity or structure; or one class against all others, as hit_multiplicity_1",
@@ -90,7 +87,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "n_test": "held-out patterns judged on",
         "single_fraction": "of them, fraction of the class: the purity without selection",
     },
-    **{name: {**_WHICH, **columns} for part in (answers, curves, trained) for name, columns in part.COLUMNS.items()},
+    **{name: {**_WHICH, **columns} for part in (confusions, curves, trained) for name, columns in part.COLUMNS.items()},
     "generalisation": {
         "run": _WHICH["run"],
         "trained_on": "dataset of the run that was learned from",
@@ -101,12 +98,24 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
 """Table that `write_tables` writes -> column -> meaning; but for accuracies, see `columns_for`."""
 
 
+def class_columns(targets: Sequence[Target]) -> dict[str, str]:
+    """Column of per_class.csv -> meaning, of all that depends on what a dataset asks."""
+    return {
+        **{t.name: f"true {t.name}; {'-1' if t.is_number else 'none'}: it has none" for t in reversed(targets)},
+        "n": "test patterns of this class",
+        "recall": "fraction of them with every answer right that there is",
+        **{f"{t.name}_recall": f"fraction with the {t.name} right; empty where there is none" for t in targets},
+        "precision": "fraction of the answers naming this class that were right; empty where it was never named",
+    }
+
+
 def columns_for(targets: Sequence[Target]) -> dict[str, Mapping[str, str]]:
     """`COLUMNS`, with the accuracies that come of these questions."""
     last, own = accuracy_columns(targets), dict(COLUMNS["generalisation"])
     own_accuracy = {"in_distribution_accuracy": own.pop("in_distribution_accuracy")}
     return {
         **COLUMNS,
+        "per_class": {**COLUMNS["per_class"], **class_columns(targets)},
         "cnn": {**COLUMNS["cnn"], **last},
         "generalisation": {**own, **last, **own_accuracy},
         "history": {**COLUMNS["history"], **trained.history_accuracies(targets)},
@@ -117,12 +126,12 @@ def model_tables(predictions: pd.DataFrame, targets: Sequence[Target]) -> dict[s
     """Rows of the tables about one model, from its predictions of the validation and test splits."""
     test = predictions[predictions["split"] == "test"]
     return {
-        **({"per_class": per_class(test)} if answers.of_shots(targets) else {}),
+        "per_class": per_class(test, targets),
         "calibration": by_target.calibration(predictions, targets),
         "selection": by_target.operating_points(predictions, targets),
-        "confusion": answers.confusion_rows(test, targets),
-        "per_label": answers.label_rows(test, targets),
-        "heads": answers.head_rows(test, targets),
+        "confusion": confusions.confusion_rows(test, targets),
+        "per_label": confusions.label_rows(test, targets),
+        "heads": confusions.head_rows(test, targets),
         "reliability": curves.reliability_rows(predictions, targets),
         "purity": curves.purity_rows(predictions, targets),
     }
@@ -131,13 +140,13 @@ def model_tables(predictions: pd.DataFrame, targets: Sequence[Target]) -> dict[s
 def score_row(train: pd.DataFrame, predictions: pd.DataFrame, targets: Sequence[Target]) -> pd.DataFrame:
     """The row of cnn.csv, from what was learned from, as of `target_labels`, and the predictions of a test split."""
     found = by_target.accuracies(predictions, targets)
-    lone = {"lone_accuracy": lone_accuracy(per_class(predictions))} if answers.of_shots(targets) else {}
+    lone = {"lone_accuracy": by_target.lone_accuracy(predictions, targets)} if by_target.lone_target(targets) else {}
     return _score_row(train, predictions, targets, {**found, **lone})
 
 
 def majority_row(train: pd.DataFrame, shown: pd.DataFrame, targets: Sequence[Target]) -> pd.DataFrame:
     """The row of cnn.csv of always answering the most frequent class, from `target_labels` of both splits."""
-    lone = {"lone_accuracy": math.nan} if answers.of_shots(targets) else {}
+    lone = {"lone_accuracy": math.nan} if by_target.lone_target(targets) else {}
     return _score_row(train, shown, targets, {**by_target.majority(train, shown, targets), **lone})
 
 
@@ -148,7 +157,7 @@ def _score_row(
     return pd.DataFrame([{"n_train": len(train), "n_test": len(shown), **accuracies, "majority_accuracy": majority}])
 
 
-def write_tables(files: RunFiles, config: RunConfig, provenance: Mapping[str, Any]) -> None:
+def write_tables(files: RunFiles, study: Study, provenance: Mapping[str, Any]) -> None:
     """Write the tables that come of the predictions of every network and baseline.
 
     Raises
@@ -175,7 +184,7 @@ def write_tables(files: RunFiles, config: RunConfig, provenance: Mapping[str, An
 
     tables: dict[str, list[pd.DataFrame]] = {name: [] for name in COLUMNS}
     in_distribution = {}
-    for condition, learners in itertools.groupby(predictors(config), key=itemgetter(0)):
+    for condition, learners in itertools.groupby(predictors(study), key=itemgetter(0)):
         targets, train = opened(condition).targets, labels(condition, "train")
         for _, model, seed in learners:
             predictions = read(files.predictions(condition, model, seed), condition, "validation", "test")
@@ -186,17 +195,17 @@ def write_tables(files: RunFiles, config: RunConfig, provenance: Mapping[str, An
         of_majority = {"dataset": condition, "model": MAJORITY, "seed": BASELINE_SEED}
         tables["cnn"].append(majority_row(train, labels(condition, "test"), targets).assign(**of_majority))
         for split in ("validation", "test"):
-            rows = answers.majority_rows(split, train, labels(condition, split), targets)
+            rows = confusions.majority_rows(split, train, labels(condition, split), targets)
             tables["heads"].append(rows.assign(**of_majority))
-    for trained_on, model, seed, condition in transfers(config):
+    for trained_on, model, seed, condition in transfers(study):
         predictions = read(files.predictions(trained_on, model, seed, condition), condition, "test")
         table = score_row(labels(trained_on, "train"), predictions, opened(condition).targets)
         of = {"trained_on": trained_on, "dataset": condition, "model": model, "seed": seed}
         own = in_distribution[trained_on, model, seed]
         tables["generalisation"].append(table.assign(**of, in_distribution_accuracy=own))
-    tables |= trained.training_rows(files, config)
-    asked = [target for name in config.trained.conditions for target in opened(name).targets]
+    tables |= trained.training_rows(files, study)
+    asked = [target for name in study.trained.conditions for target in opened(name).targets]
     columns = columns_for(list({target.name: target for target in asked}.values()))
     for name, parts in tables.items():
         if parts:
-            write_table(pd.concat(parts).assign(run=config.run), files.table(name), columns[name], provenance)
+            write_table(pd.concat(parts).assign(run=study.run), files.table(name), columns[name], provenance)

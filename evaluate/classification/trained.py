@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from evaluate.run.config import RunConfig
 from evaluate.run.files import RunFiles
+from evaluate.run.study import Study
 from frames.files import read_json
 from frames.targets import Target
 
@@ -34,10 +34,10 @@ def history_accuracies(targets: Sequence[Target]) -> dict[str, str]:
     }
 
 
-def training_rows(files: RunFiles, config: RunConfig) -> dict[str, list[pd.DataFrame]]:
+def training_rows(files: RunFiles, study: Study) -> dict[str, list[pd.DataFrame]]:
     """Rows of both tables, of every training of the run."""
     found: dict[str, list[pd.DataFrame]] = {name: [] for name in COLUMNS}
-    for dataset, model, seed in config.trained.trainings:
+    for dataset, model, seed in study.trained.trainings:
         which = {"dataset": dataset, "model": model, "seed": seed}
         found["history"].append(pd.read_csv(files.history(dataset, model, seed)).assign(**which))
         record = read_json(files.training_record(dataset, model, seed))

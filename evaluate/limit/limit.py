@@ -57,7 +57,7 @@ COLUMNS = {
     "orientations": "of each structure that the likelihood is averaged over, uniform over SO(3); in the last row up to "
     f"{ROUNDS * DRAWN} more of the likeliest structures, near their likeliest orientations",
     "n_patterns": "single hits of the test split that were asked about, as many of each structure",
-    "particle_accuracy": "fraction with the structure right: a lower bound of the limit, and the limit itself once it "
+    "structure_accuracy": "fraction with the structure right: a lower bound of the limit, and the limit itself once it "
     "no longer grows with the number of orientations",
     "standard_error": "√(p(1 - p)/n) of the accuracy p of n patterns",
     "seed": "of the orientations",
@@ -159,7 +159,7 @@ def accuracy(evidence: NDArray[np.float64], structure: NDArray[np.int64]) -> dic
     """How often the greatest evidence (n, structures) is the true structure's (n,), with its standard error."""
     right = float((evidence.argmax(axis=1) == structure).mean())
     n = len(structure)
-    return {"n_patterns": n, "particle_accuracy": right, "standard_error": math.sqrt(right * (1 - right) / n)}
+    return {"n_patterns": n, "structure_accuracy": right, "standard_error": math.sqrt(right * (1 - right) / n)}
 
 
 def single_hits(dataset: Dataset, per_structure: int) -> NDArray[np.int64]:

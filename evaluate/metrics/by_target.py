@@ -20,6 +20,7 @@ from evaluate.metrics.calibration import (
     negative_log_likelihood,
     tempered,
 )
+from evaluate.metrics.confusion import all_right
 from evaluate.metrics.operating_points import POINT_COLUMNS, TARGET_PURITIES, measured_points
 from frames.targets import Target
 
@@ -29,16 +30,32 @@ def accuracies(predictions: pd.DataFrame, targets: Sequence[Target]) -> dict[str
     and, of a target with a class that is kept, `<target>_<kept>_accuracy`: rightly told to be it, or not, where it is
     told to be it above a probability of 1/2. NaN where no pattern has an answer.
     """
-    all_right, found = np.ones(len(predictions), bool), {}
+    found = {}
     for target in targets:
-        right, answered = _right(predictions, target), _codes(predictions, target) >= 0
-        all_right &= right | ~answered
-        found[f"{target.name}_accuracy"] = _share(right[answered])
+        answered = _codes(predictions, target) >= 0
+        found[f"{target.name}_accuracy"] = _share(_right(predictions, target)[answered])
         if target.kept is not None:
             told = predictions[f"p_{target.name}_{target.kept}"].to_numpy() > 0.5
             is_kept = predictions[target.name].to_numpy() == target.kept
             found[f"{target.name}_{target.kept}_accuracy"] = _share((told == is_kept)[answered])
-    return {"test_accuracy": _share(all_right), **found}
+    return {"test_accuracy": _share(all_right(predictions, targets)), **found}
+
+
+def lone_accuracy(predictions: pd.DataFrame, targets: Sequence[Target]) -> float:
+    """Of the patterns of the class that is kept, fraction with every other answer right; NaN where there is none.
+
+    Of hit multiplicity and structure: how often the structure of a single hit is right.
+    """
+    lone = lone_target(targets)
+    if lone is None:
+        return math.nan
+    kept = predictions[(predictions[lone.name] == lone.kept).to_numpy()]
+    return _share(all_right(kept, [target for target in targets if target != lone]))
+
+
+def lone_target(targets: Sequence[Target]) -> Target | None:
+    """The first with a class that is kept, where there are other questions to ask of those patterns."""
+    return next((target for target in targets if target.kept is not None), None) if len(targets) > 1 else None
 
 
 def majority(train: pd.DataFrame, test: pd.DataFrame, targets: Sequence[Target]) -> dict[str, float]:
@@ -78,9 +95,15 @@ def asked(predictions: pd.DataFrame, target: Target) -> int:
 
 
 def confusion(predictions: pd.DataFrame, target: Target) -> NDArray[np.int64]:
-    """(k, k) how often each class (row) was taken for each (column), in the target's order, of those that have one."""
+    """(k, k) how often each class (row) was taken for each (column), in the target's order, of those that have one.
+
+    ValueError where one was taken for what is no class of the target.
+    """
     k, right = len(target.classes), _codes(predictions, target)
     given = target.codes(predictions[f"predicted_{target.name}"].to_numpy())[right >= 0]
+    if (given < 0).any():
+        strange = predictions[f"predicted_{target.name}"].to_numpy()[right >= 0][given < 0].tolist()[0]
+        raise ValueError(f"predicted {target.name} {strange!r} is none of {list(target.classes)}; predict again")
     return np.bincount(k * right[right >= 0] + given, minlength=k * k).reshape(k, k)
 
 

@@ -1,31 +1,25 @@
 """Whether probabilities mean what they say: confidence against accuracy, and one number that brings them together.
 
-Guo et al., "On Calibration of Modern Neural Networks", ICML 2017. Temperatures are fitted on the validation rows of a
-table of predictions, everything else is measured on its test rows. Three heads are judged: count and particle, as the
-network has them, and single, "one particle or not", whose probability is the count head's for 1.
+Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, with the targets of Platt, "Probabilistic outputs for
+support vector machines" (1999). Temperatures are fitted on the validation rows of a table of predictions, everything
+else is measured on its test rows: `evaluate.metrics.by_target`, for every question.
 """
 
 import logging
-from collections.abc import Mapping
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
-from evaluate.predictions.predictions import MULTIPLICITY, SINGLE, STRUCTURE
-
 logger = logging.getLogger(__name__)
-
-HeadName = Literal["count", "particle", "single"]
 
 FLOOR = 1e-12
 """Least probability: an answer that was held impossible and is right costs 28 nats, not infinity."""
 
 TEMPERATURES = 0.05, 20.0
-"""Range of temperatures. A head without a validation error would otherwise be scaled to certainty without end."""
+"""Range of temperatures."""
 
 N_BINS = 15
 
@@ -70,18 +64,35 @@ def negative_log_likelihood(head: Head, temperature: float = 1.0) -> float:
     return float(-np.take_along_axis(log_p, head.truth[:, None], axis=1).mean())
 
 
-def best_temperature(head: Head) -> float:
-    """The temperature, within `TEMPERATURES`, of the least negative log-likelihood.
+def smoothed(head: Head) -> NDArray[np.float64]:
+    """(n, k) how probable each answer is to be right, once n of them have been looked at.
 
-    That is convex in 1/T, so there is one minimum in log T as well. At an end of the range a warning is logged: the
-    head makes no mistake here, or answers worse than at random.
+    By Laplace's rule of succession: after n patterns without a mistake the next answer is right with a chance of
+    (n + 1)/(n + 2), under a uniform prior of that chance. So a truth weighs that much, as if one pattern more had been
+    answered rightly and one wrongly; the rest goes to the other answers in the proportions that the head gives them.
+    """
+    n = len(head.truth)
+    is_truth = np.arange(head.probabilities.shape[1]) == head.truth[:, None]
+    others = np.exp(np.where(is_truth, -np.inf, log_likelihoods(head.probabilities)))
+    return np.where(is_truth, (n + 1) / (n + 2), others / others.sum(axis=1, keepdims=True) / (n + 2))
+
+
+def best_temperature(head: Head) -> float:
+    """The temperature, within `TEMPERATURES`, of the greatest likelihood of `smoothed` truths.
+
+    Of the truths themselves the likelihood of a head without a mistake grows for ever as T falls: it has no greatest
+    value, and whatever bound stops it is no finding. Smoothed, the mean of -log p is convex in 1/T and rises to both
+    sides, so there is one minimum: of two answers and odds o of all n patterns, all right, T = ln o / ln(n + 1), by
+    which the head is as sure as n patterns allow. Where n is large, mistakes outweigh it. At an end of the range a
+    warning is logged: the head hardly prefers any answer, or answers worse than at random.
     """
     if not len(head.truth):
         raise ValueError("no validation pattern to fit a temperature to; raise plan.patterns_per_class")
     if head.probabilities.shape[1] == 1:
         return 1.0  # sure of the only answer at every temperature
+    targets = smoothed(head)
     found = minimize_scalar(
-        lambda log_temperature: negative_log_likelihood(head, np.exp(log_temperature)),
+        lambda log_t: -(targets * log_likelihoods(head.probabilities, np.exp(log_t))).sum(axis=1).mean(),
         bounds=np.log(TEMPERATURES),
         method="bounded",
         options={"xatol": 1e-5},
@@ -117,75 +128,3 @@ def expected_calibration_error(confidence: ArrayLike, right: ArrayLike, n_bins: 
     """
     curve = reliability_curve(confidence, right, n_bins)
     return float(np.average(np.abs(curve.accuracy - curve.confidence), weights=curve.n))
-
-
-def head_of(predictions: pd.DataFrame, name: HeadName) -> Head:
-    """What a head answers to the patterns of a table, of any split; the particle head, to those that show a particle.
-
-    ValueError for the head `single` where single hits are none of the run's.
-    """
-    if name == "particle":
-        predictions = predictions[predictions["hit_multiplicity"] > 0]
-    prefix, column = (STRUCTURE, "structure") if name == "particle" else (MULTIPLICITY, "hit_multiplicity")
-    answers = [answer for answer in predictions.columns if answer.startswith(prefix)]
-    probabilities = predictions[answers].to_numpy(float)
-    labels = pd.Index(answer.removeprefix(prefix) for answer in answers)
-    truth = labels.get_indexer(predictions[column].astype(str))
-    if name != "single":
-        return Head(probabilities, truth)
-    if SINGLE not in answers:
-        raise ValueError(f"hit multiplicities are {list(labels)}: no single hit to tell from others")
-    single = answers.index(SINGLE)
-    return Head(
-        np.stack([probabilities[:, single], np.delete(probabilities, single, axis=1).sum(axis=1)], axis=1),
-        (truth != single).astype(np.int64),
-    )
-
-
-def calibrate(predictions: pd.DataFrame) -> pd.DataFrame:
-    """A row for each head, with the columns of calibration.csv from `head` on; none of `single` where it has no answer.
-
-    Parameters
-    ----------
-    predictions : with validation and test rows, as from `read_predictions(path, split=None)`.
-    """
-    temperatures = _temperatures(predictions)
-    validation, test = (predictions[predictions["split"] == split] for split in ("validation", "test"))
-    scaled = _scaled(test, temperatures)
-    rows = []
-    for name in get_args(HeadName):
-        if name == "single" and SINGLE not in predictions:
-            continue
-        heads = {"before": head_of(test, name), "after": head_of(scaled, name)}
-        rows.append(
-            {
-                "head": name,
-                "n_validation": len(head_of(validation, name).truth),
-                "n_test": len(heads["before"].truth),
-                # A head of its own is not fitted: its probabilities follow from the count head's.
-                "temperature": temperatures["count" if name == "single" else name],
-                **{f"ece_{when}": expected_calibration_error(*confidence(head)) for when, head in heads.items()},
-                **{f"nll_{when}": negative_log_likelihood(head) for when, head in heads.items()},
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def calibrated(predictions: pd.DataFrame) -> pd.DataFrame:
-    """The same table, with the probabilities of both heads at the temperatures fitted on its validation rows."""
-    return _scaled(predictions, _temperatures(predictions))
-
-
-def _temperatures(predictions: pd.DataFrame) -> dict[HeadName, float]:
-    validation = predictions[predictions["split"] == "validation"]
-    names: tuple[HeadName, ...] = ("count", "particle")
-    return {name: best_temperature(head_of(validation, name)) for name in names}
-
-
-def _scaled(predictions: pd.DataFrame, temperatures: Mapping[HeadName, float]) -> pd.DataFrame:
-    result = predictions.copy()
-    for name, temperature in temperatures.items():
-        prefix = STRUCTURE if name == "particle" else MULTIPLICITY
-        answers = [answer for answer in predictions.columns if answer.startswith(prefix)]
-        result[answers] = tempered(predictions[answers], temperature)
-    return result

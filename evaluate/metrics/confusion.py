@@ -1,69 +1,104 @@
-"""What is taken for what."""
+"""What is taken for what, all questions of a dataset together: a class is then an answer to each of them.
 
+Where a pattern has no answer to a question, its class says `none` there, and -1 of numbers: no structure of a shot
+that hit no particle.
+"""
+
+import itertools
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from evaluate.metrics import accuracy
-from evaluate.predictions.predictions import answer, asked_of, truth
-from frames.labels import NO_STRUCTURE
-from frames.store.dataset import Dataset
+from frames.targets import NO_ANSWER, Target
 
-HEADS = {"count": "hit_multiplicity", "particle": "structure"}
-"""Head -> the column of predictions that it answers."""
+NONE = np.array([NO_ANSWER])
+"""The code of no answer, as `Target.values` takes it."""
 
 
-def confusions(predictions: pd.DataFrame, dataset: Dataset) -> dict[str, NDArray[np.int64]]:
-    """Head's column -> how often each label (row) was given each answer (column), of those that are asked for it."""
-    known: dict[str, Sequence[Any]] = {"structure": dataset.structures, "hit_multiplicity": dataset.hit_multiplicities}
-    return {
-        column: accuracy.confusion(asked[column].to_numpy(), asked[f"predicted_{column}"].to_numpy(), labels)
-        for column, labels in known.items()
-        for asked in [asked_of(predictions, column)]
+def recorded(predictions: pd.DataFrame, targets: Sequence[Target]) -> pd.DataFrame:
+    """The class of every pattern: a column for each target."""
+    return predictions[[target.name for target in targets]]
+
+
+def answered(predictions: pd.DataFrame, targets: Sequence[Target]) -> pd.DataFrame:
+    """The class that every pattern is taken for: a column for each target.
+
+    A head answers always; whoever says that no particle was hit says that there is no structure. Which answers say
+    that another question has none is taken from the patterns: those of which no pattern has an answer to the other.
+    """
+    right = recorded(predictions, targets)
+    given = pd.DataFrame({t.name: predictions[f"predicted_{t.name}"].to_numpy(object) for t in targets})
+    result = given.copy()
+    for target, other in itertools.permutations(targets, 2):
+        has_none = target.codes(right[target.name].to_numpy()) == NO_ANSWER
+        for value in other.classes:
+            of_it = right[other.name].to_numpy() == value
+            if of_it.any() and has_none[of_it].all():
+                result.loc[(given[other.name] == value).to_numpy(), target.name] = target.values(NONE)[0]
+    return result
+
+
+def all_right(predictions: pd.DataFrame, targets: Sequence[Target]) -> NDArray[np.bool_]:
+    """(n,) whether every answer is right that there is."""
+    right, given = recorded(predictions, targets), predictions
+    return np.all(
+        [
+            (given[f"predicted_{t.name}"] == right[t.name]).to_numpy() | (t.codes(right[t.name].to_numpy()) < 0)
+            for t in targets
+        ],
+        axis=0,
+    )
+
+
+def joint_classes(targets: Sequence[Target]) -> list[tuple[str | int, ...]]:
+    """All that a pattern could be, an answer to each target or none: the last target's classes go slowest, none last.
+
+    Of hit multiplicity and structure: by structure, then by number; no particle is the last.
+    """
+    each = [[*target.classes, target.values(NONE)[0].item()] for target in reversed(targets)]
+    return [one[::-1] for one in itertools.product(*each)]
+
+
+def joint_label(values: Sequence[str | int]) -> str:
+    """What a class is called: `4 × 1ss8`, of a number of something; else its answers. `none` where it has none."""
+    found = [value for value in values if value not in ("none", -1)]
+    numbers, words = ([value for value in found if isinstance(value, str) is text] for text in (False, True))
+    if len(numbers) == len(words) == 1:
+        return f"{numbers[0]} × {words[0]}"
+    return ", ".join(map(str, found)) if words or any(numbers) else "none"
+
+
+def joint_counts(predictions: pd.DataFrame, targets: Sequence[Target]) -> pd.DataFrame:
+    """`label`, `predicted` and how often, `n`, in the order of `joint_classes`; pairs that never occurred left out."""
+    classes = joint_classes(targets)
+    code = {one: index for index, one in enumerate(classes)}
+    shot, given = (
+        [code[one] for one in of(predictions, targets).itertuples(index=False, name=None)]
+        for of in (recorded, answered)
+    )
+    pairs, n = np.unique(np.array(shot) * len(classes) + np.array(given), return_counts=True)
+    label, predicted = ([joint_label(classes[index]) for index in codes] for codes in np.divmod(pairs, len(classes)))
+    return pd.DataFrame({"label": label, "predicted": predicted, "n": n})
+
+
+def per_class(predictions: pd.DataFrame, targets: Sequence[Target]) -> pd.DataFrame:
+    """One row for each class that there is, with the columns of per_class.csv from the targets' names on."""
+    is_class = [target.name for target in reversed(targets)]
+    right = {
+        f"{t.name}_recall": (predictions[f"predicted_{t.name}"] == predictions[t.name])
+        .astype(float)
+        .where(t.codes(predictions[t.name].to_numpy()) >= 0)
+        for t in targets
     }
-
-
-def classes_shot(structures: Sequence[str], hit_multiplicities: Sequence[int]) -> list[tuple[str, int]]:
-    """Structure and hit multiplicity of each class, by structure, then by multiplicity; no particle is the last."""
-    hit = [(structure, multiplicity) for structure in structures for multiplicity in hit_multiplicities if multiplicity]
-    return [*hit, (NO_STRUCTURE, 0)] if 0 in hit_multiplicities else hit
-
-
-def class_matrix(predictions: pd.DataFrame, classes: Sequence[tuple[str, int]]) -> NDArray[np.int64]:
-    """(k, k) how often each class (row) was given each of them as the answer (column); whoever says 0, says none."""
-    labels = [f"{structure} {multiplicity}" for structure, multiplicity in classes]
-    shot, given = (accuracy.answers(of(predictions))["test_accuracy"] for of in (truth, answer))
-    return accuracy.confusion(shot, given, labels)
-
-
-def collapsed_heads(predictions: pd.DataFrame) -> tuple[str, ...]:
-    """Heads that give one answer to patterns that differ."""
-    return tuple(
-        head
-        for head, column in HEADS.items()
-        for asked in [asked_of(predictions, column)]
-        if asked[f"predicted_{column}"].nunique() == 1 < asked[column].nunique()
+    rows = predictions.assign(all_right=all_right(predictions, targets), **right)
+    classes = rows.groupby(is_class).agg(
+        n=("all_right", "size"),
+        recall=("all_right", "mean"),
+        **{name: (name, "mean") for name in right},
+        n_right=("all_right", "sum"),
     )
-
-
-def per_class(predictions: pd.DataFrame) -> pd.DataFrame:
-    """One row for each class that was shot, with the columns of per_class.csv from `structure` on."""
-    is_class = ["structure", "hit_multiplicity"]
-    count = predictions["predicted_hit_multiplicity"] == predictions["hit_multiplicity"]
-    named = predictions.assign(predicted_structure=accuracy.named(answer(predictions)))
-    both = count & (named["predicted_structure"] == named["structure"])
-    particle = (predictions["predicted_structure"] == predictions["structure"]).astype(float)
-    answers = predictions.assign(both=both, count=count, particle=particle.where(predictions["hit_multiplicity"] > 0))
-    classes = answers.groupby(is_class).agg(
-        n=("both", "size"),
-        recall=("both", "mean"),
-        count_recall=("count", "mean"),
-        particle_recall=("particle", "mean"),
-        n_right=("both", "sum"),
-    )
-    times = named.groupby([f"predicted_{name}" for name in is_class]).size().rename_axis(is_class)
+    times = answered(predictions, targets).groupby(is_class).size()
     classes["precision"] = classes.pop("n_right") / times.reindex(classes.index)
     return classes.reset_index()

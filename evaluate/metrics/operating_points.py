@@ -1,6 +1,6 @@
-"""Keeping single hits alone: what a threshold on p(single) lets through.
+"""Keeping the patterns of one class alone, single hits: what a threshold on its probability lets through.
 
-The score of a pattern is the count head's probability of one particle, as the network gives it, without temperature.
+The score of a pattern is that probability, as the network gives it, without temperature.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,6 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from evaluate.metrics.accuracy import wilson_interval
-from evaluate.predictions.predictions import SINGLE
 
 POINT_COLUMNS = ("target_purity", "threshold", "purity", "yield", "n_test", "single_fraction")
 
@@ -63,28 +62,15 @@ def threshold_for(target_purity: float, score: ArrayLike, is_single: ArrayLike) 
     return float(thresholds[np.flatnonzero(trusted)[-1]]) if any(trusted) else np.nan
 
 
-def operating_points(predictions: pd.DataFrame, targets: Sequence[float] = TARGET_PURITIES) -> pd.DataFrame:
-    """A row for each target, with the columns of selection.csv from `target_purity` on.
-
-    Thresholds are chosen on validation rows; purity and yield, at or above them, measured on test rows. All three are
-    NaN where no threshold can be trusted to reach the target, the purity alone where nothing is kept. No rows where
-    single hits are none of the run's.
-
-    Parameters
-    ----------
-    predictions : with validation and test rows, as from `read_predictions(path, split=None)`.
-    """
-    if SINGLE not in predictions:
-        return pd.DataFrame(columns=list(POINT_COLUMNS))
-    return measured_points(scores(predictions, "validation"), scores(predictions, "test"), targets)
-
-
 def measured_points(
     validation: tuple[NDArray[np.float64], NDArray[np.bool_]],
     test: tuple[NDArray[np.float64], NDArray[np.bool_]],
     purities: Sequence[float],
 ) -> pd.DataFrame:
     """A row for each purity, with the columns of selection.csv from `target_purity` on.
+
+    Thresholds are chosen on validation rows; purity and yield, at or above them, measured on test rows. All three are
+    NaN where no threshold can be trusted to reach the purity, the purity alone where nothing is kept.
 
     Parameters
     ----------
@@ -102,9 +88,3 @@ def measured_points(
         )
         rows.append((target, threshold, purity, found, len(score), is_kept.mean()))
     return pd.DataFrame(rows, columns=list(POINT_COLUMNS))
-
-
-def scores(predictions: pd.DataFrame, split: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """(n,) score of each pattern of a split, and (n,) whether it is a single hit: what `purity_yield` takes."""
-    rows = predictions[predictions["split"] == split]
-    return rows[SINGLE].to_numpy(float), (rows["hit_multiplicity"] == 1).to_numpy()

@@ -18,15 +18,11 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from evaluate.predictions.labels import Labels
 from frames.files import read_table, write_table
 from frames.labels import SPLITS
 
 if TYPE_CHECKING:
     from frames.store.dataset import Dataset
-
-MULTIPLICITY, STRUCTURE = "p_hit_multiplicity_", "p_structure_"
-SINGLE = f"{MULTIPLICITY}1"
 
 Split = Literal["train", "validation", "test"]
 
@@ -102,26 +98,6 @@ def averaged(answers: Sequence[pd.DataFrame]) -> pd.DataFrame:
         labels = labels.astype(first[target].to_numpy().dtype)
         mean[f"predicted_{target}"] = labels[mean[names].to_numpy().argmax(axis=1)]
     return mean
-
-
-def truth(predictions: pd.DataFrame) -> Labels:
-    """What was shot."""
-    hit_multiplicity = predictions["hit_multiplicity"].to_numpy()
-    return Labels(predictions["structure"].to_numpy(str), hit_multiplicity, hit_multiplicity == 1)
-
-
-def answer(predictions: pd.DataFrame) -> Labels:
-    """What it was taken for; a single hit where that is more probable than not."""
-    return Labels(
-        predictions["predicted_structure"].to_numpy(str),
-        predictions["predicted_hit_multiplicity"].to_numpy(),
-        predictions[SINGLE].to_numpy() > 0.5 if SINGLE in predictions else np.zeros(len(predictions), bool),
-    )
-
-
-def asked_of(predictions: pd.DataFrame, column: str) -> pd.DataFrame:
-    """The rows of which a question is asked, by its column: which structure, only of those that show one."""
-    return predictions if column == "hit_multiplicity" else predictions[predictions["hit_multiplicity"] > 0]
 
 
 def write_predictions(predictions: pd.DataFrame, path: Path | str) -> None:

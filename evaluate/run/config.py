@@ -11,6 +11,7 @@ from evaluate.run.config_files import listed
 from evaluate.run.config_files import read_config as read_config
 from evaluate.run.config_problems import validated
 from evaluate.run.sections import BASELINES, MAJORITY, TWIN_CONTROLS, EvaluationConfig
+from evaluate.run.study import Study, ensemble_members, training_of
 from frames.schema import Identifier, Strict, did_you_mean
 from simulate.config import SimulationConfig
 from simulate.experiment.config import DatasetConfig, refuse
@@ -226,21 +227,29 @@ class RunConfig(Strict):
         evaluate_on = None if encoder is None else encoder.evaluate_on
         return self.evaluation.twins.evaluate_on if evaluate_on is None else evaluate_on
 
+    @property
+    def study(self) -> Study:
+        """What of the run is neither how patterns are made nor of twin networks."""
+        datasets = self.simulation.datasets
+        return Study(
+            run=self.run,
+            title=self.title,
+            targets={name: self.simulation.targets(name) for name in datasets},
+            training=self.training,
+            evaluation=self.evaluation,
+            photons_per_pulse={
+                name: datasets[name].photons_per_pulse for name in self.evaluation.photon_curve if name in datasets
+            },
+        )
+
     def members(self, dataset: str) -> dict[str, list[tuple[str, int]]]:
-        """Ensemble -> model and seed of all that answer in it, of those whose models are all trained on the dataset."""
-        models = self.trained.models
-        return {
-            name: [(member, seed) for member in members for seed in models[member].seeds]
-            for name, members in self.evaluation.ensembles.items()
-            if all(member in models and dataset in models[member].datasets for member in members)
-        }
+        """As `evaluate.run.study.ensemble_members`."""
+        return ensemble_members(self.trained, self.evaluation, dataset)
 
     @property
     def trained(self) -> TrainingConfig:
         """The section `training`; ValueError where the run has none."""
-        if self.training is None:
-            raise ValueError(f"run {self.run} has no section `training`: it trains no network with two answers")
-        return self.training
+        return training_of(self.run, self.training)
 
     @property
     def twinned(self) -> TwinsConfig:

@@ -28,10 +28,18 @@ def read_config(path: Path | str) -> dict[str, Any]:
 
     Raises
     ------
-    OSError; ValueError naming line and column where it is no YAML or has a key twice, and where it is no mapping.
+    OSError; ValueError naming line and column where it is no UTF-8, no YAML or has a key twice, and where it is no
+    mapping.
     """
     try:
         mapping = _EveryKeyOnce(Path(path).read_text(encoding="utf-8")).get_single_data()
+    except UnicodeDecodeError as error:
+        before = error.object[: error.start].decode()
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        raise ValueError(
+            f"{path}, line {line}, column {column}: byte 0x{error.object[error.start]:02x} is no UTF-8; "
+            "save the file as UTF-8"
+        ) from error
     except yaml.MarkedYAMLError as error:
         raise ValueError(f"{path}, {_where(error)}: {_what(error)}") from error
     except (yaml.YAMLError, ValueError) as error:

@@ -3,10 +3,11 @@
 Snakemake asks this at every start, on a cluster in every job: nothing is imported here that takes time.
 """
 
-from collections.abc import Collection
-from typing import Literal
+from collections.abc import Collection, Sequence
 
 from evaluate.run.config import RunConfig
+from evaluate.run.study import Study
+from frames.targets import Target
 
 SIDE_BY_SIDE = 2
 """Datasets that the picture of all classes shows; of more, another one has a row for each."""
@@ -20,6 +21,9 @@ ALL_IN_FULL = 4
 BASELINE_SEED = 0
 """Of the baselines: in their column, and for the one that draws. Ensembles have it in their column too."""
 
+BOTH = "both"
+"""In place of a target: all questions together, as two are, a structure and how many of it."""
+
 TABLES = (
     *("cnn", "per_class", "per_label", "heads", "confusion"),
     *("calibration", "reliability", "selection", "purity", "history", "trainings", "generalisation"),
@@ -28,9 +32,6 @@ TABLES = (
 
 SHOWN = ("classes", "photons", "radial")
 """That come of the patterns themselves, evaluate/classification/shown.py."""
-
-DRAWN_HEADS: tuple[Literal["count"], Literal["particle"]] = ("count", "particle")
-"""Whose confidence is drawn."""
 
 
 def ours(names: Collection[str]) -> str | None:
@@ -43,31 +44,31 @@ def has_report(config: RunConfig) -> bool:
     return config.training is not None or config.twins is None
 
 
-def predictors(config: RunConfig) -> list[tuple[str, str, int]]:
+def predictors(study: Study) -> list[tuple[str, str, int]]:
     """Dataset, model and seed of all that answers: networks, ensembles and then baselines, dataset by dataset."""
-    if config.training is None:
+    if study.training is None:
         return []
-    baselines = [(name, BASELINE_SEED) for name in config.evaluation.baselines]
+    baselines = [(name, BASELINE_SEED) for name in study.evaluation.baselines]
     return [
         (condition, *learner)
-        for condition in config.training.conditions
-        for learner in [*networks(config, condition), *baselines]
+        for condition in study.training.conditions
+        for learner in [*networks(study, condition), *baselines]
     ]
 
 
-def networks(config: RunConfig, condition: str) -> dict[tuple[str, int], list[tuple[str, int]]]:
+def networks(study: Study, condition: str) -> dict[tuple[str, int], list[tuple[str, int]]]:
     """Model and seed of every network and ensemble on a dataset -> those of the trainings that it stands for."""
-    trainings = [training[1:] for training in config.trained.trainings if training[0] == condition]
-    ensembles = {(name, BASELINE_SEED): members for name, members in config.members(condition).items()}
+    trainings = [training[1:] for training in study.trained.trainings if training[0] == condition]
+    ensembles = {(name, BASELINE_SEED): members for name, members in study.members(condition).items()}
     return {one: [one] for one in trainings} | ensembles
 
 
-def transfers(config: RunConfig) -> list[tuple[str, str, int, str]]:
+def transfers(study: Study) -> list[tuple[str, str, int, str]]:
     """The same, with each other dataset that it is asked about."""
     return [
         (trained_on, model, seed, evaluate_on)
-        for trained_on, model, seed in predictors(config)
-        for evaluate_on in config.evaluation.cross_dataset.get(trained_on, ())
+        for trained_on, model, seed in predictors(study)
+        for evaluate_on in study.evaluation.cross_dataset.get(trained_on, ())
     ]
 
 
@@ -76,66 +77,68 @@ def shown_names(config: RunConfig) -> list[str]:
     return [name for name in SHOWN if name != "radial" or radial_condition(config)]
 
 
-def table_names(config: RunConfig) -> list[str]:
+def table_names(study: Study) -> list[str]:
     """The tables of what is predicted, by name; of what is simulated alone there is none."""
-    if config.training is None:
+    if study.training is None:
         return []
-    names = [name for name in TABLES if name != "generalisation" or transfers(config)]
-    return [*names, "limit"] if config.evaluation.bayes_limit else names
+    names = [name for name in TABLES if name != "generalisation" or transfers(study)]
+    return [*names, "limit"] if study.evaluation.bayes_limit else names
 
 
-def main_conditions(config: RunConfig) -> list[str]:
+def main_conditions(study: Study) -> list[str]:
     """The datasets trained on; of many, without the levels of the photon curve, which has its own figure."""
-    conditions = config.training.conditions if config.training else []
-    levels = config.evaluation.photon_curve
+    conditions = study.training.conditions if study.training else []
+    levels = study.evaluation.photon_curve
     if len(conditions) <= ALL_IN_FULL:
         return conditions
     return [name for name in conditions if name not in levels] or conditions
 
 
 def figure_names(config: RunConfig) -> list[str]:
-    """What report/classification/draw.py writes into figures/."""
+    """What report/classification/draw.py writes into figures/, of a run that simulates its patterns."""
     names = ["classes.png", *["datasets.png"] * (len(config.simulation.datasets) > SIDE_BY_SIDE)]
     for name in config.simulation.datasets:
         names += [f"gallery_{name}.png", f"photons_{name}.svg"]
     if radial_condition(config):
         names.append("radial.svg")
-    if config.training is None:
-        return names
-    names.append("accuracies.svg")
-    for condition in main_conditions(config):
-        names += [f"reliability_{head}_{condition}.svg" for head in asked_heads(config, condition)]
-        if selects(config):
-            names.append(f"selection_{condition}.svg")
-    for condition in config.trained.conditions:
+    return names + study_figures(config.study)
+
+
+def study_figures(study: Study) -> list[str]:
+    """Those of them about networks and what these were asked."""
+    if study.training is None:
+        return []
+    names = ["accuracies.svg"]
+    for condition in main_conditions(study):
+        targets = study.targets[condition]
+        names += [f"reliability_{target.name}_{condition}.svg" for target in asked(targets)]
+        names += [f"selection_{target.name}_{condition}.svg" for target in selecting(targets)]
+    for condition in study.training.conditions:
         names.append(f"training_{condition}.svg")
-        names += [f"{matrix}_{condition}.svg" for matrix in matrices(config, condition)]
-    if config.evaluation.photon_curve:
+        names += [f"confusion_{name}_{condition}.svg" for name in matrices(study.targets[condition])]
+    if study.evaluation.photon_curve:
         names.append("photon_curve.svg")
-    return names + [f"transfers_{name}.svg" for name, others in config.evaluation.cross_dataset.items() if others]
+    return names + [f"transfers_{name}.svg" for name, others in study.evaluation.cross_dataset.items() if others]
 
 
-def asked_heads(config: RunConfig, condition: str) -> list[Literal["count", "particle"]]:
-    """Heads that have more than one answer to choose from; what has but one is always right."""
-    answers = {
-        "count": len(config.simulation.plan.hit_multiplicities),
-        "particle": len(config.simulation.selected(condition)),
-    }
-    return [head for head in DRAWN_HEADS if answers[head] > 1]
+def asked(targets: Sequence[Target]) -> list[Target]:
+    """Those that have more than one answer to choose from; what has but one is always right."""
+    return [target for target in targets if len(target.classes) > 1]
 
 
-def selects(config: RunConfig) -> bool:
-    """Whether there are single hits to be kept, and others to be left."""
-    multiplicities = config.simulation.plan.hit_multiplicities
-    return 1 in multiplicities and len(multiplicities) > 1
+def selecting(targets: Sequence[Target]) -> list[Target]:
+    """Those of which one class is kept and others are left."""
+    return [target for target in asked(targets) if target.kept is not None]
 
 
-def matrices(config: RunConfig, condition: str) -> list[str]:
-    """Confusion matrices of a dataset, by the names of their figures: those with more than one class."""
-    heads = asked_heads(config, condition)
-    names = [name for head, name in (("particle", "structures"), ("count", "counts")) if head in heads]
-    counted = [multiplicity for multiplicity in config.simulation.plan.hit_multiplicities if multiplicity]
-    return [*names, "both"] if "particle" in heads and len(counted) > 1 else names
+def matrices(targets: Sequence[Target]) -> list[str]:
+    """Confusion matrices that are drawn, each by the name of its target: the last question first, then `both`.
+
+    Both together where there are two questions, and more than one class of each beside 0, which stands for nothing.
+    """
+    names = [target.name for target in reversed(asked(targets))]
+    something = [[value for value in target.classes if value != 0] for target in targets]
+    return [*names, BOTH] if len(targets) == 2 and all(len(classes) > 1 for classes in something) else names
 
 
 def radial_condition(config: RunConfig) -> str | None:

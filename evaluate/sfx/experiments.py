@@ -19,7 +19,7 @@ from frames.files import write_table
 from train.batches.hits import HitData, Order, Split, split_rows
 from train.config.hits import HitSystem, LearningConfig
 from train.tasks.domain_adversarial import fit_adversarial
-from train.tasks.find_hits import TrainedHits, answer, fit_hits, hit_probability, load_hits
+from train.tasks.find_hits import TrainedHits, fit_hits, hit_probability, load_hits, predict_logits
 from train.tasks.self_training import fit_self_training
 from train.tasks.transfer import fit_transfer
 
@@ -48,7 +48,7 @@ def cases(learning: LearningConfig, name: str, source: str, datasets: list[str])
     adapts = system.method != "supervised"
     for order in learning.orders[:1] if adapts else learning.orders:
         for labels in system.labels:
-            for seed in learning.seeds:
+            for seed in learning.seeds_of(name):
                 for target in [other for other in datasets if other != source] if adapts else [""]:
                     yield Case(order, labels, seed, target)
 
@@ -143,7 +143,7 @@ def _answered(
     case: Case,
     device: torch.device,
 ) -> pd.DataFrame:
-    logits = answer(trained.model, data.inputs[rows], trained.description.recipe, device)
+    logits = predict_logits(trained.model, data.inputs[rows], trained.description.recipe, device)
     return pd.DataFrame(
         {
             "system": name,

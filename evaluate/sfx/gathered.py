@@ -20,7 +20,7 @@ from frames.store.dataset import Dataset, open_dataset
 from frames.store.spots import counted, peaks_file, read_peaks, read_spots, spots_file
 from train.batches.contrast import contrasted
 from train.config.hits import LearningConfig
-from train.tasks.find_hits import answer, load_hits
+from train.tasks.find_hits import load_hits, predict_logits
 
 CPU = torch.device("cpu")
 MAPPED = 300
@@ -128,10 +128,10 @@ def _speed(
         folder = model_folder(models_folder(files), names[0], name, _first(learning, name, names[0], names))
         trained = load_hits(final_model(folder, system), CPU)
         inputs = data_of(arrays, system, names[0]).inputs[:64]
-        answer(trained.model, inputs, system.recipe, CPU)
+        predict_logits(trained.model, inputs, system.recipe, CPU)
         started, n = time.perf_counter(), 0
         while time.perf_counter() - started < TIMED_S:
-            answer(trained.model, inputs, system.recipe, CPU)
+            predict_logits(trained.model, inputs, system.recipe, CPU)
             n += len(inputs)
         network = (time.perf_counter() - started) / n
         reading = arrays["seconds_reading"]

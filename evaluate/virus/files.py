@@ -3,6 +3,7 @@
     <folder>/plans/shots.parquet        a row per shot that was fired: `simulate.virus.plan`
     <folder>/plans/volumes.npz          volumes that the frames are sliced from
     <folder>/datasets/shots/            Zarr store of all shots (photons, uint16), `frames.store.dataset.Dataset`
+    <folder>/plans/beam.json            of recorded frames: row and column of the beam; geometry.npz, where pixels lie
     <folder>/hits.parquet               a row per shot: what hit finding measured
     <folder>/sizes.parquet              a row per hit: what the size filter measured
     <folder>/splits.parquet             a row per frame that networks see: `SPLITS`
@@ -36,6 +37,9 @@ SPLITS: Mapping[str, str] = {
 }
 """Columns of splits.parquet -> what they are."""
 
+ORIGIN = ("file", "row")
+"""Further columns, of recorded frames: the file that a frame is from, and its number there."""
+
 SINGLE, OTHER = "single", "other"
 
 
@@ -47,6 +51,16 @@ def plan_file(folder: Path) -> Path:
 def volumes_file(folder: Path) -> Path:
     """Volumes that the shots are sliced from: `simulate.virus.bodies.Bodies.arrays`."""
     return folder / "plans" / "volumes.npz"
+
+
+def geometry_file(folder: Path) -> Path:
+    """Where the pixels of recorded frames lie: `frames.geometry.Geometry`."""
+    return folder / "plans" / "geometry.npz"
+
+
+def beam_file(folder: Path) -> Path:
+    """Row and column [pixels] at which the beam meets recorded frames."""
+    return folder / "plans" / "beam.json"
 
 
 def dataset_folder(folder: Path) -> Path:
@@ -77,7 +91,8 @@ def write_splits(path: Path, splits: "pd.DataFrame") -> None:
         raise ValueError(f"{path}: a table of splits needs columns {', '.join(missing)}")
     if len(twice := splits["frame"][splits["frame"].duplicated()]):
         raise ValueError(f"{path}: frame {twice.iloc[0]} is in the table twice; a frame belongs to one split")
-    write_table(path, pa.Table.from_pandas(splits[list(SPLITS)], preserve_index=False))
+    columns = [*SPLITS, *(name for name in ORIGIN if name in splits)]
+    write_table(path, pa.Table.from_pandas(splits[columns], preserve_index=False))
 
 
 def read_splits(path: Path) -> "pd.DataFrame":

@@ -3,13 +3,24 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from evaluate.virus import methods
 from evaluate.virus.config import DetectionConfig, SelectionConfig
-from evaluate.virus.files import dataset_folder, read_splits, selection_file, splits_file, wanted
+from evaluate.virus.files import (
+    SINGLE,
+    dataset_folder,
+    hits_file,
+    plan_file,
+    read_splits,
+    selection_file,
+    sizes_file,
+    splits_file,
+    wanted,
+)
 from evaluate.virus.methods import Experiment
 from evaluate.virus.tables import read_selection, write_tables
-from frames.files import write_arrays
+from frames.files import atomic_path, read_table, write_arrays
 from frames.store.dataset import open_dataset
 
 
@@ -36,11 +47,39 @@ def make_selection(
 
 
 def make_tables(run: Experiment, detection: DetectionConfig, selection: SelectionConfig, folder: Path) -> None:
-    """Tables of all selections of a run, and `page.npz`, below tables/."""
+    """Tables of all selections of a run, `flow.csv` and `page.npz`, below tables/."""
     found = {
         (name, seed): read_selection(selection_file(folder, name, seed)) for name, seed in wanted(detection, selection)
     }
     write_tables(run, selection, found, folder / "tables")
+    with atomic_path(folder / "tables" / "flow.csv") as temporary:
+        flow(folder).to_csv(temporary, index=False)
+
+
+def flow(folder: Path) -> pd.DataFrame:
+    """How many frames are left after each step of a run, a row for each kind of hit, `all` the first.
+
+    Columns: kind; shots, hits, right_size, one_particle (of the right size, and passing the second test too); train,
+    validation and test, frames that networks see; called_single, those of them that the person calls single hits.
+    """
+    plan = read_table(plan_file(folder)).to_pandas()[["frame", "kind"]]
+    hits = read_table(hits_file(folder)).to_pandas().set_index("frame")["hit"]
+    sizes = read_table(sizes_file(folder)).to_pandas().set_index("frame")
+    seen = read_splits(splits_file(folder)).set_index("frame")
+    frame = plan["frame"]
+    right = frame.map(sizes["right_size"]).eq(True)
+    steps = {
+        "shots": True,
+        "hits": frame.map(hits).eq(True),
+        "right_size": right,
+        "one_particle": right & frame.map(sizes["one_particle"]).eq(True),
+        **{split: frame.map(seen["split"]).eq(split) for split in ("train", "validation", "test")},
+        "called_single": frame.map(seen["manual"]).eq(SINGLE),
+    }
+    table = plan[["kind"]].assign(**steps)
+    by_kind = table[table["kind"] != ""].groupby("kind").sum()
+    total = table.drop(columns="kind").sum().to_frame("all").T
+    return pd.concat([total, by_kind.sort_values("right_size", ascending=False)]).rename_axis("kind").reset_index()
 
 
 def read_experiment(folder: Path, centre: tuple[float, float]) -> Experiment:

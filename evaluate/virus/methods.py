@@ -14,6 +14,7 @@ from evaluate.virus.config import DetectionConfig, SelectionConfig
 from evaluate.virus.em import EMClasses, classify
 from evaluate.virus.files import SINGLE
 from frames.files import atomic_path, write_arrays
+from frames.provenance import json_digest
 from train.batches.drawn import labelled
 from train.batches.polar_bins import PolarBins, polar_bins
 from train.batches.representation import pictures, resized_boxes
@@ -59,6 +60,13 @@ class Experiment:
         """Of the frames of a split."""
         return np.flatnonzero(self.table["split"] == split)
 
+    @property
+    def digest(self) -> str:
+        """Of frames, labels and the beam's place: a training of others is not gone on with."""
+        told = self.table[["frame", "split", "manual"]].to_csv(index=False)
+        photons = self.frames.sum((1, 2), dtype=np.float64).tolist()
+        return json_digest([told, photons, list(self.centre), int(self.mask.sum())])
+
     def bins(self, how: SelectionConfig) -> PolarBins:
         """Rings and angles of the frames."""
         shape = (self.frames.shape[1], self.frames.shape[2])
@@ -82,7 +90,7 @@ class Selected:
         write_arrays(path, {"frame": self.frame, "chosen": self.chosen, "score": self.score, "box": self.box})
 
 
-def yolo(run: Experiment, method: str, how: DetectionConfig, seed: int, folder: Path, digest: str = "") -> Selected:
+def yolo(run: Experiment, method: str, how: DetectionConfig, seed: int, folder: Path) -> Selected:
     """One row of the slides: trained, and the intersection of its last five checkpoints selected."""
     seen = how.representation(method)
     shape = (run.frames.shape[1], run.frames.shape[2])
@@ -96,11 +104,11 @@ def yolo(run: Experiment, method: str, how: DetectionConfig, seed: int, folder: 
         for rows in (run.rows("train"), run.rows("validation"))
     )
     architecture = method.split("_")[0]
-    description = describe_detector(architecture, seen, how.width, how.recipe, seed, "virus", digest)
+    description = describe_detector(architecture, seen, how.width, how.recipe, seed, "virus", run.digest)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     fit_detector(description, train, validation, device, folder)
     rows = run.rows("test")
-    scores, chosen, found = select(folder, pictures(run.frames[rows], run.mask, seen), device)
+    scores, chosen, found = select(folder, pictures(run.frames[rows], run.mask, seen), device, validation)
     back = np.array([shape[1], shape[0]] * 2, np.float32) / seen.image_size
     return _selected(run, chosen, scores.min(0), found * back)
 
@@ -180,7 +188,7 @@ def ours(run: Experiment, how: SelectionConfig, seed: int, folder: Path) -> Sele
     photons = bins.of(run.frames)
     train, validation = (labelled(photons[rows], run.single[rows]) for rows in map(run.rows, SPLITS[:2]))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    fit_finder(train, validation, bins.live, how.finder, seed, device, folder, "virus")
+    fit_finder(train, validation, bins.live, how.finder, seed, device, folder, "virus", digest=run.digest)
     models = load_members(folder, how.n_rings, device)
     threshold = best_threshold(log_odds(models, np.asarray(validation.images), bins.live), validation.single == 1)
     score = log_odds(models, photons[run.rows("test")], bins.live)

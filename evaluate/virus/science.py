@@ -55,15 +55,17 @@ def science_table(
 
     Parameters
     ----------
-    frames : of the same frames, with columns `kind` and `diameter_nm`; what is unknown of real frames may be missing.
+    frames : of the same frames, with columns `kind` and `diameter_nm`; of real frames, whose kind is empty and whose
+             diameter nobody knows, `fitted_diameter_nm` is told. Columns may be missing.
     """
     rows = []
     for (name, seed), (chosen, _) in selections.items():
         found = {"method": name, "seed": seed, "contrast": contrast(power_spectrum(photons[chosen], bins))}
         if "diameter_nm" in frames and chosen.any():
-            size = frames["diameter_nm"][chosen].dropna()
+            known = "diameter_nm" if frames["diameter_nm"].notna().any() else "fitted_diameter_nm"
+            size = frames[known][chosen].dropna()
             found |= {"diameter_nm": size.median(), "diameter_spread_nm": size.std()}
-        if "kind" in frames:
+        if "kind" in frames and (frames["kind"] != "").all():
             shares = frames["kind"][chosen].value_counts(normalize=True)
             found |= {f"share_{kind}": shares.get(kind, 0.0) for kind in sorted(frames["kind"].unique())}
         rows.append(found)

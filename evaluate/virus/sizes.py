@@ -39,7 +39,9 @@ class SizesConfig(Strict):
     least_photons: Annotated[float, Field(ge=0)] = Field(0.5, description="of a pixel that counts: below is noise")
     most_misfit: Annotated[float, Field(gt=0)] = Field(0.25, description="L1 distance of the profile, relative")
     most_anisotropy: Annotated[float, Field(gt=0)] = Field(
-        0.45, description="relative standard deviation along rings inside of the central maximum, beyond Poisson's"
+        0.34,
+        description="relative standard deviation along rings inside of the central maximum, beyond Poisson's; as many "
+        "times that of the most uneven simulated singles as it is below that of half of the aggregates",
     )
 
     @model_validator(mode="after")

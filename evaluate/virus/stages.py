@@ -9,7 +9,7 @@ import pyarrow as pa
 from evaluate.virus import files
 from evaluate.virus.hits import HitsConfig, find_hits
 from evaluate.virus.sizes import SizesConfig, measure
-from evaluate.virus.splits import Numbers, choose
+from evaluate.virus.source.splits import RECORDED, SIMULATED, Numbers, choose, dealt
 from frames.files import atomic_path, read_table, write_table
 from frames.geometry import Geometry
 from frames.store.dataset import open_dataset
@@ -45,10 +45,11 @@ def make_sizes(folder: Path, geometry: Geometry, centre: tuple[float, float], co
     _write(files.sizes_file(folder), pd.concat(parts, ignore_index=True))
 
 
-def make_splits(folder: Path, numbers: dict[str, Numbers], *, reject_dimers: bool) -> None:
+def make_splits(folder: Path, numbers: dict[str, Numbers], *, reject_dimers: bool, dealt_by: int | None = None) -> None:
     """Write splits.parquet, and what the annotator got wrong as tables/annotator.csv.
 
     reject_dimers: whether frames must pass the second test, too; the published sets were chosen by size alone.
+    dealt_by: of recorded frames, the seed by which those without a split are dealt to the splits.
     """
     plan = read_plan(files.plan_file(folder))
     hits = read_table(files.hits_file(folder)).to_pandas()[["frame", "photons"]]
@@ -59,9 +60,21 @@ def make_splits(folder: Path, numbers: dict[str, Numbers], *, reject_dimers: boo
         on="frame", how="left", validate="1:1",
     )  # fmt: skip
     passes = table["passes"].eq(True).to_numpy()
-    files.write_splits(files.splits_file(folder), choose(table, passes, numbers))
+    if dealt_by is not None:
+        table = dealt(table, passes, numbers, dealt_by)
+    advice = SIMULATED if dealt_by is None else RECORDED
+    files.write_splits(files.splits_file(folder), choose(table, passes, numbers, advice))
     with atomic_path(folder / "tables" / "annotator.csv") as temporary:
-        confusion(plan).to_csv(temporary, index=False)
+        (confusion(plan) if dealt_by is None else called(plan)).to_csv(temporary, index=False)
+
+
+def called(plan: pd.DataFrame) -> pd.DataFrame:
+    """Labelled frames and those called single, of recorded frames, whose kind nobody knows: columns of `confusion`."""
+    labelled = plan["manual"] != ""
+    single = int((plan["manual"] == files.SINGLE).sum())
+    shots = int(labelled.sum())
+    row = {"kind": "recorded", "shots": shots, "called_single": single, "share": single / max(shots, 1)}
+    return pd.DataFrame([row])
 
 
 def _write(path: Path, table: pd.DataFrame) -> None:

@@ -10,13 +10,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from evaluate.virus.config import SelectionConfig
-from evaluate.virus.files import SINGLE
+from evaluate.virus.files import ORIGIN, SINGLE
 from evaluate.virus.methods import Experiment, Selected
 from evaluate.virus.science import power_spectrum, science_table
 from evaluate.virus.selection import f1_difference, noise_audit, selection_table
 from frames.files import atomic_path, read_arrays, write_arrays
 
-TABLES = ("selection", "noise", "science", "agreement", "differences")
+TABLES = ("selection", "noise", "science", "agreement", "differences", "frames")
 """CSV files below tables/."""
 
 N_SHOWN = 8
@@ -73,6 +73,7 @@ def write_tables(run: Experiment, how: SelectionConfig, selections: Selections, 
         "science": science_table(judged.selections, photons, bins, table),
         "agreement": agreement(judged),
         "differences": differences(judged),
+        "frames": frames_table(judged, table),
     }
     for name, some in tables.items():
         with atomic_path(folder / f"{name}.csv") as temporary:
@@ -99,6 +100,19 @@ def write_tables(run: Experiment, how: SelectionConfig, selections: Selections, 
             arrays[f"truth/{name}"] = judged.truth[some]
     arrays["counts"] = np.array([len(run.table), *(len(run.rows(split)) for split in ("train", "validation", "test"))])
     write_arrays(folder / "page.npz", arrays)
+
+
+def frames_table(judged: Judged, table: pd.DataFrame) -> pd.DataFrame:
+    """A row a test frame: its number and, of recorded frames, its file and number there; labels; 1 where selected.
+
+    Columns <method>_<seed>, and <method>_<seed>_score of methods that have scores.
+    """
+    told = table[[name for name in ("frame", *ORIGIN, "manual", "truth") if name in table]].copy()
+    for (name, seed), (chosen, score) in judged.selections.items():
+        told[f"{name}_{seed}"] = chosen.astype(int)
+        if score is not None:
+            told[f"{name}_{seed}_score"] = score
+    return told
 
 
 def agreement(judged: Judged) -> pd.DataFrame:

@@ -28,7 +28,7 @@ from frames.formats.hdf5 import (
     write_labels,
 )
 from frames.formats.masks import MaskMeans, bad_of
-from frames.patterns import Instrument, Patterns
+from frames.frames import Frames, Instrument
 
 VERSION = 160
 PIXEL_IS_INVALID = 0x00000001
@@ -47,7 +47,7 @@ LONG_NAMES = {
 }
 
 
-def write_cxi(patterns: Patterns, path: Path | str) -> None:
+def write_cxi(patterns: Frames, path: Path | str) -> None:
     """Write one entry that holds all patterns, atomically."""
     with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
         file["cxi_version"] = VERSION
@@ -73,14 +73,14 @@ def write_cxi(patterns: Patterns, path: Path | str) -> None:
         write_labels(file.create_group(LABELS), patterns.labels)
 
 
-def _identifiers(patterns: Patterns) -> NDArray[np.bytes_]:
+def _identifiers(patterns: Frames) -> NDArray[np.bytes_]:
     if (known := patterns.labels.get("identifier")) is not None:
         return known.values
     rows = patterns.labels["row"].values if "row" in patterns.labels else np.arange(len(patterns))
     return np.array([f"{patterns.name}_{row:07d}".encode() for row in rows])
 
 
-def _write_detector(file: h5py.File, patterns: Patterns) -> None:
+def _write_detector(file: h5py.File, patterns: Frames) -> None:
     instrument = patterns.instrument
     if instrument.photon_energy_eV is not None:
         file[f"{SOURCE}/energy"] = instrument.photon_energy_eV * constants.eV
@@ -102,7 +102,7 @@ def _write_detector(file: h5py.File, patterns: Patterns) -> None:
         mask = detector.create_dataset(
             "mask", patterns.shape, np.uint32, chunks=(1, *patterns.shape[1:]), compression="gzip", compression_opts=1
         )
-        for rows in patterns.blocks():
+        for rows in patterns.raw_spans():
             mask[rows] = _bits(patterns.bad(rows))
     # Not in the standard, which lets users add.
     write_known(detector, {"solid_angle": instrument.solid_angle, "polarisation": instrument.polarisation})
@@ -112,7 +112,7 @@ def _bits(bad: NDArray[np.bool_]) -> NDArray[np.uint32]:
     return np.where(bad, PIXEL_IS_INVALID, 0).astype(np.uint32)
 
 
-def _write_image(file: h5py.File, patterns: Patterns) -> None:
+def _write_image(file: h5py.File, patterns: Frames) -> None:
     image, (_, ny, nx) = file[IMAGE], patterns.shape
     image["data_type"] = "intensity"
     image["data_space"] = "diffraction"
@@ -135,7 +135,7 @@ def is_cxi(file: h5py.File, name: str | None = None) -> bool:
 
 def read_cxi(
     path: Path | str, name: str | None = None, mask_means: MaskMeans | None = None, stored: AsStored | None = None
-) -> Patterns:
+) -> Frames:
     """The first entry of a CXI file of whole images, ours or another's.
 
     Parameters
@@ -172,7 +172,7 @@ def read_cxi(
         )
         counts = np.issubdtype(data.dtype, np.integer)
         title = read_array(file, "entry_1/title")
-        return Patterns(
+        return Frames(
             name=title.decode() if isinstance(title, bytes) else Path(path).stem,
             shape=shape,
             dtype=data.dtype,
@@ -180,7 +180,7 @@ def read_cxi(
             fetch=lambda rows: read_rows(path, where, rows),
             labels=read_labels(file.get(LABELS), shape[0]) if usual else {},
             instrument=instrument,
-            per_chunk=1 if data.chunks is None else data.chunks[0],
+            together=1 if data.chunks is None else data.chunks[0],
             bad=bad.of_rows,
             mask_said=bad.said,
             note="" if "cxi_version" in file else f"{path} has no cxi_version, and is read as CXI by the name {where}",

@@ -12,11 +12,14 @@ import pandas as pd
 from frames.files import atomic_path
 from frames.formats.cxi import write_cxi
 from frames.formats.hdf5 import open_hdf5
-from frames.patterns import Patterns
+from frames.frames import Frames
 from frames.store.spots import PEAK_COLUMNS
 
 RESULT = "entry_1/result_1"
 """Where programs that index look."""
+
+MOST = 2048
+"""Peaks of a frame that are written, those of the highest signal-to-noise ratio: what others' readers expect."""
 
 COLUMNS = {
     "peakXPosRaw": "x",
@@ -28,8 +31,8 @@ COLUMNS = {
 OPTIONAL = ("peakTotalIntensity", "peakSNR", "peakNPixels")
 
 
-def write_cxi_with_peaks(patterns: Patterns, peaks: pd.DataFrame, path: Path | str) -> None:
-    """Write frames and their peaks, atomically.
+def write_cxi_with_peaks(patterns: Frames, peaks: pd.DataFrame, path: Path | str) -> None:
+    """Write frames and their peaks, at most `MOST` of each, atomically; with no frame the file holds none.
 
     Parameters
     ----------
@@ -42,6 +45,8 @@ def write_cxi_with_peaks(patterns: Patterns, peaks: pd.DataFrame, path: Path | s
     n = len(patterns)
     if len(peaks) and not peaks["frame"].between(0, n - 1).all():
         raise ValueError(f"there are peaks of frame {peaks['frame'].max()}, but only {n} frames")
+    ranks = peaks.groupby("frame")["snr"].rank(method="first", ascending=False)
+    peaks = peaks[ranks <= MOST]
     counts = np.bincount(peaks["frame"], minlength=n)
     place = peaks.groupby("frame").cumcount().to_numpy()
     with atomic_path(path) as temporary:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from frames.files import DAMAGED
 from frames.formats.hdf5 import open_hdf5
-from frames.patterns import Instrument, Patterns
+from frames.frames import Frames, Instrument
 from frames.store.hits import HIT_CLASSES
 
 VERSION = "idh5_v1.0"
@@ -60,7 +60,7 @@ def is_idh5(file: h5py.File) -> bool:
     return "metadata" in file and str(_metadata(file).get("idh5_version", "")).startswith("idh5")
 
 
-def read_idh5(path: Path | str) -> Patterns:
+def read_idh5(path: Path | str) -> Frames:
     """The frames of a file, read later; what is below its smallest trusted value is bad.
 
     Raises
@@ -91,7 +91,7 @@ def read_idh5(path: Path | str) -> Patterns:
     def fetch(rows: slice) -> NDArray:
         return _fetch(path, chunks, rows)
 
-    return Patterns(
+    return Frames(
         name=Path(path).stem,
         shape=(chunks.ends[-1], *shapes[0][1:]),
         dtype=dtype,

@@ -34,8 +34,8 @@ from frames.formats.hdf5 import (
 )
 from frames.formats.hdf5_sources import look_up
 from frames.formats.masks import MASK_MEANS, MaskMeans, bad_pixels
+from frames.frames import Frames, Instrument, stream
 from frames.geometry import wavelength
-from frames.patterns import Instrument, Patterns, stream
 
 INT = np.dtype("<i4")
 HEADER_BYTES = 1024
@@ -49,7 +49,7 @@ def detector_path(path: Path | str) -> Path:
     return path.with_name(f"{path.stem}_det.h5")
 
 
-def write_emc(patterns: Patterns, path: Path | str) -> None:
+def write_emc(patterns: Frames, path: Path | str) -> None:
     """Write photons and detector; both appear when both are complete, the photons last.
 
     Raises
@@ -72,7 +72,7 @@ def write_emc(patterns: Patterns, path: Path | str) -> None:
             write_labels(file.create_group("labels"), patterns.labels)
 
 
-def _write_photons(patterns: Patterns, path: Path) -> None:
+def _write_photons(patterns: Frames, path: Path) -> None:
     n, ny, nx = patterns.shape
     (mask,) = patterns.instrument.need("mask", why="Dragonfly's detector")
     ones, multi = np.zeros(n, dtype=INT), np.zeros(n, dtype=INT)
@@ -101,7 +101,7 @@ def _write_photons(patterns: Patterns, path: Path) -> None:
         file.write(ones.tobytes() + multi.tobytes())
 
 
-def _detector(patterns: Patterns) -> dict[str, Any]:
+def _detector(patterns: Frames) -> dict[str, Any]:
     """What Dragonfly asks of a detector, and from `image_shape` on what it does not look at."""
     why = "Dragonfly's detector"
     q, mask, solid_angle, polarisation = patterns.instrument.need("q", "mask", "solid_angle", "polarisation", why=why)
@@ -124,7 +124,7 @@ def _detector(patterns: Patterns) -> dict[str, Any]:
 
 def read_emc(
     path: Path | str, image_shape: tuple[int, int] | None = None, mask_means: MaskMeans | None = None
-) -> Patterns:
+) -> Frames:
     """Counts (int32) of an .emc file; labels and instrument from the detector file beside it, where there is one.
 
     Parameters
@@ -185,7 +185,7 @@ def read_emc(
         counts[np.repeat(index, per_pattern[1, rows]), place_multi] = count_multi
         return counts.reshape(-1, ny, nx)
 
-    return Patterns(name, (n, ny, nx), np.int32, "photons", fetch, labels, instrument, mask_said=said, source=str(path))
+    return Frames(name, (n, ny, nx), np.int32, "photons", fetch, labels, instrument, mask_said=said, source=str(path))
 
 
 def _instrument(

@@ -12,12 +12,15 @@ from numpy.typing import NDArray
 from frames.formats.checks import MASKS, AsStored, must_be_numbers, must_be_there, nothing_there
 from frames.formats.hdf5_sources import load_plugins, look_up, must_hold_values
 from frames.formats.masks import StoredMask, means_by_place
-from frames.patterns import Label, Patterns, stream
+from frames.frames import Frames, Label, stream
 
 CHUNK_BYTES = 2**19
 
+COMPRESSED = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
+"""By what every build of HDF5 has."""
 
-def write_images(group: h5py.Group, name: str, patterns: Patterns, *, panels: bool = False) -> h5py.Dataset:
+
+def write_images(group: h5py.Group, name: str, patterns: Frames, *, panels: bool = False) -> h5py.Dataset:
     """Stream all images into a new dataset (n, ny, nx), or (n, 1, ny, nx) with an axis of panels."""
     n, ny, nx = patterns.shape
     image = (1, ny, nx) if panels else (ny, nx)
@@ -26,10 +29,7 @@ def write_images(group: h5py.Group, name: str, patterns: Patterns, *, panels: bo
         name,
         shape=(n, *image),
         dtype=patterns.dtype,
-        chunks=(per_chunk, *image),
-        compression="gzip",  # the one that every build of HDF5 has
-        compression_opts=1,
-        shuffle=True,
+        **(COMPRESSED | {"chunks": (per_chunk, *image)} if n else {}),  # what holds nothing has no chunks
     )
     for rows, images in stream(patterns):
         dataset[rows] = images.reshape(-1, *image)

@@ -45,7 +45,7 @@ def must_leave_pixels(bad: NDArray[np.bool_] | None, source: str, rows: slice, s
     if bad is not None and bad.size and bad.all():
         raise ValueError(
             f"{source}: the mask leaves no pixel of frames {rows.start} to {rows.stop - 1}; it was taken as {said}: "
-            f"turn it round if it says where they are good, {ASK}"
+            f"invert it if it says where they are good, {ASK}"
         )
 
 

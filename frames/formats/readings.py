@@ -1,11 +1,14 @@
-"""Values that are no readings but stand where none was made: not finite, the ends of a type, -1, what an array is
-filled with. No mask covers them, or nothing would be said here."""
+"""Values that are no readings but stand where none was made: not finite, the ends of a type, -1, -999, what an array
+is filled with. No mask covers them, or nothing would be said here."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 HIGHEST = tuple(2**bits - 1 for bits in (16, 31, 32, 63, 64))
 """Highest values of integers, by which detectors mark pixels without a reading; kept when a file is converted."""
+
+NO_READING = 1e30
+"""Beyond it no detector reads anything; the largest floats, and 9.97e36 of NetCDF, stand where nothing was written."""
 
 ADVICE = "add a dataset `mask` beside the frames (nonzero: bad), or set them to 0"
 
@@ -16,7 +19,9 @@ def must_be_readings(
     """The images, 0 where masked; ValueError for a pixel that no mask covers and whose value is no reading.
 
     -1 is none where no other value is negative, as noise would be, and it fills a row of a frame, or the same pixel in
-    every frame that is read.
+    every frame that is read. Another whole number below it, as -999, is none under the same conditions, alone or with
+    -1; of a single frame, and for -2, which rounded noise may well be, a row has to be filled (DECTRIS writes -1 into
+    gaps and -2 into dead pixels).
 
     Parameters
     ----------
@@ -25,7 +30,7 @@ def must_be_readings(
     first :  index of the first image in the file.
     fill :   what the file says that it is filled with.
     """
-    kept = images if bad is None else np.where(bad, images.dtype.type(0), images)
+    kept = zero_where(bad, images)
 
     def refuse(where: NDArray[np.bool_], what: str) -> None:
         raise ValueError(_told(where, what, source, first))
@@ -42,10 +47,26 @@ def must_be_readings(
         refuse(kept == highest, f"are {highest:.10g}, the highest number of an integer: saturated, or no reading,")
     if integers is not None and lowest < -1 and lowest == integers.min:
         refuse(kept == lowest, f"are {lowest}, the lowest number of an integer,")
-    if lowest == -1 and ((negative := kept < 0) == (kept == -1)).all():
+    if kept.dtype.kind == "f" and max(abs(highest), abs(lowest)) > NO_READING:
+        refuse(abs(kept) > NO_READING, f"are beyond {NO_READING:g}, which no detector reads,")
+    if (
+        lowest <= -1
+        and lowest == round(float(lowest))
+        and ((negative := kept < 0) == ((kept == lowest) | (kept == -1))).all()
+    ):
         rows = negative if bad is None else negative | bad
-        if negative.all(axis=0).any() or (rows.all(axis=-1) & negative.any(axis=-1)).any():
-            refuse(negative, "are -1")
+        always = negative.all(axis=0).any() and (lowest == -1 or (lowest < -2 and len(kept) > 1))
+        if always or (rows.all(axis=-1) & negative.any(axis=-1)).any():
+            refuse(negative, f"are {lowest:g}" if lowest == -1 or not (kept == -1).any() else f"are {lowest:g} or -1")
+    return kept
+
+
+def zero_where(bad: NDArray[np.bool_] | None, images: NDArray) -> NDArray:
+    """The images, 0 where a mask that is broadcast against them says so: themselves where it says so nowhere."""
+    if bad is None or not bad.any():
+        return images
+    kept = np.array(images)
+    np.copyto(kept, kept.dtype.type(0), where=bad)  # in half the time of np.where
     return kept
 
 
@@ -57,7 +78,8 @@ def must_be_finite(images: NDArray, source: str, first: int) -> None:
 
 def _told(where: NDArray[np.bool_], what: str, source: str, first: int) -> str:
     frame = int(np.argmax(where.reshape(len(where), -1).any(axis=1)))
+    pixel = ", ".join(str(at) for at in np.argwhere(where[frame])[0])
     return (
         f"{source}: frame {first + frame} has {int(where[frame].sum())} pixels that {what} and that no mask says to "
-        f"leave out; {ADVICE}"
+        f"leave out, the first at [{pixel}]; {ADVICE}"
     )

@@ -27,14 +27,14 @@ from frames.formats.hdf5 import (
     write_labels,
 )
 from frames.formats.masks import Bad, MaskMeans, bad_of
-from frames.patterns import Fetch, Instrument, Patterns, Quantity
+from frames.frames import Fetch, Frames, Instrument, Quantity
 
 QUANTITIES: dict[str, Quantity] = {"photons": "photons", "intensities": "expected"}
 PER_SHOT = ("orientations", "fluences", "beam_offsets")
 """What skopi's scripts store of each shot."""
 
 
-def write_skopi(patterns: Patterns, path: Path | str) -> None:
+def write_skopi(patterns: Frames, path: Path | str) -> None:
     """Write one panel, atomically.
 
     Raises
@@ -77,7 +77,7 @@ def write_skopi(patterns: Patterns, path: Path | str) -> None:
         write_labels(file.create_group("labels"), patterns.labels)
 
 
-def read_skopi(path: Path | str, name: str | None = None, mask_means: MaskMeans | None = None) -> Patterns:
+def read_skopi(path: Path | str, name: str | None = None, mask_means: MaskMeans | None = None) -> Frames:
     """Images of a file of skopi's, its panels where `pixel_index_map` says; gaps between them read 0 and are masked.
 
     Parameters
@@ -114,7 +114,7 @@ def read_skopi(path: Path | str, name: str | None = None, mask_means: MaskMeans 
         )
         labels = read_labels(file.get("labels"), n)
         labels |= {key: read_label(file[key]) for key in PER_SHOT if np.shape(file.get(key, ()))[:1] == (n,)}
-        return Patterns(
+        return Frames(
             name=file.attrs.get("name", Path(path).stem),
             shape=(n, *shape),
             dtype=stack.dtype,
@@ -122,7 +122,7 @@ def read_skopi(path: Path | str, name: str | None = None, mask_means: MaskMeans 
             fetch=lambda rows: _images(read_rows(path, where, rows).reshape(-1, *panels), place, shape),
             labels=labels,
             instrument=instrument,
-            per_chunk=1 if stack.chunks is None else stack.chunks[0],
+            together=1 if stack.chunks is None else stack.chunks[0],
             bad=bad.of_rows,
             mask_said=bad.said,
             source=source,

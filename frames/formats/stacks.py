@@ -20,7 +20,7 @@ from frames.formats.checks import (
     shape_of,
 )
 from frames.formats.masks import MaskMeans, StoredMask, bad_of, means_by_place
-from frames.patterns import Fetch, Instrument, Patterns, Quantity
+from frames.frames import Fetch, Frames, Instrument, Quantity
 
 if TYPE_CHECKING:
     pass
@@ -29,11 +29,15 @@ DEFAULT_NAMES = (
     *("entry_1/data_1/data", "entry_1/instrument_1/detector_1/data"),
     *("photons", "intensities"),
     "photonConverter/pnccdBack/photonCount",
+    "entry/data/data",
 )
-"""Where frames are looked for unless a name is given: CXI's places, skopi's, that of CXIDB-58 and 88."""
+"""Where frames are looked for unless a name is given: CXI's places, skopi's, that of CXIDB-58 and 88, NeXus'."""
+
+NEXUS_MASKS = ("entry/instrument/detector/pixel_mask",)
+"""Where NXmx has a mask of frames in entry/data, if there is none beside them."""
 
 
-def read_npy(path: Path, stored: AsStored | None = None) -> Patterns:
+def read_npy(path: Path, stored: AsStored | None = None) -> Frames:
     """An array in a file of numpy's."""
     try:
         array = np.lib.format.open_memmap(path, mode="r")  # unlike np.load it knows no pickles
@@ -41,7 +45,7 @@ def read_npy(path: Path, stored: AsStored | None = None) -> Patterns:
         raise ValueError(f"{path} is no .npy file of numbers, or is damaged ({error})") from error
     must_be_numbers(array.dtype, str(path))
     shape = shape_of(array.shape, str(path), stored)
-    return Patterns(path.stem, shape, array.dtype, _quantity(array.dtype), array.__getitem__, source=str(path))
+    return Frames(path.stem, shape, array.dtype, _quantity(array.dtype), array.__getitem__, source=str(path))
 
 
 def is_zarr(folder: Path) -> bool:
@@ -51,7 +55,7 @@ def is_zarr(folder: Path) -> bool:
 
 def read_zarr(
     path: Path, name: str | None, mask_means: MaskMeans | None = None, stored: AsStored | None = None
-) -> Patterns:
+) -> Frames:
     """An array of a Zarr group, by default the first of `DEFAULT_NAMES` that is there; or an array that is alone.
 
     ValueError if there is none, and for frames whose chunks are not there, which zarr would make up.
@@ -94,14 +98,14 @@ def read_zarr(
     bad = bad_of(masks, shape, source, mask_means)
     _must_have_chunks(stack, path, source)
     fill = stack.fill_value
-    return Patterns(
+    return Frames(
         name=path.stem,
         shape=shape,
         dtype=stack.dtype,
         quantity=_quantity(stack.dtype),
         fetch=_fetch(stack, source),
         instrument=Instrument(mask=bad.fixed),
-        per_chunk=(stack.shards or stack.chunks)[0],
+        together=(stack.shards or stack.chunks)[0],
         bad=bad.of_rows,
         mask_said=bad.said,
         source=source,
@@ -109,7 +113,7 @@ def read_zarr(
     )
 
 
-def read_stack(path: Path, name: str, mask_means: MaskMeans | None = None, stored: AsStored | None = None) -> Patterns:
+def read_stack(path: Path, name: str, mask_means: MaskMeans | None = None, stored: AsStored | None = None) -> Frames:
     """A dataset of an HDF5 file."""
     from frames.formats.hdf5 import fill_of, find_frames, masks_of, open_hdf5, read_rows
 
@@ -117,15 +121,16 @@ def read_stack(path: Path, name: str, mask_means: MaskMeans | None = None, store
         name, stack = find_frames(file, (name,), path)
         source = f"{path}: {name}"
         shape = shape_of(stack.shape, source, stored)
-        bad = bad_of(masks_of(file, name, path, stored=stored), shape, source, mask_means)
-        return Patterns(
+        places = NEXUS_MASKS if name.startswith("entry/") else ()
+        bad = bad_of(masks_of(file, name, path, places, stored), shape, source, mask_means)
+        return Frames(
             name=path.stem,
             shape=shape,
             dtype=stack.dtype,
             quantity=_quantity(stack.dtype),
             fetch=lambda rows: read_rows(path, name, rows),
             instrument=Instrument(mask=bad.fixed),
-            per_chunk=1 if stack.chunks is None else stack.chunks[0],
+            together=1 if stack.chunks is None else stack.chunks[0],
             bad=bad.of_rows,
             mask_said=bad.said,
             source=source,

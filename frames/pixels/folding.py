@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from frames.formats.checks import AsStored
 from frames.formats.masks import MaskMeans, must_leave_pixels
-from frames.formats.open import open_file
+from frames.formats.open import open_file, open_frames
 from frames.formats.readings import must_be_finite, must_be_readings
-from frames.frames import BYTES_AT_ONCE, Frames, of_patterns, open_frames
+from frames.frames import BYTES_AT_ONCE, Frames
 from frames.pixels.table import NOWHERE, PixelTable, fold
 
 
@@ -21,8 +21,8 @@ def open_folded(
 ) -> Frames:
     """The frames of a file or folder as images; nothing but their shape and a mask is read yet.
 
-    Images are read from whatever `frames.frames.open_frames` reads; frames of more axes, as (n, panels, slow, fast),
-    and those with a mask whose bits the table knows, from HDF5, CXI, Zarr and .npy.
+    Images are read from whatever `frames.formats.open.open_frames` reads; frames of more axes, as (n, panels, slow,
+    fast), and those with a mask whose bits the table knows, from HDF5, CXI, Zarr and .npy.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def open_folded(
     """
     if len(table.frame_shape) == 2 and table.mask is None:
         return folded(open_frames(path, name, mask_means), table)
-    return folded(of_patterns(open_file(path, name, mask_means, AsStored(table.mask))), table)
+    return folded(open_file(path, name, mask_means, AsStored(table.mask)), table)
 
 
 def folded(frames: Frames, table: PixelTable) -> Frames:
@@ -46,17 +46,18 @@ def folded(frames: Frames, table: PixelTable) -> Frames:
     """
     if frames.shape[1:] != table.frame_shape:
         raise ValueError(
-            f"{frames.source} holds frames of {frames.shape[1:]} pixels, but the table of pixels is of "
+            f"{frames.who} holds frames of {frames.shape[1:]} pixels, but the table of pixels is of "
             f"{table.frame_shape}; make one for these (this one: {table.made_from or 'made without a command'})"
         )
-    instrument, at_once = table.instrument, max(1, BYTES_AT_ONCE // (4 * table.target.size))
+    at_once = max(1, BYTES_AT_ONCE // (4 * table.target.size))
     nowhere = table.target == NOWHERE
 
     def fetch(rows: slice) -> NDArray[np.float32]:
         images = np.empty((rows.stop - rows.start, table.n_pixels, table.n_pixels), np.float32)
         for start in range(rows.start, rows.stop, at_once):
             part = slice(start, min(start + at_once, rows.stop))
-            bad = nowhere if frames.bad is None else frames.bad(part) | nowhere
+            masked = frames.unusable(part)
+            bad = nowhere if masked is None else masked | nowhere
             must_leave_pixels(bad, frames.source, part, frames.mask_said)
             stored = must_be_readings(np.asarray(frames.fetch(part)), bad, frames.source, start, frames.fill)
             summed = fold(stored, table, bad)
@@ -64,15 +65,17 @@ def folded(frames: Frames, table: PixelTable) -> Frames:
             images[start - rows.start : part.stop - rows.start] = summed
         return images
 
-    mask = table.live == 0
-    n, edge = frames.shape[0], table.n_pixels
     return Frames(
-        frames.source,
-        (n, edge, edge),
-        fetch,
-        lambda _: mask,
-        frames.together,
-        instrument,
-        frames.mask_said,
+        name=frames.name,
+        shape=(frames.shape[0], table.n_pixels, table.n_pixels),
+        dtype=np.float32,
+        quantity="reading",
+        fetch=fetch,
+        labels=frames.labels,
+        instrument=table.instrument,
+        together=frames.together,
+        mask_said=frames.mask_said,
+        source=frames.source,
+        first=frames.first,
         summed=True,
     )

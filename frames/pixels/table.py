@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frames.files import read_arrays, write_arrays
+from frames.frames import Instrument
 from frames.geometry import Geometry, wavelength
-from frames.patterns import Instrument
 from frames.pixels.positions import MaskBeside
 
 NOWHERE = -1
@@ -200,6 +200,8 @@ def _per_pixel(table: PixelTable) -> tuple[NDArray[np.float32], NDArray[np.float
 def q_step(seen: Instrument | Geometry) -> float:
     """Change of q across a pixel in the middle of the image [Å⁻¹]. ValueError where what it takes is not known."""
     energy, size, distance = seen.photon_energy_eV, seen.pixel_size_um, seen.distance_mm
-    if energy is None or size is None or distance is None:
+    if energy is None:
         raise ValueError("the photon energy of the frames is not known; give --energy")
+    if size is None or distance is None:
+        raise ValueError(f"pixels of {size} µm at {distance} mm: both have to be known")
     return 2 * np.pi / wavelength(energy) * (size * 1e-3) / distance

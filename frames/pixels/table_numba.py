@@ -41,19 +41,23 @@ def add_up_one(frame, left_out, dark, adu_per_photon, threshold, starts, stops, 
 
     photons: room for `AT_ONCE` of them, or as many as the longest run has.
     """
-    begin = end = 0
-    for run in range(starts.shape[0]):
-        start, stop, target = starts[run], stops[run], targets[run]
-        if dark.shape[0] == 0:
-            sums[target] += _sum(frame, left_out, start, stop, 0)
-            continue
-        if stop > end:
-            begin, end = start, min(start + photons.shape[0], frame.shape[0])
-            some = photons[: end - begin]
-            _to_photons(frame[begin:end], dark[begin:end], adu_per_photon[begin:end], some)
-            if threshold.shape[0] > 0:
-                _to_counts(threshold[begin:end], some)
-        sums[target] += _sum(photons, left_out, start, stop, begin)
+    n_runs = starts.shape[0]
+    if dark.shape[0] == 0:
+        for run in range(n_runs):
+            sums[targets[run]] += _sum(frame, left_out, starts[run], stops[run], 0)
+        return
+    run = 0
+    # Block after block of whole runs, in loops of their own: a test in the loop over runs would double its time.
+    while run < n_runs:
+        begin = starts[run]
+        end = min(begin + photons.shape[0], frame.shape[0])
+        some = photons[: end - begin]
+        _to_photons(frame[begin:end], dark[begin:end], adu_per_photon[begin:end], some)
+        if threshold.shape[0] > 0:
+            _to_counts(threshold[begin:end], some)
+        while run < n_runs and stops[run] <= end:
+            sums[targets[run]] += _sum(photons, left_out, starts[run], stops[run], begin)
+            run += 1
 
 
 @njit(parallel=True, error_model="numpy", cache=True)

@@ -80,19 +80,19 @@ COMPRESSORS = {
 
 
 def target_label(
-    target: Target, answers: Sequence[str | int] | NDArray, long_name: str | None = None, **attributes: Any
+    target: Target, classes: Sequence[str | int] | NDArray, long_name: str | None = None, **attributes: Any
 ) -> Label:
     """The label of a target, as a store holds it: numbers as they are, words as indices of the classes.
 
     Parameters
     ----------
-    answers :   (n,) classes; what is none of them is no answer, -1 among words.
+    classes :   (n,) of each frame; what is none of the target's is no answer, -1 among words.
     long_name : by default the target's name.
     """
     told = {"long_name": long_name or target.name.replace("_", " "), **attributes}
     if target.is_number:
-        return Label(np.asarray(answers).astype(np.int16), {"units": "1", **told})
-    return Label(target.codes(answers).astype(np.int16), {"flag_meanings": list(target.classes), **told})
+        return Label(np.asarray(classes).astype(np.int16), {"units": "1", **told})
+    return Label(target.codes(classes).astype(np.int16), {"flag_meanings": list(target.classes), **told})
 
 
 def split_label(splits: Sequence[str] | NDArray) -> Label:

@@ -12,28 +12,32 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from evaluate.classification.answers import BOTH, joint_labels
 from evaluate.classification.shown import read_examples
-from evaluate.metrics.calibration import HeadName, Reliability
-from evaluate.metrics.confusion import HEADS, classes_shot
+from evaluate.metrics.calibration import Reliability
+from evaluate.metrics.confusion import joint_classes, joint_label
 from evaluate.run.config import RunConfig
 from evaluate.run.files import RunFiles
 from evaluate.run.outputs import (
     ALL_IN_FULL,
+    BOTH,
     SIDE_BY_SIDE,
-    asked_heads,
+    asked,
     main_conditions,
     matrices,
     radial_condition,
-    selects,
+    selecting,
 )
 from evaluate.run.sections import MAJORITY
+from evaluate.run.study import Study
 from evaluate.table_files import read_table
+from frames.targets import Target, named
 from report.classification.figures import accuracy, reliability, training
 from report.classification.figures.confusion import class_confusion, confusion
 from report.classification.reliability import drawn_models
 from report.classification.results import Result
-from report.classification.summary import Learned, learned
+from report.classification.summary import Learned, learned, published_tables
+from report.describe.published import PublishedTable
+from report.describe.questions import words
 from report.plot import patterns
 from report.plot.gallery import Condition, beside_one_another, gallery
 
@@ -52,7 +56,8 @@ def draw_figures(files: RunFiles, config: RunConfig) -> None:
 
 def drawings(files: RunFiles, config: RunConfig) -> dict[str, Drawing]:
     """Every figure of a run by its name, in the order of `evaluate.run.outputs.figure_names`."""
-    return _of_patterns(files, config) | (_of_networks(files, config) if config.training else {})
+    of_patterns = _of_patterns(files, config)
+    return of_patterns | (study_drawings(files, config.study, published_tables(config)) if config.training else {})
 
 
 def _of_patterns(files: RunFiles, config: RunConfig) -> dict[str, Drawing]:
@@ -83,7 +88,7 @@ def _of_patterns(files: RunFiles, config: RunConfig) -> dict[str, Drawing]:
         patterns.photons_per_pattern(path, edges, counts, expected=datasets[name].record == "expected")
 
     def radial(path: Path) -> None:
-        by_structure = dict(iter(read_table(files, "radial").groupby("structure", sort=False)))
+        by_structure = dict(iter(read_table(files, "radial", {"structure"}).groupby("structure", sort=False)))
         s = next(iter(by_structure.values()))["s"].to_numpy()
         patterns.radial_profiles(
             path, s, {str(name): rows["photons"].to_numpy() for name, rows in by_structure.items()}
@@ -98,16 +103,20 @@ def _of_patterns(files: RunFiles, config: RunConfig) -> dict[str, Drawing]:
     return found | ({"radial.svg": radial} if radial_condition(config) else {})
 
 
-def _of_networks(files: RunFiles, config: RunConfig) -> dict[str, Drawing]:
+def study_drawings(
+    files: RunFiles, study: Study, published: Mapping[str, PublishedTable] | None = None
+) -> dict[str, Drawing]:
+    """Those of networks: every figure of `evaluate.run.outputs.study_figures`, in this order."""
+
     @cache
     def read() -> Learned:
-        return learned(files, config)
+        return learned(files, study, published)
 
     def result(condition: str) -> Result:
         return read().result(condition)
 
     def accuracies(path: Path) -> None:
-        accuracy.accuracies(path, [result(condition) for condition in main_conditions(config)])
+        accuracy.accuracies(path, [result(condition) for condition in main_conditions(study)])
 
     def curve(path: Path) -> None:
         if drawn := read().curve:
@@ -116,28 +125,30 @@ def _of_networks(files: RunFiles, config: RunConfig) -> dict[str, Drawing]:
     def transfers(name: str, path: Path) -> None:
         accuracy.transfers(path, result(name), read().transfers[name])
 
-    def reliabilities(condition: str, head: HeadName, path: Path) -> None:
-        _reliability(files, result(condition), head, path)
+    def reliabilities(condition: str, target: Target, path: Path) -> None:
+        _reliability(files, result(condition), target, path)
 
-    def selection(condition: str, path: Path) -> None:
-        _selection(files, result(condition), path)
+    def selection(condition: str, target: Target, path: Path) -> None:
+        _selection(files, result(condition), target, path)
 
     def matrix(condition: str, name: str, path: Path) -> None:
-        _confusion(files, config, result(condition), name, path)
+        _confusion(files, result(condition), name, path)
 
     found: dict[str, Drawing] = {"accuracies.svg": accuracies}
-    for condition in main_conditions(config):
-        for head in asked_heads(config, condition):
-            found[f"reliability_{head}_{condition}.svg"] = partial(reliabilities, condition, head)
-        if selects(config):
-            found[f"selection_{condition}.svg"] = partial(selection, condition)
-    for condition in config.trained.conditions:
-        found[f"training_{condition}.svg"] = partial(_training, files, condition)
-        for name in matrices(config, condition):
-            found[f"{name}_{condition}.svg"] = partial(matrix, condition, name)
-    if config.evaluation.photon_curve:
+    for condition in main_conditions(study):
+        targets = study.targets[condition]
+        for target in asked(targets):
+            found[f"reliability_{target.name}_{condition}.svg"] = partial(reliabilities, condition, target)
+        for target in selecting(targets):
+            found[f"selection_{target.name}_{condition}.svg"] = partial(selection, condition, target)
+    for condition in study.trained.conditions:
+        targets = study.targets[condition]
+        found[f"training_{condition}.svg"] = partial(_training, files, targets, condition)
+        for name in matrices(targets):
+            found[f"confusion_{name}_{condition}.svg"] = partial(matrix, condition, name)
+    if study.evaluation.photon_curve:
         found["photon_curve.svg"] = curve
-    others = [name for name, asked in config.evaluation.cross_dataset.items() if asked]
+    others = [name for name, there in study.evaluation.cross_dataset.items() if there]
     return found | {f"transfers_{name}.svg": partial(transfers, name) for name in others}
 
 
@@ -154,9 +165,9 @@ def _first_seeds(files: RunFiles, result: Result, name: str, **values: Any) -> d
     return {model: _rows(table, model=model, seed=result.of(model).seeds[0]) for model in drawn_models(result)}
 
 
-def _reliability(files: RunFiles, result: Result, head: HeadName, path: Path) -> None:
+def _reliability(files: RunFiles, result: Result, target: Target, path: Path) -> None:
     def curves(probabilities: str) -> dict[str, Reliability]:
-        rows = _first_seeds(files, result, "reliability", target=HEADS[head], probabilities=probabilities)
+        rows = _first_seeds(files, result, "reliability", target=target.name, probabilities=probabilities)
         return {
             model: Reliability(*(of[name].to_numpy() for name in Reliability._fields)) for model, of in rows.items()
         }
@@ -165,21 +176,22 @@ def _reliability(files: RunFiles, result: Result, head: HeadName, path: Path) ->
     reliability.reliability(path, curves("as trained"), curves("tempered"), baselines)
 
 
-def _selection(files: RunFiles, result: Result, path: Path) -> None:
-    chosen = _first_seeds(files, result, "selection")
+def _selection(files: RunFiles, result: Result, target: Target, path: Path) -> None:
+    chosen = _first_seeds(files, result, "selection", target=target.name)
     reliability.purity_yield(
         path,
         {
             model: (rows["yield"].to_numpy(), rows["purity"].to_numpy())
-            for model, rows in _first_seeds(files, result, "purity").items()
+            for model, rows in _first_seeds(files, result, "purity", target=target.name).items()
         },
         {model: list(zip(points["yield"], points["purity"], strict=True)) for model, points in chosen.items()},
         float(chosen[result.best.name]["single_fraction"].iloc[0]),
         [baseline.name for baseline in result.baselines],
+        words(target).kept,
     )
 
 
-def _training(files: RunFiles, dataset: str, path: Path) -> None:
+def _training(files: RunFiles, targets: Sequence[Target], dataset: str, path: Path) -> None:
     histories: dict[str, dict[int, pd.DataFrame]] = {}
     table = _rows(read_table(files, "history"), dataset=dataset)
     for (model, seed), rows in table.groupby(["model", "seed"], sort=False):
@@ -187,29 +199,29 @@ def _training(files: RunFiles, dataset: str, path: Path) -> None:
     majority = _rows(read_table(files, "heads"), dataset=dataset, model=MAJORITY, split="validation")
     accuracies = majority.set_index("target")["accuracy"]
     by_question = {"test_accuracy": accuracies.pop(BOTH), **accuracies.add_suffix("_accuracy")}
-    training.training_curves(path, histories, {question: float(right) for question, right in by_question.items()})
+    of_majority = {question: float(right) for question, right in by_question.items()}
+    training.training_curves(path, histories, of_majority, {target.name: words(target).name for target in targets})
 
 
-def _confusion(files: RunFiles, config: RunConfig, result: Result, name: str, path: Path) -> None:
-    structures, multiplicities = (
-        config.simulation.selected(result.dataset),
-        config.simulation.plan.hit_multiplicities,
-    )
-    classes = classes_shot(structures, multiplicities)
-    target, quantity, labels = {
-        "structures": ("structure", "structure", [str(name) for name in structures]),
-        "counts": ("hit_multiplicity", "number of particles", [str(n) for n in multiplicities]),
-        "both": ("both", "", joint_labels(classes)),
-    }[name]
+def _confusion(files: RunFiles, result: Result, name: str, path: Path) -> None:
     shown = result.classes
     rows = _rows(
-        read_table(files, "confusion"), dataset=result.dataset, model=shown.model, seed=shown.seed, target=target
+        read_table(files, "confusion"), dataset=result.dataset, model=shown.model, seed=shown.seed, target=name
     )
-    matrix = _matrix(rows, labels)
-    if name == "both":
-        class_confusion(path, matrix, classes)
-    else:
-        confusion(path, matrix, labels, quantity)
+    if name != BOTH:
+        target = named(result.targets, name)
+        labels = [str(value) for value in target.classes]
+        confusion(path, _matrix(rows, labels), labels, words(target).name)
+        return
+    seen = {*rows["label"], *rows["predicted"]}
+    classes = [one for one in joint_classes(result.targets) if joint_label(one) in seen]
+    first, last = (words(target).name for target in result.targets)
+    class_confusion(
+        path,
+        _matrix(rows, [joint_label(one) for one in classes]),
+        [(str(group), str(number)) for number, group in classes],
+        (last, first),
+    )
 
 
 def _matrix(rows: pd.DataFrame, labels: Sequence[str]) -> NDArray[np.int64]:

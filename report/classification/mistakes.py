@@ -1,14 +1,16 @@
 """Which classes a network mistakes for which."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from frames.labels import NO_STRUCTURE
+from evaluate.run.outputs import BOTH
+from frames.targets import NO_ANSWER, Target, names
 
 SMALLEST_MISTAKE = 0.05
-"""Share of a label's patterns that an answer must take to be told in a sentence."""
+"""Share of a label's patterns that a prediction must take to be told in a sentence."""
 
 
 MISTAKES_TOLD, MISTAKES_LISTED = 4, 12
@@ -17,12 +19,12 @@ MISTAKES_TOLD, MISTAKES_LISTED = 4, 12
 
 @dataclass(frozen=True)
 class Mistake:
-    """One answer that is often given in place of another."""
+    """One class that is often predicted in place of another."""
 
-    truth: str
-    answer: str
+    label: str
+    predicted: str
     share: float
-    """of the patterns that are `truth`"""
+    """of the patterns that are `label`"""
     n: int
     """patterns"""
 
@@ -34,7 +36,7 @@ class Mistakes:
     listed: list[Mistake]
     """the most frequent of their label first"""
     pairs: int
-    """of a truth and another answer that were seen, listed or not"""
+    """of a label and another prediction that were seen, listed or not"""
     n: int
     """patterns in all of them"""
 
@@ -45,17 +47,25 @@ class Mistakes:
 
 
 @dataclass(frozen=True)
+class Labels:
+    """How each class of one target fares, by its name."""
+
+    recall: dict[str, float]
+    precision: dict[str, float]
+
+
+@dataclass(frozen=True)
 class Classes:
     """What one training answers, class by class."""
 
     model: str
     seed: int
     mistakes: dict[str, Mistakes]
-    """structure, hit_multiplicity, both -> what is taken for what"""
-    recall: dict[str, dict[int, float]]
-    """structure, or none -> hit multiplicity -> joint accuracy on the class"""
-    particle_recall: dict[str, float]
-    particle_precision: dict[str, float]
+    """target, or both -> what is taken for what"""
+    recall: dict[str, dict[str, float]]
+    """of two questions: class of the last, or none -> class of the first -> joint accuracy; else empty"""
+    labels: dict[str, Labels]
+    """target -> its classes"""
 
 
 @dataclass(frozen=True)
@@ -76,23 +86,33 @@ class Tables:
         return Tables(rows(self.confusion), rows(self.per_label), rows(self.per_class))
 
 
-def classes_of(model: str, seed: int, tables: Tables) -> Classes:
-    """From the rows of one training."""
-    recall: dict[str, dict[int, float]] = {}
-    for row in tables.per_class.itertuples():
-        recall.setdefault(row.structure, {})[row.hit_multiplicity] = row.recall
-    structures = tables.per_label[tables.per_label["target"] == "structure"].set_index("label")
+def classes_of(model: str, seed: int, tables: Tables, targets: Sequence[Target]) -> Classes:
+    """From the rows of one training, and what its dataset asks."""
+    together = [BOTH] if len(targets) == 2 else []
     return Classes(
         model=model,
         seed=seed,
         mistakes={
-            target: _mistakes(tables.confusion[tables.confusion["target"] == target])
-            for target in ("structure", "hit_multiplicity", "both")
+            name: _mistakes(tables.confusion[tables.confusion["target"] == name])
+            for name in (*reversed(names(targets)), *together)
         },
-        recall={name: recall[name] for name in (*structures.index, NO_STRUCTURE) if name in recall},
-        particle_recall=structures["recall"].to_dict(),
-        particle_precision=structures["precision"].to_dict(),
+        recall=_by_both(tables.per_class, targets) if together else {},
+        labels={
+            name: Labels(rows["recall"].to_dict(), rows["precision"].to_dict())
+            for name in names(targets)
+            for rows in [tables.per_label[tables.per_label["target"] == name].set_index("label")]
+        },
     )
+
+
+def _by_both(rows: pd.DataFrame, targets: Sequence[Target]) -> dict[str, dict[str, float]]:
+    """Joint accuracies of the classes that there are, those of the last question in its order, none at the end."""
+    first, last = targets
+    found: dict[str, dict[str, float]] = {}
+    for row in rows.to_dict("records"):
+        found.setdefault(str(row[last.name]), {})[str(row[first.name])] = float(row["recall"])
+    order = [str(value) for value in (*last.classes, *last.values(np.array([NO_ANSWER])))]
+    return {name: found[name] for name in order if name in found}
 
 
 def _mistakes(rows: pd.DataFrame) -> Mistakes:

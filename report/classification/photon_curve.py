@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from evaluate.run.config import RunConfig
 from evaluate.run.files import RunFiles
+from evaluate.run.study import Study
 from evaluate.table_files import read_table
-from report.classification.results import Limit, Result, Transfer, learn_features
+from report.classification.results import BayesLimit, Result, Transfer, learn_features
 from report.classification.scores import ModelScores
+from report.describe.questions import JOINT, Question, asked_questions, words
 
 
 @dataclass(frozen=True)
@@ -28,27 +29,31 @@ class PhotonCurve:
     photons_per_pulse: dict[str, float]
     """dataset -> photons, in ascending order"""
     photons_per_single_hit: dict[str, float]
-    """dataset -> mean photons in a pattern of one particle, over the structures"""
+    """dataset -> mean photons in a pattern of the class that is kept: of one particle, over the structures"""
     networks: list[Line]
     baselines: list[Line]
-    limits: dict[str, list[Limit]]
+    bayes_limits: dict[str, list[BayesLimit]]
+    questions: Sequence[Question] = (JOINT,)
+    """that it is drawn of"""
+    in_one: str = "a single hit"
+    """what a pattern of the class that is kept is called"""
 
 
 def photon_curve(
     files: RunFiles,
-    config: RunConfig,
+    study: Study,
     results: Sequence[Result],
     transfers: Sequence[Transfer],
-    limits: Mapping[str, list[Limit]],
+    bayes_limits: Mapping[str, list[BayesLimit]],
 ) -> PhotonCurve | None:
     """Accuracy against photons per pulse; None where no curve is asked for."""
-    photons = {name: config.simulation.datasets[name].photons_per_pulse for name in config.evaluation.photon_curve}
-    levels = sorted(photons, key=lambda name: photons[name])
+    photons = study.photons_per_pulse
+    levels = sorted(study.evaluation.photon_curve, key=lambda name: photons[name])
     if not levels:
         return None
     own = {result.dataset: result for result in results}
     at_each = [own[level] for level in levels if level in own]
-    names = learn_features([*config.trained.models, *config.evaluation.ensembles])
+    names = learn_features([*study.trained.models, *study.evaluation.ensembles])
     elsewhere: dict[tuple[str, str], dict[str, ModelScores]] = {}
     for transfer in transfers:
         for scores in transfer.models:
@@ -57,9 +62,12 @@ def photon_curve(
                 points[transfer.dataset] = scores
                 if transfer.trained_on in levels:
                     points[transfer.trained_on] = own[transfer.trained_on].of(scores.name)
-    classes = read_table(files, "classes")
-    single = classes[classes["hit_multiplicity"] == 1].groupby("dataset")["photons_mean"]
-    in_single_hits = single.mean().to_dict()
+    asked = study.all_targets
+    kept = next((target for target in asked if target.kept is not None), None)
+    in_single_hits: dict[str, float] = {}
+    if kept is not None:
+        classes = read_table(files, "classes")
+        in_single_hits = classes[classes[kept.name] == kept.kept].groupby("dataset")["photons_mean"].mean().to_dict()
     return PhotonCurve(
         photons_per_pulse={level: photons[level] for level in levels},
         photons_per_single_hit={level: in_single_hits[level] for level in levels if level in in_single_hits},
@@ -69,7 +77,9 @@ def photon_curve(
             for (model, trained_on), points in elsewhere.items()
         ],
         baselines=_lines([(result.dataset, scores) for result in at_each for scores in result.baselines]),
-        limits={level: limits[level] for level in levels if level in limits},
+        bayes_limits={level: bayes_limits[level] for level in levels if level in bayes_limits},
+        questions=(JOINT, *asked_questions(asked)),
+        in_one="" if kept is None else words(kept).one,
     )
 
 

@@ -16,10 +16,13 @@ from report.describe.published import TABLE_1
 class OperatingPoint:
     """What a threshold keeps that was chosen for a purity, means over the seeds that have one."""
 
+    question: str
+    """target of which one class is kept"""
     target: float
+    """purity asked for"""
     purity: float
     found: float
-    """yield: share of the single hits that are kept"""
+    """yield: share of the patterns of that class that are kept"""
     seeds: int
     """that have such a threshold"""
 
@@ -42,8 +45,8 @@ class Trust:
     """All models on one dataset."""
 
     dataset: str
-    single_fraction: float
-    """of the test patterns; NaN where none is a single hit"""
+    fractions: dict[str, float]
+    """target of which one class is kept -> share of that class in the test patterns"""
     models: list[Trusted]
 
 
@@ -63,7 +66,8 @@ def trust(files: RunFiles, results: Sequence[Result]) -> list[Trust]:
         heads, points = (table[table["dataset"] == result.dataset] for table in (calibration, selection))
         models = [scores.name for scores in result.models if scores.name in set(heads["model"])]
         rows = [_trusted(name, heads[heads["model"] == name], points[points["model"] == name]) for name in models]
-        found.append(Trust(result.dataset, float(points["single_fraction"].mean()), rows))
+        shares = points.groupby("target", sort=False)["single_fraction"].mean()
+        found.append(Trust(result.dataset, {str(name): float(share) for name, share in shares.items()}, rows))
     return found
 
 
@@ -75,7 +79,14 @@ def _trusted(model: str, heads: pd.DataFrame, points: pd.DataFrame) -> Trusted:
         errors={str(target): (row["ece_before"], row["ece_after"]) for target, row in means.iterrows()},
         temperatures={str(target): row["temperature"] for target, row in means.iterrows()},
         points=[
-            OperatingPoint(float(target), rows["purity"].mean(), rows["yield"].mean(), int(rows["threshold"].count()))
-            for target, rows in points.groupby("target_purity")
+            OperatingPoint(
+                str(question),
+                float(purity),
+                rows["purity"].mean(),
+                rows["yield"].mean(),
+                int(rows["threshold"].count()),
+            )
+            for question, of_it in points.groupby("target", sort=False)
+            for purity, rows in of_it.groupby("target_purity")
         ],
     )

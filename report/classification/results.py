@@ -6,14 +6,15 @@ from typing import Literal
 
 import pandas as pd
 
-from evaluate.run.config import RunConfig
 from evaluate.run.files import RunFiles
 from evaluate.run.outputs import BASELINE_SEED, networks
 from evaluate.run.sections import MAJORITY
+from evaluate.run.study import Study
 from evaluate.table_files import read_table
+from frames.targets import Target
 from report.classification.mistakes import Classes, Tables, classes_of
 from report.classification.scores import ModelScores, collapsed_heads, most_accurate, read_scores
-from report.describe.published import PublishedScore, PublishedTable, published_for
+from report.describe.published import PublishedScore, PublishedTable
 
 FEATURE_NETWORKS = frozenset({"azimuthal"})
 """Trained as networks are, but on features chosen by hand: baselines."""
@@ -29,7 +30,7 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Limit:
+class BayesLimit:
     """How often the structure of a single hit can be told at all."""
 
     fluence: Literal["known", "unknown"]
@@ -47,6 +48,8 @@ class Result:
     """What was learned from one dataset."""
 
     dataset: str
+    targets: tuple[Target, ...]
+    """what it asks"""
     n_train: int
     n_test: int
     networks: list[ModelScores]
@@ -57,7 +60,7 @@ class Result:
     classes: Classes
     """of the best network's first seed"""
     published: PublishedTable | None
-    limits: list[Limit]
+    bayes_limits: list[BayesLimit]
 
     @property
     def best(self) -> ModelScores:
@@ -103,26 +106,35 @@ class Transfer:
         return most_accurate(here) if here else None
 
 
-def read_results(files: RunFiles, config: RunConfig, limits: Mapping[str, list[Limit]]) -> list[Result]:
-    """What was learned, for each dataset that was trained on."""
+def read_results(
+    files: RunFiles, study: Study, bayes_limits: Mapping[str, list[BayesLimit]], published: Mapping[str, PublishedTable]
+) -> list[Result]:
+    """What was learned, for each dataset that was trained on.
+
+    Parameters
+    ----------
+    published : dataset -> what others report of its like.
+    """
     table, heads, trainings = (read_table(files, name) for name in ("cnn", "heads", "trainings"))
-    answered = Tables(*(read_table(files, name) for name in ("confusion", "per_label", "per_class")))
+    words = {target.name for asked in study.targets.values() for target in asked if not target.is_number}
+    answered = Tables(*(read_table(files, name, words) for name in ("confusion", "per_label", "per_class")))
     return [
         _result(
-            *(config, condition),
+            *(study, condition),
             table[table["dataset"] == condition],
             heads[heads["dataset"] == condition],
             trainings[trainings["dataset"] == condition],
             answered,
-            limits.get(condition, []),
+            bayes_limits.get(condition, []),
+            published.get(condition),
         )
-        for condition in config.trained.conditions
+        for condition in study.trained.conditions
     ]
 
 
-def read_transfers(files: RunFiles, config: RunConfig) -> dict[str, list[Transfer]]:
+def read_transfers(files: RunFiles, study: Study) -> dict[str, list[Transfer]]:
     """How what was trained on one dataset does on others; none where none is asked for."""
-    asked = {trained_on: others for trained_on, others in config.evaluation.cross_dataset.items() if others}
+    asked = {trained_on: others for trained_on, others in study.evaluation.cross_dataset.items() if others}
     if not asked:
         return {}
     table = read_table(files, "generalisation")
@@ -143,21 +155,21 @@ def read_transfers(files: RunFiles, config: RunConfig) -> dict[str, list[Transfe
     }
 
 
-def read_limits(files: RunFiles, config: RunConfig) -> dict[str, list[Limit]]:
-    """Dataset -> its limits, of the most orientations that were tried; none where none is asked for."""
-    if config.evaluation.bayes_limit is None:
+def read_bayes_limits(files: RunFiles, study: Study) -> dict[str, list[BayesLimit]]:
+    """Dataset -> its Bayes-optimal accuracies, of the most orientations tried; none where none is asked for."""
+    if study.evaluation.bayes_limit is None:
         return {}
-    found: dict[str, list[Limit]] = {}
+    found: dict[str, list[BayesLimit]] = {}
     for (condition, fluence), rows in read_table(files, "limit").groupby(["dataset", "fluence"], sort=False):
         *coarser, finest = rows.sort_values("orientations").itertuples()
         found.setdefault(condition, []).append(
-            Limit(
+            BayesLimit(
                 fluence=fluence,
-                accuracy=finest.particle_accuracy,
+                accuracy=finest.structure_accuracy,
                 standard_error=finest.standard_error,
                 n_patterns=int(finest.n_patterns),
                 orientations=int(finest.orientations),
-                coarser=(int(coarser[-1].orientations), coarser[-1].particle_accuracy) if coarser else None,
+                coarser=(int(coarser[-1].orientations), coarser[-1].structure_accuracy) if coarser else None,
             )
         )
     return found
@@ -169,18 +181,19 @@ def learn_features(names: Sequence[str]) -> list[str]:
 
 
 def _result(
-    config: RunConfig,
+    study: Study,
     dataset: str,
     table: pd.DataFrame,
     heads: pd.DataFrame,
     trainings: pd.DataFrame,
     answered: Tables,
-    limits: list[Limit],
+    bayes_limits: list[BayesLimit],
+    published: PublishedTable | None,
 ) -> Result:
-    trained = networks(config, dataset)
-    baselines = [(name, BASELINE_SEED) for name in (*config.evaluation.baselines, MAJORITY)]
+    trained, targets = networks(study, dataset), study.targets[dataset]
+    baselines = [(name, BASELINE_SEED) for name in (*study.evaluation.baselines, MAJORITY)]
     table = table.set_index(["model", "seed"]).loc[[*trained, *baselines]].reset_index()
-    collapsed = collapsed_heads(heads)
+    collapsed = collapsed_heads(heads, targets)
     scores = read_scores(table, {one: collapsed.get(one, ()) for one in trained})
     models = list(dict.fromkeys(model for model, _ in trained))
     names = learn_features(models)
@@ -188,6 +201,7 @@ def _result(
     best = most_accurate(learned)
     return Result(
         dataset=dataset,
+        targets=targets,
         n_train=int(table["n_train"].iloc[0]),
         n_test=int(table["n_test"].iloc[0]),
         networks=learned,
@@ -196,12 +210,9 @@ def _result(
             model: _training(trainings, [members for (name, _), members in trained.items() if name == model])
             for model in models
         },
-        classes=classes_of(best.name, best.seeds[0], answered.of(dataset, best.name, best.seeds[0])),
-        published=published_for(
-            config.simulation.datasets[dataset],
-            len(config.simulation.selected(dataset)) * len(config.simulation.plan.hit_multiplicities),
-        ),
-        limits=limits,
+        classes=classes_of(best.name, best.seeds[0], answered.of(dataset, best.name, best.seeds[0]), targets),
+        published=published,
+        bayes_limits=bayes_limits,
     )
 
 

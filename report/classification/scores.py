@@ -8,18 +8,13 @@ import numpy as np
 import pandas as pd
 
 from evaluate.metrics import accuracy as metrics
+from frames.targets import Target, names
 
-QUESTIONS = {
-    "test_accuracy": "joint accuracy",
-    "hit_multiplicity_accuracy": "number of particles",
-    "structure_accuracy": "structure",
-    "hit_multiplicity_1_accuracy": "single or multiple hit",
-    "lone_accuracy": "structure of a single hit",
-}
-"""What accuracies are of, columns of cnn.csv; NaN of those that a run does not ask."""
+TEST, LONE = "test_accuracy", "lone_accuracy"
+"""Columns of cnn.csv: every answer right that there is; the other answers of patterns of the class that is kept."""
 
-HEADS = {"hit_multiplicity": "count", "structure": "particle"}
-"""Question -> the head that answers it."""
+OTHERS = ("majority_accuracy", "in_distribution_accuracy")
+"""Columns that are no accuracy of the row's own answers on its own patterns."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +23,11 @@ class SeedScore:
 
     seed: int
     accuracies: Mapping[str, float]
-    """by question"""
+    """by question, as columns of cnn.csv are called"""
     interval: tuple[float, float]
     """95 %, of the test accuracy"""
     collapsed: tuple[str, ...] = ()
-    """heads that give every test pattern the same answer"""
+    """targets of which every test pattern got the same answer"""
 
 
 @dataclass(frozen=True)
@@ -47,17 +42,18 @@ class ModelScores:
     def mean(self) -> dict[str, float]:
         """Mean over the seeds, by question."""
         return {
-            question: float(np.mean([score.accuracies[question] for score in self.by_seed])) for question in QUESTIONS
+            question: float(np.mean([score.accuracies[question] for score in self.by_seed]))
+            for question in self.by_seed[0].accuracies
         }
 
     @property
     def deviation(self) -> dict[str, float]:
         """Standard deviation of one seed about that mean, by question; NaN where there is but one seed."""
         if len(self.by_seed) < 2:
-            return dict.fromkeys(QUESTIONS, math.nan)
-        return {q: float(np.std([score.accuracies[q] for score in self.by_seed], ddof=1)) for q in QUESTIONS}
+            return dict.fromkeys(self.mean, math.nan)
+        return {q: float(np.std([score.accuracies[q] for score in self.by_seed], ddof=1)) for q in self.mean}
 
-    def range(self, question: str = "test_accuracy") -> tuple[float, float]:
+    def range(self, question: str = TEST) -> tuple[float, float]:
         """Lowest and highest of the seeds."""
         values = [score.accuracies[question] for score in self.by_seed]
         return min(values), max(values)
@@ -69,7 +65,7 @@ class ModelScores:
 
     @property
     def collapsed(self) -> int:
-        """Trainings with a head that gives every test pattern the same answer."""
+        """Trainings that give every test pattern the same answer to a question."""
         return sum(bool(score.collapsed) for score in self.by_seed)
 
 
@@ -82,13 +78,14 @@ def read_scores(
     table: pd.DataFrame, collapsed: Mapping[tuple[str, int], tuple[str, ...]] | None = None
 ) -> list[ModelScores]:
     """One for every model in the rows of a table, in their order."""
+    questions = [name for name in table if str(name).endswith("_accuracy") and name not in OTHERS]
     return [
         ModelScores(
             str(model),
             [
                 SeedScore(
                     seed=int(row["seed"]),
-                    accuracies={question: float(row.get(question, math.nan)) for question in QUESTIONS},
+                    accuracies={str(question): float(row[question]) for question in questions},
                     interval=metrics.wilson_interval(float(row["test_accuracy"]), int(row["n_test"])),
                     collapsed=(collapsed or {}).get((str(model), int(row["seed"])), ()),
                 )
@@ -99,10 +96,10 @@ def read_scores(
     ]
 
 
-def collapsed_heads(heads: pd.DataFrame) -> dict[tuple[str, int], tuple[str, ...]]:
-    """Model and seed -> its heads that collapsed, from rows of heads.csv of one dataset."""
+def collapsed_heads(heads: pd.DataFrame, targets: Sequence[Target]) -> dict[tuple[str, int], tuple[str, ...]]:
+    """Model and seed -> the targets whose heads collapsed, from rows of heads.csv of one dataset."""
     found: dict[tuple[str, int], tuple[str, ...]] = {}
-    for row in heads[heads["collapsed"] & heads["target"].isin(HEADS)].itertuples():
+    for row in heads[heads["collapsed"] & heads["target"].isin(names(targets))].itertuples():
         key = row.model, int(row.seed)
-        found[key] = (*found.get(key, ()), HEADS[row.target])
+        found[key] = (*found.get(key, ()), row.target)
     return found

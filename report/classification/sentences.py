@@ -5,12 +5,23 @@ from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup
 
+from frames.targets import Target, named
+from report.classification.mistakes import SMALLEST_MISTAKE
 from report.classification.photon_curve import Line, PhotonCurve
-from report.classification.results import Limit, Result, Transfer
-from report.classification.scores import ModelScores
-from report.formatting import THIN, enumerated, number, percent, points, spoken
+from report.classification.results import BayesLimit, Result, Transfer
+from report.classification.scores import LONE, TEST, ModelScores
+from report.describe.questions import words
+from report.formatting import THIN, enumerated, exact_percent, number, percent, points, spoken
 
-TEST, LONE = "test_accuracy", "lone_accuracy"
+NUMBERS = {1: "one question", 2: "two questions", 3: "three questions", 4: "four questions"}
+"""In words."""
+
+
+def asked(targets: Sequence[Target]) -> str:
+    """What networks answer, the last question first."""
+    *others, last = [words(target).question for target in reversed(targets)]
+    listed = f"{', '.join(others)}, and {last}" if others else last
+    return f"{NUMBERS.get(len(targets), f'{len(targets)} questions')}: {listed}?"
 
 
 def behind(result: Result) -> Iterator[str]:
@@ -25,11 +36,36 @@ def behind(result: Result) -> Iterator[str]:
             yield f"No better than {spoken(baseline.name)} ({percent(baseline.mean[TEST])}): {enumerated(found)}."
 
 
-def limits(result: Result) -> Iterator[str]:
+def mistakes(result: Result) -> str:
+    """Which classes the best network takes for which, question by question, the last one first."""
+    classes, said = result.classes, []
+    if collapsed := result.of(classes.model).by_seed[0].collapsed:
+        heads = " and the ".join(words(named(result.targets, name)).head for name in collapsed)
+        return f"this training collapsed: of every pattern, the {heads} head says the same."
+    for target in reversed(result.targets):
+        for one in classes.mistakes[target.name].frequent:
+            unit = words(target).unit
+            if unit is not None:
+                taken = f"{one.label} {unit[one.label != '1']} for {one.predicted}"
+            else:
+                taken = (
+                    f"{words(target).name + ' ' if target.is_number else ''}{one.label} is taken for {one.predicted}"
+                )
+            said.append(f"{taken} in {percent(one.share)}")
+    if said:
+        return f"{'; '.join(said)} of such patterns."
+    names = [f"no {words(target).name}" for target in reversed(result.targets)]
+    every = names[0] if len(names) == 1 else f"{', '.join(names[:-1])}, and {names[-1]},"
+    return f"{every} is taken for any other one in {exact_percent(SMALLEST_MISTAKE)} of its patterns or more."
+
+
+def bayes_limits(result: Result) -> Iterator[str]:
     """How often the structure of a single hit can be told at all, and how near the networks come."""
+    if not result.bayes_limits:
+        return
     best = max(result.networks, key=lambda network: network.mean[LONE])
     reached = best.mean[LONE]
-    for limit in result.limits:
+    for limit in result.bayes_limits:
         finer = f"{limit.n_patterns} patterns, {limit.orientations:,} orientations of each structure"
         if limit.coarser:
             finer += f"; {percent(limit.coarser[1])} with {limit.coarser[0]:,}"
@@ -97,7 +133,7 @@ def losses(transfers: Sequence[Transfer], home: Result) -> Iterator[str]:
 
 def _best(lines: Sequence[Line], level: str, question: str) -> ModelScores | None:
     here = [line.points[level] for line in lines if level in line.points]
-    known = [scores for scores in here if not math.isnan(scores.mean[question])]
+    known = [scores for scores in here if not math.isnan(scores.mean.get(question, math.nan))]
     return max(known, key=lambda scores: scores.mean[question], default=None)
 
 
@@ -125,7 +161,7 @@ def _named(curve: PhotonCurve, level: str) -> Markup:
     text = Markup("{} photons per pulse").format(number(curve.photons_per_pulse[level]))
     if level not in curve.photons_per_single_hit:
         return text
-    return text + Markup(" ({} in a single hit)").format(number(curve.photons_per_single_hit[level], 2))
+    return text + Markup(" ({} in {})").format(number(curve.photons_per_single_hit[level], 2), curve.in_one)
 
 
 def _at(curve: PhotonCurve, level: str) -> Markup:
@@ -136,7 +172,7 @@ def _at(curve: PhotonCurve, level: str) -> Markup:
     )
     if baseline is not None:
         text += Markup(", of the best baseline ({}) {}").format(spoken(baseline.name), percent(baseline.mean[TEST]))
-    lone, limit = _best(curve.networks, level, LONE), _strictest(curve.limits.get(level, []))
+    lone, limit = _best(curve.networks, level, LONE), _strictest(curve.bayes_limits.get(level, []))
     if lone is not None and limit is not None:
         text += Markup("; the structure of a single hit {} in {}, of {} that can be told at all").format(
             "it names" if lone.name == network.name else f"{lone.name} names",
@@ -146,6 +182,8 @@ def _at(curve: PhotonCurve, level: str) -> Markup:
     return text + Markup(".")
 
 
-def _strictest(limits: Sequence[Limit]) -> Limit | None:
+def _strictest(bayes_limits: Sequence[BayesLimit]) -> BayesLimit | None:
     """Of an unknown fluence, as networks have it, where that was asked for."""
-    return next((limit for limit in limits if limit.fluence == "unknown"), limits[0] if limits else None)
+    return next(
+        (limit for limit in bayes_limits if limit.fluence == "unknown"), bayes_limits[0] if bayes_limits else None
+    )

@@ -1,5 +1,6 @@
 """What a report says, gathered from the files of a run. The one place that knows the fields of their records."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,14 +8,15 @@ from evaluate.run.benchmarks import read_jobs
 from evaluate.run.config import RunConfig
 from evaluate.run.files import RunFiles
 from evaluate.run.outputs import main_conditions
-from evaluate.run.provenance import gather_simulated
+from evaluate.run.study import Study
 from frames.files import read_json
 from frames.store.dataset import open_dataset
 from report.classification.comparisons import Variant, variants
 from report.classification.photon_curve import PhotonCurve, photon_curve
 from report.classification.reliability import Trust, trust
-from report.classification.results import Result, Transfer, read_limits, read_results, read_transfers
+from report.classification.results import Result, Transfer, read_bayes_limits, read_results, read_transfers
 from report.describe.datasets import DatasetFacts, StructureFacts, _dataset, _structure
+from report.describe.published import PublishedTable, published_for
 
 
 @dataclass(frozen=True)
@@ -33,18 +35,33 @@ class Learned:
         return next(result for result in self.results if result.dataset == condition)
 
 
-def learned(files: RunFiles, config: RunConfig) -> Learned:
-    """What a finished run learned from its datasets, if anything; FileNotFoundError names what the run lacks."""
-    if config.training is None:
+def learned(files: RunFiles, study: Study, published: Mapping[str, PublishedTable] | None = None) -> Learned:
+    """What a finished run learned from its datasets, if anything; FileNotFoundError names what the run lacks.
+
+    Parameters
+    ----------
+    published : dataset -> what others report of its like.
+    """
+    if study.training is None:
         return Learned([], {}, None, [])
-    limits = read_limits(files, config)
-    results, transfers = read_results(files, config, limits), read_transfers(files, config)
+    bayes_limits = read_bayes_limits(files, study)
+    results, transfers = read_results(files, study, bayes_limits, published or {}), read_transfers(files, study)
     return Learned(
         results=results,
         transfers=transfers,
-        curve=photon_curve(files, config, results, [t for asked in transfers.values() for t in asked], limits),
-        variants=variants(config.trained.models, results),
+        curve=photon_curve(files, study, results, [t for asked in transfers.values() for t in asked], bayes_limits),
+        variants=variants(study.trained.models, results),
     )
+
+
+def published_tables(config: RunConfig) -> dict[str, PublishedTable]:
+    """Dataset -> the table of the poster whose experiment it is; none of others."""
+    numbers = config.simulation.plan.hit_multiplicities
+    found = {
+        name: published_for(dataset, len(config.simulation.selected(name)) * len(numbers))
+        for name, dataset in config.simulation.datasets.items()
+    }
+    return {name: table for name, table in found.items() if table is not None}
 
 
 SHOWN_ELSEWHERE = ("table", "columns", "config", "structures")
@@ -62,11 +79,17 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Facts:
-    """All of it."""
+class Simulated:
+    """How the patterns of a run were made."""
 
     structures: list[StructureFacts]
     datasets: list[DatasetFacts]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All of it, but for how the patterns were made."""
+
     learned: Learned
     trust: list[Trust]
     """of the main conditions"""
@@ -75,18 +98,33 @@ class Facts:
     jobs: list[Job]
 
 
-def collect(files: RunFiles, config: RunConfig) -> Facts:
-    """Everything a report says; FileNotFoundError names what the run lacks."""
+def collect_simulated(files: RunFiles, config: RunConfig) -> Simulated:
+    """What a page says of patterns; FileNotFoundError names what the run lacks."""
     datasets = {name: open_dataset(files.dataset(name)) for name in config.simulation.datasets}
-    trained = config.training is not None
-    provenance = read_json(files.table("cnn").with_suffix(".json")) if trained else gather_simulated(files, config)
-    found = learned(files, config)
-    return Facts(
+    return Simulated(
         structures=[_structure(files, s.id, config, datasets) for s in config.simulation.structures],
         datasets=[_dataset(files, dataset, config) for dataset in datasets.values()],
+    )
+
+
+def collect(
+    files: RunFiles,
+    study: Study,
+    published: Mapping[str, PublishedTable] | None = None,
+    provenance: Mapping[str, Any] | None = None,
+) -> Facts:
+    """What a page says of networks; FileNotFoundError names what the run lacks.
+
+    Parameters
+    ----------
+    provenance : of the page, where it is not that of tables/cnn.csv.
+    """
+    found = learned(files, study, published)
+    known = read_json(files.table("cnn").with_suffix(".json")) if provenance is None else provenance
+    return Facts(
         learned=found,
-        trust=trust(files, [found.result(name) for name in main_conditions(config)]) if trained else [],
-        provenance={key: value for key, value in provenance.items() if key not in SHOWN_ELSEWHERE},
+        trust=trust(files, [found.result(name) for name in main_conditions(study)]) if study.training else [],
+        provenance={key: value for key, value in known.items() if key not in SHOWN_ELSEWHERE},
         jobs=_jobs(files),
     )
 

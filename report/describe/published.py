@@ -22,7 +22,7 @@ class PublishedScore:
     count_accuracy: float
     particle_accuracy: float
     collapsed: tuple[str, ...] = ()
-    """heads at the majority baseline of the table's patterns, of which 57 % were single hits"""
+    """count and particle: heads at the majority baseline of the table's patterns, of which 57 % were single hits"""
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ def _frame(axes: Axes, image: NDArray, spots: NDArray, title: str) -> None:
     if len(spots):
         axes.scatter(spots[:, 0] / step, spots[:, 1] / step, 28, facecolors="none", edgecolors=ORANGE, linewidths=0.7)
     axes.set(xticks=[], yticks=[])
-    axes.set_title(title, loc="left")
+    axes.set_title(title, loc="left", fontsize=8)
 
 
 def frames(path: Path, shown: Arrays, names: Sequence[str]) -> None:
@@ -85,8 +85,8 @@ def recall(path: Path, table: pd.DataFrame) -> None:
             axes.set(xlabel=f"{measure} [%]", xlim=(0, 101), yticks=range(len(names)))
             axes.grid(axis="x", color=QUIET, alpha=0.2)
         grid[0].set_yticklabels(names)
-        grid[0].legend(loc="lower left", fontsize=7)
-        figure.tight_layout()
+        figure.tight_layout(rect=(0, 0, 1, 1 - 0.3 / figure.get_figheight()))
+        figure.legend(*grid[0].get_legend_handles_labels(), loc="upper center", ncols=2, fontsize=8)
 
 
 def embedding(path: Path, shown: Arrays, overlaps: pd.DataFrame) -> None:

@@ -15,6 +15,16 @@ from report.virus.draw import said
 from train.batches.representation import Representation, pictures
 
 TABLES = ("selection", "noise", "science", "agreement", "differences")
+TILES = {
+    "shots": "shots fired",
+    "hits": "hits found",
+    "right_size": "of the right size",
+    "train": "labelled, for training",
+    "validation": "labelled, for validation",
+    "test": "test frames",
+}
+"""Column of flow.csv -> words."""
+
 GROUPS = {"hits": "hits", "misses": "misses", "alarms": "false alarms"}
 
 
@@ -32,7 +42,7 @@ def build_page(
 
     Parameters
     ----------
-    tables :     folder of what `evaluate.virus.tables.write_tables` wrote.
+    tables :     folder of what `evaluate.virus.found.make_tables` wrote.
     selections : method -> its first seed's selection, .npz; `histories` the same of detectors' history.csv.
     em :         .npz with `models`, `classes` and `chosen`.
 
@@ -82,7 +92,7 @@ def build_page(
     )
     draw.agreement(path("agreement.svg"), told["agreement"])
     implied = positives_implied(PUBLISHED["em"])
-    total, train, validation, test = (int(n) for n in arrays["counts"])
+    flow = pd.read_csv(tables / "flow.csv").to_dict("records")
     write_page(
         Path(__file__).parent / "page.html.j2",
         (said, percent),
@@ -92,7 +102,8 @@ def build_page(
         tables={name: table.to_dict("records") for name, table in told.items()},
         kinds=[name for name in told["science"] if name.startswith("share_")],
         has_truth=bool((told["selection"]["against"] == "truth").any()),
-        flow={"frames with labels": total, "training": train, "validation": validation, "test": test},
+        flow=flow,
+        tiles={word: int(flow[0][name]) for name, word in TILES.items()},
         em_positives=(round(implied["recall"][0]), round(implied["recall"][1])),
     )
 

@@ -24,7 +24,7 @@ from screen.sinks.open import absent
 
 SOURCE = "SPB_SIM/DET/SINGLEHIT:output"
 MOST_IN_MEMORY = 8192
-"""Patterns that are read beforehand, and streamed in turn"""
+"""Frames that are read beforehand, and streamed in turn"""
 FRAMES_A_FILE = 256
 
 
@@ -158,7 +158,7 @@ def _karabo(plan: Plan, rows: NDArray[np.int64], patterns: NDArray, arguments: a
 
 def _files(plan: Plan, rows: NDArray[np.int64], patterns: NDArray, arguments: argparse.Namespace) -> None:
     from frames.formats.cxi import write_cxi
-    from frames.patterns import Instrument, Label, Patterns
+    from frames.frames import Frames, Instrument, Label
 
     folder, name = _folder(arguments), 0
     held: list[tuple[Train, NDArray]] = []
@@ -168,7 +168,7 @@ def _files(plan: Plan, rows: NDArray[np.int64], patterns: NDArray, arguments: ar
         images = np.concatenate([shown for _, shown in held])
         ids = np.repeat([train.id for train, _ in held], [len(shown) for _, shown in held])
         labels = {"train": Label(ids), "pulse": Label(np.concatenate([np.arange(len(shown)) for _, shown in held]))}
-        shown = Patterns("beamline", images.shape, images.dtype, "reading", lambda of: images[of], labels, Instrument())
+        shown = Frames("beamline", images.shape, images.dtype, "reading", lambda of: images[of], labels, Instrument())
         write_cxi(shown, folder / f"{name:06d}.cxi")
         name, held = name + 1, []
 

@@ -1,7 +1,9 @@
 """What is done with some frames at once, in a worker: checked, folded, asked about; of what is no frame, why."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +11,8 @@ from numpy.typing import NDArray
 from frames.pixels.table import NOWHERE, Folder, PixelTable
 from screen.network.networks import Network
 from train.inference.features import measure
+
+_AT_ONCE = nullcontext()
 
 
 @dataclass(frozen=True)
@@ -67,34 +71,64 @@ class Asking:
             return f"unreadable: {found} pixels in place of {expected}"
         return None
 
-    def answer(self, frames: Sequence[NDArray], look: Sequence[bool]) -> Answers:
-        """Answers about frames that `fits` took; `look`: of which to say whether they are in the network's domain."""
+    def answer(
+        self, frames: Sequence[NDArray], look: Sequence[bool], turn: AbstractContextManager[Any] = _AT_ONCE
+    ) -> Answers:
+        """Answers about frames that `fits` took.
+
+        Parameters
+        ----------
+        look : of which to say whether they are in the network's domain.
+        turn : entered while the network is asked, after frames were checked and folded.
+        """
         n, (ny, nx) = len(frames), self.network.image_shape
-        images = np.empty((n, ny, nx), np.float32)
-        problems: list[str | None] = [self._fold(frame, image) for frame, image in zip(frames, images, strict=True)]
+        with np.errstate(over="ignore", invalid="ignore"):
+            if (taken := self._as_they_are(frames)) is not None:
+                with turn:
+                    answered = self.network.answer(taken)
+                return Answers(answered, [None] * n, self._insides(taken, look), taken)
+            images = np.empty((n, ny, nx), np.float32)
+            problems = [self._fold(frame, image) for frame, image in zip(frames, images, strict=True)]
         good = np.array([problem is None for problem in problems], bool)
         p = np.full(n, np.nan)
-        in_domain: list[bool | None] = [None] * n
         if not good.any():
-            return Answers(p, problems, in_domain, None)
+            return Answers(p, problems, [None] * n, None)
         seen = images if good.all() else images[good]
-        p[good] = self.network.answer(seen)
+        with turn:
+            p[good] = self.network.answer(seen)
         images[~good] = np.nan
+        return Answers(p, problems, self._insides(images, good & np.asarray(look, bool)), images)
+
+    def _insides(self, images: NDArray[np.float32], look: Sequence[bool] | NDArray[np.bool_]) -> list[bool | None]:
+        """Whether images (n, ny, nx) are in the network's domain; None of those that it is not asked of."""
+        found: list[bool | None] = [None] * len(images)
         domain = self.network.domain
-        if domain is not None and (asked := np.flatnonzero(good & np.asarray(look, bool))).size:
+        if domain is not None and (asked := np.flatnonzero(look)).size:
             inside = domain.inside(domain.compared(measure(images[asked])))
-            for at, found in zip(asked.tolist(), inside.tolist(), strict=True):
-                in_domain[at] = found
-        return Answers(p, problems, in_domain, images)
+            for at, is_inside in zip(asked.tolist(), inside.tolist(), strict=True):
+                found[at] = is_inside
+        return found
+
+    def _as_they_are(self, frames: Sequence[NDArray]) -> NDArray[np.float32] | None:
+        """Images of frames that need neither fold nor a closer look, and lie side by side in memory; else None.
+
+        All is done at once: between two calls of numpy another thread takes Python's lock, and the network waits.
+        """
+        if self._folder is not None or self._nan_is_masked or (block := neighbours(frames)) is None:
+            return None
+        images = np.ascontiguousarray(block, np.float32)
+        if block.dtype.kind != "f":
+            return images
+        # The sum of what is no number, or infinite, is not finite; that of very large ones may not be, so look closer.
+        return images if np.isfinite(np.einsum("i->", images.reshape(-1))) else None
 
     def _fold(self, frame: NDArray, image: NDArray[np.float32]) -> str | None:
         """Write the image; why there is none, or None."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            if self._folder is None:
-                image[:] = frame
-            else:
-                bad = np.isnan(frame) if self._nan_is_masked and frame.dtype.kind == "f" else None
-                self._folder.fold(frame, image, bad)
+        if self._folder is None:
+            image[:] = frame
+        else:
+            bad = np.isnan(frame) if self._nan_is_masked and frame.dtype.kind == "f" else None
+            self._folder.fold(frame, image, bad)
         if self._folder is None and self._nan_is_masked:
             np.nan_to_num(image, copy=False, nan=0.0, posinf=np.inf, neginf=-np.inf)
         if frame.dtype.kind != "f" and self.table is None:
@@ -128,3 +162,19 @@ class Asking:
         elif not np.isfinite(image).all():
             return "unreadable: sums that are no finite numbers"
         return None
+
+
+def neighbours(frames: Sequence[NDArray]) -> NDArray | None:
+    """(n, ...) of frames that follow each other at equal steps in one array's memory; None where they do not."""
+    first, n = frames[0], len(frames)
+    if n == 1:
+        return first[None]
+    if first.base is None or any(
+        one.base is not first.base or one.dtype != first.dtype or one.strides != first.strides for one in frames
+    ):
+        return None
+    at = [one.__array_interface__["data"][0] for one in frames]
+    step = at[1] - at[0]
+    if at != list(range(at[0], at[0] + n * step, step or 1)):
+        return None
+    return np.lib.stride_tricks.as_strided(first, (n, *first.shape), (step, *first.strides))

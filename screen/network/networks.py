@@ -183,7 +183,7 @@ def _from_checkpoint(path: Path) -> Network:
     from train.batches.input_transforms import network_input
     from train.few_shot.classifiers import between_means
     from train.few_shot.support import read_support
-    from train.inference.predict import answer_frames
+    from train.inference.predict import predict_frames
     from train.loop.checkpoint import holds_twin, load_encoder, load_model
 
     cpu = torch.device("cpu")
@@ -194,7 +194,7 @@ def _from_checkpoint(path: Path) -> Network:
 
         @torch.inference_mode()
         def embed(images: NDArray[np.float32]) -> NDArray[np.float32]:
-            return trained.model(network_input(images, transform, cpu)).numpy()
+            return trained.model(network_input(_may_be_written(images), transform, cpu)).numpy()
 
         described = trained.description
         twin = Network(described.model, described.image_shape, _no_answer, trained.domain, sha256(path), embed, support)
@@ -205,10 +205,15 @@ def _from_checkpoint(path: Path) -> Network:
     place = [target.name for target in targets].index(name)
 
     def answer(images: NDArray[np.float32]) -> NDArray[np.float64]:
-        return answer_frames(classifier, images)[place][:, column].astype(np.float64)
+        return predict_frames(classifier, _may_be_written(images))[place][:, column].astype(np.float64)
 
     described_shape = classifier.description.image_shape
     return Network(classifier.description.model, described_shape, answer, classifier.domain, sha256(path))
+
+
+def _may_be_written(images: NDArray[np.float32]) -> NDArray[np.float32]:
+    """As torch wants it, though it does not write: a message's memory may be read only."""
+    return images if images.flags.writeable else images.copy()
 
 
 def _no_answer(images: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -40,7 +40,9 @@ function tell(s) {
     const bar = document.createElement("i");
     bar.style.height = 100 * Math.log1p(count) / most + "%";
     bar.title = `${(at / n).toFixed(2)} to ${((at + 1) / n).toFixed(2)}: ${number(count)}`;
-    if ((at + 0.5) / n >= s.threshold) bar.className = "above";
+    const below = n * s.threshold - at;  // share of the bar that is
+    if (below <= 0) bar.className = "above";
+    else if (below < 1) { bar.className = "both"; bar.style.setProperty("--below", 100 * below + "%"); }
     return bar;
   });
   const line = document.createElement("u");
@@ -64,7 +66,8 @@ function tell(s) {
     if (!trend.length || heard - trend.at(-1)[0] >= 1000) trend.push([heard, s.hit_rate]);
     while (heard - trend[0][0] > 300000) trend.shift();
     const top = Math.max(0.05, ...trend.map(point => point[1]));
-    const points = trend.map(([t, rate]) => `${300 - (heard - t) / 1000},${39 - 38 * rate / top}`);
+    const span = Math.max(30000, heard - trend[0][0]);
+    const points = trend.map(([t, rate]) => `${300 * (1 - (heard - t) / span)},${39 - 38 * rate / top}`);
     byId("trend").querySelector("polyline").setAttribute("points", points.join(" "));
   }
 }

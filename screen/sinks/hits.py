@@ -22,7 +22,7 @@ from frames.formats.cxi import DATA, DETECTOR, LABELS, VERSION, write_cxi
 from frames.formats.hdf5 import write_labels
 from frames.formats.masks import MaskMeans
 from frames.formats.open import HDF5_SUFFIXES, open_file
-from frames.patterns import Instrument, Label, Patterns
+from frames.frames import Frames, Instrument, Label
 from screen.sinks.decisions import decisions_of
 from screen.stream.ledger import Record
 
@@ -73,7 +73,7 @@ class CopiedHits:
         if not self._images:
             return
         images = np.stack(self._images)
-        patterns = Patterns(
+        patterns = Frames(
             name=self._records[0].id.source,
             shape=images.shape,
             dtype=images.dtype,
@@ -161,7 +161,7 @@ def write_virtual(
     if not len(kept):
         return 0
     runs, rows = np.asarray(kept["run"]).astype(str), kept["train"].to_numpy()
-    opened: dict[str, Patterns] = {}
+    opened: dict[str, Frames] = {}
     for run in dict.fromkeys(runs):
         path = frames / run if frames.is_dir() else frames
         if path.suffix not in HDF5_SUFFIXES:

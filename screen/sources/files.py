@@ -2,8 +2,8 @@
 
 A file is opened once its size and time of change have not changed for a while, and tried again where it cannot be read
 yet; after some trials all that is known of it goes into the ledger as one unreadable record. Folders are polled, as
-notices of the system do not reach over NFS. Formats are those of `frames.frames.open_frames`. Exactly once: what is in
-the ledger already is not read again.
+notices of the system do not reach over NFS. Formats are those of `frames.formats.open.open_frames`. Exactly once: what
+is in the ledger already is not read again.
 
 `FrameId`: source is the folder's name, or the file's; run the file's name below the folder; train the frame's number in
 the file.
@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from frames.formats.checks import AsStored
 from frames.formats.masks import MaskMeans
-from frames.formats.open import HDF5_SUFFIXES, open_file
-from frames.frames import Frames, of_patterns, open_frames
+from frames.formats.open import HDF5_SUFFIXES, open_file, open_frames
+from frames.frames import Frames
 from screen.stream.frame import NO_PULSE, Frame, FrameId
 
 SUFFIXES = (*HDF5_SUFFIXES, ".npy", ".emc")
@@ -79,7 +79,7 @@ class Files:
     ):
         """A file, or with `settling` a folder that grows. FileNotFoundError; ValueError where it is none.
 
-        name, mask_means : as of `frames.frames.open_frames`.
+        name, mask_means : as of `frames.formats.open.open_frames`.
         stored : frames as the detector stores them, of any number of axes, to be folded.
         """
         self.path = Path(path)
@@ -126,7 +126,7 @@ class Files:
 
     def _open(self, path: Path) -> Frames:
         if self._stored:
-            return of_patterns(open_file(path, self._name, self._mask_means, AsStored(None)))
+            return open_file(path, self._name, self._mask_means, AsStored(None))
         return open_frames(path, self._name, self._mask_means)
 
     def _of_folder(self, settling: Settling) -> Iterator[Sequence[Frame]]:
@@ -212,6 +212,6 @@ class Files:
         if not self._stored:
             return frames.read(rows)
         stored = np.asarray(frames.fetch(rows))
-        if frames.bad is None:
+        if (bad := frames.unusable(rows)) is None:
             return stored
-        return np.where(frames.bad(rows), np.zeros((), stored.dtype), stored)
+        return np.where(bad, np.zeros((), stored.dtype), stored)

@@ -1,7 +1,7 @@
 """Trains from a karabo bridge of the European XFEL, protocol 2.2 and 1.0, as msgpack; nothing is unpickled.
 
 A server that dies while we wait for its answer would never be heard of again by a socket that asked (REQ): there is a
-new one as soon as the connection is lost, or after a silence, and the operator is told. Several clients of one server
+new one as soon as the connection is lost, and the operator is told, as of a silence. Several clients of one server
 that answers (REP), or pushes, get parts of the trains, each its own. One that publishes (PUB) loses trains without a
 word where anything is slow: 25 to 80 % of them were lost in trials, so it takes `--lossy`.
 
@@ -51,7 +51,7 @@ class Karabo:
         endpoint : tcp://host:port.
         source, property : that hold the images; by default the one source with one of `IMAGES`.
         axes :    of the images, where they cannot be told apart.
-        silence : after which there is a new socket, and an alarm, where the connection still stands [s].
+        silence : after which there is an alarm, and a new socket where no connection stands [s].
 
         Raises
         ------

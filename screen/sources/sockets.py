@@ -1,7 +1,7 @@
 """A ZeroMQ connection that outlives the other end.
 
-That it is gone is told by the connection, at once, or by a silence; then there is a new socket where the old one would
-wait for ever for the answer of a server that died.
+That it is gone is told by the connection, at once; then there is a new socket where the old one would wait for ever for
+the answer of a server that died. A silence is told, too.
 """
 
 import threading
@@ -39,7 +39,7 @@ class Connection:
         zmq = self._zmq
         socket, monitor = self._sockets()
         poller = self._poller(socket, monitor)
-        asked, said, since = False, False, time.monotonic()
+        asked, said, stands, since = False, False, False, time.monotonic()
         try:
             while not self._closed.is_set():
                 if self._pattern == "REQ" and not asked:
@@ -52,7 +52,9 @@ class Connection:
                     yield parts
                     asked, said, since = False, False, time.monotonic()
                     continue
-                gone = monitor in events and self._disconnected(monitor)
+                gone = False
+                if monitor in events:
+                    stands, gone = self._heard(monitor, stands)
                 silent = time.monotonic() - since >= self._silence
                 if not gone and not silent:
                     continue
@@ -61,7 +63,9 @@ class Connection:
                 said = True
                 yield None
                 since = time.monotonic()
-                if self._pattern == "REQ":  # what was asked of a server that died is never answered
+                # What was asked of a server that died is never answered. One that lives is slow: with a new socket the
+                # train that it answers with would be lost.
+                if self._pattern == "REQ" and not stands:
                     _end(socket, monitor)
                     socket, monitor = self._sockets()
                     poller, asked = self._poller(socket, monitor), False
@@ -83,18 +87,20 @@ class Connection:
         poller.register(monitor, self._zmq.POLLIN)
         return poller
 
-    def _disconnected(self, monitor: Any) -> bool:
+    def _heard(self, monitor: Any, stands: bool) -> tuple[bool, bool]:
+        """Whether the connection stands now, and whether it was lost meanwhile."""
         from zmq.utils.monitor import recv_monitor_message
 
-        found = False
+        lost = False
         while monitor.poll(0):
-            found |= recv_monitor_message(monitor)["event"] == self._zmq.EVENT_DISCONNECTED
-        return found
+            stands = recv_monitor_message(monitor)["event"] == self._zmq.EVENT_CONNECTED
+            lost |= not stands
+        return stands and not lost, lost
 
     def _sockets(self) -> tuple[Any, Any]:
         """A connected socket, and one that tells when the other end goes."""
         socket = self._socket()
-        monitor = socket.get_monitor_socket(self._zmq.EVENT_DISCONNECTED)
+        monitor = socket.get_monitor_socket(self._zmq.EVENT_CONNECTED | self._zmq.EVENT_DISCONNECTED)
         socket.connect(self.endpoint)
         return socket, monitor
 

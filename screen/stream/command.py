@@ -6,6 +6,9 @@ run/decisions.parquet   the same at its end; columns: `screen.stream.ledger`
 """
 
 import argparse
+import contextlib
+import ctypes
+import gc
 import signal
 import sys
 import time
@@ -32,6 +35,12 @@ from train.inference.shipped import MODEL
 
 SWITCH_S = 5e-4
 """How long a thread keeps Python's lock while others wait for it: by default ten times this, as a frame would, too"""
+KEPT_BYTES = 2**30
+"""Of freed memory, that is not given back to the system: batches of frames come again, and each page of theirs would be
+asked for anew, which takes longer than to copy it"""
+MAPPED_BYTES = 2**25
+"""From which on memory is mapped alone, and given back when it is freed; the most that the C library allows"""
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 SAID_EVERY = 10.0
 """[s] between lines that tell how it stands"""
 LIVE_DEADLINE = 1.0
@@ -175,10 +184,10 @@ def must_go_on(path: Path, says: dict[str, Any], *, started: bool) -> None:
 
 
 def _labelled(network: Network, arguments: argparse.Namespace) -> Network:
-    from frames.frames import open_frames
+    from frames.formats.open import open_frames
+    from frames.formats.spi.labels import read_labels
     from frames.pixels.folding import open_folded
     from frames.pixels.table import load
-    from screen.labels import read_labels
 
     if arguments.labels is None and arguments.labelled is None:
         return network
@@ -198,7 +207,7 @@ def run(screening: Screening) -> int:
     """Screen, telling now and then how it stands; the status of the process. Ctrl-C and SIGTERM end it in order."""
     import threading
 
-    sys.setswitchinterval(SWITCH_S)
+    hurry()
     signals: list[int] = []
 
     def end(number: int, frame: object) -> None:
@@ -227,6 +236,22 @@ def run(screening: Screening) -> int:
     print(in_a_line(status))
     print(f"{screening.ledger.folder / 'decisions.parquet'}: {sum(status.counts.values())} frames")
     return INTERRUPTED if signals else 0
+
+
+def hurry() -> None:
+    """Set Python's process for frames that may not wait: threads take turns sooner, memory is kept, and what is there
+    already is not searched for garbage again.
+
+    Called once all is loaded. Of another C library than glibc memory is left as it is.
+    """
+    sys.setswitchinterval(SWITCH_S)
+    # A full collection looks at every object of every library, and everything waits meanwhile.
+    gc.collect()
+    gc.freeze()
+    with contextlib.suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_TRIM_THRESHOLD, KEPT_BYTES)
+        mallopt(_MMAP_THRESHOLD, MAPPED_BYTES)
 
 
 def in_a_line(status: Status) -> str:

@@ -62,11 +62,13 @@ class Counting:
             self._decided.append((now, len(records)))
             self._forget(now)
 
-    def alarm(self, text: str) -> None:
-        """Something an operator has to know; said once while it is the last one said."""
+    def alarm(self, text: str) -> bool:
+        """Something an operator has to know; whether it is new: it is said once while it is the last one said."""
         with self._lock:
-            if not self._alarms or not self._alarms[-1].endswith(f" {text}"):
+            is_new = not self._alarms or not self._alarms[-1].endswith(f" {text}")
+            if is_new:
                 self._alarms.append(f"{time.strftime('%H:%M:%S')} {text}")
+            return is_new
 
     def again(self, n: int) -> None:
         """Frames that came again."""

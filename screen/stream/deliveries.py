@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 class Delivery:
     """One sink, its queue and its thread."""
 
-    def __init__(self, sink: Sink, alarm: Callable[[str], None], length: int = QUEUE):
+    def __init__(self, sink: Sink, alarm: Callable[[str], object], length: int = QUEUE):
         self.sink, self.name = sink, type(sink).__name__
         self.blocks, self.stored = bool(getattr(sink, "blocks", False)), bool(getattr(sink, "stored", False))
         self.dropped, self.failed = 0, 0
@@ -82,7 +82,7 @@ class Delivery:
 class Deliveries:
     """All sinks."""
 
-    def __init__(self, sinks: Sequence[Sink], alarm: Callable[[str], None]):
+    def __init__(self, sinks: Sequence[Sink], alarm: Callable[[str], object]):
         self.each = [Delivery(sink, alarm) for sink in sinks]
         self.stored = any(delivery.stored for delivery in self.each)
 

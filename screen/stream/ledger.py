@@ -102,10 +102,10 @@ class Ledger:
         return self._pieces.torn
 
     def _go_on(self, table: pa.Table) -> None:
-        for record in records_of(table):
-            if not self._seen.add(record.id):
-                raise ValueError(f"{self.folder / 'ledger'} has {record.id} twice; screen again into another folder")
-            self._counts[record.decision] += 1
+        for row in zip(*(table[name].to_pylist() for name in ("source", "run", "train", "pulse")), strict=True):
+            if not self._seen.add(id := FrameId(*row)):
+                raise ValueError(f"{self.folder / 'ledger'} has {id} twice; screen again into another folder")
+        self._counts.update(table["decision"].to_pylist())
 
     def __len__(self) -> int:
         return len(self._seen)
@@ -127,22 +127,25 @@ class Ledger:
             raise ValueError(f"decisions {unknown}, expected some of {', '.join(DECISIONS)}")
         self._decisions_file.unlink(missing_ok=True)  # it would not be all of them
         self._pieces.append(
-            {
-                "source": [id.source for id in ids],
-                "run": [id.run for id in ids],
-                "train": [id.train for id in ids],
-                "pulse": [id.pulse for id in ids],
-                "decision": [record.decision for record in records],
-                "p_single": [None if math.isnan(record.p_single) else record.p_single for record in records],
-                "reason": [record.reason for record in records],
-                "arrived": [record.arrived for record in records],
-                "decided": [record.decided for record in records],
-                "in_domain": [record.in_domain for record in records],
-            }
+            [
+                (
+                    id.source,
+                    id.run,
+                    id.train,
+                    id.pulse,
+                    record.decision,
+                    None if math.isnan(record.p_single) else record.p_single,
+                    record.reason,
+                    record.arrived,
+                    record.decided,
+                    record.in_domain,
+                )
+                for id, record in zip(ids, records, strict=True)
+            ]
         )
-        for record in records:
-            self._seen.add(record.id)
-            self._counts[record.decision] += 1
+        for id in ids:
+            self._seen.add(id)
+        self._counts.update(record.decision for record in records)
 
     def counts(self) -> dict[Decision, int]:
         """How many frames of each decision; they sum to the frames that arrived."""

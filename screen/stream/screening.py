@@ -39,8 +39,14 @@ QUEUE_BYTES = 4 * 2**30
 """Of frames that wait, at most"""
 MISFITS = 8
 """Frames in a row, from the first one on, whose size is wrong: then it is the setting that is"""
+FORGOTTEN, MORE = 0.98, 1.25
+"""Of the time that answers took, what is remembered from one to the next, and what is allowed for after one was late"""
+MOST = 0.75
+"""Of the deadline, that is allowed for at most: about what has just come the network is always asked"""
 RETRY = 0.5
 """[s] after which a ledger that could not be written is tried again"""
+
+LATE = "answers come late; the frames are kept"
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +62,8 @@ class Job:
     problems: dict[int, tuple[Decision, str]]
     """of the others, what is known already"""
     answers: "Future[Answers] | None"
+    handed_over: float = 0.0
+    """of `time.monotonic`"""
 
 
 class Screening:
@@ -78,12 +86,14 @@ class Screening:
         when_full = "block" if source.lossless else policy.when_full
         self._arrivals = Arrivals(queue_trains, when_full, QUEUE_BYTES)
         self._deliveries = Deliveries(sinks, self._counting.alarm)
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="answer")
-        self._free = threading.Semaphore(workers + 1)  # one waits where a worker ends, so that none is idle
+        # One more than may ask the network at once: it folds what is next meanwhile, so that the network is never idle.
+        self._pool = ThreadPoolExecutor(workers + 1, thread_name_prefix="answer")
+        self._free, self._turn = threading.Semaphore(workers + 1), threading.Semaphore(workers)
         self._jobs: queue.Queue[Job | None] = queue.Queue()
         self._stopped, self._ended = threading.Event(), False
         self._failure: BaseException | None = None
         self._misfits: int | None = 0
+        self._took = 0.0  # from hand-over to answer, of late [s]
         if hasattr(source, "decided"):
             source.decided = ledger.seen
         if hasattr(source, "alarm"):
@@ -91,8 +101,8 @@ class Screening:
 
     def alarm(self, text: str) -> None:
         """Tell the operator."""
-        logger.warning("%s", text)
-        self._counting.alarm(text)
+        if self._counting.alarm(text):
+            logger.warning("%s", text)
 
     def run(self) -> Status:
         """Screen to the end; how it stands then, with decisions.parquet written.
@@ -113,9 +123,9 @@ class Screening:
         finally:
             self.stop()
             self._pool.shutdown(wait=False, cancel_futures=True)
+            self._ended = True  # which the last that sinks are told says
             self._deliveries.close()
             self.ledger.close()
-            self._ended = True
         if self._failure is not None:
             raise self._failure
         return self.status()
@@ -181,10 +191,16 @@ class Screening:
             self._jobs.put(None)
 
     def _made(self, trains: Sequence[Train], *, late: bool) -> list[Job]:
-        """Jobs of at most `BATCH` frames to ask about; nothing is asked where all workers hang."""
+        """Jobs of at most `BATCH` frames to ask about.
+
+        Nothing is asked where all workers hang, or of a frame whose answer would be late: where frames come faster than
+        answers all would else wait for as long as the deadline, and be answered just after it.
+        """
         frames = [frame for train in trains for frame in train.frames]
         arrived = [train.arrived for train in trains for _ in train.frames]
         skipped = [train.skipped for train in trains for _ in train.frames]
+        waited = math.inf if self.policy.deadline is None else self.policy.deadline - self._took
+        too_late = time.time() - waited  # what arrived before
         jobs = []
         for start in range(0, len(frames), BATCH):
             part = slice(start, start + BATCH)
@@ -192,10 +208,12 @@ class Screening:
             for at, (frame, is_skipped) in enumerate(zip(job.frames, skipped[part], strict=True)):
                 if (problem := self._problem(frame, is_skipped)) is not None:
                     job.problems[at] = problem
-                elif late:
+                elif late or job.arrived[at] < too_late:
                     job.problems[at] = "keep", self._late
                 else:
                     job.asked.append(at)
+            if not job.asked:
+                self._took *= FORGOTTEN  # or, once nothing is asked any more, nothing ever would be
             jobs.append(job)
         return jobs
 
@@ -235,7 +253,8 @@ class Screening:
             return
         images = [job.frames[at].image for at in job.asked]
         look = [self.policy.looks(job.frames[at].id) for at in job.asked]
-        job.answers = self._pool.submit(self.asking.answer, images, look)  # type: ignore[arg-type]
+        job.handed_over = time.monotonic()
+        job.answers = self._pool.submit(self.asking.answer, images, look, self._turn)  # type: ignore[arg-type]
         job.answers.add_done_callback(lambda _: self._free.release())
 
     def _decide(self, job: Job) -> None:
@@ -264,18 +283,26 @@ class Screening:
     def _answered(self, job: Job) -> tuple[Answers | None, str]:
         """A worker's answers; or why there are none."""
         if job.answers is None:
+            if any(decision == "keep" for decision, _ in job.problems.values()):  # unseen, as it was late
+                self.alarm(LATE)
             return None, ""
         deadline = self.policy.deadline
         try:
             left = None if deadline is None else max(0.0, min(job.arrived) + deadline - time.time())
-            return job.answers.result(left), ""
+            answers = job.answers.result(left)
+            self._allow_for(max(FORGOTTEN * self._took, time.monotonic() - job.handed_over))
+            return answers, ""
         except NotInTime:
             job.answers.cancel()
-            self.alarm("answers come late; the frames are kept")
+            self._allow_for(max(MORE * self._took, time.monotonic() - job.handed_over))
+            self.alarm(LATE)
             return None, self._late
         except Exception as error:  # of the network, say: fail open
             self.alarm(f"the network fails ({type(error).__name__}: {error}); the frames are kept")
             return None, f"no answer: {type(error).__name__}"
+
+    def _allow_for(self, took: float) -> None:
+        self._took = took if self.policy.deadline is None else min(took, MOST * self.policy.deadline)
 
     def _write(self, records: list[Record]) -> None:
         """Into the ledger; while that cannot be written, on a full disk, screening waits."""

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numba import njit, prange, uint64
 
-from frames.rng.compiled import uniform
+from frames.rng.compiled import poisson_by_summing, uniform, uniforms
 
 _compiled = njit(error_model="numpy", cache=True)
 
@@ -14,19 +14,6 @@ FEW = 10.0
 
 AT_ONCE = 512
 """Pixels whose random numbers are made together."""
-
-
-@_compiled
-def _by_summing(mean, u):
-    """The count at which the distribution function passes u."""
-    probability = math.exp(-mean)
-    below = probability
-    count = 0
-    while u >= below and probability > 0.0:
-        count += 1
-        probability *= mean / count
-        below += probability
-    return count
 
 
 @_compiled
@@ -68,7 +55,7 @@ def sample(expected, states, largest, photons):
         most = 0
         for begin in range(0, n_pixels, AT_ONCE):
             end = min(begin + AT_ONCE, n_pixels)
-            _uniforms(state, begin, u)
+            uniforms(state, begin, u)
             counts[begin:end] = 0
             # exp(-mean) >= 1 - mean: most dim pixels hold nothing, and need no exponential to know it.
             n_lit = np.int64(0)
@@ -78,17 +65,10 @@ def sample(expected, states, largest, photons):
             for pixel in lit[:n_lit]:
                 mean = np.float64(means[pixel])
                 if mean < FEW:
-                    count = _by_summing(mean, u[pixel - begin])
+                    count = poisson_by_summing(mean, u[pixel - begin])
                 else:
                     count = _by_rejection(mean, state, uint64(pixel), uint64(n_pixels))
                 most = max(most, count)
                 counts[pixel] = min(count, largest)
         greatest[pattern] = most
     return greatest.max() if len(greatest) else 0
-
-
-@_compiled
-def _uniforms(state, begin, u):
-    """The numbers at places `begin` and on: a loop of its own, which the compiler vectorises."""
-    for i in range(u.shape[0]):
-        u[i] = uniform(state, uint64(begin + i))

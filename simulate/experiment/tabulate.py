@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frames.files import DAMAGED, must_be_free
+from frames.frames import Instrument
 from frames.geometry import Geometry
-from frames.patterns import Instrument
 from frames.pixels.positions import Pixels, assembled, of_geometry
 from frames.pixels.table import NOWHERE, PER_PIXEL, PixelTable, counted, q_step
 from simulate.experiment.panels import LAYOUTS, of_panels

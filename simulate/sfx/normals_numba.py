@@ -7,9 +7,9 @@ one, for 95 % of all numbers, is a loop that the compiler vectorises; the few in
 import math
 
 import numpy as np
-from numba import njit, uint64
+from numba import njit
 
-from frames.rng.compiled import uniform
+from frames.rng.compiled import poisson_by_summing, uniforms
 
 _compiled = njit(error_model="numpy", cache=True)
 _fast = njit(error_model="numpy", cache=True, fastmath=True)
@@ -51,13 +51,6 @@ def _tail(u):
     return above / below if u < 0.5 else -above / below
 
 
-@_compiled
-def uniforms(state, begin, u):
-    """The uniform numbers at places `begin` and on, into u (n,): a loop of its own, which the compiler vectorises."""
-    for i in range(len(u)):
-        u[i] = uniform(state, uint64(begin + i))
-
-
 @_fast
 def _middles(u, z):
     for i in range(len(u)):
@@ -79,19 +72,6 @@ def corrected(mean, z):
     """The Poisson quantile at a normal one, by Cornish and Fisher to the order 1/mean, before rounding."""
     root = math.sqrt(mean)
     return mean + root * z + (z * z - 1.0) / 6.0 + (z - z * z * z) / (72.0 * root)
-
-
-@_compiled
-def summed(mean, u):
-    """The count at which the Poisson distribution function passes u."""
-    probability = math.exp(-mean)
-    below = probability
-    count = 0
-    while u >= below and probability > 0.0:
-        count += 1
-        probability *= mean / count
-        below += probability
-    return count
 
 
 @_fast
@@ -116,5 +96,5 @@ def poisson(means, state):
         _by_normals(some, z, out)
         for i in range(n):
             if some[i] < FEW:
-                out[i] = summed(np.float64(some[i]), u[i])
+                out[i] = poisson_by_summing(np.float64(some[i]), u[i])
         some[:] = out[:n]

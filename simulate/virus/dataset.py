@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from frames.files import read_arrays, read_json, read_table, sha256, write_arrays, write_table
+from frames.files import read_arrays, read_json, read_table, write_arrays, write_table
 from frames.labels import Label
 from frames.provenance import json_digest, source_digest
 from frames.store import integrity
@@ -78,10 +78,11 @@ def make_shard(
 
 
 def made_from(plan_file: Path, config: VirusSimulationConfig) -> str:
-    """Digest of all that photons depend on."""
+    """Digest of all that photons depend on: what a person calls a shot changes none."""
+    rows = read_plan(plan_file)[["seed", "kind", "diameter_nm", "fluence"]]
     return json_digest(
         {
-            "plan": sha256(plan_file),
+            "plan": rows.to_csv(index=False),
             "virus": config.virus.model_dump(mode="json"),
             "detector": config.detector.model_dump(mode="json"),
             "source": source_digest("simulate.virus.images"),

@@ -1,11 +1,9 @@
 """Where the pixels of the pnCCD lie, which of them are dead, and what it adds to photons."""
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
-from frames.geometry import Geometry, wavelength
+from frames.geometry import Geometry, flat
 from frames.readout.config import ReadoutConfig
 from simulate.virus.config import DetectorConfig
 
@@ -19,25 +17,8 @@ CENTRE = {"roi": (120.0, 125.0), "binned": (130.0, 128.0)}
 
 def geometry_of(name: str) -> Geometry:
     """The pixels of one of the two geometries, with their dead ones."""
-    ny, nx = SHAPES[name]
-    y, x = np.mgrid[:ny, :nx] - np.array(CENTRE[name])[:, None, None]
-    step = 1e-3 * PIXEL_UM[name] / DISTANCE_MM[name]
-    direction = np.stack([x * step, y * step, np.ones_like(x)], -1)
-    length = np.linalg.norm(direction, axis=-1)
-    direction /= length[..., None]
-    k = 2 * math.pi / WAVELENGTH[name]
-    flat = np.zeros((*x.shape, 3))
-    return Geometry(
-        q=k * (direction - [0, 0, 1]),
-        q_step_x=flat + np.array([k * step, 0, 0]),
-        q_step_y=flat + np.array([0, k * step, 0]),
-        solid_angle=step**2 / length**3,
-        polarisation=1 - direction[..., 0] ** 2,
-        live=live_of(name),
-        photon_energy_eV=wavelength(1.0) / WAVELENGTH[name],
-        pixel_size_um=PIXEL_UM[name],
-        distance_mm=DISTANCE_MM[name],
-    )
+    row, column = CENTRE[name]
+    return flat(WAVELENGTH[name], DISTANCE_MM[name], PIXEL_UM[name], row, column, live_of(name))
 
 
 def live_of(name: str) -> NDArray[np.float64]:

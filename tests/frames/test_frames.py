@@ -10,9 +10,9 @@ import zarr
 
 from frames import frames as frames_module
 from frames.formats.cxi import write_cxi
+from frames.formats.open import open_frames
 from frames.formats.skopi_h5 import write_skopi
-from frames.frames import open_frames
-from frames.patterns import Instrument, Patterns
+from frames.frames import Frames, Instrument
 from frames.store.dataset import open_dataset
 from frames.store.integrity import DamagedDatasetError
 from support.datasets import make_dataset
@@ -38,7 +38,7 @@ def write_h5(path, **arrays):
 
 def write_patterns(writer, path, images, mask=None):
     instrument = Instrument(mask=mask, q=np.zeros((*images.shape[1:], 3)) + 1e-3)
-    writer(Patterns("made_up", images.shape, images.dtype, "photons", lambda rows: images[rows], {}, instrument), path)
+    writer(Frames("made_up", images.shape, images.dtype, "photons", lambda rows: images[rows], {}, instrument), path)
     return path
 
 
@@ -93,6 +93,38 @@ def test_blocks_are_whole_chunks_where_memory_holds_one(images, tmp_path, monkey
     for most, sizes in ((6, [4, 4, 3]), (9, [8, 3]), (3, [3, 3, 3, 2])):
         monkeypatch.setattr(frames_module, "BYTES_AT_ONCE", most * 6 * 5 * 4)
         assert [len(block) for _, block in open_frames(path).blocks()] == sizes
+
+
+def test_a_dataset_and_its_file_are_the_same_frames(images, tmp_path):
+    """Values, labels and what is taken of them by number."""
+    folder = make_dataset(tmp_path / "a", images, ["a", "b"] * 5 + ["a"], [1, 2] * 5 + [1])
+    stored = open_frames(folder)
+    write_cxi(stored, tmp_path / "a.cxi")
+    read = open_frames(tmp_path / "a.cxi")
+    assert (stored.shape, stored.dtype, stored.quantity) == (read.shape, read.dtype, read.quantity)
+    assert set(stored.labels) == set(read.labels)
+    numbers = np.array([7, 2, 3, 9])
+    for frames in (stored, read):
+        taken = frames.take(numbers)
+        assert len(taken) == 4
+        np.testing.assert_array_equal(taken.read(), images[numbers])
+        np.testing.assert_array_equal(taken.read_raw(slice(1, 3)), images[numbers[1:3]])
+        np.testing.assert_array_equal(taken.labels["row"].values, numbers)
+        assert taken.read_raw().dtype == np.uint16
+        with pytest.raises(ValueError, match="step of 2; frames are read one after the other"):
+            frames.read(slice(0, 8, 2))
+
+
+def test_what_is_taken_has_its_own_masks(images):
+    """A mask for every frame goes with it; one that holds for all stays."""
+    bad = np.random.default_rng(3).random(images.shape) < 0.2
+    numbers = np.array([10, 0, 4])
+    frames = Frames("a", images.shape, images.dtype, "photons", images.__getitem__, bad=bad.__getitem__)
+    np.testing.assert_array_equal(frames.take(numbers).unusable(slice(0, 3)), bad[numbers])
+    np.testing.assert_array_equal(frames.take(numbers).read(), np.where(bad, 0, images)[numbers])
+    np.testing.assert_array_equal(frames.rows(slice(3, 9)).read(slice(1, 4)), np.where(bad, 0, images)[4:7])
+    one = Frames("a", images.shape, images.dtype, "photons", images.__getitem__, instrument=Instrument(mask=bad[0]))
+    np.testing.assert_array_equal(one.take(numbers).read(), np.where(bad[0], 0, images)[numbers])
 
 
 def test_a_dataset_is_read_as_the_detector_reads_it(images, tmp_path):
@@ -161,13 +193,15 @@ def test_gaps_between_panels_are_zero(tmp_path):
         np.testing.assert_array_equal(read[:, :, columns], stack[:, panel])
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
-def test_a_pixel_that_is_no_number_is_an_error_that_names_the_frame(value, images, tmp_path):
+@pytest.mark.parametrize(
+    ("value", "said"), [(np.nan, "no finite numbers"), (np.inf, "no finite numbers"), (1e300, "beyond 1e")]
+)
+def test_a_pixel_that_is_no_number_is_an_error_that_names_the_frame(value, said, images, tmp_path):
     images = images.astype(np.float64)
     images[7, 1, 2:4] = value
     frames = open_frames(write_npy(tmp_path / "a.npy", images))
     frames.read(slice(0, 7))
-    with pytest.raises(ValueError, match=r"a\.npy: frame 7 has 2 pixels that are no finite numbers"):
+    with pytest.raises(ValueError, match=rf"a\.npy: frame 7 has 2 pixels that are {said}"):
         frames.read(slice(5, 11))
 
 
@@ -250,7 +284,7 @@ def test_a_file_with_a_damaged_block_is_named_when_that_is_read(images, tmp_path
 @pytest.mark.parametrize("mask", [np.ones((6, 5), np.uint8), np.full((6, 5), np.nan)], ids=["turned round", "NaN"])
 def test_a_mask_that_leaves_no_pixel_is_told(mask, images, tmp_path):
     frames = open_frames(write_h5(tmp_path / "a.h5", photons=images, mask=mask))
-    with pytest.raises(ValueError, match=r"the mask leaves no pixel of frames 2 to 4; .* turn it round"):
+    with pytest.raises(ValueError, match=r"the mask leaves no pixel of frames 2 to 4; .* invert it"):
         frames.read(slice(2, 5))
 
 

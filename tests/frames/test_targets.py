@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from frames.targets import Target, named, shot_targets
+from frames.targets import Target, named, shot_targets, told
 
 HOW_MANY, WHICH = shot_targets(["b", "a"], [2, 1, 0])
 
@@ -58,3 +58,10 @@ def test_a_question_that_is_not_asked_is_told_with_those_that_are() -> None:
         named((HOW_MANY, WHICH), "hit")
     with pytest.raises(ValueError, match=r"hit has no class 'lost'; there are \['miss', 'hit'\]"):
         Target("hit", ("miss", "hit")).index("lost")
+
+
+def test_a_shot_without_a_particle_has_no_structure() -> None:
+    shots = shot_targets(["a", "b"], [0, 1])
+    assert [told(shots, codes) for codes in ((1, 0), (0, 1))] == [[1, "a"], [0, "none"]]
+    assert told(shots[::-1], (1, 0)) == ["none", 0]
+    assert told([Target("hit", ("miss", "hit")), Target("structure", ("a", "b"))], (0, 1)) == ["miss", "b"]

@@ -328,7 +328,7 @@ def test_the_best_rule_does_not_know_the_truth(rendered):
     how = {"patterns_per_structure": int(single.sum()) // 2, "orientations": (40,), "seed": 0}
     true, other = (
         particle_limits(dataset, rendered.config, rendered.inputs, **how).query("orientations == 40")[
-            "particle_accuracy"
+            "structure_accuracy"
         ]
         for dataset in (rendered.dataset, wrong)
     )

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluate.metrics import calibration
-from evaluate.metrics.operating_points import operating_points
+from evaluate.metrics import by_target
 from evaluate.predictions.embeddings import Embedded, write_embedded, write_support
 from evaluate.predictions.predictions import averaged
 from evaluate.run.config import RunConfig, load_config
@@ -20,6 +19,7 @@ from evaluate.twin import protocols, tables
 from evaluate.twin.outputs import controls, embeddings_file, twin_folder
 from evaluate.twin.protocols import Answer
 from frames.files import write_json
+from frames.targets import shot_targets
 from support.poison import Leak, Outcome, Protocol, must_not_see, spoil_predictions, turned, validating
 from train.config.twins import TwinTraining
 from train.few_shot.logistic import fit
@@ -48,18 +48,21 @@ def predictions(seed: int = 0, n: int = 600) -> pd.DataFrame:
     )
 
 
+SHOTS = shot_targets(["a", "b"], [1, 2])
+
+
 def temperatures(table: pd.DataFrame, folder: Path) -> Outcome:
-    found = calibration.calibrate(table)
+    found = by_target.calibration(table, SHOTS)
     assert np.isfinite(found["temperature"]).all()
     return {column: found[column].to_numpy() for column in ("temperature", "n_validation")}
 
 
 def at_temperatures(table: pd.DataFrame, folder: Path) -> Outcome:
-    return of_validation(calibration.calibrated(table))
+    return of_validation(by_target.calibrated(table, SHOTS))
 
 
 def thresholds(table: pd.DataFrame, folder: Path) -> Outcome:
-    found = operating_points(table, targets=(0.8, 0.9))["threshold"].to_numpy()
+    found = by_target.operating_points(table, SHOTS, (0.8, 0.9))["threshold"].to_numpy()
     assert np.isfinite(found).all()
     return {"thresholds": found}
 

@@ -20,7 +20,7 @@ from pydantic import TypeAdapter
 from evaluate.run.config import load_config
 from evaluate.run.files import RunFiles
 from frames.files import atomic_path, read_arrays, read_json, write_json
-from frames.frames import open_frames
+from frames.formats.open import open_frames
 from frames.provenance import PACKAGES
 from frames.schema import Identifier
 from frames.store.dataset import open_dataset

@@ -9,12 +9,12 @@ import pytest
 import torch
 import zarr
 
-from frames.frames import open_frames
-from frames.targets import shot_targets
+from frames.formats.open import open_frames
+from frames.targets import Target, shot_targets
 from screen.asking import Asked
 from screen.classify import classified, columns, main
 from train.config.recipe import Recipe, TwinRecipe
-from train.inference.predict import answer_frames, predict
+from train.inference.predict import predict, predict_frames
 from train.loop.checkpoint import load_model
 from train.tasks.classify import fit
 from train.tasks.embed import fit_twin
@@ -48,18 +48,25 @@ def ask(model_file, frames, output, *options):
 def test_every_frame_gets_what_the_network_says(toy, model_file, answers, tmp_path, capsys):
     rows = ask(model_file, toy.folder, tmp_path / "new" / "frames.csv")
     count, particle = answers
-    expected = ["frame", "count", "structure", "p_single", "p_count_1", "p_count_2", "p_structure", "in_domain"]
+    counts, structures = (
+        [f"p_{target.name}_{value}" for value in target.classes]
+        for target in load_model(model_file, CPU).description.targets
+    )
+    expected = ["frame", "hit_multiplicity", "structure", *counts, *structures, "in_domain"]
+    assert (counts, structures) == (
+        ["p_hit_multiplicity_1", "p_hit_multiplicity_2"],
+        ["p_structure_left", "p_structure_right"],
+    )
     assert list(rows[0]) == expected
     assert [int(row["frame"]) for row in rows] == list(range(N))
-    assert [int(row["count"]) for row in rows] == [1 + at for at in count.argmax(1)]
+    assert [int(row["hit_multiplicity"]) for row in rows] == [1 + at for at in count.argmax(1)]
     assert [row["structure"] for row in rows] == [toy.structures[at] for at in particle.argmax(1)]
-    for name, values in (("p_single", count[:, 0]), ("p_count_1", count[:, 0]), ("p_count_2", count[:, 1])):
+    for name, values in zip([*counts, *structures], np.hstack([count, particle]).T, strict=True):
         np.testing.assert_allclose([float(row[name]) for row in rows], values, rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose([float(row["p_structure"]) for row in rows], particle.max(1), rtol=1e-4)
     n_single = int((count.argmax(1) == 0).sum())
     assert 0 < n_single < N
     said = capsys.readouterr().out
-    assert f"frames.csv: {N} frames, {n_single} of 1 particle, {N - n_single} of 2 particles" in said
+    assert f"frames.csv: {N} frames, {n_single} of hit_multiplicity 1, {N - n_single} of hit_multiplicity 2" in said
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["frames.csv"]
 
 
@@ -81,27 +88,30 @@ def test_the_same_frames_get_the_same_answers_from_every_file(toy, model_file, t
         assert ask(model_file, tmp_path / name, tmp_path / f"{name}.csv", *options) == expected
     monkeypatch.setattr("frames.frames.BYTES_AT_ONCE", 5 * 128 * 128 * 4)
     for one, other in zip(expected, ask(model_file, tmp_path / "a.npy", tmp_path / "blocks.csv"), strict=True):
-        assert float(one["p_single"]) == pytest.approx(float(other["p_single"]), rel=1e-4)
+        assert float(one["p_structure_left"]) == pytest.approx(float(other["p_structure_left"]), rel=1e-4)
 
 
-def test_a_frame_of_no_particle_shows_no_structure_and_without_single_hits_none_is_one(toy, model_file, tmp_path):
-    """The answer `count` is what the network's head says, whatever its multiplicities are called."""
+def test_any_questions_have_their_columns_and_a_frame_of_no_particle_has_no_structure(toy, model_file, tmp_path):
+    """Answers are what the network's heads say, whatever its questions are called."""
     np.save(tmp_path / "a.npy", toy.read(slice(0, 16)))
     trained = load_model(model_file, CPU)
     plain = list(classified(trained, Asked(trained, open_frames(tmp_path / "a.npy"))))
     structures = trained.description.targets[1].classes
-    for multiplicities in ((0, 1), (2, 3)):
-        description = replace(trained.description, targets=shot_targets(structures, multiplicities))
-        renamed = trained._replace(description=description)
+    others = Target("hit", ("miss", "hit")), Target("kind", ("a", "b"))
+    for targets in (shot_targets(structures, (0, 1)), shot_targets(structures, (2, 3)), others):
+        description = replace(trained.description, targets=targets)
+        renamed, (first, last) = trained._replace(description=description), targets
         names = columns(description)
         rows = [
             dict(zip(names, row, strict=True))
             for row in classified(renamed, Asked(renamed, open_frames(tmp_path / "a.npy")))
         ]
         for row, before in zip(rows, plain, strict=True):
-            assert row["count"] == multiplicities[before[1] - 1]
-            assert row["structure"] == ("none" if row["count"] == 0 else before[2])
-            assert row["p_single"] == (row["p_count_1"] if 1 in multiplicities else "")
+            assert row[first.name] == first.classes[before[1] - 1]
+            assert row[last.name] == (
+                "none" if row.get("hit_multiplicity") == 0 else last.classes[structures.index(before[2])]
+            )
+            assert [row[f"p_{first.name}_{value}"] for value in first.classes] == before[3:5]
 
 
 def test_what_is_wrong_is_told_in_one_line_and_nothing_is_written(toy, model_file, tmp_path, capsys):
@@ -122,15 +132,16 @@ def test_what_is_wrong_is_told_in_one_line_and_nothing_is_written(toy, model_fil
 def test_a_network_that_overflows_says_of_which_frame(toy, model_file, tmp_path, capsys, monkeypatch):
     """Fifteen rows are there when it does; none is left."""
     bright = toy.read(slice(0, 24)).copy()
-    bright[20, 3, 4] = 3e38
+    bright[20, 3, 4] = 3e38  # refused before it is predicted, but for the next line
+    monkeypatch.setattr("frames.formats.readings.NO_READING", np.inf)
     np.save(tmp_path / "bright.npy", bright)
 
     def overflowing(trained, frames):
-        count, particle = answer_frames(trained, frames)
+        count, particle = predict_frames(trained, frames)
         count[frames.max((1, 2)) > 1e38] = np.nan
         return count, particle
 
-    monkeypatch.setattr("screen.classify.answer_frames", overflowing)
+    monkeypatch.setattr("screen.classify.predict_frames", overflowing)
     monkeypatch.setattr("frames.frames.BYTES_AT_ONCE", 5 * 128 * 128 * 4)
     assert main([str(model_file), str(tmp_path / "bright.npy"), "-o", str(tmp_path / "a.csv")]) == 2
     assert "no finite number of frame 20, whose highest pixel is 3e+38" in capsys.readouterr().err

@@ -47,7 +47,7 @@ def test_hits_are_told_and_written_with_their_peaks(model: Path, file: Path, tmp
     n_hits = sum(int(row["is_hit"]) for row in rows)
     with h5py.File(cxi) as written:
         assert written["entry_1/data_1/data"].shape == (n_hits, 128, 128)
-        place = written["entry_1/frame"][:].tolist().index(1)
+        place = written["entry_1/data_1/labels/row"][:].tolist().index(1)
         n = written["entry_1/result_1/nPeaks"][place]
         found = {
             (round(float(x)), round(float(y)))

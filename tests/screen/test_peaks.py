@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from frames.formats.cxi_peaks import read_peak_lists
+from frames.formats.cxi_peaks import MOST, RESULT, read_peak_lists, write_cxi_with_peaks
 from frames.formats.open import open_file
+from frames.frames import Frames
+from frames.pixels.peaks.finder import no_peaks
 from screen.peaks import main
 
 
@@ -30,17 +32,27 @@ def test_hits_and_their_peaks_come_out(layout: str, tmp_path: Path, capsys: pyte
     source, table, hits = tmp_path / "run.h5", tmp_path / "frames.csv", tmp_path / "hits.cxi"
     with h5py.File(source, "w") as file:
         if layout == "nexus":
-            file["entry/data/data"] = images
+            bad = np.zeros(images.shape[1:], np.uint32)
+            bad[0], images[:, 0] = 1, 4 * 10**6
+            file["entry/data/data"], file["entry/instrument/detector/pixel_mask"] = images, bad
         else:
             file["metadata/idh5_version"] = "idh5_v1.0"
             file["data/a/images"], file["data/b/images"] = images[:1], images[1:]
-    named = ["--dataset", "entry/data/data"] if layout == "nexus" else []
-    assert main([str(source), "-o", str(table), "--cxi", str(hits), *named]) == 0
+    assert main([str(source), "-o", str(table), "--cxi", str(hits)]) == 0
     said = pd.read_csv(table)
     assert said["n_peaks"].tolist() == [0, 12, 3, 15]
     assert said["hit"].tolist() == [0, 1, 0, 1]
     assert "2 of 4 frames" in capsys.readouterr().out
-    assert np.array_equal(open_file(hits).read(), images[[1, 3]])
+    read = open_file(hits)
+    assert np.array_equal(read.read()[:, 1:], images[[1, 3], 1:])
+    assert (read.unusable(slice(0, 2)) is not None) == (layout == "nexus")
+    with h5py.File(hits) as file:  # each keeps its number, when it is read again, too
+        assert file["entry_1/data_1/labels/row"][()].tolist() == [1, 3]
+        assert [name.decode()[-3:] for name in file["entry_1/experiment_identifier"][()]] == ["001", "003"]
+    again = tmp_path / "again.cxi"
+    assert main([str(hits), "-o", str(tmp_path / "again.csv"), "--cxi", str(again), "--at-least", "15"]) == 0
+    with h5py.File(again) as file:
+        assert file["entry_1/data_1/labels/row"][()].tolist() == [3]
     peaks = read_peak_lists(hits)
     assert peaks is not None
     assert np.bincount(peaks["frame"]).tolist() == [12, 15]
@@ -71,3 +83,23 @@ def test_without_a_hit_no_cxi_is_written(tmp_path: Path) -> None:
         main([str(tmp_path / "a.npy"), "-o", str(tmp_path / "f.csv"), "--cxi", str(tmp_path / "hits.cxi")])
     assert not (tmp_path / "hits.cxi").exists()
     assert (tmp_path / "f.csv").exists()
+
+
+def test_the_best_peaks_of_a_frame_are_written_and_a_file_of_no_frames(tmp_path: Path) -> None:
+    n = MOST + 50
+    images = np.random.default_rng(0).poisson(3.0, (4, 8, 8)).astype(np.uint16)
+    opened = Frames("a", images.shape, images.dtype, "photons", images.__getitem__, source="a.npy")
+    snr = np.random.default_rng(1).permutation(n).astype(float)
+    peaks = pd.DataFrame({"frame": 1, "x": np.arange(n) % 8, "y": 0.0, "intensity": 9.0, "snr": snr, "n_pixels": 2})
+    write_cxi_with_peaks(opened.take(np.array([3, 1])), peaks, tmp_path / "most.cxi")
+    found = read_peak_lists(tmp_path / "most.cxi")
+    assert found is not None
+    assert len(found) == MOST
+    assert set(found["snr"]) == set(range(50, n))
+    with h5py.File(tmp_path / "most.cxi") as file:
+        assert file["entry_1/data_1/labels/row"][:].tolist() == [3, 1]
+        assert file["entry_1/experiment_identifier"][0] == b"a_0000003"
+    write_cxi_with_peaks(opened.take(np.array([], int)), no_peaks(), tmp_path / "none.cxi")
+    with h5py.File(tmp_path / "none.cxi") as file:
+        assert file["entry_1/data_1/data"].shape == (0, 8, 8)
+        assert file[f"{RESULT}/nPeaks"].shape == (0,)

@@ -12,7 +12,7 @@ import zarr
 from frames.files import sha256, write_arrays
 from frames.formats.cxi import write_cxi
 from frames.formats.emc import write_emc
-from frames.patterns import Instrument, Patterns
+from frames.frames import Frames, Instrument
 from frames.pixels.positions import Pixels
 from frames.targets import shot_targets
 from screen.select import left_out, main
@@ -185,7 +185,7 @@ def test_the_same_frames_get_the_same_answers_from_every_file(model_file, frames
     with h5py.File(tmp_path / "a.cxi", "w") as file:
         file["entry_1/data_1/data"] = frames
     zarr.create_array(tmp_path / "a.zarr", data=frames, chunks=(5, 128, 128))
-    counts = Patterns("toy", frames.shape, frames.dtype, "photons", frames.__getitem__, {}, known_instrument(128))
+    counts = Frames("toy", frames.shape, frames.dtype, "photons", frames.__getitem__, {}, known_instrument(128))
     write_emc(counts, tmp_path / "a.emc")
     write_cxi(counts, tmp_path / "ours.cxi")
     for name, options in (

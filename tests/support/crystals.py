@@ -3,11 +3,12 @@
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from simulate.sfx.config import CrystalDatasetConfig
+from validate.sfx.crystals import noise
+
+__all__ = ["LABELS", "REAL", "config", "needs_labels", "needs_real", "noise"]
 
 SHARED = Path(os.environ.get("SINGLEHIT_SHARED", Path(__file__).parents[3] / "shared"))
 REAL, LABELS = SHARED / "real-frames" / "sfx", SHARED / "cxidb76-labels"
@@ -29,24 +30,3 @@ def config(**sections: dict) -> CrystalDatasetConfig:
         "background": {"tape": {}},
     }
     return CrystalDatasetConfig.model_validate({key: {**base.get(key, {}), **sections.get(key, {})} for key in base})
-
-
-def noise(image: NDArray, good: NDArray[np.bool_], cell: int = 32) -> NDArray[np.float64]:
-    """Medians over cells without a peak: variance over mean, autocorrelation one pixel away along columns and rows, and
-    diagonally; each cell's own paraboloid taken out."""
-    y, x = np.indices((cell, cell)) - cell / 2
-    basis = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], -1).reshape(-1, 6)
-    found = []
-    for row in range(0, image.shape[0] - cell, cell):
-        for column in range(0, image.shape[1] - cell, cell):
-            part = np.s_[row : row + cell, column : column + cell]
-            if not good[part].all():
-                continue
-            values = image[part].astype(float).ravel()
-            left = (values - basis @ np.linalg.lstsq(basis, values, rcond=None)[0]).reshape(cell, cell)
-            if np.abs(left).max() > 5.5 * left.std():
-                continue
-            variance = left.var()
-            steps = (left[1:] * left[:-1], left[:, 1:] * left[:, :-1], left[1:, 1:] * left[:-1, :-1])
-            found.append([variance / values.mean(), *(step.mean() / variance for step in steps)])
-    return np.median(found, axis=0)

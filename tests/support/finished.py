@@ -157,7 +157,7 @@ def write_limit(files: RunFiles, config: RunConfig) -> None:
             "fluence": fluence,
             "orientations": orientations,
             "n_patterns": 8,
-            "particle_accuracy": accuracy - bright + 0.02 * level,
+            "structure_accuracy": accuracy - bright + 0.02 * level,
             "standard_error": 0.05,
             "seed": limits.seed,
         }
@@ -200,7 +200,7 @@ def judged_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFiles, RunC
         complete_dataset(config.simulation, files.dataset(name), files.geometry_record(name))
     for condition, model, seed in config.training.trainings:
         train_nothing(files.training(condition, model, seed))
-    for condition, model, seed in predictors(config):
+    for condition, model, seed in predictors(config.study):
         if members := config.members(condition).get(model):
             for asked in (condition, *config.evaluation.cross_dataset.get(condition, ())):
                 theirs = [read_predictions(files.predictions(condition, *one, asked), None) for one in members]
@@ -215,7 +215,7 @@ def judged_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFiles, RunC
             predictions = predict_splits(answer, open_dataset(files.dataset(other)), ("test",))
             write_predictions(predictions, files.predictions(condition, model, seed, other))
     provenance = {**PROVENANCE, "config": config.model_dump(mode="json")}
-    write_tables(files, config, provenance)
+    write_tables(files, config.study, provenance)
     write_shown(files, config, provenance)
     write_limit(files, config)
     return files, config

@@ -16,7 +16,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from evaluate.predictions.embeddings import Embedded
-from evaluate.predictions.predictions import MULTIPLICITY, STRUCTURE
 from frames.store.dataset import Dataset
 
 World = TypeVar("World")
@@ -162,7 +161,7 @@ def spoil_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
     """Predictions of which the test rows say nothing, and wrongly what was shot."""
     spoiled, test = predictions.copy(), predictions["split"] == "test"
     for column in predictions:
-        if column.startswith((MULTIPLICITY, STRUCTURE)):
+        if column.startswith("p_"):
             spoiled.loc[test, column] = np.nan
     for column in ("structure", "hit_multiplicity"):
         known = sorted(set(predictions[column]))

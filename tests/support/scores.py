@@ -4,11 +4,15 @@ import math
 from collections.abc import Sequence
 
 from evaluate.metrics.accuracy import wilson_interval
+from frames.targets import shot_targets
 from report.classification.mistakes import Classes
 from report.classification.results import Result, Training, Transfer
-from report.classification.scores import QUESTIONS, ModelScores, SeedScore
+from report.classification.scores import LONE, TEST, ModelScores, SeedScore
+from report.describe.questions import asked_questions
 
 N_TEST = 10_000
+TARGETS = shot_targets(["a", "b"], [1, 2])
+QUESTIONS = (TEST, *(question.accuracy for question in asked_questions(TARGETS)))
 
 
 def scored(name: str, *accuracies: float, lone: float = math.nan) -> ModelScores:
@@ -16,9 +20,7 @@ def scored(name: str, *accuracies: float, lone: float = math.nan) -> ModelScores
     return ModelScores(
         name,
         [
-            SeedScore(
-                seed, dict.fromkeys(QUESTIONS, accuracy) | {"lone_accuracy": lone}, wilson_interval(accuracy, N_TEST)
-            )
+            SeedScore(seed, dict.fromkeys(QUESTIONS, accuracy) | {LONE: lone}, wilson_interval(accuracy, N_TEST))
             for seed, accuracy in enumerate(accuracies)
         ],
     )
@@ -31,14 +33,15 @@ def result(
     return Result(
         **{
             "dataset": condition,
+            "targets": TARGETS,
             "n_train": 70_000,
             "n_test": N_TEST,
             "networks": list(networks),
             "baselines": list(baselines),
             "trainings": {network.name: Training(1000, 60.0) for network in networks},
-            "classes": Classes(networks[0].name, 0, {}, {}, {}, {}),
+            "classes": Classes(networks[0].name, 0, {}, {}, {}),
             "published": None,
-            "limits": [],
+            "bayes_limits": [],
             **more,
         }
     )

@@ -69,3 +69,18 @@ class Heard:
 
     def close(self):
         self.closed = True
+
+
+def onnx_of_means(path, side=8, **metadata):
+    """A file of a network whose answer about a frame is its mean."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    frames = helper.make_tensor_value_info("frames", TensorProto.FLOAT, ["batch", side, side])
+    answer = helper.make_tensor_value_info("p_kept", TensorProto.FLOAT, ["batch"])
+    node = helper.make_node("ReduceMean", ["frames"], ["p_kept"], axes=[1, 2], keepdims=0)
+    graph = helper.make_graph([node], "mean", [frames], [answer])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    helper.set_model_props(model, {"model": "mean"} | metadata)
+    onnx.save(model, str(path))
+    return path

@@ -128,7 +128,7 @@ def test_a_file_says_what_was_trained_on_what():
 def test_the_limit_of_rounding_sees_one_part_in_ten_thousand_of_one_layer():
     """And the other way round: each network's own file passes."""
     model = trained("late10")
-    answer = export.Answer(model.model, "standardise", ["hit_multiplicity", "structure"]).eval()
+    answer = export.ExportedNetwork(model.model, "standardise", ["hit_multiplicity", "structure"]).eval()
     contents, frames = export.to_onnx(answer, model.description), export.trial_frames((128, 128))
     export.must_agree(contents, answer, frames)
     with torch.no_grad():
@@ -148,23 +148,26 @@ def test_squares_of_few_photons_are_summed_as_well_as_torch_does():
     session = onnxruntime.InferenceSession(export.export(model, frames))
     with torch.inference_mode():
         images = network_input(frames, "standardise", CPU)
-        exact = export.answer_logs(
-            export.Answer(model.model.double(), "photons", ["hit_multiplicity", "structure"])(images[:, 0].double())
+        exact = export.log_probabilities(
+            export.ExportedNetwork(model.model.double(), "photons", ["hit_multiplicity", "structure"])(
+                images[:, 0].double()
+            )
         )
-    found = export.answer_logs(session.run(["hit_multiplicity", "structure"], {"frames": frames}))
+    found = export.log_probabilities(session.run(["hit_multiplicity", "structure"], {"frames": frames}))
     np.testing.assert_allclose(found, exact, rtol=0, atol=1e-6 * np.abs(exact).max())
 
 
 def test_a_batch_that_is_answered_otherwise_than_a_frame_is_refused():
     """As of a file that mixes the frames of a batch, by a mean over all of them: one frame alone would not show it."""
 
-    class Mixing(export.Answer):
+    class Mixing(export.ExportedNetwork):
         def forward(self, frames):
             return super().forward(frames - frames.mean() * torch.linspace(0, 1, 128))
 
     model = trained("late10")
     mixing, answer = (
-        kind(model.model, "standardise", ["hit_multiplicity", "structure"]).eval() for kind in (Mixing, export.Answer)
+        kind(model.model, "standardise", ["hit_multiplicity", "structure"]).eval()
+        for kind in (Mixing, export.ExportedNetwork)
     )
     contents = export.to_onnx(mixing, model.description)
     with pytest.raises(ValueError, match="disagree"):
@@ -173,7 +176,7 @@ def test_a_batch_that_is_answered_otherwise_than_a_frame_is_refused():
 
 def test_not_a_number_is_no_agreement():
     model = trained("late10")
-    answer = export.Answer(model.model, "standardise", ["hit_multiplicity", "structure"]).eval()
+    answer = export.ExportedNetwork(model.model, "standardise", ["hit_multiplicity", "structure"]).eval()
     contents = export.to_onnx(answer, model.description)
     frames = export.trial_frames((128, 128), 4)
     frames[0, 0, 0] = np.nan
@@ -213,7 +216,7 @@ def test_a_file_with_other_weights_is_not_left_behind(model_file, tmp_path, monk
     def tampered(answer, description, more):
         torch.manual_seed(9)
         other = network(description, CPU).eval()
-        return honest(export.Answer(other, "standardise", ["hit_multiplicity", "structure"]), description)
+        return honest(export.ExportedNetwork(other, "standardise", ["hit_multiplicity", "structure"]), description)
 
     monkeypatch.setattr(export, "to_onnx", tampered)
     assert export.main([str(model_file), str(output)]) == 2
@@ -313,10 +316,10 @@ def test_a_twins_file_holds_the_patterns_that_it_answers_by(tmp_path):
 def test_other_weights_and_other_known_patterns_are_found_out(tmp_path):
     path = twin_file(tmp_path, "late3")
     trained, known = load_encoder(path, CPU), read_support(path, 4)
-    answer = export.TwinAnswer(trained.model, "standardise", known).eval()
+    answer = export.ExportedTwin(trained.model, "standardise", known).eval()
     contents, frames = export.to_onnx(answer, trained.description), halves(8)[0]
     export.must_agree(contents, answer, frames)
-    turned = export.TwinAnswer(trained.model, "standardise", SupportSet(known.embeddings, ~known.is_single)).eval()
+    turned = export.ExportedTwin(trained.model, "standardise", SupportSet(known.embeddings, ~known.is_single)).eval()
     with pytest.raises(ValueError, match="disagree"):
         export.must_agree(contents, turned, frames)
     with torch.no_grad():

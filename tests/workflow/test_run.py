@@ -30,6 +30,16 @@ def copied(finished, tmp_path: Path):
     return type(finished)(tmp_path)
 
 
+@pytest.fixture
+def begun(finished, tmp_path: Path):
+    """The finished run's structures and volumes, which other runs on them find, and nothing else of it."""
+    made = type(finished)(tmp_path)
+    kept = ("structures", "volumes", "benchmarks/structure", "benchmarks/volume")
+    for folder in (finished.folder / ".snakemake", *(finished.results / name for name in kept)):
+        shutil.copytree(folder, tmp_path / folder.relative_to(finished.folder), copy_function=shutil.copy2)
+    return made
+
+
 def sums(folder: Path) -> dict[str, str]:
     return {
         str(file.relative_to(folder)): sha256(file)
@@ -203,19 +213,19 @@ def test_another_readout_does_not_render_again(copied) -> None:
     assert "rendered," not in log
 
 
-def test_shots_that_hit_nothing_go_all_the_way(workflow) -> None:
+def test_shots_that_hit_nothing_go_all_the_way(begun) -> None:
     """Multiplicity 0: one class, in training, predictions, baseline, tables, figures and on the page."""
     foggy = {"base": "poster", "background": {"flat_photons": 0.05, "radial_photons": 0.5}}
-    workflow.configure(
+    begun.configure(
         simulation__plan__hit_multiplicities=[0, 1, 2],
         simulation__datasets={"noisy": foggy},
         simulation__storage__shards_per_job=40,
         training__datasets=["noisy"],
         evaluation={},
     )
-    done = workflow.snakemake(*ONE_THREAD)
+    done = begun.snakemake(*ONE_THREAD)
     assert done.returncode == 0, done.stderr
-    results = workflow.results
+    results = begun.results
     opened = dataset.open_dataset(results / "datasets" / "noisy")
     assert len(opened) == (2 * 2 + 1) * 40
     blank = opened.structure == -1
@@ -230,21 +240,21 @@ def test_shots_that_hit_nothing_go_all_the_way(workflow) -> None:
     none = classes[classes["structure"] == "none"]
     assert (none["hit_multiplicity"] == 0).all()
     assert len(none) == 2  # the network and the baseline
-    assert (none["particle_recall"] == "").all()
-    assert (none["recall"] == none["count_recall"]).all()
+    assert (none["structure_recall"] == "").all()
+    assert (none["recall"] == none["hit_multiplicity_recall"]).all()
     history = pd.read_csv(results / "models" / "noisy" / "late10" / "seed0" / "history.csv")
     assert history.notna().all(axis=None)
     assert "background alone" in (results / "report.html").read_text()
 
 
-def test_a_run_that_trains_nothing_simulates_and_reports(workflow) -> None:
+def test_a_run_that_trains_nothing_simulates_and_reports(begun) -> None:
     """What skopi's users want: datasets, and a page of what was simulated."""
-    config = workflow.configure(simulation__plan__patterns_per_class=20, simulation__storage__shards_per_job=40)
+    config = begun.configure(simulation__plan__patterns_per_class=20, simulation__storage__shards_per_job=40)
     del config["training"], config["evaluation"]
-    workflow.write(config)
-    done = workflow.snakemake(*ONE_THREAD)
+    begun.write(config)
+    done = begun.snakemake(*ONE_THREAD)
     assert done.returncode == 0, done.stderr
-    results = workflow.results
+    results = begun.results
     for name in ("noise_free", "noisy"):
         assert integrity.verify(results / "datasets" / name) == []
     assert len(dataset.open_dataset(results / "datasets" / "noisy")) == 80
@@ -259,7 +269,7 @@ def test_a_run_that_trains_nothing_simulates_and_reports(workflow) -> None:
         assert f'id="{target}"' in page
     assert (results / "cost.html").exists()
     assert set(read_jobs(results / "benchmarks")["job"]) == {job.name for job in planned_jobs(config)} | {"cost"}
-    assert not workflow.planned()
+    assert not begun.planned()
 
 
 def test_a_corrupt_shard_is_named_and_made_again_alone(copied) -> None:

@@ -52,21 +52,18 @@ def transformed(images: Tensor, transforms: Transforms) -> Tensor:
         raise TypeError(f"images are {images.dtype}; make them float first, interpolated counts are not whole")
 
     def of_each(values: NDArray) -> Tensor:
-        return torch.as_tensor(values, device=images.device)[:, None, None]
+        return torch.as_tensor(values)[:, None, None]
 
-    images = torch.where(of_each(transforms.flip_x), images.flip(2), images)
-    images = torch.where(of_each(transforms.flip_y), images.flip(1), images)
+    images = torch.where(of_each(transforms.flip_x).to(images.device), images.flip(2), images)
+    images = torch.where(of_each(transforms.flip_y).to(images.device), images.flip(1), images)
     # Where each pixel of the result lies in the image, from its middle [pixels]: turned and scaled back.
-    cos, sin = (
-        of_each((turn(transforms.angle) / transforms.scale).astype(np.float32)).to(images.dtype)
-        for turn in (np.cos, np.sin)
-    )
+    cos, sin = (of_each(turn(transforms.angle) / transforms.scale).to(images) for turn in (np.cos, np.sin))
     ny, nx = images.shape[1:]
-    y, x = (torch.arange(n, device=images.device, dtype=images.dtype) - (n - 1) / 2 for n in (ny, nx))
+    y, x = ((torch.arange(n) - (n - 1) / 2).to(images) for n in (ny, nx))
     x, y = x[None, None, :], y[None, :, None]
-    # grid_sample has its edges at -1 and 1 where the outermost pixels end.
+    # grid_sample, bilinear and 0 outside unless told otherwise, has its edges at -1 and 1 where outermost pixels end.
     places = torch.stack([(cos * x + sin * y) * (2 / nx), (cos * y - sin * x) * (2 / ny)], dim=-1)
-    return grid_sample(images[:, None], places, mode="bilinear", padding_mode="zeros", align_corners=False)[:, 0]
+    return grid_sample(images[:, None], places, align_corners=False)[:, 0]
 
 
 def augment(images: Tensor, seeds: NDArray[np.uint64]) -> Tensor:

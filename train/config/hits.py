@@ -26,6 +26,8 @@ def _recipe(value: Any) -> Any:
 
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
 
+Seeds = Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(min_length=1), AfterValidator(unique)]
+
 
 class LabelsConfig(Strict):
     """Frames of a dataset that are learned from, validated and tested with."""
@@ -50,6 +52,7 @@ class HitSystem(Strict):
     labels: Annotated[tuple[Identifier, ...], Field(min_length=1), AfterValidator(unique)] = Field(
         description="of `labels`: how many frames are labelled, of the source; of transfer, of the target"
     )
+    seeds: Seeds | None = Field(None, description="some of `learning.seeds`, where all of them would take too long")
     base: Identifier | None = Field(None, description="of transfer: the supervised system whose base is taken")
     recipe: Annotated[HitRecipe, BeforeValidator(_recipe)] = HitRecipe()
 
@@ -92,9 +95,7 @@ class LearningConfig(Strict):
         "shuffled",
         "sequential",
     )
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0, lt=2**32)], ...], Field(min_length=1), AfterValidator(unique)] = (
-        *range(5),
-    )
+    seeds: Seeds = (*range(5),)
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
     @model_validator(mode="after")
@@ -113,15 +114,23 @@ class LearningConfig(Strict):
                     problems.append(f"{key}.preprocessing: {system.preprocessing!r} is none of {known}")
                 elif (pixels := self._pixels(system)) < (least := LEAST_PIXELS.get(system.network, 16)):
                     problems.append(f"{key}: {system.network} takes at least {least} pixels, but is given {pixels}")
+            if others := sorted(set(system.seeds or ()) - set(self.seeds)):
+                problems.append(f"{key}.seeds: {others} are none of learning.seeds {list(self.seeds)}")
             if system.base is not None:
                 base = self.systems.get(system.base)
                 if base is None or base.method != "supervised":
                     problems.append(f"{key}.base: {system.base!r} is no supervised one of systems {list(self.systems)}")
                 elif (base.network, base.preprocessing) != (system.network, system.preprocessing):
                     problems.append(f"{key}.base: {system.base!r} has another network or pre-processing")
+                elif not set(self.seeds_of(name)) <= set(self.seeds_of(system.base)):
+                    problems.append(f"{key}.base: {system.base!r} is not trained from all of its seeds")
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    def seeds_of(self, name: str) -> tuple[int, ...]:
+        """That a system is trained from."""
+        return self.systems[name].seeds or self.seeds
 
     def _pixels(self, system: HitSystem) -> int:
         assert system.preprocessing is not None

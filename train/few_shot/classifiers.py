@@ -1,7 +1,8 @@
-"""Single or multiple, from embeddings: of patterns whose answer is known, and, where there are, a few of a new sample.
+"""Single or multiple, from embeddings: of labelled patterns, and, where there are, a few of a new sample.
 
-A classifier is fitted to known patterns, once, and gives a function from embeddings asked about (n, d) to scores (n,):
-a pattern is called single where its score is positive. Classes weigh alike, however many patterns of each are known.
+A classifier is fitted to known patterns, once, and gives a function from embeddings of new patterns (n, d) to
+scores (n,): a pattern is called single where its score is positive. Classes weigh alike, however many patterns of each
+are known.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +16,7 @@ from train.few_shot.support import SupportSet, _means, _weights, squared_distanc
 
 Array = NDArray[np.floating]
 Scores = Callable[[Array], Array]
-"""Embeddings asked about (n, d) -> (n,)."""
+"""Embeddings of new patterns (n, d) -> (n,)."""
 
 
 N_NEIGHBOURS = 15

@@ -11,7 +11,7 @@ from train.few_shot.support import SupportSet, _weights
 
 Array = NDArray[np.floating]
 Scores = Callable[[Array], Array]
-"""Embeddings asked about (n, d) -> (n,)."""
+"""Embeddings of new patterns (n, d) -> (n,)."""
 
 
 WEIGHT_OF_PRIOR = 1.0

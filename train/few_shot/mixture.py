@@ -30,8 +30,8 @@ TINY = 1e-12
 def settled(known: Array, hit_multiplicity: NDArray[np.integer], asked: Array) -> Array:
     """(n,) squared distance to the nearest mean of multiple hits, less that to the mean of single ones, all settled.
 
-    Each hit multiplicity of the known patterns (m, d) has a mean, and the means move to where the patterns asked about
-    lie: Lloyd's algorithm. It needs no label of the sample asked about, but many of its patterns, single and multiple
+    Each hit multiplicity of the known patterns (m, d) has a mean, and the means move to where the new patterns
+    lie: Lloyd's algorithm. It needs no label of the new sample, but many of its patterns, single and multiple
     hits among them. A mean that no pattern is nearest to stays.
 
     Parameters
@@ -41,16 +41,18 @@ def settled(known: Array, hit_multiplicity: NDArray[np.integer], asked: Array) -
     SupportSet(known, hit_multiplicity == 1).must_have_both()
     numbers = np.unique(hit_multiplicity)
     means = np.array([known[hit_multiplicity == number].mean(axis=0) for number in numbers], float)
-    nearest = np.full(len(asked), -1)
+
+    def squared() -> Array:
+        return np.square(asked[:, None] - means).sum(axis=2)
+
+    nearest = squared().argmin(axis=1)
     for _ in range(SETTLING):
-        squared = np.square(asked[:, None] - means).sum(axis=2)
-        before, nearest = nearest, squared.argmin(axis=1)
-        if (nearest == before).all():
-            break
         for index in np.unique(nearest):
             means[index] = asked[nearest == index].mean(axis=0)
-    squared = np.square(asked[:, None] - means).sum(axis=2)
-    return squared[:, numbers != 1].min(axis=1) - squared[:, numbers == 1][:, 0]
+        before, nearest = nearest, squared().argmin(axis=1)
+        if (nearest == before).all():
+            break
+    return squared()[:, numbers != 1].min(axis=1) - squared()[:, numbers == 1][:, 0]
 
 
 def by_mixture(scores: Array, photons: Array) -> Array:

@@ -14,7 +14,7 @@ Array = NDArray[np.floating]
 
 
 Scores = Callable[[Array], Array]
-"""Embeddings asked about (n, d) -> (n,)."""
+"""Embeddings of new patterns (n, d) -> (n,)."""
 
 
 AT_ONCE = 1024
@@ -53,7 +53,7 @@ def _weights(is_single: NDArray[np.bool_]) -> Array:
 
 
 def squared_distances(known: Array, asked: Array) -> Iterator[Array]:
-    """Squared distances (some, n) from patterns asked about to all known ones, a block after the other.
+    """Squared distances (some, n) from new patterns to all known ones, a block after the other.
 
     In float64: far from the origin, the squares of float32 would leave nothing of the differences between patterns.
     """

@@ -1,6 +1,6 @@
-"""What a network was trained on, in a few numbers, and whether the frames that it is asked about are like that.
+"""What a network was trained on, in a few numbers, and whether the frames that it is given are like that.
 
-A network answers anything, and is sure of itself: of frames of zeros as of single hits. So a summary of the training
+A network gives a confident prediction for anything: of frames of zeros as of single hits. So a summary of the training
 split is kept in its file, and every frame of somebody's own is held against it.
 
 Patterns are measured as the detector reads them, without augmentation: so the network was validated. Where a recipe
@@ -24,7 +24,7 @@ from train.config.recipe import TrainingRecipe
 from train.inference.features import FEATURES, N_RINGS, Feature, Measured, measure
 
 if TYPE_CHECKING:
-    from frames.patterns import Instrument
+    from frames.frames import Instrument
     from frames.store.dataset import Dataset
 
 MEASURED = 4000
@@ -176,8 +176,8 @@ def _with_parts_missing(images: Any, share: float) -> NDArray:
 
 
 def _setup_of(dataset: "Dataset") -> Setup:
+    from frames.frames import Instrument
     from frames.geometry import Geometry
-    from frames.patterns import Instrument
 
     path = dataset.folder / "geometry.npz"
     return Setup.of(Instrument.of(Geometry.load(path)) if path.exists() else None)

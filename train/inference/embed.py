@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from train.batches.batches import Batches, Patterns
 from train.batches.input_transforms import network_input
 from train.loop.checkpoint import TrainedEncoder, TrainedModel
-from train.loop.threads import answered_together, side_by_side
+from train.loop.threads import inference_batch_size, side_by_side
 
 
 @torch.inference_mode()
@@ -27,7 +27,7 @@ def embed_frames(trained: TrainedEncoder, frames: NDArray) -> NDArray[np.float32
     """Embeddings (n, d) of frames (n, ny, nx), photons as the detector reads them; ValueError for another size."""
     must_fit(trained, frames.shape[1:])
     device, transform = next(trained.model.parameters()).device, trained.description.recipe.input_transform
-    n = answered_together(device)
+    n = inference_batch_size(device)
 
     def embed(start: int) -> Tensor:
         return trained.model(network_input(frames[start : start + n], transform, device)).cpu()

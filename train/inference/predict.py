@@ -12,7 +12,7 @@ from train.batches.batches import Batches, Patterns
 from train.batches.input_transforms import network_input
 from train.inference.embed import must_fit
 from train.loop.checkpoint import TrainedModel
-from train.loop.threads import answered_together, side_by_side
+from train.loop.threads import inference_batch_size, side_by_side
 from train.models.heads import Logits
 
 if TYPE_CHECKING:
@@ -47,13 +47,13 @@ def predict(
     """
     trained.description.must_fit(dataset)
     device = next(trained.model.parameters()).device
-    batches = Batches(dataset, rows, batch_size or answered_together(device), memory_gb)
+    batches = Batches(dataset, rows, batch_size or inference_batch_size(device), memory_gb)
     logits = infer(trained.model, batches, trained.description.recipe.input_transform, device)
     return tuple(head.softmax(1).cpu().numpy() for head in logits.values())
 
 
 @torch.inference_mode()
-def answer_frames(trained: TrainedModel, frames: NDArray, batch_size: int = 256) -> tuple[NDArray[np.float32], ...]:
+def predict_frames(trained: TrainedModel, frames: NDArray, batch_size: int = 256) -> tuple[NDArray[np.float32], ...]:
     """The same for frames (n, ny, nx), photons as the detector reads them; ValueError for another size."""
     must_fit(trained, frames.shape[1:])
     device, transform = next(trained.model.parameters()).device, trained.description.recipe.input_transform

@@ -153,7 +153,7 @@ class Threads:
         return taken / n
 
 
-def answered_together(device: torch.device) -> int:
+def inference_batch_size(device: torch.device) -> int:
     """Patterns of a batch that is only answered: a GPU wants many, on a CPU several batches are at work at once."""
     return 64 if device.type == "cpu" else 256
 

@@ -32,9 +32,9 @@ def multi_output_loss(
     """
     loss, score = None, None
     for target, codes in right.items():
-        n_answered = (codes >= 0).sum().clamp(min=1)
+        n_labelled = (codes >= 0).sum().clamp(min=1)
         summed = cross_entropy(logits[target], codes, ignore_index=-1, reduction="sum", label_smoothing=label_smoothing)
-        term = (weights or {}).get(target, 1.0) * (summed / n_answered)
+        term = (weights or {}).get(target, 1.0) * (summed / n_labelled)
         loss = term if loss is None else loss + term
         if ordinal_weight and target in ordinal:
             ranked = ordinal_weight * ranked_probability_score(logits[target], codes)
@@ -53,6 +53,6 @@ def ranked_probability_score(logits: Tensor, right: Tensor) -> Tensor:
     logits : (B, n).
     right :  (B,) int64 index of the right class; -1 where there is none, of which no mean is taken.
     """
-    answered = right >= 0
+    labelled = right >= 0
     ahead = (logits.softmax(1) - one_hot(right.clamp(min=0), logits.shape[1])).cumsum(1)
-    return (ahead.square().sum(1) * answered).sum() / answered.sum().clamp(min=1)
+    return (ahead.square().sum(1) * labelled).sum() / labelled.sum().clamp(min=1)

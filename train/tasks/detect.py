@@ -28,6 +28,7 @@ from train.loop.training_loop import Task, seed_process, train_model
 from train.models.detection.boxes import Grid, best_boxes
 from train.models.detection.losses import loss_of
 from train.models.detection.yolo import Architecture, YoloV2, YoloV3, yolo
+from train.tasks.find_single import best_threshold
 
 logger = logging.getLogger(__name__)
 
@@ -122,7 +123,7 @@ def fit_detector(
     seed_process(description.seed)
     model = detector(description, device)
     change = partial(jittered, most=recipe.jitter) if recipe.jitter else None
-    batches = DrawnBatches(train, recipe.batch_size, recipe.iterations, description.seed, change)
+    batches = DrawnBatches(train, recipe.batch_size, recipe.iterations, description.seed, change, recipe.balanced)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "checkpoints").mkdir(exist_ok=True)
     grids, loss = grids_of(model), loss_of(description.model)
@@ -144,8 +145,8 @@ def fit_detector(
     return train_model(model, task, description, batches, device, folder, record, measure_threads)  # type: ignore[arg-type]
 
 
-def judged(model: nn.Module, frames: Boxed, threshold: float, loss: Any) -> dict[str, Any]:
-    """How a detector selects labelled frames: columns of the history."""
+def judged(model: nn.Module, frames: Boxed, threshold: float | None, loss: Any) -> dict[str, Any]:
+    """How a detector selects labelled frames: columns of the history; see `DetectRecipe.threshold`."""
     model.eval()
     scores, losses = [], []
     with torch.no_grad():
@@ -155,7 +156,8 @@ def judged(model: nn.Module, frames: Boxed, threshold: float, loss: Any) -> dict
             raw = model(_on_device(model, some.images))
             losses.append(float(loss(raw, some)) * len(rows))
             scores.append(best_boxes(raw, grids_of(model))[1].cpu().numpy())
-    chosen, single = np.concatenate(scores) > threshold, frames.single == 1
+    score, single = np.concatenate(scores), frames.single == 1
+    chosen = score >= best_threshold(score, single) if threshold is None else score > threshold
     shared = int((chosen & single).sum())
     return {
         "validation_loss": sum(losses) / len(frames),
@@ -223,12 +225,22 @@ def intersection(scores: Sequence[NDArray] | NDArray, threshold: float) -> NDArr
     return np.all(np.asarray(scores) > threshold, axis=0)
 
 
-def select(folder: Path, pictures: NDArray, device: torch.device) -> tuple[NDArray, NDArray, NDArray]:
-    """Scores (checkpoints, n) of pictures, selected (n,) by all, and the last checkpoint's boxes (n, 4)."""
-    scores, boxes, threshold = [], np.empty((0, 4), np.float32), 0.0
+def select(
+    folder: Path, pictures: NDArray, device: torch.device, validation: Boxed
+) -> tuple[NDArray, NDArray, NDArray]:
+    """Scores (checkpoints, n) of pictures, selected (n,) by all, and the last checkpoint's boxes (n, 4).
+
+    validation : decides the threshold where the recipe has none: that from which on the lowest of a frame's scores
+                 selects with the highest F1.
+    """
+    scores, known, boxes, threshold = [], [], np.empty((0, 4), np.float32), None
     for path in checkpoints_of(folder):
         model, description = load_detector(path, device)
         boxes, score = found(model, pictures)
-        threshold = description.recipe.threshold
         scores.append(score)
+        if (threshold := description.recipe.threshold) is None:
+            known.append(found(model, np.asarray(validation.images))[1])
+    if threshold is None:
+        lowest = best_threshold(np.min(known, axis=0), validation.single == 1)
+        threshold = float(np.nextafter(np.float32(lowest), np.float32(-np.inf)))  # the frame at it is selected, too
     return np.stack(scores), intersection(scores, threshold), boxes

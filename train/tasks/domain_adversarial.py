@@ -25,7 +25,6 @@ from train.models.hit_finding.layers import DomainAdversarial, DomainLogits
 from train.tasks.find_hits import (
     HitEpoch,
     TrainedHits,
-    answer,
     describe_hits,
     digest_of,
     is_done,
@@ -33,6 +32,7 @@ from train.tasks.find_hits import (
     label_loss,
     load_hits,
     made,
+    predict_logits,
 )
 
 STILL = 0.02
@@ -128,7 +128,7 @@ def fit_adversarial(
 
     def validated(model: nn.Module) -> dict[str, Any]:
         assert isinstance(model, DomainAdversarial)
-        row = judged(answer(model, validation.inputs, recipe, device), validation.label)
+        row = judged(predict_logits(model, validation.inputs, recipe, device), validation.label)
         rows = np.random.default_rng(seed).permutation(len(target))[: len(validation)]
         domains = [_domain(model, inputs, recipe, device) for inputs in (validation.inputs, target.inputs[rows])]
         losses = [cross_entropy(d, torch.full((len(d),), n)).item() for n, d in enumerate(domains)]

@@ -19,7 +19,7 @@ from train.inference.domain import domain_of
 from train.inference.embed import embed_batches
 from train.loop.checkpoint import describe_twin, load_encoder, twin
 from train.loop.history import TwinEpoch, TwinHistory
-from train.loop.threads import answered_together
+from train.loop.threads import inference_batch_size
 from train.loop.training_loop import Task, seed_process, train_model, training_batches
 from train.losses.miners import MINERS
 from train.losses.triplet import distances, proxy_loss, triplet_loss
@@ -110,7 +110,7 @@ def fit_twin(
         write_arrays(folder / "evolution.npz", arrays)
         train = dataset.splits["train"]
         rows = slice(train.start, min(train.start + N_SUPPORT, train.stop))
-        known = Batches(dataset, rows, answered_together(device), recipe.memory_gb, structures=seen)
+        known = Batches(dataset, rows, inference_batch_size(device), recipe.memory_gb, structures=seen)
         encoder = load_encoder(folder / "model.pt", device).model
         embeddings = embed_batches(encoder, known, recipe.input_transform, device)
         _write_support(folder / "support.npz", embeddings, dataset, known)

@@ -80,7 +80,7 @@ def hit_probability(logits: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def answer(model: nn.Module, inputs: NDArray, recipe: HitRecipe, device: torch.device) -> Tensor:
+def predict_logits(model: nn.Module, inputs: NDArray, recipe: HitRecipe, device: torch.device) -> Tensor:
     """(n, classes) logits for prepared frames, on the CPU; those of a network with two heads are the label's."""
     was_training = model.training
     model.eval()
@@ -95,16 +95,18 @@ def answer(model: nn.Module, inputs: NDArray, recipe: HitRecipe, device: torch.d
 
 def judged(logits: Tensor, label: NDArray[np.int64]) -> dict[str, Any]:
     """Columns of `HitEpoch` that validation gives, of logits (n, classes) and labels (n,)."""
-    truth, said = label > 0, (hit_probability(logits) > 0.5).numpy()
-    right = said & truth
-    majority = max(truth.mean(), 1 - truth.mean())
-    accuracy = float((said == truth).mean())
+    is_hit, predicted = label > 0, (hit_probability(logits) > 0.5).numpy()
+    right = predicted & is_hit
+    majority = max(is_hit.mean(), 1 - is_hit.mean())
+    accuracy = float((predicted == is_hit).mean())
     return {
         "validation_loss": label_loss(logits, torch.from_numpy(label)).item(),
         "validation_accuracy": accuracy,
-        "validation_recall": float(right.sum() / max(truth.sum(), 1)),
-        "validation_precision": float(right.sum() / max(said.sum(), 1)),
-        "hits_collapsed": bool(len(np.unique(truth)) == 2 and (len(np.unique(said)) == 1 or accuracy <= majority)),
+        "validation_recall": float(right.sum() / max(is_hit.sum(), 1)),
+        "validation_precision": float(right.sum() / max(predicted.sum(), 1)),
+        "hits_collapsed": bool(
+            len(np.unique(is_hit)) == 2 and (len(np.unique(predicted)) == 1 or accuracy <= majority)
+        ),
     }
 
 
@@ -186,7 +188,7 @@ def fit_hits(
         return label_loss(logits, torch.from_numpy(patterns.labels["hit"]).to(device))
 
     def validated(model: nn.Module) -> dict[str, Any]:
-        return judged(answer(model, validation.inputs, recipe, device), validation.label)
+        return judged(predict_logits(model, validation.inputs, recipe, device), validation.label)
 
     record = {"n_validation": len(validation), "frozen_blocks": frozen_blocks}
     task = Task(loss, validated, HitEpoch, lambda: None)

@@ -99,8 +99,12 @@ def fit_finder(
     folder: Path,
     dataset: str = "",
     pretrain: Boxed | None = None,
+    digest: str = "",
 ) -> list[list[FindEpoch]]:
-    """Train the members on frames (n, rings, angles) photons; `folder`/member<i>/model.pt holds each."""
+    """Train the members on frames (n, rings, angles) photons; `folder`/member<i>/model.pt holds each.
+
+    digest : of the frames and their labels: what stands of a training on others is not gone on with.
+    """
     histories = []
     for member in range(recipe.members):
         one = 1000 * seed + member
@@ -109,9 +113,20 @@ def fit_finder(
         where = folder / f"member{member}"
         if pretrain is not None:
             exact = replace(recipe, smoothing=0.0)
-            _train(model, pretrain, validation, live, exact, one, device, where / "pretrained", f"{dataset} simulated")
+            _train(
+                model,
+                pretrain,
+                validation,
+                live,
+                exact,
+                one,
+                device,
+                where / "pretrained",
+                f"{dataset} simulated",
+                digest,
+            )
             model.load_state_dict(load(where / "pretrained" / "model.pt")["weights"])
-        histories.append(_train(model, train, validation, live, recipe, one, device, where, dataset))
+        histories.append(_train(model, train, validation, live, recipe, one, device, where, dataset, digest))
     return histories
 
 
@@ -125,12 +140,13 @@ def _train(
     device: torch.device,
     folder: Path,
     dataset: str,
+    digest: str,
 ) -> list[FindEpoch]:
     batches = DrawnBatches(
         train, recipe.batch_size, recipe.iterations, seed, partial(changed, live=live, recipe=recipe), balanced=True
     )
     description = Described(
-        "polar_pattern", (SINGLE_HIT,), (live.shape[0], live.shape[1]), recipe, seed, dataset, "",
+        "polar_pattern", (SINGLE_HIT,), (live.shape[0], live.shape[1]), recipe, seed, dataset, digest,
         source_digest("train.tasks.find_single"),
     )  # fmt: skip
 
@@ -156,7 +172,7 @@ def _train(
 
 def log_odds(models: list[nn.Module], photons: NDArray, live: NDArray) -> NDArray[np.float32]:
     """(n,) mean over networks of the log-odds that frames (n, rings, angles) are single hits."""
-    answers = []
+    outputs = []
     for model in models:
         model.eval()
         device, parts = next(model.parameters()).device, [np.empty(0, np.float32)]
@@ -165,8 +181,8 @@ def log_odds(models: list[nn.Module], photons: NDArray, live: NDArray) -> NDArra
                 some = photons[start : start + ANSWERED_AT_ONCE]
                 images = seen(some, np.broadcast_to(live, some.shape))
                 parts.append(model(torch.as_tensor(images, device=device)[:, None]).cpu().numpy())
-        answers.append(np.concatenate(parts))
-    return np.mean(answers, axis=0)
+        outputs.append(np.concatenate(parts))
+    return np.mean(outputs, axis=0)
 
 
 def best_threshold(score: NDArray, single: NDArray[np.bool_]) -> float:

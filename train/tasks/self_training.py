@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from train.batches.hits import HitData
 from train.config.hit_recipe import HitRecipe
-from train.tasks.find_hits import TrainedHits, answer, fit_hits, hit_probability
+from train.tasks.find_hits import TrainedHits, fit_hits, hit_probability, predict_logits
 
 
 def fit_self_training(
@@ -35,8 +35,8 @@ def fit_self_training(
     for number in range(recipe.rounds + 1):
         data = source
         if learned is not None:
-            logits = answer(learned.model, target.inputs, recipe, device)
-            data = _with_sure(source, target, logits, recipe.sure)
+            logits = predict_logits(learned.model, target.inputs, recipe, device)
+            data = with_sure(source, target, logits, recipe)
         learned = fit_hits(
             *(name, data, validation, recipe, seed, device, folder / f"round{number}", preprocessing),
             measure_threads=measure_threads,
@@ -45,10 +45,17 @@ def fit_self_training(
     return learned
 
 
-def _with_sure(source: HitData, target: HitData, logits: torch.Tensor, sure: float) -> HitData:
-    """The source, and frames of the target that are told with at least this probability, as they are told."""
+def with_sure(source: HitData, target: HitData, logits: torch.Tensor, recipe: HitRecipe) -> HitData:
+    """The source, and frames of the target that are told with at least probability `recipe.sure`, as they are told.
+
+    How many these are nobody chose: where one would be left over for an epoch's last batch, of which batch
+    normalisation makes nothing, the least sure of them is left out.
+    """
     p = hit_probability(logits).numpy()
-    taken = np.flatnonzero(np.maximum(p, 1 - p) >= sure)
+    surety = np.maximum(p, 1 - p)
+    taken = np.flatnonzero(surety >= recipe.sure)
+    if len(taken) and recipe.steps is None and (len(source) + len(taken)) % recipe.batch_size == 1:
+        taken = np.delete(taken, surety[taken].argmin())
     return source.join(HitData(target.name, target.inputs[taken], said(logits)[taken], target.row[taken]))
 
 

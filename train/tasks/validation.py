@@ -30,12 +30,12 @@ def validate(model: nn.Module, batches: Batches, recipe: Recipe, device: torch.d
     accuracies, flags = {}, {}
     all_right = torch.ones(batches.n_patterns, dtype=torch.bool, device=device)
     for target, codes in labels.items():
-        predicted, answered = logits[target].argmax(1), codes >= 0
-        all_right &= (predicted == codes) | ~answered
-        if not answered.any():
+        predicted, labelled = logits[target].argmax(1), codes >= 0
+        all_right &= (predicted == codes) | ~labelled
+        if not labelled.any():
             raise ValueError(f"no validation pattern has an answer to {target}; raise plan.patterns_per_class")
-        accuracies[target] = _fraction((predicted == codes)[answered])
-        flags[target] = collapsed(predicted[answered], codes[answered])
+        accuracies[target] = _fraction((predicted == codes)[labelled])
+        flags[target] = collapsed(predicted[labelled], codes[labelled])
     return Validation(
         validation_loss=multi_output_loss(logits, labels, recipe.target_weights).item(),
         validation_accuracy=_fraction(all_right),

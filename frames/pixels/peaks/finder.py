@@ -7,8 +7,11 @@
    slopes and the soft step of a tape's shade are no noise. How the frame deviates from the plane is the local noise;
    what that is of smoothed pixels follows from a ratio measured over the whole frame, since noise of neighbouring
    pixels may be correlated (a phosphor's light spreads after the photons were counted).
-4. Kept is what stands `min_snr` deviations above the plane, in `min_pixels` pixels or more, is no line, and has no
-   higher peak within `apart` pixels.
+4. Kept is what stands `min_snr` deviations above the plane, in `min_pixels` pixels or more, is no line and no single
+   pixel that is stuck, and has no higher peak within `apart` pixels.
+
+Where a pixel has a photon or less, noise is no Gaussian: its upper tail is long, and 5.5 deviations are nothing rare.
+With `photon_adu` deviations are those that are as rare among counts of photons.
 
 Nothing is azimuthal, so shades, tapes and any geometry do not matter.
 """
@@ -91,6 +94,7 @@ def find_peaks(image: NDArray, mask: Mask, config: PeakConfig | None = None) -> 
         ring(config.ring_inner, config.ring_outer),
         config.min_snr,
         config.min_pixels,
+        config.photon_adu or 0.0,
     )
     found = found[np.argsort(-found[:, 3], kind="stable")]
     if config.max_radius is not None:

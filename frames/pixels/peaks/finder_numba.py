@@ -25,6 +25,12 @@ CLIPPED = 0.9867
 STANDS_OUT = 2.0
 """Deviations by which a pixel of a peak itself is above the plane."""
 
+HOT = 0.02
+"""Of a peak's brightest pixel, what one of its eight neighbours must have; else it is stuck, however high."""
+
+SHARPNESS = (5 / 12) ** 2
+"""Third over second moment of the smoothing's weights: what of a photon's reading a smoothed pixel goes up in."""
+
 LINE = 0.4
 """Of a candidate's height, what both opposite places of a line have."""
 
@@ -134,13 +140,14 @@ def _standing(here, above, below, limit, out):
 
 
 @_compiled
-def measure(image, smoothed, good, rows, columns, ratio, ring, min_snr, min_pixels):
+def measure(image, smoothed, good, rows, columns, ratio, ring, min_snr, min_pixels, photon):
     """Candidates held against the plane through a ring of pixels round them.
 
     Parameters
     ----------
     ratio : deviation of smoothed pixels over that of pixels.
     ring :  (n, 2) steps to the ring's pixels.
+    photon : what one photon reads; 0 where it is not known, or of no account.
 
     Returns
     -------
@@ -164,29 +171,57 @@ def measure(image, smoothed, good, rows, columns, ratio, ring, min_snr, min_pixe
         height = smoothed[row, column] - level
         if not noise > 0:
             noise = 1e-6 * max(abs(level), 1.0)  # a noiseless frame: whatever stands out is a peak
-        snr = height / (ratio * noise)
+        snr = _deviations(height, ratio * noise, SHARPNESS * photon)
         if snr < min_snr or _is_line(smoothed, row, column, level, slope_x, slope_y, height):
             continue
+        limit = _standing_out(noise, photon)
         total, moment_x, moment_y, above, near = 0.0, 0.0, 0.0, 0, 0
+        first = second = 0.0
         for dy in range(-2, 3):
             for dx in range(-2, 3):
                 y, x = row + dy, column + dx
                 if 0 <= y < ny and 0 <= x < nx and good[y, x]:
                     value = image[y, x] - level - slope_x * dx - slope_y * dy
-                    if value > STANDS_OUT * noise:
+                    is_near = abs(dx) <= 1 and abs(dy) <= 1
+                    if value > limit:
                         above += 1
-                        near += abs(dx) <= 1 and abs(dy) <= 1
-                    if (abs(dx) <= 1 and abs(dy) <= 1) or value > STANDS_OUT * noise:
+                        near += is_near
+                    if is_near and value > first:
+                        first, second = value, first
+                    elif is_near and value > second:
+                        second = value
+                    if is_near or value > limit:
                         total += value
                         moment_x += max(value, 0.0) * dx
                         moment_y += max(value, 0.0) * dy
-        if near < min_pixels or total <= 0:
+        if near < min_pixels or total <= 0 or (min_pixels > 1 and second < HOT * first):
             continue
         out[found, 0] = column + max(min(moment_x / total, 1.5), -1.5)
         out[found, 1] = row + max(min(moment_y / total, 1.5), -1.5)
         out[found, 2], out[found, 3], out[found, 4] = total, snr, above
         found += 1
     return out[:found]
+
+
+@_compiled
+def _deviations(height, noise, step):
+    """Deviations of a Gaussian that are as rare as a height above a background of this noise.
+
+    Where readings go up in steps of this size, they are counts of mean k = (noise/step)^2, and 2 √(counts + 3/8) is
+    nearly normal with a deviation of 1 (Anscombe, Biometrika 35, 246, 1948). A step of 0 is no step.
+    """
+    if step <= 0.0:
+        return height / noise
+    k = (noise / step) ** 2
+    return 2.0 * (math.sqrt(max(k + height / step, 0.0) + 0.375) - math.sqrt(k + 0.375))
+
+
+@_compiled
+def _standing_out(noise, step):
+    """The height whose `_deviations` are STANDS_OUT."""
+    if step <= 0.0:
+        return STANDS_OUT * noise
+    return step * (STANDS_OUT**2 / 4 + STANDS_OUT * math.sqrt((noise / step) ** 2 + 0.375))
 
 
 @_compiled

@@ -14,11 +14,9 @@ from matplotlib.ticker import NullLocator
 
 from report.classification.photon_curve import Line, PhotonCurve
 from report.classification.results import Result, Transfer
-from report.classification.scores import QUESTIONS
+from report.classification.scores import LONE, TEST
 from report.formatting import number, points, spoken
 from report.plot.style import BLUE, INK, ORANGE, QUIET, drawing, series_styles
-
-TEST = "test_accuracy"
 
 POSTER_MARK: dict[str, Any] = {
     "marker": "D",
@@ -117,16 +115,19 @@ def photon_curve(path: Path, curve: PhotonCurve) -> None:
     """
     styles = series_styles(list(dict.fromkeys(line.model for line in curve.networks)))
     x = np.array(list(curve.photons_per_pulse.values()))
-    with drawing(path, (9.2, 6.1)) as figure:
-        grid = figure.subplots(2, 3)
-        figure.subplots_adjust(left=0.07, right=0.985, top=0.885, bottom=0.09, wspace=0.2, hspace=0.62)
-        for axes, (question, name) in zip(grid.flat, QUESTIONS.items(), strict=False):
+    questions = {question.accuracy: question.name for question in curve.questions}
+    lines = len(questions) // 3 + 1  # the legend has a place of its own
+    with drawing(path, (9.2, 3.05 * lines)) as figure:
+        grid = figure.subplots(lines, 3, squeeze=False)
+        top, bottom = 1 - 0.115 * 2 / lines, 0.09 * 2 / lines
+        figure.subplots_adjust(left=0.07, right=0.985, top=top, bottom=bottom, wspace=0.2, hspace=0.62)
+        for axes, (question, name) in zip(grid.flat, questions.items(), strict=False):
             for line in curve.networks:
                 _draw_line(axes, curve, line, question, styles[line.model])
             for shape, line in zip(BASELINE_SHAPES, curve.baselines, strict=False):
                 style = {"color": QUIET, "linestyle": shape[0], "marker": shape[1]}
                 _draw_line(axes, curve, line, question, style)
-            if question == "lone_accuracy":
+            if question == LONE:
                 _draw_limits(axes, curve)
             axes.set_title(name, loc="left", weight="bold", pad=28 if curve.photons_per_single_hit else 6)
             axes.set_xscale("log")
@@ -138,9 +139,10 @@ def photon_curve(path: Path, curve: PhotonCurve) -> None:
             _draw_photons_in_a_hit(axes, curve)
         for row in grid:
             row[0].set_ylabel("accuracy (%)")
-        legend = grid.flat[-1]
-        legend.set_axis_off()
-        handles, labels = grid.flat[len(QUESTIONS) - 1].get_legend_handles_labels()
+        legend = grid.flat[len(questions)]
+        for axes in grid.flat[len(questions) :]:
+            axes.set_axis_off()
+        handles, labels = grid.flat[len(questions) - 1].get_legend_handles_labels()
         legend.legend(handles, labels, loc="upper left", bbox_to_anchor=(-0.05, 1.25), fontsize=8, handlelength=3)
 
 
@@ -163,8 +165,8 @@ def _draw_limits(axes: Axes, curve: PhotonCurve) -> None:
     for fluence, face, aside in (("known", "white", 1 / 1.08), ("unknown", "black", 1.08)):
         found = [
             (aside * curve.photons_per_pulse[level], 100 * limit.accuracy, 100 * limit.standard_error)
-            for level, limits in curve.limits.items()
-            for limit in limits
+            for level, bayes_limits in curve.bayes_limits.items()
+            for limit in bayes_limits
             if limit.fluence == fluence
         ]
         if found:
@@ -188,7 +190,7 @@ def _draw_photons_in_a_hit(axes: Axes, curve: PhotonCurve) -> None:
     at = [curve.photons_per_pulse[level] for level in curve.photons_per_single_hit]
     top.set_xticks(at, [number(photons, 2) for photons in curve.photons_per_single_hit.values()], size=7.5)
     top.xaxis.set_minor_locator(NullLocator())
-    top.set_xlabel("photons in a single hit", size=7.5, labelpad=2)
+    top.set_xlabel(f"photons in {curve.in_one}", size=7.5, labelpad=2)
     top.spines["top"].set_visible(True)
 
 

@@ -46,41 +46,48 @@ def confusion(path: Path, matrix: NDArray[np.int64], labels: Sequence[str], quan
         axes.spines[:].set_visible(False)
 
 
-def class_confusion(path: Path, matrix: NDArray[np.int64], classes: Sequence[tuple[str, int]]) -> None:
+def class_confusion(
+    path: Path, matrix: NDArray[np.int64], classes: Sequence[tuple[str, str]], quantities: tuple[str, str]
+) -> None:
     """How often each class (row) was given each answer (column): a shade for the per cent of the row.
 
     Parameters
     ----------
-    matrix :  (k, k) patterns.
-    classes : structure and hit multiplicity of each, structure by structure.
+    matrix :     (k, k) patterns.
+    classes :    answer to each of two questions, as structure and number; those of one first answer one after another.
+    quantities : what the two are called.
     """
     share = 100 * matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    k, of = len(matrix), [structure for structure, _ in classes]
-    structures = list(dict.fromkeys(of))
-    cell, margin, edge = max(0.115, 2.4 / k), 0.45 + 0.078 * max(map(len, structures)), 0.9  # inches
+    k, of = len(matrix), [group for group, _ in classes]
+    groups = list(dict.fromkeys(of))
+    longest = max(len(second) for _, second in classes)
+    aside = 12.0 if longest <= 2 else 6 + 5.0 * longest  # points, from the axes to the groups' names
+    cell, edge = max(0.115, 2.4 / k), 0.9  # inches
+    margin = 0.45 + 0.078 * max(map(len, groups)) + (aside - 12) / 72
     width = k * cell + margin + edge
     height = k * cell + margin + 0.1
     with drawing(path, (width, height)) as figure:
         axes = figure.add_axes((margin / width, 0.1 / height, k * cell / width, k * cell / height))
         image = axes.imshow(share, cmap="Blues", norm=PowerNorm(0.5, 0, 100), interpolation="nearest")
-        middles = [of.index(structure) + (of.count(structure) - 1) / 2 for structure in structures]
-        axes.set_xticks(middles, structures, rotation=90)
-        axes.set_yticks(middles, structures)
+        middles = [of.index(group) + (of.count(group) - 1) / 2 for group in groups]
+        axes.set_xticks(middles, groups, rotation=90)
+        axes.set_yticks(middles, groups)
         each = np.arange(k)
-        numbers = [str(n) for _, n in classes]
+        numbers = [second for _, second in classes]
         for axis in (axes.xaxis, axes.yaxis):
-            axis.remove_overlapping_locs = False  # the middle one of three numbers is where the structure's name is
-        axes.set_xticks(each, numbers, minor=True, size=5 if k > 24 else 8)
+            axis.remove_overlapping_locs = False  # the middle one of three answers is where their group's name is
+        turned = 90 if longest > 2 else 0
+        axes.set_xticks(each, numbers, minor=True, size=5 if k > 24 else 8, rotation=turned)
         axes.set_yticks(each, numbers, minor=True, size=5 if k > 24 else 8)
         axes.xaxis.tick_top()
         axes.xaxis.set_label_position("top")
-        axes.set_xlabel("answered structure, number of particles")
-        axes.set_ylabel("true structure, number of particles")
-        axes.tick_params(which="major", length=0, pad=12)
+        axes.set_xlabel(f"answered {', '.join(quantities)}")
+        axes.set_ylabel(f"true {', '.join(quantities)}")
+        axes.tick_params(which="major", length=0, pad=aside)
         axes.tick_params(which="minor", length=0, pad=2, labelcolor=QUIET, labeltop=True, labelbottom=False)
-        for structure in structures[1:]:
-            axes.axhline(of.index(structure) - 0.5, color="#c3cad1", linewidth=0.6)
-            axes.axvline(of.index(structure) - 0.5, color="#c3cad1", linewidth=0.6)
+        for group in groups[1:]:
+            axes.axhline(of.index(group) - 0.5, color="#c3cad1", linewidth=0.6)
+            axes.axvline(of.index(group) - 0.5, color="#c3cad1", linewidth=0.6)
         axes.spines[:].set_visible(True)
         bar = figure.add_axes(((margin + k * cell + 0.15) / width, 0.1 / height, 0.12 / width, k * cell / height))
         figure.colorbar(image, cax=bar, ticks=[0, 1, 5, 10, 20, 50, 100]).set_label("% of the row")

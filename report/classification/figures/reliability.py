@@ -23,6 +23,9 @@ LOWEST_PURITIES = (0.8, 0.7, 0.6, 0.5)
 HIGHEST_PURITY = 0.9995
 """Where that axis ends: it is one of log odds, on which a purity of 1 is infinitely far."""
 
+LONGEST_LABEL = 48
+"""Characters along the axis of purity."""
+
 N_DRAWN = 500
 """Thresholds of a line that are drawn."""
 
@@ -89,8 +92,9 @@ def purity_yield(
     points: Mapping[str, Sequence[tuple[float, float]]],
     single_fraction: float,
     baselines: Collection[str] = (),
+    kept: str = "single hits",
 ) -> None:
-    """Purity of the patterns kept against the yield of single hits, a line for each model, where purities matter.
+    """Purity of the patterns kept against the yield of those that are to be, a line for each model.
 
     Parameters
     ----------
@@ -98,12 +102,15 @@ def purity_yield(
     points :          model -> yield and purity, on test rows, of the thresholds chosen on validation; NaN is not drawn.
     single_fraction : purity of all patterns.
     baselines :       models that are drawn in grey.
+    kept :            what patterns of that class are called.
     """
     styles = _styles(curves, baselines)
     reached = [purity for chosen in points.values() for _, purity in chosen if np.isfinite(purity)]
     lowest = lowest_purity(reached, [float(purity.max()) for _, purity in curves.values()], single_fraction)
     with drawing(path, (8, 3.6)) as figure:
-        axes = figure.add_axes((0.085, 0.13, 0.68, 0.83))
+        purity_label = f"purity: {kept} of those kept (%), from {100 * lowest:g}"
+        long = len(purity_label) > LONGEST_LABEL
+        axes = figure.add_axes((0.105, 0.13, 0.66, 0.83) if long else (0.085, 0.13, 0.68, 0.83))
         axes.axhline(single_fraction, color=QUIET, linestyle=":", linewidth=1, label=_all_kept(single_fraction, lowest))
         for model, (found, purity) in curves.items():
             line = styles[model] | {"marker": ""}
@@ -123,8 +130,8 @@ def purity_yield(
         axes.set_yticks([], minor=True)
         axes.grid(color="#e3e7eb", linewidth=0.6)
         axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), handlelength=3, fontsize=8)
-        axes.set_xlabel("yield: single hits that are kept (%)")
-        axes.set_ylabel(f"purity: single hits of those kept (%), from {100 * lowest:g}")
+        axes.set_xlabel(f"yield: {kept} that are kept (%)")
+        axes.set_ylabel(purity_label.replace(" of those", "\nof those") if long else purity_label)
 
 
 def lowest_purity(reached: Sequence[float], highest: Sequence[float], single_fraction: float) -> float:

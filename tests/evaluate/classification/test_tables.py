@@ -11,13 +11,14 @@ import pytest
 from evaluate.classification.tables import COLUMNS, write_tables
 from evaluate.metrics import by_target
 from evaluate.metrics.confusion import per_class
-from evaluate.predictions.labels import labels_of
+from evaluate.predictions.labels import target_labels
 from evaluate.predictions.predictions import read_predictions, write_predictions
 from evaluate.run.config import RunConfig
 from evaluate.run.files import RunFiles
 from evaluate.run.outputs import predictors, table_names, transfers
 from evaluate.table_files import read_table, renamed, write_table
 from frames.store.dataset import open_dataset
+from frames.targets import shot_targets
 from report.twin.rows import read_table as read_twin_table
 from support.datasets import make_dataset
 
@@ -32,7 +33,8 @@ def cnn(judged_run: Run) -> pd.DataFrame:
 COLUMNS_BY_HAND = {
     "cnn": "run dataset model seed n_train n_test test_accuracy hit_multiplicity_accuracy structure_accuracy "
     "lone_accuracy hit_multiplicity_1_accuracy majority_accuracy",
-    "per_class": "run dataset model seed structure hit_multiplicity n recall count_recall particle_recall precision",
+    "per_class": "run dataset model seed structure hit_multiplicity n recall hit_multiplicity_recall structure_recall "
+    "precision",
     "confusion": "run dataset model seed target label predicted n",
     "per_label": "run dataset model seed target label n recall precision",
     "heads": "run dataset model seed split target n accuracy collapsed",
@@ -67,6 +69,8 @@ def test_columns_are_exactly_these_and_are_told_beside_the_table(judged_run: Run
         ("generalisation", "hit_multiplicity_1_accuracy", "single_hit_accuracy"),
         ("calibration", "target", "head"),
         ("reliability", "target", "head"),
+        ("per_class", "structure_recall", "particle_recall"),
+        ("limit", "structure_accuracy", "particle_accuracy"),
     ],
 )
 def test_a_table_of_heads_is_refused_with_the_targets_name(
@@ -109,8 +113,8 @@ def test_one_row_for_every_condition_model_and_seed_and_two_baselines(cnn: pd.Da
 
 def test_the_judged_are_those_of_the_table(judged_run: Run) -> None:
     expected = [("clean", *one) for one in CLEAN] + [("noisy", *one) for one in NOISY]
-    assert predictors(judged_run[1]) == expected
-    assert transfers(judged_run[1]) == [("noisy", *one, other) for one in NOISY for other in ("dim", "clean")]
+    assert predictors(judged_run[1].study) == expected
+    assert transfers(judged_run[1].study) == [("noisy", *one, other) for one in NOISY for other in ("dim", "clean")]
 
 
 @pytest.mark.parametrize(
@@ -125,7 +129,7 @@ def test_the_judged_are_those_of_the_table(judged_run: Run) -> None:
 def test_only_tables_that_were_asked_for_are_named(judged_run: Run, changes: dict, missing: set[str]) -> None:
     config = judged_run[1]
     evaluation = config.evaluation.model_copy(update=changes)
-    names = table_names(config.model_copy(update={"evaluation": evaluation}))
+    names = table_names(config.model_copy(update={"evaluation": evaluation}).study)
     assert sorted(names) == sorted({*COLUMNS, "limit"} - missing)
 
 
@@ -166,8 +170,8 @@ def test_trust_and_selection_are_asked_of_everything_judged(judged_run: Run) -> 
         ("selection", by_target.operating_points, "target_purity"),
     ):
         table = pd.read_csv(files.table(name)).drop(columns="run").set_index(["dataset", "model", "seed"])
-        assert list(dict.fromkeys(table.index)) == predictors(config)
-        for learner in predictors(config):
+        assert list(dict.fromkeys(table.index)) == predictors(config.study)
+        for learner in predictors(config.study):
             targets = open_dataset(files.dataset(learner[0])).targets
             expected = of(read_predictions(files.predictions(*learner), None), targets).set_index(key)
             found = table.loc[[learner]].set_index(key)
@@ -184,18 +188,18 @@ def test_per_class_by_hand(judged_run: Run) -> None:
     rows = table[(table["dataset"] == "clean") & (table["seed"] == 3)].set_index(["structure", "hit_multiplicity"])
     assert (rows["n"] == 4).all()
     two_balls, one_9xyz = rows.loc[("ball", 2)], rows.loc[("9xyz", 1)]
-    assert two_balls[["recall", "count_recall", "particle_recall"]].tolist() == [0, 0, 0]
+    assert two_balls[["recall", "hit_multiplicity_recall", "structure_recall"]].tolist() == [0, 0, 0]
     assert np.isnan(two_balls["precision"])  # never named
     assert one_9xyz["recall"] == 1
     assert one_9xyz["precision"] == 0.5  # named for the two balls as well
     collapsed = table[(table["dataset"] == "clean") & (table["seed"] == 5)].set_index(["structure", "hit_multiplicity"])
     assert collapsed.loc[("ball", 1), ["recall", "precision"]].tolist() == [1, 0.25]
-    assert collapsed.loc[("9xyz", 1), ["recall", "count_recall", "particle_recall"]].tolist() == [0, 1, 0]
+    assert collapsed.loc[("9xyz", 1), ["recall", "hit_multiplicity_recall", "structure_recall"]].tolist() == [0, 1, 0]
 
 
 def test_per_class_against_a_loop(judged_run: Run) -> None:
     predictions = read_predictions(judged_run[0].predictions("noisy", "total_intensity", 0))
-    for row in per_class(predictions).itertuples():
+    for row in per_class(predictions, shot_targets(["ball", "9xyz"], [1, 2])).itertuples():
         mine = predictions[
             (predictions["structure"] == row.structure) & (predictions["hit_multiplicity"] == row.hit_multiplicity)
         ]
@@ -205,8 +209,8 @@ def test_per_class_against_a_loop(judged_run: Run) -> None:
         ]
         assert row.n == len(mine)
         assert row.recall == pytest.approx(sum(a and b for a, b in right) / len(mine))
-        assert row.particle_recall == pytest.approx(sum(a for a, _ in right) / len(mine))
-        assert row.count_recall == pytest.approx(sum(b for _, b in right) / len(mine))
+        assert row.structure_recall == pytest.approx(sum(a for a, _ in right) / len(mine))
+        assert row.hit_multiplicity_recall == pytest.approx(sum(b for _, b in right) / len(mine))
 
 
 def test_shots_that_hit_nothing_by_hand() -> None:
@@ -216,21 +220,21 @@ def test_shots_that_hit_nothing_by_hand() -> None:
         *(("ball", 2, "ball", 2), ("ball", 2, "ball", 0)),
     ]
     columns = ["structure", "hit_multiplicity", "predicted_structure", "predicted_hit_multiplicity"]
-    table = per_class(pd.DataFrame(rows, columns=columns)).set_index(["structure", "hit_multiplicity"])
+    table = per_class(pd.DataFrame(rows, columns=columns), shot_targets(["ball", "ring"], [0, 2]))
+    table = table.set_index(["structure", "hit_multiplicity"])
     none, balls = table.loc[("none", 0)], table.loc[("ball", 2)]
-    assert (none["n"], none["recall"], none["count_recall"], none["precision"]) == (3, 2 / 3, 2 / 3, 2 / 3)
-    assert np.isnan(none["particle_recall"])
-    assert balls[["recall", "count_recall", "particle_recall", "precision"]].tolist() == [0.5, 0.5, 1, 0.5]
+    assert (none["n"], none["recall"], none["hit_multiplicity_recall"], none["precision"]) == (3, 2 / 3, 2 / 3, 2 / 3)
+    assert np.isnan(none["structure_recall"])
+    assert balls[["recall", "hit_multiplicity_recall", "structure_recall", "precision"]].tolist() == [0.5, 0.5, 1, 0.5]
 
 
 def test_labels_by_hand(tmp_path: Path) -> None:
     names, numbers = ["b", "", "a", "b", "a"], [1, 0, 2, 2, 1]
     split = ["train", "test", "test", "test", "test"]
     dataset = open_dataset(make_dataset(tmp_path / "d", np.zeros((5, 2, 2), np.uint16), names, numbers, split))
-    found = labels_of(dataset, "test")
-    assert found.structure.tolist() == ["none", "a", "b", "a"]
-    assert found.hit_multiplicity.tolist() == [0, 2, 2, 1]
-    assert found.is_single.tolist() == [False, False, False, True]
+    found = target_labels(dataset, "test")
+    assert found["structure"].tolist() == ["none", "a", "b", "a"]
+    assert found["hit_multiplicity"].tolist() == [0, 2, 2, 1]
 
 
 def test_a_table_is_text_of_nine_digits_with_its_columns_told_beside_it(tmp_path: Path) -> None:
@@ -261,5 +265,5 @@ def test_predictions_of_other_patterns_are_refused(
         table.loc[table["split"] == split, "structure"] = np.roll(table.loc[table["split"] == split, "structure"], 1)
         write_predictions(table, path)
     with pytest.raises(ValueError, match=f"{message}; delete it and predict again$"):
-        write_tables(elsewhere, config, {})
+        write_tables(elsewhere, config.study, {})
     assert not elsewhere.table("cnn").exists()

@@ -142,7 +142,7 @@ def test_bayes_accuracy_of_two_totals() -> None:
     counts = np.arange(200)
     exact = np.maximum(poisson.pmf(counts, a), poisson.pmf(counts, b)).sum() / 2
     error = np.sqrt(exact * (1 - exact) / n)
-    assert found["particle_accuracy"] == pytest.approx(exact, abs=3 * error)
+    assert found["structure_accuracy"] == pytest.approx(exact, abs=3 * error)
     assert found["standard_error"] == pytest.approx(error, rel=0.1)
     assert found["n_patterns"] == n
 
@@ -160,7 +160,7 @@ def test_bayes_accuracy_of_one_noisy_pixel() -> None:
         return max((poisson.pmf(k, mean) * norm.pdf(x, k, noise)).sum() for mean in (a, b)) / 2
 
     exact = quad(greater, -2, 15, limit=400)[0]
-    assert found["particle_accuracy"] == pytest.approx(exact, abs=3 * np.sqrt(exact * (1 - exact) / n))
+    assert found["structure_accuracy"] == pytest.approx(exact, abs=3 * np.sqrt(exact * (1 - exact) / n))
 
 
 def test_rotations_are_drawn_evenly_in_a_ball() -> None:
@@ -275,7 +275,7 @@ def test_a_small_run_is_as_plain_loops_have_it(made: Made) -> None:
         right += int(np.argmax(evidence)) == dataset.structure[row]
     found = limits_of(made, "dim", patterns_per_structure=3, orientations=(7,), seed=5)
     found = found[(found["fluence"] == "known") & (found["orientations"] == 7)]
-    assert found["particle_accuracy"].item() == pytest.approx(right / 6)
+    assert found["structure_accuracy"].item() == pytest.approx(right / 6)
 
 
 def test_expected_photons_are_those_of_the_dataset(made: Made) -> None:
@@ -304,12 +304,12 @@ def test_views_are_those_of_the_dataset(made: Made) -> None:
 
 def test_knowing_the_fluence_helps_and_photons_do(made: Made) -> None:
     bright, dim = (limits_of(made, name) for name in ("bright", "dim"))
-    at_most = bright[bright["orientations"] == 200 + ROUNDS * DRAWN].set_index("fluence")["particle_accuracy"]
+    at_most = bright[bright["orientations"] == 200 + ROUNDS * DRAWN].set_index("fluence")["structure_accuracy"]
     assert at_most["known"] >= 0.9
     noise = dim["standard_error"].max()
-    accuracies = dim.pivot(index="orientations", columns="fluence", values="particle_accuracy")
+    accuracies = dim.pivot(index="orientations", columns="fluence", values="structure_accuracy")
     assert (accuracies["known"] >= accuracies["unknown"] - noise).all()
-    assert dim["particle_accuracy"].max() < at_most["known"]
+    assert dim["structure_accuracy"].max() < at_most["known"]
     assert (dim["n_patterns"] == 16).all()
 
 

@@ -8,8 +8,11 @@ import pytest
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from evaluate.metrics import calibration
+from evaluate.metrics import by_target, calibration
 from evaluate.metrics.calibration import Head
+from frames.targets import shot_targets
+
+SHOTS = shot_targets(["a", "b", "c"], [0, 1, 2])
 
 
 def logits(n: int, k: int, seed: int = 0) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -96,9 +99,29 @@ def test_the_temperature_that_a_head_was_sharpened_by_is_found(over: float) -> N
 def test_the_temperature_found_is_the_best_of_a_grid() -> None:
     scores, truth = logits(300, 4)
     head = Head(softmax(2 * scores, axis=1), truth)
-    grid = np.exp(np.linspace(-2, 2, 401))
-    losses = [calibration.negative_log_likelihood(head, temperature) for temperature in grid]
+    grid = np.exp(np.linspace(0, 1.4, 141))
+    losses = [slow_loss(head, temperature) for temperature in grid]
     assert calibration.best_temperature(head) == pytest.approx(grid[np.argmin(losses)], rel=0.01)  # the grid's step
+
+
+def slow_loss(head: Head, temperature: float) -> float:
+    """What is minimised, pattern after pattern: one right answer more and one wrong one, spread as the head has it."""
+    n, total = len(head.truth), 0.0
+    for p, truth in zip(head.probabilities, head.truth, strict=True):
+        scaled = p ** (1 / temperature) / (p ** (1 / temperature)).sum()
+        total -= (n + 1) / (n + 2) * np.log(scaled[truth])
+        for other in set(range(len(p))) - {int(truth)}:
+            total -= p[other] / (p.sum() - p[truth]) / (n + 2) * np.log(scaled[other])
+    return total
+
+
+def test_smoothed_truths_by_hand() -> None:
+    """Of two patterns, 3/4 for the truth; 1/4 for the others, 0.1 and 0.3 of which share it as 1 to 3."""
+    head = Head(np.array([[0.6, 0.1, 0.3], [0.5, 0.0, 0.5]]), np.array([0, 2]))
+    expected = [[3 / 4, 1 / 16, 3 / 16], [1 / 4, 0, 3 / 4]]
+    np.testing.assert_allclose(calibration.smoothed(head), expected, atol=1e-11)  # 0 stands for the floor
+    certain = Head(np.array([[1.0, 0.0, 0.0]]), np.array([0]))
+    np.testing.assert_allclose(calibration.smoothed(certain), [[2 / 3, 1 / 6, 1 / 6]])
 
 
 def test_likelihood_and_probabilities_at_a_temperature_by_hand() -> None:
@@ -119,8 +142,9 @@ def test_probabilities_are_scaled_in_double_precision_and_as_they_are_by_default
 def test_a_temperature_within_the_range_is_found_without_a_warning(
     temperature: float, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Three answers of four are right, and odds are 3 to 1 where they were raised to the power of the temperature."""
-    sure = 1 / (1 + 3.0**-temperature)
+    """Three answers of four are right, 5/6 of each: 2/3 with those of the wrong one's 1/6. Odds are 2 to 1 where they
+    were raised to the power of the temperature."""
+    sure = 1 / (1 + 2.0**-temperature)
     head = Head(np.tile([sure, 1 - sure], (4, 1)), np.array([0, 0, 0, 1]))
     with caplog.at_level(logging.WARNING):
         assert calibration.best_temperature(head) == pytest.approx(temperature, rel=1e-4)
@@ -141,12 +165,12 @@ def test_each_head_has_a_temperature_of_its_own() -> None:
         columns = [column for column in predictions if column.startswith(prefix)]
         raised = predictions[columns] ** over
         predictions[columns] = raised.div(raised.sum(axis=1), axis=0)
-    found = calibration.calibrate(predictions).set_index("head")["temperature"]
-    np.testing.assert_allclose(found[["count", "particle", "single"]], [3, 0.5, 3], rtol=0.3)
-    scaled = calibration.calibrated(predictions)
-    for name in ("count", "particle"):
-        before, after = (calibration.head_of(of, name).probabilities for of in (predictions, scaled))
-        np.testing.assert_allclose(after, calibration.tempered(before, found[name]))
+    found = by_target.calibration(predictions, SHOTS).set_index("target")["temperature"]
+    np.testing.assert_allclose(found[["hit_multiplicity", "structure", "hit_multiplicity_1"]], [3, 0.5, 3], rtol=0.3)
+    scaled = by_target.calibrated(predictions, SHOTS)
+    for target in SHOTS:
+        before, after = (by_target.head_of(of, target).probabilities for of in (predictions, scaled))
+        np.testing.assert_allclose(after, calibration.tempered(before, found[target.name]))
 
 
 def test_the_only_answer_there_is_has_no_temperature() -> None:
@@ -158,12 +182,53 @@ def test_impossible_answers_that_are_right_cost_the_floor() -> None:
     assert calibration.negative_log_likelihood(head) == pytest.approx(-np.log(calibration.FLOOR))
 
 
-def test_a_head_without_mistakes_is_scaled_to_an_end_and_said_so(caplog: pytest.LogCaptureFixture) -> None:
-    n = 50
-    sure = Head(np.tile([0.6, 0.4], (n, 1)), np.zeros(n, int))
+@pytest.mark.parametrize("n", [2, 20, 1200])
+@pytest.mark.parametrize("sure", [0.6, 0.99, 1 - 1e-9])
+def test_a_head_without_mistakes_is_as_sure_as_its_patterns_allow(
+    sure: float, n: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of all patterns alike, the mean is least where the answer has (n + 1)/(n + 2), Laplace's rule of succession."""
+    head = Head(np.tile([sure, 1 - sure], (n, 1)), np.zeros(n, int))
     with caplog.at_level(logging.WARNING):
-        assert calibration.best_temperature(sure) == pytest.approx(calibration.TEMPERATURES[0], rel=1e-3)
+        found = calibration.best_temperature(head)
+    assert found == pytest.approx(np.log(sure / (1 - sure)) / np.log(n + 1), rel=1e-4)
+    assert calibration.tempered(head.probabilities, found)[0, 0] == pytest.approx((n + 1) / (n + 2), rel=1e-4)
+    assert not caplog.text
+
+
+def test_a_head_without_mistakes_has_no_greatest_likelihood() -> None:
+    """So it cannot be what is maximised: each temperature is beaten by a lower one."""
+    scores, _ = logits(200, 3)
+    head = Head(softmax(scores, axis=1), scores.argmax(axis=1))
+    losses = [calibration.negative_log_likelihood(head, temperature) for temperature in (2, 1, 0.5, 0.2, 0.1, 0.05)]
+    assert (np.diff(losses) < 0).all()
+    found = calibration.best_temperature(head)
+    grid = np.exp(np.linspace(-2, 0, 201))
+    assert found == pytest.approx(grid[np.argmin([slow_loss(head, temperature) for temperature in grid])], rel=0.01)
+    assert found > 2 * calibration.TEMPERATURES[0]
+
+
+def test_one_mistake_more_or_less_is_no_leap() -> None:
+    """A mistake by a hair, that a head of 1,000 sure answers makes: of the likelihood alone, it would decide all."""
+    sure = np.tile([0.9, 0.1], (1000, 1))
+    hair = np.r_[sure, [[0.5001, 0.4999]]]
+    without, with_it = (
+        calibration.best_temperature(Head(p, truth))
+        for p, truth in ((sure, np.zeros(1000, int)), (hair, np.r_[np.zeros(1000, int), 1]))
+    )
+    assert with_it == pytest.approx(without, rel=0.01)
+
+
+def test_a_head_that_hardly_prefers_an_answer_is_scaled_to_an_end_and_said_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    head = Head(np.tile([0.51, 0.49], (50, 1)), np.zeros(50, int))
+    with caplog.at_level(logging.WARNING):
+        assert calibration.best_temperature(head) == pytest.approx(calibration.TEMPERATURES[0], rel=1e-3)
     assert "an end of the range" in caplog.text
+
+
+def test_without_a_pattern_there_is_no_temperature() -> None:
     with pytest.raises(
         ValueError, match=r"^no validation pattern to fit a temperature to; raise plan\.patterns_per_class$"
     ):
@@ -182,46 +247,47 @@ def test_heads_are_the_columns_of_the_table() -> None:
             "p_structure_a": [0.1, 0.5, 0.7],
         }
     )
-    count, particle, single = (calibration.head_of(answers, name) for name in ("count", "particle", "single"))
+    number, which = shot_targets(["b", "a"], [0, 1, 2])
+    count, particle, single = (
+        by_target.head_of(answers, target, kept) for target, kept in ((number, False), (which, False), (number, True))
+    )
     np.testing.assert_array_equal(count.truth, [2, 0, 1])
     np.testing.assert_allclose(particle.probabilities, [[0.9, 0.1], [0.3, 0.7]])  # not asked where none was hit
     np.testing.assert_array_equal(particle.truth, [0, 1])
     np.testing.assert_allclose(single.probabilities, [[0.2, 0.8], [0.3, 0.7], [0.5, 0.5]])
     np.testing.assert_array_equal(single.truth, [1, 1, 0])
     singly = answers.astype({column: np.float32 for column in answers if column.startswith("p_")})
-    assert calibration.head_of(singly, "count").probabilities.dtype == np.float64
-    with pytest.raises(ValueError, match="no single hit"):
-        calibration.head_of(answers.drop(columns="p_hit_multiplicity_1"), "single")
+    assert by_target.head_of(singly, number).probabilities.dtype == np.float64
 
 
 def test_calibrate_tells_what_overconfidence_costs_and_what_scaling_saves() -> None:
     predictions = table(6000, over=3)
-    found = calibration.calibrate(predictions).set_index("head")
-    assert list(found.index) == ["count", "particle", "single"]
+    found = by_target.calibration(predictions, SHOTS).set_index("target")
+    assert list(found.index) == ["hit_multiplicity", "structure", "hit_multiplicity_1"]
     seen = predictions[predictions["split"] == "test"]
     assert list(found["n_test"]) == [4000, (seen["hit_multiplicity"] > 0).sum(), 4000]
-    assert found.loc["count", "n_validation"] == 2000
+    assert found.loc["hit_multiplicity", "n_validation"] == 2000
     # Twice the tolerance of `best_temperature`'s own test, which had twice the patterns and more classes.
     np.testing.assert_allclose(found["temperature"], 3, rtol=0.2)
-    assert found["temperature"]["single"] == found["temperature"]["count"]
+    assert found["temperature"]["hit_multiplicity_1"] == found["temperature"]["hit_multiplicity"]
     assert (found["nll_after"] < found["nll_before"]).all()
     assert (found["ece_after"] < found["ece_before"] / 2).all()
 
 
 def test_test_rows_do_not_move_the_temperature() -> None:
     predictions = table(600, over=2)
-    honest = calibration.calibrate(predictions)
+    honest = by_target.calibration(predictions, SHOTS)
     is_test = predictions["split"] == "test"
     turned = predictions.copy()
     turned.loc[is_test, "hit_multiplicity"] = (turned.loc[is_test, "hit_multiplicity"] + 1) % 3
-    other = calibration.calibrate(turned)
+    other = by_target.calibration(turned, SHOTS)
     assert honest["temperature"].equals(other["temperature"])
     assert honest["nll_after"][0] < other["nll_after"][0]
 
 
 def test_calibrated_changes_probabilities_alone() -> None:
     predictions = table(900, over=2).astype({"p_structure_a": np.float32})
-    scaled = calibration.calibrated(predictions)
+    scaled = by_target.calibrated(predictions, SHOTS)
     assert list(scaled.columns) == list(predictions.columns)
     for prefix in ("p_hit_multiplicity", "p_structure"):
         before, after = predictions.filter(like=prefix), scaled.filter(like=prefix)
@@ -235,4 +301,5 @@ def test_calibrated_changes_probabilities_alone() -> None:
 def test_a_run_without_single_hits_has_no_such_row() -> None:
     predictions = table(300, over=1).drop(columns="p_hit_multiplicity_1")
     predictions["hit_multiplicity"] = predictions["hit_multiplicity"].replace(1, 2)
-    assert list(calibration.calibrate(predictions)["head"]) == ["count", "particle"]
+    found = by_target.calibration(predictions, shot_targets(["a", "b", "c"], [0, 2]))
+    assert list(found["target"]) == ["hit_multiplicity", "structure"]

@@ -7,7 +7,9 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from evaluate.metrics.accuracy import wilson_interval
-from evaluate.metrics.operating_points import Z, operating_points, purity_yield, threshold_for
+from evaluate.metrics.by_target import operating_points
+from evaluate.metrics.operating_points import Z, purity_yield, threshold_for
+from frames.targets import Target
 
 
 def scored(n: int, distance: float, seed: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -23,6 +25,13 @@ def predictions(validation: tuple, test: tuple) -> pd.DataFrame:
         for split, (score, single) in (("validation", validation), ("test", test))
     ]
     return pd.concat(rows, ignore_index=True)
+
+
+def points(table: pd.DataFrame) -> pd.DataFrame:
+    """Of single hits, without what question that is."""
+    found = operating_points(table, [Target("hit_multiplicity", (1, 2), kept=1)])
+    assert (found.pop("target") == "hit_multiplicity").all()
+    return found
 
 
 @pytest.mark.parametrize("decimals", [10, 1, 0])
@@ -94,14 +103,14 @@ def test_chosen_thresholds_keep_their_promise_on_new_patterns() -> None:
 def test_thresholds_are_chosen_on_validation_and_judged_on_test() -> None:
     validation = np.repeat([0.9, 0.2], [400, 400]), np.arange(800) < 400
     test = np.array([0.95, 0.9, 0.9, 0.2, 0.1]), np.array([True, True, False, True, False])
-    found = operating_points(predictions(validation, test))
+    found = points(predictions(validation, test))
     np.testing.assert_allclose(found, [[0.95, 0.9, 2 / 3, 2 / 3, 5, 3 / 5], [0.99, 0.9, 2 / 3, 2 / 3, 5, 3 / 5]])
     assert list(found.columns) == ["target_purity", "threshold", "purity", "yield", "n_test", "single_fraction"]
 
 
 def test_a_purity_out_of_reach_is_a_row_of_nan() -> None:
     noise = scored(2000, 0, seed=1)
-    found = operating_points(predictions(noise, noise))
+    found = points(predictions(noise, noise))
     assert list(found["target_purity"]) == [0.95, 0.99]
     assert found[["threshold", "purity", "yield"]].isna().all(axis=None)
     np.testing.assert_allclose(found["single_fraction"], noise[1].mean())
@@ -110,13 +119,14 @@ def test_a_purity_out_of_reach_is_a_row_of_nan() -> None:
 @pytest.mark.filterwarnings("error")
 def test_where_nothing_is_kept_there_is_no_purity() -> None:
     validation = np.repeat([0.9, 0.2], [400, 400]), np.arange(800) < 400
-    found = operating_points(predictions(validation, (np.array([0.1, 0.2]), np.array([True, False]))))
+    found = points(predictions(validation, (np.array([0.1, 0.2]), np.array([True, False]))))
     assert found["purity"].isna().all()
     assert (found["yield"] == 0).all()
 
 
 def test_a_run_without_single_hits_has_no_rows() -> None:
-    table = predictions(scored(10, 1, 0), scored(10, 1, 1)).drop(columns="p_hit_multiplicity_1")
-    found = operating_points(table)
+    found = operating_points(predictions(scored(10, 1, 0), scored(10, 1, 1)), [Target("hit_multiplicity", (2, 3))])
     assert found.empty
-    assert list(found.columns) == ["target_purity", "threshold", "purity", "yield", "n_test", "single_fraction"]
+    assert list(found.columns) == [
+        *("target", "target_purity", "threshold", "purity", "yield", "n_test", "single_fraction"),
+    ]

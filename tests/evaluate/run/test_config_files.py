@@ -40,6 +40,22 @@ evaluation:
 
 
 @pytest.mark.parametrize(
+    ("contents", "where", "byte"),
+    [
+        (b"run: toy\ntitle: Gr\xf6ssen\n", "line 2, column 10", "0xf6"),
+        (b"\xff\xfer\x00u\x00n\x00", "line 1, column 1", "0xff"),  # UTF-16, as some editors save it
+        ("title: Größen,\n  ".encode() + b"\xb5m", "line 2, column 3", "0xb5"),
+    ],
+)
+def test_a_file_that_is_no_utf8_is_named_with_line_and_column(
+    tmp_path: Path, contents: bytes, where: str, byte: str
+) -> None:
+    (file := tmp_path / "toy.yaml").write_bytes(contents)
+    with pytest.raises(ValueError, match=f"^{re.escape(str(file))}, {where}: byte {byte} is no UTF-8; save the file"):
+        read_config(file)
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         (

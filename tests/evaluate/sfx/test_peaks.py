@@ -8,6 +8,7 @@ import yaml
 
 from evaluate.sfx.config import load_config
 from evaluate.sfx.measures import best_threshold
+from evaluate.sfx.tables import tables_of
 from frames.pixels.peaks.finder import Mask, find_peaks
 from simulate.sfx import frame, plan
 from simulate.sfx.crystal import crystal
@@ -58,3 +59,13 @@ def test_the_large_config_has_the_numbers_of_the_deposition() -> None:
     run = load_config(yaml.safe_load(Path("config/sfx.yaml").read_text()))
     numbers = {name: (d.frames.hit, d.frames.maybe, d.frames.miss) for name, d in run.sfx.datasets.items()}
     assert numbers == {"ln83": (346, 63, 1591), "ln84": (806, 132, 1062), "lo19": (730, 151, 1119)}
+    learning = run.sfx.learned
+    assert [learning.labels[name].sizes for name in ("many", "few")] == [(1200, 400, 400), (200, 200, 1600)]
+    assert len(learning.seeds) == 5
+    assert set(learning.orders) == {"shuffled", "sequential"}
+    told = set()
+    for system in learning.systems.values():
+        for labels in system.labels:
+            for is_own in (True, False):
+                told |= set(tables_of(system, labels, is_own, list(learning.labels)))
+    assert told == set(range(8))

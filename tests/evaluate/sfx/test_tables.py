@@ -1,18 +1,20 @@
 """From prepared frames to tables: numbers by hand, every system run on frames that no crystal made."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 from evaluate.sfx import embedding, measures, tables
-from evaluate.sfx.experiments import COLUMNS, final_model, run_system
+from evaluate.sfx.experiments import COLUMNS, cases, final_model, run_system
 from evaluate.sfx.prepared import data_of, prepare
 from support.hit_frames import vectors
 from train.config.hits import LearningConfig
 
 TINY = {"base": "plain", "epochs": 2, "batch_size": 8}
-CONFIG = {
+CONFIG: dict[str, Any] = {
     "preprocessing": {"local": {"pixels": 64, "local_contrast": "subtractive"}},
     "labels": {"many": {"train": 24, "validation": 12, "test": 12}, "few": {"train": 12, "validation": 12, "test": 24}},
     "seeds": [0, 1],
@@ -43,6 +45,7 @@ CONFIG = {
         },
     },
 }
+SYSTEMS: dict[str, dict] = CONFIG["systems"]
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +159,19 @@ def test_frames_are_prepared_and_bad_ones_named() -> None:
     frames[2] = 65535
     with pytest.raises(ValueError, match=r"a, frame 2: .*saturated"):
         prepare([(slice(0, 3), frames)], 3, np.array([0, 4, 30]), learning, "a")
+
+
+def test_a_system_may_be_trained_from_some_of_the_seeds() -> None:
+    def of(**seeds: list[int]) -> LearningConfig:
+        systems = {name: system | ({"seeds": seeds[name]} if name in seeds else {}) for name, system in SYSTEMS.items()}
+        return LearningConfig(**CONFIG | {"systems": systems})
+
+    assert {case.seed for case in cases(of(dann=[1]), "dann", "a", ["a", "b"])} == {1}
+    assert {case.seed for case in cases(of(dann=[1]), "rows", "a", ["a", "b"])} == {0, 1}
+    with pytest.raises(ValueError, match=r"systems.dann.seeds: \[7\] are none of"):
+        of(dann=[7])
+    with pytest.raises(ValueError, match="'rows' is not trained from all of its seeds"):
+        of(rows=[0])
 
 
 def test_config_errors_name_what_is_wrong() -> None:

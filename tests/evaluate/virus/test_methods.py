@@ -1,5 +1,7 @@
 """Methods on a stand-in for an experiment: each finds what is plain; the rule for classes; bad input."""
 
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pandas as pd
@@ -119,3 +121,14 @@ def test_an_experiment_without_positives_is_refused(run) -> None:
         Experiment(run.frames, table, run.mask, run.centre)
     with pytest.raises(ValueError, match="the mask is"):
         Experiment(run.frames, run.table, run.mask[1:], run.centre)
+
+
+def test_other_labels_frames_and_centres_are_another_training() -> None:
+    one = stand_in(130)
+    labels = one.table.copy()
+    labels.loc[0, "manual"] = "other" if one.table["manual"][0] == "single" else "single"
+    frames = one.frames.copy()
+    frames[5, 20, 20] += 1
+    others = [replace(one, table=labels), replace(one, frames=frames), replace(one, centre=(23.0, 23.5))]
+    assert one.digest == stand_in(130).digest
+    assert len({one.digest, *(other.digest for other in others)}) == 4

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from frames.formats.cxidb76 import read_dials, read_expert, read_idh5, read_mask
+from frames.formats.open import open_frames
 from support.crystals import LABELS, needs_labels
 
 
@@ -134,3 +135,15 @@ def test_nothing_else_is_unpickled(content: bytes, tmp_path: Path, monkeypatch: 
     with pytest.raises(ValueError, match=r"mask\.pickle"):
         read_mask("mask.pickle")
     assert not Path("was-here").exists()
+
+
+@pytest.mark.parametrize("kept", ["datasets", "attributes"])
+def test_a_deposited_file_is_opened_as_any_other(kept: str, tmp_path: Path) -> None:
+    images = idh5(tmp_path / "a.h5")
+    if kept == "attributes":
+        with h5py.File(tmp_path / "a.h5", "a") as file:
+            said = {name: value[()] for name, value in file["metadata"].items()}
+            del file["metadata"]
+            file.create_group("metadata").attrs.update(said)
+    frames = open_frames(tmp_path / "a.h5")
+    assert np.array_equal(frames.read(slice(0, 7)), np.where(images < -1, 0, images))

@@ -50,7 +50,7 @@ def test_bad_pixels_by_hand(means: MaskMeans, values: list, bad: list[int]) -> N
 
 def test_a_mask_that_leaves_no_pixel_is_an_error_that_says_what_to_do() -> None:
     message = (
-        "a.h5: the mask leaves no pixel of frames 4 to 8; it was taken as mask `m`: nonzero is bad: turn it round if "
+        "a.h5: the mask leaves no pixel of frames 4 to 8; it was taken as mask `m`: nonzero is bad: invert it if "
         f"it says where they are good, {ASK}"
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):

@@ -17,9 +17,9 @@ from frames.export import open_patterns
 from frames.formats.cxi import DETECTOR, read_cxi, write_cxi
 from frames.formats.emc import detector_path, read_emc, write_emc
 from frames.formats.masks import UNUSABLE, bad_pixels
+from frames.formats.open import open_frames
 from frames.formats.skopi_h5 import read_skopi, write_skopi
-from frames.frames import open_frames
-from frames.patterns import Instrument, Patterns
+from frames.frames import Frames, Instrument
 
 N, NY, NX = 6, 8, 5
 COUNTS = np.random.default_rng(0).poisson(3.0, (N, NY, NX)).astype(np.float32) + 1
@@ -50,7 +50,7 @@ def read_by_both(path: Path, name: str | None = None, mask_means: str | None = N
     assert (patterns.shape, patterns.mask_said) == (frames.shape, frames.mask_said)
     rows = slice(0, len(patterns))
     bad = patterns.unusable(rows)
-    assert np.array_equal(np.where(False if bad is None else bad, 0, patterns.read(rows)), found)
+    assert np.array_equal(np.where(False if bad is None else bad, 0, patterns.read_raw(rows)), found)
     return found
 
 
@@ -133,7 +133,7 @@ def test_our_own_mask_of_most_pixels_needs_no_word(tmp_path: Path) -> None:
     mask = np.ones((NY, NX), bool)
     mask[2:4, 1:3] = False
     instrument = Instrument(mask=mask, q=np.full((NY, NX, 3), 1e-3))
-    counts = Patterns("x", COUNTS.shape, np.uint16, "photons", COUNTS.astype("u2").__getitem__, {}, instrument)
+    counts = Frames("x", COUNTS.shape, np.uint16, "photons", COUNTS.astype("u2").__getitem__, {}, instrument)
     for writer, name in ((write_skopi, "a.h5"), (write_cxi, "a.cxi")):
         writer(counts, tmp_path / name)
         assert np.array_equal(read_by_both(tmp_path / name), np.where(mask, 0, COUNTS))
@@ -255,7 +255,7 @@ def test_an_emc_file_alone_is_read(tmp_path: Path) -> None:
     images = np.random.default_rng(6).poisson(2.0, (4, 6, 6))
     path = emc_of_others(tmp_path / "a.emc", images)
     assert np.array_equal(read_by_both(path), images)
-    assert open_frames(path).instrument is None
+    assert open_frames(path).instrument == Instrument()
     with pytest.raises(ValueError, match="leave the name out"):
         open_frames(path, "photons")
 
@@ -439,6 +439,12 @@ def test_chunks_of_zarr_that_are_gone_are_no_dark_frames(version: int, shards: o
         ("i2", -1, "-1"),
         ("i4", -1, "-1"),
         ("f4", -1, "-1"),
+        ("i4", -2, "-2"),
+        ("i4", -999, "-999"),
+        ("f4", -9999, "-9999"),
+        ("f4", np.finfo("f4").max, "beyond 1e+30, which no detector reads"),
+        ("f8", 9.969209968386869e36, "beyond 1e+30"),
+        ("f8", -1.7e308, "beyond 1e+30"),
         ("f4", np.nan, "no finite numbers"),
         ("f8", -np.inf, "no finite numbers"),
     ],
@@ -470,8 +476,32 @@ def test_marks_that_no_mask_covers_are_refused(dtype: str, value: float, said: s
     assert np.array_equal(open_frames(path).read(slice(0, N)), expected)
 
 
+def test_gaps_and_dead_pixels_of_two_marks_are_refused_together(tmp_path: Path) -> None:
+    """As DECTRIS writes them: -1 in the gap between modules, -2 in a pixel that is dead."""
+    marked = COUNTS.astype("i4")
+    marked[:, 3], marked[:, 1, 2] = -1, -2
+    np.save(tmp_path / "a.npy", marked)
+    assert f"frame 0 has {NX + 1} pixels that are -2 or -1 and" in refused(tmp_path / "a.npy")
+
+
+def test_a_pixel_that_is_the_same_below_zero_in_every_frame_is_no_reading(tmp_path: Path) -> None:
+    marked = COUNTS.astype("i4")
+    marked[:, 1, 2] = -4095
+    np.save(tmp_path / "a.npy", marked)
+    assert "frame 0 has 1 pixels that are -4095" in refused(tmp_path / "a.npy")
+    np.save(tmp_path / "b.npy", marked[:1])  # of one frame it is a value as any other
+    assert np.array_equal(open_frames(tmp_path / "b.npy").read(slice(0, 1)), marked[:1])
+    marked[2, 1, 2] = 0
+    np.save(tmp_path / "c.npy", marked)
+    assert np.array_equal(open_frames(tmp_path / "c.npy").read(slice(0, N)), marked)
+
+
 def test_readings_below_zero_are_readings(tmp_path: Path) -> None:
     """Noise goes below zero: -1 is a value as any other where there are others, or where it is scattered."""
+    for count in (2, 40):  # of two frames some pixels are below zero in both
+        rounded = np.random.default_rng(9).normal(0, 0.7, (count, 40, 40)).round().clip(-2).astype(np.int16)
+        assert rounded.min() == -2
+        assert np.array_equal(read_by_both(written(tmp_path / f"{count}.h5", {"photons": rounded})), rounded)
     noisy = np.random.default_rng(8).normal(0, 1, (40, NY, NX)).round().astype(np.int16)
     assert (noisy < -1).any()
     assert np.array_equal(read_by_both(written(tmp_path / "a.h5", {"photons": noisy})), noisy)
@@ -551,7 +581,7 @@ def test_a_filter_that_is_not_installed_says_what_to_install(tmp_path: Path) -> 
     code = f"""
         import sys
         sys.modules["hdf5plugin"] = None  # as where it is not installed
-        from frames.frames import open_frames
+        from frames.formats.open import open_frames
         for number in {[*names]}:
             try:
                 open_frames(f"{tmp_path}/{{number}}.h5")
@@ -576,7 +606,7 @@ def test_hdf5plugin_is_used_where_it_is_installed(tmp_path: Path) -> None:
         with h5py.File(tmp_path / f"{number}.h5", "w") as file:
             file.create_dataset("photons", data=COUNTS, chunks=(1, NY, NX), **filters)
         path = tmp_path / f"{number}.h5"
-        code = f"from frames.frames import open_frames; print(open_frames({str(path)!r}).read(slice(0, 6)).sum())"
+        code = f"from frames.formats.open import open_frames; print(open_frames({str(path)!r}).read(slice(0, 6)).sum())"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert done.stdout == f"{COUNTS.sum()}\n"
 
@@ -628,7 +658,6 @@ def test_every_file_that_says_it_gives_energy_distance_and_pixel(tmp_path: Path)
     said = {"photon_energy_eV": 900.0, "pixel_size_um": 50.0, "detd": 4000.0, "ewald_rad": 4000.0}
     emc = emc_of_others(tmp_path / "a.emc", np.ones((2, 6, 6), int), **q, **said)
     instrument = open_frames(emc).instrument
-    assert instrument is not None
     assert (instrument.photon_energy_eV, instrument.pixel_size_um) == (900, 50)
     assert instrument.distance_mm == pytest.approx(200)
     assert read_emc(emc).instrument.q is not None
@@ -637,8 +666,7 @@ def test_every_file_that_says_it_gives_energy_distance_and_pixel(tmp_path: Path)
 def test_objects_are_said_in_a_line(tmp_path: Path) -> None:
     path = cxi(tmp_path / "a.cxi", mask=np.zeros((NY, NX), "u2"))
     frames, patterns = repr(open_frames(path)), repr(open_patterns(path))
-    assert frames == f"Frames({path}: {DATA}: 6 of 8 x 5 pixels, masked)"
-    assert patterns == f"Patterns({path}: {DATA}: 6 of 8 x 5 pixels, float32, reading; 0 labels)"
+    assert frames == patterns == f"Frames({path}: {DATA}: 6 of 8 x 5 pixels, float32, reading, masked; 0 labels)"
     assert repr(open_patterns(path).instrument) == "Instrument(mask)"
 
 

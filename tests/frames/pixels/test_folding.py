@@ -220,13 +220,17 @@ def test_a_sum_may_be_what_no_pixel_is(table, tmp_path):
     assert read_all(tmp_path / "a.npy", table).max() == 65535
 
 
+def made_up(values, **known):
+    return Frames("a", values.shape, values.dtype, "reading", values.__getitem__, source="made up", **known)
+
+
 def test_pixels_that_hold_no_number_and_masks_that_leave_none_are_refused(table, stack):
     values = stack.astype(np.float32)
     values[3][table.target >= 0] = np.nan
-    frames = folded(Frames("made up", values.shape, values.__getitem__), table)
+    frames = folded(made_up(values), table)
     with pytest.raises(ValueError, match=r"made up: frame 3 has .* pixels that are no finite numbers"):
         frames.read(slice(2, 5))
     bad = np.ones(table.frame_shape, bool)
-    frames = folded(Frames("made up", stack.shape, stack.__getitem__, lambda _: bad), table)
+    frames = folded(made_up(stack, bad=lambda _: bad), table)
     with pytest.raises(ValueError, match="made up: the mask leaves no pixel of frames 0 to 6"):
         frames.read(slice(None))

@@ -10,11 +10,12 @@ from report.classification.figures import accuracy
 from report.classification.figures import confusion as confusion_figures
 from report.classification.figures.confusion import class_confusion, confusion
 from report.classification.photon_curve import Line, PhotonCurve
-from report.classification.results import Limit
+from report.classification.results import BayesLimit
 from report.describe.published import TABLE_1
+from report.describe.questions import JOINT, asked_questions
 from report.plot.style import BLUE, QUIET
 from support.drawing import watch_drawing
-from support.scores import result, scored, transfer
+from support.scores import TARGETS, result, scored, transfer
 
 
 @pytest.fixture
@@ -36,12 +37,13 @@ def test_confusion_writes_per_cent_of_each_row_and_counts(drawn: list[Figure], t
 
 def test_class_confusion_is_in_per_cent_and_grouped_by_structure(drawn: list[Figure], tmp_path: Path) -> None:
     matrix = np.array([[4, 0, 0, 0, 0], [1, 3, 0, 0, 0], [0, 0, 2, 1, 1], [0, 0, 0, 0, 0], [0, 0, 0, 0, 5]])
-    classes = [("a", 1), ("a", 2), ("b", 1), ("b", 2), ("none", 0)]
-    class_confusion(tmp_path / "both.svg", matrix, classes)
+    classes = [("a", "1"), ("a", "2"), ("b", "1"), ("b", "2"), ("none", "0")]
+    class_confusion(tmp_path / "both.svg", matrix, classes, ("structure", "number"))
     axes = drawn[0].axes[0]
     expected = [[100, 0, 0, 0, 0], [25, 75, 0, 0, 0], [0, 0, 50, 25, 25], [0, 0, 0, 0, 0], [0, 0, 0, 0, 100]]
     np.testing.assert_allclose(axes.get_images()[0].get_array(), expected)
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b", "none"]
+    assert axes.get_ylabel() == "true structure, number"
     np.testing.assert_allclose(axes.get_yticks(), [0.5, 2.5, 4])  # in the middle of their rows
     assert [label.get_text() for label in axes.get_yticklabels(minor=True)] == ["1", "2", "1", "2", "0"]
     assert [line.get_xdata()[0] for line in axes.lines[1::2]] == [1.5, 3.5]
@@ -84,7 +86,8 @@ def curve() -> PhotonCurve:
             Line("b", "all", {"dim": scored("b", 0.1, lone=0.2)}),
         ],
         baselines=[Line("majority", None, {"dim": scored("majority", 0.02), "bright": scored("majority", 0.02)})],
-        limits={"dim": [Limit("known", 0.5, 0.03, 100, 2500, None)]},
+        bayes_limits={"dim": [BayesLimit("known", 0.5, 0.03, 100, 2500, None)]},
+        questions=(JOINT, *asked_questions(TARGETS)),
     )
 
 

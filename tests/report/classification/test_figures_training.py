@@ -11,6 +11,7 @@ from report.classification.figures import training as figures_training
 from support.drawing import watch_drawing
 
 MAJORITY = {"test_accuracy": 0.05, "hit_multiplicity_accuracy": 0.25, "structure_accuracy": 0.2}
+CALLED = {"hit_multiplicity": "number of particles", "structure": "structure"}
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def curves(axes: Axes, *, dotted: bool) -> list[list[float]]:
 
 def test_every_model_has_a_panel_of_accuracy_and_one_of_loss(drawn: list[Figure], tmp_path: Path) -> None:
     models = {f"model{number}": {0: history(), 1: history()} for number in range(5)}
-    figures_training.training_curves(tmp_path / "training.svg", models, MAJORITY)
+    figures_training.training_curves(tmp_path / "training.svg", models, MAJORITY, CALLED)
     accuracies, losses = drawn[0].axes[::2], drawn[0].axes[1::2]
     assert [axes.get_title(loc="left") for axes in accuracies] == list(models)
     for axes in accuracies:
@@ -56,7 +57,7 @@ def test_any_targets_have_their_lines(drawn: list[Figure], tmp_path: Path) -> No
         columns = {f"validation_{name}_accuracy": [0.1 * n, 0.2 * n] for n, name in enumerate(targets, start=1)}
         rows = history()[["epoch", "train_loss", "validation_loss", "validation_accuracy"]].assign(**columns)
         majority = {"test_accuracy": 0.05, **{f"{name}_accuracy": 0.5 for name in targets}}
-        figures_training.training_curves(tmp_path / "training.svg", {"model": {0: rows}}, majority)
+        figures_training.training_curves(tmp_path / "training.svg", {"model": {0: rows}}, majority, CALLED)
         lines = curves(drawn[-1].axes[0], dotted=False)
         assert lines == [pytest.approx([10 * n, 20 * n]) for n in range(1, len(targets) + 1)] + [[10, 20]]
         legend = [text.get_text() for text in drawn[-1].legends[0].get_texts()]

@@ -16,7 +16,7 @@ from evaluate.run.outputs import figure_names
 from frames.files import sha256, write_json
 from frames.store.dataset import open_dataset
 from report.classification.page import build_report
-from report.classification.summary import collect
+from report.classification.summary import collect, collect_simulated
 from report.describe import published
 from report.formatting import number
 from report.page import as_yaml
@@ -122,7 +122,7 @@ def test_main_table_has_mean_and_deviation_of_every_model(source: str, finished_
     """Counted here from cnn.csv and per_class.csv."""
     files, _ = finished_run
     cnn, classes = (pd.read_csv(files.table(name)) for name in ("cnn", "per_class"))
-    lone = classes[classes["hit_multiplicity"] == 1].groupby(["dataset", "model", "seed"])["particle_recall"].mean()
+    lone = classes[classes["hit_multiplicity"] == 1].groupby(["dataset", "model", "seed"])["structure_recall"].mean()
     for condition, models in cnn.groupby("dataset"):
         rows = table_rows(source, f"Accuracies on {condition}")
         for model, seeds in models.groupby("model"):
@@ -156,7 +156,7 @@ def test_the_posters_figures_stand_beside_its_networks(source: str) -> None:
     for condition, figures in (("clean", "90.4 / 97.3 / 91.6"), ("noisy", "50.5 / 79.9 / 60.4")):
         shown = {row[0].split(" ")[0]: row[-2] for row in table_rows(source, f"Accuracies on {condition}")[1:]}
         assert shown["late10"] == figures
-        assert set(shown.values()) == {figures, "–"} | ({""} if condition == "noisy" else set())  # "": of limits
+        assert set(shown.values()) == {figures, "–"} | ({""} if condition == "noisy" else set())  # "": of bayes_limits
 
 
 def test_networks_below_a_baseline_are_named(page: Page) -> None:
@@ -238,7 +238,8 @@ def test_what_was_not_asked_for_is_not_there(finished_run: Run, tmp_path: Path) 
 
 
 def test_summary_gives_mean_seeds_range_and_both_baselines(page: Page, finished_run: Run) -> None:
-    facts = collect(*finished_run)
+    files, config = finished_run
+    facts = collect(files, config.study)
     assert facts.learned.results[0].best.mean["test_accuracy"] == 0.5  # of 75 % and 25 %
     assert (
         "late10 reaches a joint accuracy of 50.0\u202f% "
@@ -422,7 +423,7 @@ def test_what_has_a_single_answer_is_no_question(finished_run: Run, tmp_path: Pa
     source = (tmp_path / "report.html").read_text()
     assert "Confusion matrix of structures" not in source
     assert "Confusion matrix of all classes" not in source
-    assert "Confusion matrix of hit multiplicities" in source
+    assert "Confusion matrix of numbers of particles" in source
     assert table_rows(source, "Accuracies on clean")[0] == [
         *("model", "joint accuracy", "number of particles", "single or multiple", "parameters"),
     ]
@@ -436,16 +437,21 @@ def test_what_has_a_single_answer_is_no_question(finished_run: Run, tmp_path: Pa
     assert len(widths) == 1
 
 
+NUMBER = {"reliability_hit_multiplicity", "confusion_hit_multiplicity"}
+WHICH = {"reliability_structure", "confusion_structure"}
+SELECTION = "selection_hit_multiplicity"
+
+
 def test_figures_of_one_class_are_not_drawn(finished_run: Run) -> None:
     settings = finished_run[1].model_dump(mode="json")
     del settings["evaluation"]
     plan = settings["simulation"]["plan"]
     for structures, multiplicities, kinds in (
-        (2, [1, 2], {"reliability_count", "reliability_particle", "selection", "structures", "counts", "both"}),
-        (1, [1, 2], {"reliability_count", "selection", "counts"}),
-        (2, [1], {"reliability_particle", "structures"}),
-        (2, [0, 1], {"reliability_count", "reliability_particle", "selection", "structures", "counts"}),
-        (2, [2, 3], {"reliability_count", "reliability_particle", "structures", "counts", "both"}),
+        (2, [1, 2], {*NUMBER, *WHICH, SELECTION, "confusion_both"}),
+        (1, [1, 2], {*NUMBER, SELECTION}),
+        (2, [1], WHICH),
+        (2, [0, 1], {*NUMBER, *WHICH, SELECTION}),
+        (2, [2, 3], {*NUMBER, *WHICH, "confusion_both"}),
         (1, [1], set()),
     ):
         some = finished_run[1].model_dump(mode="json")["simulation"]["structures"][:structures]
@@ -480,7 +486,7 @@ def test_provenance_is_stated(page: Page, finished_run: Run) -> None:
 def test_photons_of_a_dataset_are_quantiles_of_its_patterns(finished_run: Run) -> None:
     files, config = finished_run
     images = open_dataset(files.dataset("noisy")).read_raw(slice(None)).astype(float)
-    facts = collect(files, config).datasets[1]
+    facts = collect_simulated(files, config).datasets[1]
     assert facts.photons == pytest.approx(np.quantile(images.sum(axis=(1, 2)), (0.05, 0.5, 0.95)))
 
 

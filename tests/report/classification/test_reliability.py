@@ -20,7 +20,7 @@ def test_means_are_over_the_seeds_that_have_a_threshold(tmp_path: Path) -> None:
         for head in ("hit_multiplicity", "structure")
     ]
     points = [
-        {**which, "seed": seed, "target_purity": 0.95, "single_fraction": 0.25, **found}
+        {**which, "seed": seed, "target": "hit_multiplicity", "target_purity": 0.95, "single_fraction": 0.25, **found}
         for seed, found in (
             (0, {"threshold": 0.9, "purity": 0.96, "yield": 0.5}),
             (1, {"threshold": math.nan, "purity": math.nan, "yield": math.nan}),
@@ -31,10 +31,10 @@ def test_means_are_over_the_seeds_that_have_a_threshold(tmp_path: Path) -> None:
     pd.DataFrame(points).to_csv(files.table("selection"), index=False)
     (found,) = trust(files, [result([scored("a", 0.8, 0.9)], [scored("majority", 0.1)])])
     (model,) = found.models  # nothing is known of the majority's confidence
-    assert (found.single_fraction, model.seeds) == (0.25, 2)
+    assert (found.fractions, model.seeds) == ({"hit_multiplicity": 0.25}, 2)
     assert model.errors["structure"] == pytest.approx((0.2, 0.1))
     (point,) = model.points
-    assert (point.purity, point.found, point.seeds) == (0.96, 0.5, 1)
+    assert (point.question, point.purity, point.found, point.seeds) == ("hit_multiplicity", 0.96, 0.5, 1)
 
 
 def test_few_models_are_drawn() -> None:

@@ -27,19 +27,19 @@ def test_mean_and_deviation_are_over_the_seeds() -> None:
 
 def test_networks_and_baselines_are_apart_and_flagged(finished_run: Run) -> None:
     files, config = finished_run
-    found = learned(files, config)
+    found = learned(files, config.study)
     noisy = found.result("noisy")
     assert [network.name for network in noisy.networks] == ["late10", "late10_he", "together"]
     assert [baseline.name for baseline in noisy.baselines] == ["azimuthal", "total_intensity", "majority"]
     assert (noisy.best.name, noisy.strongest.name) == ("late10_he", "total_intensity")
-    assert [score.collapsed for score in noisy.of("late10").by_seed] == [(), ("count", "particle")]
+    assert [score.collapsed for score in noisy.of("late10").by_seed] == [(), ("hit_multiplicity", "structure")]
     assert noisy.trainings["late10"].seconds == 300  # two of 150 s
     assert noisy.trainings["late10"].parameters == 164967
     assert (noisy.trainings["together"].seconds, noisy.trainings["together"].parameters) == (450, 3 * 164967)
     assert [network.name for network in found.result("clean").networks] == ["late10"]  # one of two is not trained there
     # Of `late10`, seed 3 names one ball and one 9xyz rightly; seed 5 says "ball" to both.
     assert [score.accuracies["lone_accuracy"] for score in noisy.of("late10").by_seed] == [1.0, 0.5]
-    assert [(limit.fluence, limit.orientations, limit.coarser) for limit in noisy.limits] == [
+    assert [(limit.fluence, limit.orientations, limit.coarser) for limit in noisy.bayes_limits] == [
         *(("known", 100, (50, 0.93)), ("unknown", 100, (50, 0.9))),
     ]
 
@@ -47,7 +47,7 @@ def test_networks_and_baselines_are_apart_and_flagged(finished_run: Run) -> None
 def test_asked_elsewhere_counts_like_at_home(finished_run: Run) -> None:
     """The structure of single hits is in no table: against the predictions, pattern by pattern."""
     files, config = finished_run
-    found = learned(files, config)
+    found = learned(files, config.study)
     assert [transfer.dataset for transfer in found.transfers["noisy"]] == ["dim", "clean"]
     for transfer in found.transfers["noisy"]:
         for score in transfer.of("late10").by_seed:
@@ -60,7 +60,7 @@ def test_asked_elsewhere_counts_like_at_home(finished_run: Run) -> None:
 
 def test_curve_joins_levels_trained_at_and_asked_about(finished_run: Run) -> None:
     files, config = finished_run
-    curve = learned(files, config).curve
+    curve = learned(files, config.study).curve
     assert curve is not None
     assert list(curve.photons_per_pulse) == ["dim", "noisy"]  # ascending
     lines = {(line.model, line.trained_on): list(line.points) for line in curve.networks}
@@ -114,9 +114,11 @@ def test_difference_of_means_has_the_error_of_both() -> None:
 
 def test_many_conditions_leave_the_levels_to_the_curve(finished_run: Run) -> None:
     _, config = finished_run
-    assert main_conditions(config) == ["clean", "noisy"]
+    assert main_conditions(config.study) == ["clean", "noisy"]
     levels = tuple(f"ph{number}" for number in range(4))
     late10 = config.training.models["late10"].model_copy(update={"datasets": ("clean", *levels)})
     training = config.training.model_copy(update={"models": {"late10": late10}, "datasets": ("clean",)})
     evaluation = config.evaluation.model_copy(update={"photon_curve": levels})
-    assert main_conditions(config.model_copy(update={"training": training, "evaluation": evaluation})) == ["clean"]
+    assert main_conditions(config.model_copy(update={"training": training, "evaluation": evaluation}).study) == [
+        "clean"
+    ]

@@ -4,10 +4,10 @@ import pytest
 
 from report.classification import sentences
 from report.classification.photon_curve import Line, PhotonCurve
-from report.classification.results import Limit
+from report.classification.results import BayesLimit
 from support.scores import result, scored, transfer
 
-LIMIT = Limit("known", 0.9, 0.02, 264, 2500, (1250, 0.89))
+LIMIT = BayesLimit("known", 0.9, 0.02, 264, 2500, (1250, 0.89))
 
 
 def test_networks_are_held_against_every_baseline() -> None:
@@ -23,7 +23,7 @@ def test_networks_are_held_against_every_baseline() -> None:
 @pytest.mark.parametrize(("lone", "gap"), [(0.8, "10.0 points above"), (0.95, "5.0 points below")])
 def test_limit_is_above_or_below_the_best_of_single_hits(lone: float, gap: str) -> None:
     networks = [scored("a", 0.9, lone=0.1), scored("b", 0.2, lone=lone)]
-    (said,) = sentences.limits(result(networks, [scored("majority", 0.1)], limits=[LIMIT]))
+    (said,) = sentences.bayes_limits(result(networks, [scored("majority", 0.1)], bayes_limits=[LIMIT]))
     assert "90.0 ± 2.0\u202f% (264 patterns, 2,500 orientations of each structure; 89.0\u202f% with 1,250)" in said
     assert f"{gap} what the best network, b, reaches" in said
 
@@ -41,7 +41,7 @@ def curve(network: list[float], baseline: list[float], once: list[float] | None 
         photons_per_single_hit={level: float(f"1e{level[2:]}") / 4e9 for level in levels},
         networks=[line("net", network), *([line("net", once, "all")] if once else [])],
         baselines=[line("azimuthal", baseline), line("majority", [0.02] * len(levels))],
-        limits={levels[1]: [LIMIT, Limit("unknown", 0.85, 0.02, 264, 2500, None)]},
+        bayes_limits={levels[1]: [LIMIT, BayesLimit("unknown", 0.85, 0.02, 264, 2500, None)]},
     )
 
 

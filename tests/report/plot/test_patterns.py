@@ -45,7 +45,12 @@ def test_a_finished_run_has_exactly_the_figures_that_are_promised(finished_run: 
     files, config = finished_run
     written = {path.name: path.stat().st_size for path in (files.folder / "figures").iterdir()}
     assert set(written) == set(figure_names(config))
-    each = ("training", "structures", "counts", "both", "reliability_count", "reliability_particle", "selection")
+    targets = ("hit_multiplicity", "structure")
+    confusions, reliabilities = (
+        [f"{kind}_{name}" for name in names]
+        for kind, names in (("confusion", (*targets, "both")), ("reliability", targets))
+    )
+    each = ("training", *confusions, *reliabilities, "selection_hit_multiplicity")
     assert set(written) == {
         *("classes.png", "datasets.png", "radial.svg", "accuracies.svg", "photon_curve.svg", "transfers_noisy.svg"),
         *(f"gallery_{name}.png" for name in ("clean", "noisy", "dim")),

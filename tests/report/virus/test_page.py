@@ -51,6 +51,9 @@ def test_the_page_of_a_run_has_every_figure(run, tmp_path: Path) -> None:
     }
     how = SelectionConfig(n_rings=14, n_angles=12, r_min_pixels=2)
     write_tables(run, how, selections, tmp_path / "tables")
+    steps = {"shots": 987, "hits": 654, "right_size": 321, "one_particle": 210, "train": 30, "validation": 20}
+    flow = {"kind": ["all", "single"]} | {name: [n, n // 3] for name, n in steps.items()}
+    pd.DataFrame(flow | {"test": [70, 20], "called_single": [40, 20]}).to_csv(tmp_path / "tables" / "flow.csv")
     paths = {}
     for (name, _), one in selections.items():
         paths[name] = tmp_path / f"{name}.npz"
@@ -69,7 +72,8 @@ def test_the_page_of_a_run_has_every_figure(run, tmp_path: Path) -> None:
     assert set(table["method"]) == {"nothing", "yolov2_jet_linear", "em", "ours", "ours_and_em", "yolo_and_em"}
     assert f"{table[(table.method == 'ours') & (table.against == 'truth')].f1.iloc[0]:.3f}" in text
     assert "1184 to 1208" in text
-    assert {path.stem for path in (tmp_path / "tables").glob("*.csv")} == set(TABLES)
+    assert all(f"<b>{n}</b>" in text for n in (987, 654, 321))
+    assert {path.stem for path in (tmp_path / "tables").glob("*.csv")} == {*TABLES, "flow"}
 
 
 def test_a_selection_of_other_frames_is_refused(run) -> None:

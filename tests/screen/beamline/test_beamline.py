@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from frames.files import read_table
-from frames.frames import open_frames
+from frames.formats.open import open_frames
 from frames.store.dataset import open_dataset
 from screen.beamline.command import SOURCE, main, truth
 from screen.beamline.pulses import FIRST_TRAIN, Plan, images_of, trains

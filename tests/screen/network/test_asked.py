@@ -6,7 +6,7 @@ import pytest
 from frames.files import read_table
 from frames.pixels.positions import Pixels
 from frames.pixels.table import NOWHERE, PixelTable
-from screen.network.asked import Asking
+from screen.network.asked import Asking, neighbours
 from screen.stream.ledger import Ledger, records_of
 from screen.stream.policy import Policy
 from screen.stream.screening import Screening
@@ -117,3 +117,44 @@ def test_poison_is_quarantined_and_counted_and_the_rest_is_decided(agipd, table,
     ]
     assert records[1].reason == "module 4"
     assert records[3].reason == "1 pixels are no finite numbers"
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.uint16, np.float64, ">f4"])
+def test_frames_side_by_side_in_memory_are_answered_as_those_apart(dtype):
+    """Whole, spoiled in one place, and so large that their sum alone is not finite."""
+    train = np.random.default_rng(5).poisson(1.0, (6, 8, 8)).astype(dtype)
+    spoiled, large = train.copy(), train.astype(np.float32)
+    large[:] = 3e38
+    if np.dtype(dtype).kind == "f":
+        spoiled[2, 4, 4] = -np.inf
+    asking = Asking(network(shape=(8, 8)))
+    for frames in (train, spoiled, large, train[::2], train[::-1], train[:1], train.transpose(1, 2, 0)[:8].T):
+        together, apart = (asking.answer(list(some), [True] * len(frames)) for some in (frames, map(np.array, frames)))
+        np.testing.assert_array_equal(together.images, apart.images)
+        np.testing.assert_array_equal(together.p, apart.p)
+        assert together.problems == apart.problems
+        assert neighbours(list(map(np.array, frames))) is None or len(frames) == 1
+        np.testing.assert_array_equal(neighbours(list(frames)), frames)
+    assert neighbours([train[0], train[1], train[3]]) is None
+    assert neighbours([train[0], train[0]]) is None
+    assert neighbours([train[0], train[1][::-1]]) is None
+
+
+def test_the_network_is_asked_in_turn(agipd, table):
+    """Frames are folded before the turn is waited for."""
+    events = []
+
+    class Turn:
+        def __enter__(self):
+            events.append("turn")
+
+        def __exit__(self, *_):
+            events.append("done")
+
+    def answer(images):
+        events.append("asked")
+        return brightness(images)
+
+    Asking(network(answer, (SIDE, SIDE)), table).answer(list(raw(agipd, 2).astype(np.uint16)), [False] * 2, Turn())
+    Asking(network(answer)).answer(list(np.zeros((2, 8, 8), np.float32)), [False] * 2, Turn())
+    assert events == ["turn", "asked", "done"] * 2

@@ -12,13 +12,17 @@ import pytest
 pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
 
+from frames.files import read_table
+from screen.network.asked import Asking
 from screen.page.page import Page
 from screen.page.pictures import Pictures
 from screen.stream.frame import FrameId
-from screen.stream.ledger import DECISIONS, Record
-from screen.stream.policy import RANDOM
+from screen.stream.ledger import DECISIONS, Ledger, Record
+from screen.stream.policy import RANDOM, Policy
+from screen.stream.screening import Screening
 from screen.stream.status import Status
 from support.browser import Browser, chromium
+from support.streaming import Made, frame, network
 
 
 def status(**changed):
@@ -134,3 +138,37 @@ def test_chromium_shows_it_all_and_nothing_runs_off(page, tmp_path, width, dark)
         browser.until("document.getElementById('queue').textContent.includes('321')", timeout=2)
     finally:
         browser.close()
+
+
+def test_dead_browsers_cost_a_screening_no_frame_and_no_time(tmp_path):
+    """Sixteen that ask for the events and never read, through a whole screening: all is decided as without them.
+
+    At a rate that the network answers; a frame waits no longer than without, but for what they take of the machine.
+    """
+
+    def screened(folder, n_dead):
+        page = Page(0)
+        trains = [
+            [frame(n, np.full((64, 64), n % 4 / 4, np.float32), pulse) for pulse in range(16)] for n in range(100)
+        ]
+        screening = Screening(
+            Made(trains, pause=0.02), Asking(network(shape=(64, 64))), Policy(0.5, kept_share=0), Ledger(folder), [page]
+        )
+        page.watch(screening.status)
+        dead = [socket.create_connection(("127.0.0.1", page.port)) for _ in range(n_dead)]
+        for one in dead:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+            one.sendall(b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n")
+        start = time.monotonic()
+        status = screening.run()
+        taken = time.monotonic() - start
+        for one in dead:
+            one.close()
+        table = read_table(folder / "decisions.parquet").to_pandas()
+        assert status.counts["keep"] == status.counts["veto"] == 800
+        return taken, float((table["decided"] - table["arrived"]).median())
+
+    alone, with_dead = screened(tmp_path / "alone", 0), screened(tmp_path / "dead", 16)
+    assert with_dead[1] < alone[1] + 0.02
+    # The end waits for the last push, and for the server to give up on who does not take it.
+    assert with_dead[0] < 2 * alone[0] + 6

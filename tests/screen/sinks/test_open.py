@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from frames.files import read_table
-from frames.frames import open_frames
+from frames.formats.open import open_frames
 from screen.network.asked import Asking
 from screen.sinks.hits import CopiedHits
 from screen.sinks.lost import lost, told, write_again
@@ -21,8 +21,7 @@ from screen.sinks.open import EXTRA, absent, address
 from screen.stream.command import main
 from screen.stream.frame import FrameId
 from screen.stream.ledger import Ledger, Record
-from support.streaming import Made, network
-from tests.screen.stream.test_command import onnx_of_means
+from support.streaming import Made, network, onnx_of_means
 
 ROOT = Path(__file__).resolve().parents[3]
 N, SIDE = 60, 8

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from frames.frames import open_frames
+from frames.formats.open import open_frames
 from screen.sinks.decisions import decisions_of
 from screen.sinks.euxfel import EuXFELRun, write_run
 from screen.sinks.hits import CopiedHits, VirtualHits

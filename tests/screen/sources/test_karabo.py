@@ -1,11 +1,14 @@
 """Trains of a karabo bridge, from the European XFEL's own server, through its death and return."""
 
+import contextlib
 import itertools
+import socket
 import threading
 import time
 
 import numpy as np
 import pytest
+import zmq
 
 from screen.sources.karabo import Karabo, in_order
 from screen.sources.open import Wishes, open_source
@@ -60,7 +63,18 @@ def test_a_whole_detector_of_the_simulated_server():
     assert {frame.image.shape for frame in frames} == {(16, 512, 128)}
 
 
-def test_a_server_that_is_killed_is_heard_of_again_within_three_seconds():
+def listening(port, within):
+    """When a server that is starting takes connections, of `time.monotonic`."""
+    until = time.monotonic() + within
+    while time.monotonic() < until:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return time.monotonic()
+        time.sleep(0.02)
+    raise AssertionError(f"nobody listens on {port} after {within} s")
+
+
+@pytest.mark.parametrize("data_like", ["online", "file"])
+def test_a_server_that_is_killed_is_heard_of_again_within_three_seconds(data_like):
     """Killed while we wait for its answer: the reference client would wait for ever."""
     port, alarms, came = free_port(), [], []
     source = Karabo(f"tcp://127.0.0.1:{port}")
@@ -82,23 +96,45 @@ def test_a_server_that_is_killed_is_heard_of_again_within_three_seconds():
 
     try:
         for _ in range(2):
-            with simulated(port):
-                began = time.monotonic()
-                wait_for(len(came) + 2, 15.0)
-                started_in = came[-1] - began
+            with simulated(port, "--data-like", data_like):
+                wait_for(len(came) + 2, 30.0)
             time.sleep(0.3)
-        died = time.monotonic()
         n = len(came)
-        with simulated(port):
-            wait_for(n + 1, 15.0)
-        # Of the time until it answers again the server needs most itself, to start.
-        assert came[n] - died < started_in + 3.0
+        with simulated(port, "--data-like", data_like):
+            back = listening(port, 30.0)
+            wait_for(n + 1, 30.0)
+        assert came[n] - back < 3.0
         assert any("is gone" in alarm for alarm in alarms)
         assert any("is back" in alarm for alarm in alarms)
     finally:
         source.close()
         listener.join(5)
     assert not listener.is_alive()
+
+
+def test_no_train_of_a_slow_server_is_lost():
+    """One that takes longer to answer than the silence that is told of: what it has taken up would be lost."""
+    port, alarms = free_port(), []
+    source = Karabo(f"tcp://127.0.0.1:{port}", silence=0.3)
+    source.alarm = alarms.append
+    with zmq.Context() as context, context.socket(zmq.REP) as answering:
+        answering.bind(f"tcp://127.0.0.1:{port}")
+
+        def answer():
+            for train in range(3):
+                answering.recv()
+                time.sleep(1.0)
+                answering.send_multipart(a_train(tid=train, **{"image.data": np.zeros((1, 8, 6), np.float32)}))
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        found = first_trains(source, 3)
+        thread.join(5)
+        source.close()
+    assert [train[0].id.train for train in found] == [0, 1, 2]
+    assert any("is silent for 0.3 s" in alarm for alarm in alarms)
+    assert any("is back" in alarm for alarm in alarms)
+    assert not any("is gone" in alarm for alarm in alarms)
 
 
 def test_two_clients_of_one_server_get_trains_of_their_own():

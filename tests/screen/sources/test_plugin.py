@@ -8,7 +8,7 @@ import numpy as np
 
 from frames.files import read_table
 from screen.stream.command import main
-from tests.screen.stream.test_command import onnx_of_means
+from support.streaming import onnx_of_means
 
 ROOT = Path(__file__).resolve().parents[3]
 LIBRARY = """

@@ -53,6 +53,40 @@ def test_images_of_dectris_are_decoded(tag, dtype, algorithm):
     assert np.array_equal(frame.image, values)
 
 
+def by_their_decoder(message):
+    """The image of a message, decompressed by DECTRIS' own library; tags as RFC 8746 and DECTRIS describe them."""
+    from dectris.compression import decompress
+
+    types = {64: "u1", 69: "<u2", 70: "<u4", 65: ">u2", 85: "<f4"}
+
+    def hook(tag, *_):
+        if tag.tag == COMPRESSED:
+            algorithm, element, data = tag.value
+            return decompress(data, algorithm, elem_size=element)
+        if tag.tag == 40:
+            shape, values = tag.value
+            return values.reshape(shape)
+        return np.frombuffer(tag.value, types[tag.tag])
+
+    (image,) = cbor2.loads(message, tag_hook=hook)["data"].values()
+    return image
+
+
+@pytest.mark.parametrize("algorithm", ["lz4", "bslz4"])
+@pytest.mark.parametrize(("tag", "dtype"), [(64, "u1"), (69, "<u2"), (70, "<u4"), (65, ">u2"), (85, "<f4")])
+@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (64, 48), (257, 131), (514, 1030)])
+def test_their_own_decoder_agrees(tag, dtype, algorithm, shape):
+    """Of less than a block of either algorithm, of several, and of what is left over of the last; in both orders."""
+    pytest.importorskip("dectris.compression", reason="no dectris-compression; it is in the extra `dectris`")
+    values = np.random.default_rng(1).poisson(3.0, shape).astype(dtype)
+    message = image_message(values, tag, compressed(values, algorithm))
+    (frame,) = by_dectris("eiger")(message, 0.0)
+    theirs = by_their_decoder(message)
+    assert frame.image.dtype == theirs.dtype
+    np.testing.assert_array_equal(frame.image, theirs)
+    np.testing.assert_array_equal(theirs, values)
+
+
 def test_messages_without_images_give_none():
     for kind in ("start", "end"):
         assert by_dectris("eiger")(cbor2.dumps({"type": kind, "series_id": 1}), 0.0) == []

@@ -24,13 +24,20 @@ def heard(source, seconds):
     return [frame for train in source for frame in train]
 
 
-def test_a_simulated_detector_loses_nothing():
-    """At 500 frames/s; the numbers follow each other, and what is no image is no frame."""
-    channel = f"singlehit:{os.getpid()}"
+def simulated(channel, fps, seconds=4.0, **more):
+    """Frames of pvapy's simulated detector, and alarms."""
+    alarms = []
     detector = [program("pvapy-ad-sim-server"), "-cn", channel, "-nx", 32, "-ny", 24, "-dt", "uint16"]
-    with server(*detector, "-fps", 500, "-rt", 30, "-std", 1, "-rp", 0, "-dc", **LOOPBACK):
+    with server(*detector, "-fps", fps, "-rt", 30, "-std", 1, "-rp", 0, "-dc", **LOOPBACK):
         time.sleep(0.5)
-        frames = heard(PvAccess(channel), 4.0)
+        source = PvAccess(channel, **more)
+        source.alarm = alarms.append
+        return heard(source, seconds), alarms
+
+
+def test_a_simulated_detector_loses_nothing():
+    """At 1,000 frames/s; the numbers follow each other, and what is no image is no frame."""
+    frames, _ = simulated(f"singlehit:{os.getpid()}", 1000)
     good = [frame for frame in frames if frame.problem is None]
     numbers = [frame.id.train for frame in good]
     assert len(numbers) > 300
@@ -38,6 +45,18 @@ def test_a_simulated_detector_loses_nothing():
     assert {frame.image.shape for frame in good} == {(24, 32)}
     assert {frame.image.dtype for frame in good} == {np.dtype("uint16")}
     assert not [frame for frame in frames if frame.problem and frame.problem.startswith("missing")]
+
+
+def test_without_a_queue_what_is_lost_is_told_number_by_number():
+    """Of a burst that a queue of one cannot hold: with those that are missing the numbers follow each other."""
+    frames, alarms = simulated(f"singlehit:{os.getpid()}:few", 3500, queue_size=1)
+    numbered = [frame for frame in frames if frame.problem is None or frame.problem.startswith("missing")]
+    numbers = [frame.id.train for frame in numbered]
+    missing = [frame for frame in numbered if frame.problem]
+    assert len(numbers) > 300
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    assert sum(int(alarm.split("skipped ")[1].split()[0]) for alarm in alarms) == len(missing)
+    print(f"{len(missing)} of {len(numbers)} were lost")
 
 
 def an_update(number, values, **more):

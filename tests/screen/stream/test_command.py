@@ -12,28 +12,15 @@ import time
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper
 
 from frames.files import read_table
 from screen.network.networks import load_network
 from screen.stream.command import main
+from support.streaming import onnx_of_means
 
 ROOT = Path(__file__).resolve().parents[3]
 SIDE = 8
-
-
-def onnx_of_means(path, side=SIDE, **metadata):
-    """A network whose answer about a frame is its mean."""
-    frames = helper.make_tensor_value_info("frames", TensorProto.FLOAT, ["batch", side, side])
-    answer = helper.make_tensor_value_info("p_kept", TensorProto.FLOAT, ["batch"])
-    node = helper.make_node("ReduceMean", ["frames"], ["p_kept"], axes=[1, 2], keepdims=0)
-    graph = helper.make_graph([node], "mean", [frames], [answer])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    helper.set_model_props(model, {"model": "mean"} | metadata)
-    onnx.save(model, str(path))
-    return path
 
 
 @pytest.fixture

@@ -293,3 +293,38 @@ def test_a_random_share_of_vetoes_is_kept_and_a_replay_keeps_the_same(tmp_path):
 def test_a_policy_that_makes_no_sense_is_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Policy(**{"threshold": 0.5} | wrong)
+
+
+def test_the_last_that_is_told_is_that_it_ended(tmp_path):
+    """Of a sink that looks on, when it is closed: a page would else say that there is no word."""
+    said = []
+
+    class Looks(Heard):
+        def close(self):
+            said.append(screening.status())
+
+    screening = Screening(Made([[frame(0)]]), Asking(network()), KEEP_ALL_VETOES_OUT, Ledger(tmp_path), [Looks()])
+    screening.run()
+    assert [(status.running, status.counts["keep"]) for status in said] == [(False, 1)]
+
+
+def test_of_more_frames_than_can_be_answered_most_of_what_can_be_is_answered_in_time(tmp_path, caplog):
+    """Twice as many: half of them, less what is answered for nothing; without, all would wait just too long."""
+
+    def answer(images):
+        time.sleep(0.002 * len(images))
+        return brightness(images)
+
+    trains = [[frame(n, 0.75, pulse) for pulse in range(10)] for n in range(200)]
+    source = Made(trains, lossless=False, pause=0.01)
+    records, status = screened(
+        tmp_path, source, Policy(0.5, kept_share=0, deadline=0.2, when_full="skip-oldest"), answer
+    )
+    reasons = [record.reason for record in records]
+    assert len(records) == 2000
+    assert set(reasons) == {"", "late: no answer in 0.2 s"}
+    in_time = [record for record in records if record.reason == ""]
+    assert 0.3 * 2000 < len(in_time) < 0.8 * 2000
+    assert all(record.decided - record.arrived < 0.25 for record in in_time)
+    assert sum("late" in alarm for alarm in status.alarms) == 1
+    assert sum("late" in one.getMessage() for one in caplog.records) == 1

@@ -1,11 +1,14 @@
 """One volume serves all sizes, and planned shots stay what they are."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from frames.files import write_table
 from simulate.diffraction.patterns import field_at
 from simulate.virus.bodies import layered, parts_of, shells, unit_volume
 from simulate.virus.config import AnnotatorConfig, VirusConfig, VirusSimulationConfig
+from simulate.virus.dataset import made_from
 from simulate.virus.plan import annotated, plan
 
 LAYERS = shells(VirusConfig())
@@ -50,3 +53,13 @@ def test_the_annotator_errs_as_often_as_the_config_says() -> None:
 def test_kinds_that_are_none_are_refused() -> None:
     with pytest.raises(ValueError, match="no kind is called 'virion'"):
         VirusSimulationConfig(shots={"train": 1, "validation": 1, "test": 1}, kinds={"virion": 1.0})
+
+
+def test_what_a_person_says_makes_no_frame_anew(tmp_path) -> None:
+    shots = {"train": 20, "validation": 5, "test": 5}
+    made = {}
+    for name, changes in (("a", {}), ("b", {"annotator": {"recall": 0.1}}), ("c", {"seed": 1})):
+        config = VirusSimulationConfig.model_validate({"shots": shots, **changes})
+        write_table(tmp_path / name, pa.Table.from_pandas(plan(config, 1e-6), preserve_index=False))
+        made[name] = made_from(tmp_path / name, config)
+    assert made["a"] == made["b"] != made["c"]

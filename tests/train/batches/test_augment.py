@@ -43,6 +43,22 @@ def test_it_is_a_loop_over_pixels() -> None:
     assert np.abs(ours - theirs).max() < 2 * 5 * 15 * 2**-24 + 4 * 2**-24
 
 
+def test_what_is_double_stays_double() -> None:
+    """Places of float64: 2⁻²⁹ of the error that float32 leaves."""
+    images = np.random.default_rng(1).random((4, *SHAPE))
+    transforms = draw(SEEDS[:4])
+    ours = transformed(torch.as_tensor(images), transforms)
+    assert ours.dtype == torch.float64
+    theirs = np.stack([slow(image, transforms, n) for n, image in enumerate(images)])
+    assert np.abs(ours.numpy() - theirs).max() < (2 * 5 * 15 + 4) * 2**-53
+
+
+def test_images_stay_on_their_device() -> None:
+    """The device `meta` computes nothing, and refuses what lies elsewhere."""
+    images = torch.zeros(3, *SHAPE, device="meta")
+    assert augment(images, SEEDS[:3]).device.type == "meta"
+
+
 def test_a_smooth_pattern_is_turned_and_scaled() -> None:
     """A Gaussian, known between pixels too: bilinear interpolation errs by (|f_xx| + |f_yy|)/8 at most. Flips first."""
     width, at = 6.0, np.array([7.0, 3.0])

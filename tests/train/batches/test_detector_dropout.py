@@ -21,6 +21,35 @@ def test_every_part_is_one_of_the_detectors_at_one_of_four_turns():
     assert len(parts) == len(LIVE)
 
 
+@pytest.mark.parametrize("shape", [(6, 10), (7, 5)])
+def test_it_is_a_loop_over_patterns_and_pixels(shape):
+    """With the numbers that the generator draws: first whether, then which. Middle rows of odd numbers are the second
+    quadrants', as nearest neighbours have it."""
+    images = torch.rand(40, *shape, generator=torch.Generator().manual_seed(3)) + 1
+    torch.manual_seed(2)
+    lost, which = torch.rand(40) < 0.6, torch.randint(12, (40,))
+    expected = images.clone()
+    for n in range(40):
+        for row in range(shape[0]):
+            for column in range(shape[1]):
+                if lost[n] and not LIVE[which[n], 0, 2 * row // shape[0], 2 * column // shape[1]]:
+                    expected[n, row, column] = 0
+    torch.manual_seed(2)
+    assert torch.equal(without_parts(images, 0.6), expected)
+
+
+def test_images_stay_on_their_device():
+    """The device `meta` computes nothing, and refuses what lies elsewhere."""
+    assert without_parts(torch.zeros(3, 4, 4, device="meta"), 0.5).device.type == "meta"
+
+
+def test_without_a_share_nothing_is_lost_by_the_least_number_that_is_drawn(monkeypatch):
+    monkeypatch.setattr(torch, "rand", torch.zeros)
+    images = torch.ones(20, 4, 4)
+    assert torch.equal(without_parts(images, 0.0), images)
+    assert (without_parts(images, 1e-9) == 0).any((1, 2)).all()
+
+
 def test_pixels_are_kept_or_zero_by_whole_quadrants():
     torch.manual_seed(0)
     images = torch.rand(200, 6, 10) + 1

@@ -22,6 +22,28 @@ def test_standardised_images_have_zero_mean_and_unit_variance_each():
     np.testing.assert_allclose(result.numpy(), (images - mean) / deviation, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("shape", [(6, 9), (5, 6, 9), (2, 5, 1, 6, 9)])
+def test_images_are_standardised_along_their_last_two_axes_however_many_there_are(shape):
+    images = np.random.default_rng(1).exponential(size=shape)
+    mean, deviation = images.mean((-2, -1), keepdims=True), images.std((-2, -1), keepdims=True)
+    result = standardise(torch.from_numpy(images))
+    np.testing.assert_allclose(result.numpy(), (images - mean) / deviation, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("bright", [(slice(1, 2), slice(None)), (slice(None), slice(2, 3))])
+def test_a_row_or_a_column_at_the_maximum_is_no_constant_image(bright):
+    """A stripe, as of a saturated line of the readout."""
+    images = np.arange(30.0).reshape(1, 1, 5, 6)
+    images[0, 0][bright] = 40
+    result = standardise(torch.from_numpy(images))
+    np.testing.assert_allclose(result.numpy(), (images - images.mean()) / images.std(), rtol=1e-12)
+
+
+def test_the_input_lies_on_the_device_that_is_asked_for():
+    """The device `meta` computes nothing."""
+    assert network_input(np.zeros((2, 4, 4), np.uint16), "photons", torch.device("meta")).device.type == "meta"
+
+
 @pytest.mark.parametrize("value", [0.0, 0.1, 1e-8, 12345.678])
 def test_a_constant_image_becomes_zeros_and_leaves_its_neighbours_alone(value):
     """0.1 is the trap: the rounded mean of equal values differs from them."""

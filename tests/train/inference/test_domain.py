@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from frames.patterns import Instrument
+from frames.frames import Instrument
 from frames.store.dataset import open_dataset
 from simulate.experiment.geometry import square_detector
 from support.datasets import make_dataset

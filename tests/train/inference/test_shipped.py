@@ -12,7 +12,7 @@ from onnx import numpy_helper
 from frames.files import sha256, write_arrays
 from frames.targets import shot_targets
 from train.config.recipe import TwinRecipe
-from train.export import TwinAnswer, export_twin, to_onnx, trial_frames
+from train.export import ExportedTwin, export_twin, to_onnx, trial_frames
 from train.few_shot.classifiers import between_means
 from train.few_shot.logistic import fit, probability
 from train.few_shot.support import SupportSet
@@ -121,7 +121,7 @@ def test_matrices_of_rings_are_kept_small_and_the_same(files):
 def test_files_without_numbers_of_particles_still_answer(files, tmp_path):
     trained = load_encoder(files / "model.pt", CPU)
     support = load_twin(files / "model.pt").support
-    answer = TwinAnswer(trained.model, "photons", support).eval()
+    answer = ExportedTwin(trained.model, "photons", support).eval()
     said = {
         "support_embeddings": base64.b64encode(np.ascontiguousarray(support.embeddings, "<f4").tobytes()).decode(),
         "support_is_single": "".join(str(int(single)) for single in support.is_single),

@@ -54,7 +54,7 @@ def test_a_detector_learns_what_shows_a_particle(architecture, tmp_path) -> None
     kept = [str(iterations * i) for i in range(epochs - 4, epochs + 1)]
     assert [path.stem for path in checkpoints_of(tmp_path)] == kept
     test = blobs(40, 2)
-    scores, selected, _ = select(tmp_path, test.images, CPU)
+    scores, selected, _ = select(tmp_path, test.images, CPU, blobs(24, 1))
     assert scores.shape == (5, 40)
     assert np.array_equal(selected, intersection(scores, 0.25))
     assert (selected == (test.single == 1)).mean() > 0.8
@@ -84,6 +84,17 @@ def test_an_interrupted_training_ends_as_if_it_had_not_been(tmp_path, monkeypatc
     for one, other in zip(checkpoints_of(tmp_path / "whole"), checkpoints_of(tmp_path / "torn"), strict=True):
         mine, theirs = (load_detector(path, CPU)[0].state_dict() for path in (one, other))
         assert all(torch.equal(mine[key], theirs[key]) for key in mine)
+
+
+def test_without_a_threshold_the_validation_frames_decide_it(tmp_path) -> None:
+    description, validation, test = described("yolov2", threshold=None, balanced=True), blobs(24, 1), blobs(40, 2)
+    history = fit_detector(description, blobs(48, 0), validation, CPU, tmp_path, measure_threads=False)
+    assert history[-1].validation_recall > 0  # of a detector that never exceeds 0.25, too
+    known, _, _ = select(tmp_path, validation.images, CPU, validation)
+    scores, selected, _ = select(tmp_path, test.images, CPU, validation)
+    single, lowest = validation.single == 1, known.min(0)
+    f1 = {t: 2 * single[lowest >= t].sum() / ((lowest >= t).sum() + single.sum()) for t in lowest}
+    assert np.array_equal(selected, scores.min(0) >= max(f1, key=lambda t: f1[t]))
 
 
 def test_selected_is_what_all_checkpoints_select() -> None:

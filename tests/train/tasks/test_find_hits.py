@@ -15,8 +15,8 @@ from train.config.hit_recipe import HitRecipe
 from train.models.hit_finding.layers import DomainLogits
 from train.tasks import find_hits
 from train.tasks.domain_adversarial import DomainEpoch, adversarial_loss, fit_adversarial, has_settled, strength
-from train.tasks.find_hits import TrainedHits, answer, fit_hits, hit_probability, label_loss, load_hits
-from train.tasks.self_training import fit_self_training, said
+from train.tasks.find_hits import TrainedHits, fit_hits, hit_probability, label_loss, load_hits, predict_logits
+from train.tasks.self_training import fit_self_training, said, with_sure
 from train.tasks.transfer import fit_transfer
 
 CPU = torch.device("cpu")
@@ -29,7 +29,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> TrainedHits:
 
 
 def accuracy(trained: TrainedHits, data: HitData) -> float:
-    p = hit_probability(answer(trained.model, data.inputs, RECIPE, CPU)).numpy()
+    p = hit_probability(predict_logits(trained.model, data.inputs, RECIPE, CPU)).numpy()
     return float(((p > 0.5) == (data.label > 0)).mean())
 
 
@@ -102,6 +102,14 @@ def test_no_label_of_the_target_is_seen(tmp_path: Path) -> None:
             for name, data in (("true", target), ("lies", lies))
         ]
         assert same(*runs)
+
+
+def test_no_frame_is_left_over_for_a_batch_of_its_own() -> None:
+    source, target = candidates(12, 0), candidates(8, 1).unlabelled()
+    logits = torch.tensor([[3.0 + number, 0.0, 0.0] for number in range(8)])  # miss, ever surer
+    taken = [len(with_sure(source, target, logits, HitRecipe(batch_size=size, sure=0.5))) for size in (16, 19, 4)]
+    assert taken == [20, 19, 20]
+    assert 0 not in with_sure(source, target, logits, HitRecipe(batch_size=19, sure=0.5)).row[12:]
 
 
 def test_adversarial_training_records_both_losses(tmp_path: Path) -> None:

@@ -1,17 +1,18 @@
 # What the rules share: the run's lists, and functions of wildcards.
 
-SIMULATION = RUN.simulation
+SIMULATION, STUDY = RUN.simulation, RUN.study
 STRUCTURES = [structure.id for structure in SIMULATION.structures]
 # Phantoms made up by chance come by the hundred: one job makes all of them, another all their volumes.
 RANDOM = [name for name in STRUCTURES if RANDOM_NAME.fullmatch(name)]
 NAMED_STRUCTURES = [name for name in STRUCTURES if name not in RANDOM]
 MODELS_TRAINED = RUN.training.models if RUN.training else {}
 TRAININGS = RUN.training.trainings if RUN.training else []
-PREDICTIONS = [FILES.predictions(*learner) for learner in predictors(RUN)]
+PREDICTIONS = [FILES.predictions(*learner) for learner in predictors(STUDY)]
 N_TRAININGS = len(TRAININGS) + (len(RUN.twins.trainings) if RUN.twins else 0)
-TRANSFERS = [FILES.predictions(*transfer) for transfer in transfers(RUN)]
-TABLES = table_names(RUN)
+TRANSFERS = [FILES.predictions(*transfer) for transfer in transfers(STUDY)]
+TABLES = table_names(STUDY)
 SHOWN = shown_names(RUN)
+PAGE_PARTS = ("elements", "simulated", "results", "photons", "datasets")
 
 
 wildcard_constraints:

@@ -86,6 +86,12 @@ rule report:
         ),
         cards=expand(FILES.card("{dataset}"), dataset=SIMULATION.datasets),
         template=workflow.source_path("../../../report/classification/page.html.j2"),
+        parts=[
+            workflow.source_path(
+                f"../../../report/classification/parts/{name}.html.j2"
+            )
+            for name in PAGE_PARTS
+        ],
         style=workflow.source_path("../../../report/style.css.j2"),
     output:
         report(

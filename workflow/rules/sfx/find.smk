@@ -78,7 +78,7 @@ rule sfx_find:
             LEARNING.systems[wildcards.system].network, "evaluate.sfx.experiments"
         ),
     message:
-        "{wildcards.system}: learned on {wildcards.dataset}, asked about all datasets"
+        "{wildcards.system}: trained on {wildcards.dataset}, evaluated on all datasets"
     script:
         "../../scripts/sfx/find.py"
 

@@ -31,5 +31,10 @@ def find_minutes(wildcards, input, threads):
     """Of frames that are learned: five images of 720 x 720 pixels a second and thread, at least."""
     system = LEARNING.systems[wildcards.system]
     labels = sum(LEARNING.labels[name].train for name in system.labels)
-    trainings = len(LEARNING.seeds) * len(LEARNING.orders) * len(SFX.datasets) * 3
+    trainings = (
+        len(LEARNING.seeds_of(wildcards.system))
+        * len(LEARNING.orders)
+        * len(SFX.datasets)
+        * 3
+    )
     return 20 + trainings * labels * system.recipe.epochs / 5 / 60

@@ -16,3 +16,14 @@ def virus_jobs():
 def virus_settings(*sections):
     """What of the config a rule depends on."""
     return {name: VIRUS.model_dump(mode="json")[name] for name in sections}
+
+
+def virus_frames():
+    """Frames of the run; of recorded ones the bytes of their files tell how many there are, about."""
+    if VIRUS.recorded:
+        return (
+            sum(path.stat().st_size for path in VIRUS.files.frames if path.exists())
+            // 2**17
+            + 1
+        )
+    return sum(VIRUS.simulation.shots.values())

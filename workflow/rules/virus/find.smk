@@ -25,7 +25,7 @@ rule virus_select:
         settings=lambda wildcards: RUN.model_dump(mode="json")[
             "detection" if wildcards.method.startswith("yolo") else "selection"
         ],
-        source=source_digest("evaluate.virus.found"),
+        source=source_digest("evaluate.virus.found", "evaluate.virus.source.place"),
     message:
         "{wildcards.method}, seed {wildcards.seed}: train and select"
     script:
@@ -46,8 +46,16 @@ rule virus_tables:
     output:
         [
             RUN.folder / "tables" / f"{name}.csv"
-            for name in ("selection", "noise", "science", "agreement", "differences")
+            for name in (
+                "selection",
+                "noise",
+                "science",
+                "agreement",
+                "differences",
+                "frames",
+            )
         ],
+        RUN.folder / "tables" / "flow.csv",
         RUN.folder / "tables" / "page.npz",
     log:
         log_of("virus_tables"),
@@ -60,7 +68,7 @@ rule virus_tables:
         runtime=growing(30),
     params:
         settings=RUN.selection.model_dump(mode="json"),
-        source=source_digest("evaluate.virus.found"),
+        source=source_digest("evaluate.virus.found", "evaluate.virus.source.place"),
     message:
         "what all selections are worth"
     script:

@@ -1,4 +1,4 @@
-# A run on a virus: shots -> store -> hits -> sizes -> splits.
+# A run on a virus: shots, or recorded frames -> store -> hits -> sizes -> splits -> selections, tables, page.
 
 from evaluate.virus import files as virus_files
 from simulate.virus.layout import layout_of as virus_layout
@@ -7,7 +7,18 @@ VIRUS = RUN.virus
 
 
 include: "common.smk"
-include: "simulate.smk"
+
+
+if VIRUS.recorded:
+
+    include: "recorded.smk"
+
+else:
+
+    include: "simulate.smk"
+
+
+include: "filter.smk"
 include: "find.smk"
 
 

@@ -10,4 +10,4 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 run, files = start(snakemake)
-write_tables(files, run, gather(files, run))
+write_tables(files, run.study, gather(files, run))

@@ -1,4 +1,4 @@
-"""Rule sfx_find: a system, learned on one dataset and asked about all."""
+"""Rule sfx_find: a system, trained on one dataset and evaluated on all."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -3,12 +3,12 @@
 from typing import TYPE_CHECKING
 
 from evaluate.run.job import start
+from evaluate.virus.source.place import place_of
 from evaluate.virus.stages import make_hits
-from simulate.virus.detector import CENTRE, geometry_of
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 run, _ = start(snakemake)
-name = run.virus.simulation.detector.geometry
-make_hits(run.folder, geometry_of(name), CENTRE[name], run.virus.hits)
+place = place_of(run)
+make_hits(run.folder, place.geometry, place.row_column, run.virus.hits)

@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING
 
 from evaluate.run.job import start
 from evaluate.virus.found import make_selection, read_experiment
-from simulate.virus.detector import CENTRE
+from evaluate.virus.source.place import place_of
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 run, _ = start(snakemake)
 names = snakemake.wildcards
-experiment = read_experiment(run.folder, CENTRE[run.virus.simulation.detector.geometry])
+experiment = read_experiment(run.folder, place_of(run).xy)
 make_selection(experiment, names.method, int(names.seed), run.detection, run.selection, run.folder)

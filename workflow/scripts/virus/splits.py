@@ -9,4 +9,10 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 run, _ = start(snakemake)
-make_splits(run.folder, run.virus.splits, reject_dimers=run.virus.reject_dimers)
+recorded = run.virus.recorded
+make_splits(
+    run.folder,
+    run.virus.splits,
+    reject_dimers=run.virus.reject_dimers,
+    dealt_by=None if recorded is None else recorded.seed,
+)

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 from evaluate.run.job import start
 from evaluate.virus.found import make_tables, read_experiment
-from simulate.virus.detector import CENTRE
+from evaluate.virus.source.place import place_of
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 run, _ = start(snakemake)
-experiment = read_experiment(run.folder, CENTRE[run.virus.simulation.detector.geometry])
+experiment = read_experiment(run.folder, place_of(run).xy)
 make_tables(experiment, run.detection, run.selection, run.folder)

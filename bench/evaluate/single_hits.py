@@ -1,0 +1,213 @@
+"""Single hits of a virus: speeds of simulation, hit finding, size filter and networks; and where the size filter cuts.
+
+python -m bench.evaluate.single_hits  # frames/s and megabytes of each step, a JSON line each
+python -m bench.evaluate.single_hits cuts  # ranges and the cut of the second test, from some shots, tried on others
+python -m bench.evaluate.single_hits labels --run results/pr772-small  # ours from 5, 20 and 80 labels of either kind
+"""
+
+import argparse
+import json
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from evaluate.virus.found import read_experiment
+from evaluate.virus.hits import HitsConfig, find_hits
+from evaluate.virus.selection import counts, precision_at
+from evaluate.virus.sizes import SizesConfig, measure
+from frames.readout.readout import read
+from simulate.virus.bodies import Bodies
+from simulate.virus.config import VirusSimulationConfig
+from simulate.virus.detector import CENTRE, geometry_of, readout_of
+from simulate.virus.images import photons_of, photons_per_fluence
+from simulate.virus.plan import plan
+from train.batches.drawn import labelled
+from train.batches.polar_bins import polar_bins
+from train.batches.representation import Coloured
+from train.config.single_hits import FindRecipe
+from train.models.detection.yolo import yolo
+from train.models.polar.pattern import PolarPattern
+from train.tasks.find_single import best_threshold, fit_finder, load_members, log_odds
+
+WHOLE = 285_944
+"""Frames of CXIDB-156, the largest public set of this virus and its like."""
+
+KEPT = 0.99
+"""Share of single hits that the second test has to leave."""
+
+INNER, OUTER = (8, 10, 12, 15, 20), (50, 65, 80, 95)
+"""Pixels between which the profile may be fitted."""
+
+
+def shots(n: int, kinds: dict[str, float] | None = None, seed: int = 0) -> tuple[NDArray, pd.DataFrame, float]:
+    """n frames as read, (n, ny, nx) photons, their rows of the plan, and seconds that the simulation took."""
+    asked: dict[str, object] = {"seed": seed, "shots": {"train": n, "validation": 1, "test": 1}} | (
+        {"kinds": kinds} if kinds else {}
+    )
+    config, geometry = VirusSimulationConfig.model_validate(asked), geometry_of("binned")
+    bodies = Bodies.of(config.virus, geometry.q_max)
+    table = plan(config, photons_per_fluence(bodies, geometry)).iloc[:n]
+    started = time.perf_counter()
+    counts = photons_of(table, bodies, geometry, config.detector)
+    seconds = time.perf_counter() - started
+    frames = read(counts, readout_of(config.detector), table["seed"].to_numpy(np.uint64), geometry.live)
+    return frames, table, seconds
+
+
+def timed(step: str, n: int, do: Callable[[], object], repeats: int = 3) -> None:
+    """A line on the fastest of some repeats: frames/s, and hours for the largest public set on one core."""
+    took = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        do()
+        took.append(time.perf_counter() - started)
+    told(step, n, min(took))
+
+
+def told(step: str, n: int, seconds: float) -> None:
+    """A line on a step."""
+    line = {
+        "bench": "single_hits",
+        "step": step,
+        "frames": n,
+        "frames_per_s": round(n / seconds, 1),
+        "core_hours_for_285944": round(WHOLE * seconds / n / 3600, 3),
+        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+    }
+    print(json.dumps(line), flush=True)
+
+
+def speeds(n: int) -> None:
+    """Of each step, on the same frames, one thread."""
+    torch.set_num_threads(1)
+    frames, _, seconds = shots(n)
+    told("simulation", n, seconds)
+    geometry, centre = geometry_of("binned"), CENTRE["binned"]
+    q = np.linalg.norm(geometry.q, axis=-1)
+    timed("hit finding", n, lambda: find_hits(frames, geometry.mask, centre, HitsConfig()))
+    measure(frames[:2], geometry.mask, centre, q, SizesConfig())  # templates are made
+    for part in (n // 4, n // 2, n):
+        timed(f"size filter, {part}", part, partial(measure, frames[:part], geometry.mask, centre, q, SizesConfig()))
+    bins = polar_bins(frames.shape[1:], (centre[1], centre[0]), geometry.mask)
+    timed("rings and angles", n, lambda: bins.of(frames))
+    photons = bins.of(frames)
+    members: list[torch.nn.Module] = [PolarPattern(26).eval() for _ in range(FindRecipe().members)]
+    timed("ours, three networks", n, lambda: log_odds(members, photons, bins.live))
+    for name, size, width, some in (
+        ("yolov2", 96, 0.125, 64), ("yolov3", 96, 0.125, 64), ("yolov2", 416, 1.0, 2), ("yolov3", 608, 1.0, 1),
+    ):  # fmt: skip
+        model = Coloured(yolo(name, 3, width), "jet").eval()  # type: ignore[arg-type]
+        pictures = torch.randint(0, 255, (some, 1, size, size)).float()
+        with torch.no_grad():
+            timed(f"{name}, {size} pixels, width {width:g}", some, lambda m=model, p=pictures: m(p), 2)  # type: ignore[misc]
+
+
+def ranges(frames: NDArray, single: NDArray, diameter_nm: NDArray) -> Iterator[dict[str, float]]:
+    """Of every range: how far fitted sizes of singles scatter about those planned, and who passes the first test."""
+    geometry, q = geometry_of("binned"), np.linalg.norm(geometry_of("binned").q, axis=-1)
+    for inner, outer in product(INNER, OUTER):
+        found = measure(frames, geometry.mask, CENTRE["binned"], q, SizesConfig(inner_px=inner, outer_px=outer))
+        yield {
+            "inner_px": inner,
+            "outer_px": outer,
+            "fitted_over_planned": float((found.diameter_nm / diameter_nm)[single].mean()),
+            "scatter": float((found.diameter_nm / diameter_nm)[single].std()),
+            "singles": float(found.right_size[single].mean()),
+            "others": float(found.right_size[~single].mean()),
+        }
+
+
+def cuts(n: int) -> None:
+    """Where the size filter cuts: by shots of one seed, and what that does to shots of another."""
+    kinds = {"single": 0.25, "double": 0.2, "aggregate": 0.25, "droplet": 0.1, "ellipsoid": 0.1, "with_droplet": 0.1}
+    frames, table, _ = shots(n, kinds, seed=1)
+    single = (table["kind"] == "single").to_numpy()
+    for line in ranges(frames, single, table["diameter_nm"].to_numpy()):
+        print(json.dumps({"bench": "single_hits", "step": "range", **{k: round(v, 4) for k, v in line.items()}}))
+    geometry, q = geometry_of("binned"), np.linalg.norm(geometry_of("binned").q, axis=-1)
+    uneven = measure(frames, geometry.mask, CENTRE["binned"], q, SizesConfig()).anisotropy
+    evenest, typical = np.quantile(uneven[single], KEPT), np.median(uneven[table["kind"] == "aggregate"])
+    cut = float(np.sqrt(evenest * typical))
+    frames, table, _ = shots(n, kinds, seed=2)
+    found = measure(frames, geometry.mask, CENTRE["binned"], q, SizesConfig())
+    of = table["kind"][found.right_size]
+    passed = pd.Series(found.anisotropy[found.right_size] <= cut).groupby(of.to_numpy()).mean()
+    told_of_cut = {
+        "bench": "single_hits",
+        "step": "cut",
+        "singles_99": round(float(evenest), 3),
+        "aggregates_median": round(float(typical), 3),
+        "cut": round(cut, 3),
+        "held_out_that_pass": passed.round(3).to_dict(),
+    }
+    print(json.dumps(told_of_cut))
+
+
+def labels(folder: Path, recipe: FindRecipe) -> None:
+    """What ours selects of a run's test frames from few labels of either kind, all of the detector or half of it.
+
+    Labels are drawn of what was hit, from the training split alone; as many of the validation split decide the
+    threshold, at most 45. Nothing of the test split is seen, nor made of what is trained on.
+    """
+    centre = (CENTRE["binned"][1], CENTRE["binned"][0])
+    whole = read_experiment(folder, centre)
+    half = whole.mask | (np.arange(whole.mask.shape[0])[:, None] > CENTRE["binned"][0])
+    truth = (whole.table["truth"] == "single").to_numpy()
+    for name, mask in (("whole", whole.mask), ("half", half)):
+        bins = polar_bins(whole.frames.shape[1:], centre, mask, r_min=6)
+        photons = bins.of(whole.frames)
+        for n in (5, 20, 80):
+            generator, sets = np.random.default_rng(n), []
+            for split, most in (("train", n), ("validation", min(n, 45))):
+                rows = whole.rows(split)
+                picked = [generator.permutation(rows[truth[rows] == kind])[:most] for kind in (True, False)]
+                chosen = np.concatenate(picked)
+                sets.append(labelled(photons[chosen], truth[chosen]))
+            with tempfile.TemporaryDirectory() as where:
+                fit_finder(sets[0], sets[1], bins.live, recipe, 0, torch.device("cpu"), Path(where), "virus")
+                members = load_members(Path(where), bins.n_rings, torch.device("cpu"))
+            least = best_threshold(log_odds(members, np.asarray(sets[1].images), bins.live), sets[1].single == 1)
+            rows = whole.rows("test")
+            score = log_odds(members, photons[rows], bins.live)
+            line: dict[str, object] = {
+                "bench": "single_hits",
+                "step": "labels",
+                "detector": name,
+                "a_class": n,
+                "test": len(rows),
+            }
+            line |= {"single": int(truth[rows].sum()), "labelled": int(sets[0].single.sum())}
+            taken, right = score >= least, truth[rows]
+            found = counts(int(taken.sum()), int((right & taken).sum()), int(right.sum()), len(rows))
+            line |= {key: round(found[key], 3) for key in ("precision", "recall", "f1")}
+            line["precision_at_recall_60"] = round(precision_at(0.6, score, truth[rows]), 3)
+            print(json.dumps(line), flush=True)
+
+
+def main() -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", nargs="?", choices=("speeds", "cuts", "labels"), default="speeds")
+    parser.add_argument("--frames", type=int, default=256)
+    parser.add_argument("--run", type=Path, default=Path("results/pr772-small"), help="of `labels`")
+    parser.add_argument("--members", type=int, default=3, help="networks of `labels`")
+    given = parser.parse_args()
+    if given.what == "labels":
+        labels(given.run, FindRecipe(members=given.members))
+    else:
+        (speeds if given.what == "speeds" else cuts)(given.frames)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What the frames of a run are: a simulation of them, or files of a beamline with labels of a person."""

@@ -1,0 +1,52 @@
+"""Which survivors of `make mutants` count: all but those that somebody has looked at, and said why nothing comes of."""
+
+import pytest
+
+from support import equivalent_mutants
+from support.equivalent_mutants import EVERYWHERE, OF_MODULE, Equivalent, reason
+from support.mutants import MODULES, Tally
+
+
+def test_excuses_are_of_modules_that_are_mutated_and_say_why() -> None:
+    assert set(OF_MODULE) <= set(MODULES)
+    for entry in (*EVERYWHERE, *(entry for entries in OF_MODULE.values() for entry in entries)):
+        assert entry.was != entry.now
+        assert len(entry.why.split()) > 2
+    for entries in OF_MODULE.values():
+        assert len({(entry.was, entry.now) for entry in entries}) == len(entries)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "excused"),
+    [
+        ("known = known.astype(np.float64)", "known = known.astype(None)", True),
+        ("known = known.astype(np.float64)", "known = None", False),
+        ("known = known.astype(np.int64)", "known = known.astype(None)", False),
+        ("for a, b in zip(x, y, strict=True):", "for a, b in zip(x, y, ):", True),
+        ("for a, b in zip(x, y, strict=True):", "for a, b in zip(x, None, strict=True):", False),
+        ("x = y.reshape(n, -1)", "x = y.reshape(n, -2)", True),
+        ("x = y.reshape(n, -1)", "x = y.reshape(n, +1)", False),
+    ],
+)
+def test_an_excuse_holds_for_its_own_change_alone(before: str, after: str, excused: bool) -> None:
+    assert (reason("frames/pixels/table.py", before, after) is not None) == excused
+
+
+def test_an_excuse_of_one_module_is_none_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its words are words, not patterns, and stand in one place of several."""
+    entry = Equivalent("f(x) + 1", r"f(x) \ 1", "only an example")
+    monkeypatch.setattr(equivalent_mutants, "OF_MODULE", {"here.py": (entry,)})
+    monkeypatch.setattr("support.mutants.OF_MODULE", {"here.py": (entry,)})
+    assert reason("here.py", "f(x) + 1, f(x) + 1", r"f(x) + 1, f(x) \ 1") is entry
+    assert reason("here.py", "f(x) + 1, f(x) + 1", r"f(x) \ 1, f(x) \ 1") is None
+    assert reason("there.py", "f(x) + 1", r"f(x) \ 1") is None
+    assert Tally(3, (), (("a", entry),)).out_of_date("here.py") == []
+    assert Tally(3, ("a",)).out_of_date("here.py") == [entry]
+    assert Tally(3, ("a",)).out_of_date("there.py") == []
+
+
+def test_what_changes_nothing_does_not_count() -> None:
+    entry = Equivalent("1", "2", "only an example")
+    found = Tally(100, ("a",) * 4, (("b", entry),) * 20)
+    assert (found.killed, found.share) == (76, 0.95)
+    assert Tally(0, ()).share == Tally(1, (), (("b", entry),)).share == 1

@@ -1,0 +1,1 @@
+"""Crystals: spots, noise and numbers of spots."""

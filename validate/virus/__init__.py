@@ -1,0 +1,1 @@
+"""What is simulated of a virus, held against sums and formulas."""
