@@ -23,7 +23,8 @@ from frames.pixels.folding import open_folded
 from frames.pixels.table import load
 from train.inference.domain import Domain, Range, Setup
 from train.inference.features import FEATURES, measure
-from train.loop.checkpoint import TrainedEncoder, TrainedModel
+from train.inference.shipped import Twin
+from train.loop.checkpoint import TrainedModel
 from train.progress import progress
 
 LOOKED_AT = 8, 32
@@ -61,7 +62,7 @@ class Block(NamedTuple):
 class Asked:
     """The frames of a file, held against what a network was trained on while it answers."""
 
-    def __init__(self, trained: TrainedEncoder | TrainedModel, frames: Frames):
+    def __init__(self, trained: Twin | TrainedModel, frames: Frames):
         self.frames = frames
         self.domain = trained.domain
         description = trained.description
@@ -169,12 +170,17 @@ def unlike(
     ]
 
 
-def arguments_of(prog: str, description: str, model: str, example: str) -> argparse.ArgumentParser:
-    """The arguments that all these commands have; the example is a model and frames."""
+def arguments_of(
+    prog: str, description: str, model: str, example: str, default: Path | None = None
+) -> argparse.ArgumentParser:
+    """The arguments that all these commands have; the example is a model and frames.
+
+    default : the model that is asked where none is given; None: one has to be.
+    """
     parser = argparse.ArgumentParser(
         prog=prog, description=description, epilog=f"example: {prog} {example} -o frames.csv"
     )
-    parser.add_argument("model", type=Path, help=model)
+    parser.add_argument("model", type=Path, nargs=None if default is None else "?", default=default, help=model)
     parser.add_argument("frames", type=Path, help="HDF5, CXI, .emc, Zarr, .npy, or .../datasets/<name>")
     parser.add_argument(
         "--dataset", metavar="NAME", help="of the frames in the file (default: CXI's and skopi's places)"

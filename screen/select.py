@@ -11,6 +11,7 @@ import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,25 +19,56 @@ from numpy.typing import NDArray
 from frames.files import write_arrays
 from frames.formats.spi.labels import Labels, read_labels
 from screen.asking import Asked, arguments_of, cells, frames_of, must_be_writable, status, warn, write_rows
-from train.few_shot.classifiers import between_means
+from train.few_shot.counts import fit_counts
 from train.few_shot.logistic import Logistic, adapt, fit, probability
 from train.few_shot.mixture import IN_A_CLOUD, by_mixture
-from train.few_shot.support import SUPPORT, SupportSet, read_support, support_file
-from train.inference.embed import embed_frames, must_fit
-from train.loop.checkpoint import TrainedEncoder, load_encoder
-from train.loop.device import choose_device
+from train.few_shot.selector import Sample, read_noise, together, with_scores
+from train.few_shot.support import SUPPORT, SupportSet, support_file
+from train.inference.shipped import MODEL, Twin, load_twin
+
+NOISE_OF = 64
+"""Frames, at most, that the read noise is measured on."""
 
 COLUMNS = ("frame", "p_single", "single", "labelled", "in_domain")
 
 
-def embed_blocks(trained: TrainedEncoder, asked: Asked) -> tuple[NDArray[np.float32], NDArray[np.float64], list[str]]:
-    """Embeddings (n, d), photons (n,) and cells of the column `in_domain` of all frames of a file, read in blocks."""
-    embeddings, photons, inside = [], [], []
-    for block in asked.answers(lambda frames: embed_frames(trained, frames), "embedding"):
+class Embedded(NamedTuple):
+    """All frames of a file, as the network sees them."""
+
+    embeddings: NDArray[np.float32]
+    """(n, d)"""
+    photons: NDArray[np.float64]
+    """(n,)"""
+    noise: float
+    """read noise of a whole image [photons], of the first frames"""
+    inside: list[str]
+    """(n,) cells of the column `in_domain`"""
+
+
+def embed_blocks(twin: Twin, asked: Asked) -> Embedded:
+    """All frames of a file, read in blocks."""
+    embeddings, photons, inside, noise = [], [], [], None
+    for block in asked.answers(twin.embed, "embedding"):
         embeddings.append(block.answers)
         photons.append(block.frames.sum(axis=(1, 2), dtype=np.float64))
         inside += cells(block.in_domain, len(block.frames))
-    return np.concatenate(embeddings), np.concatenate(photons), inside
+        noise = read_noise(block.frames[:NOISE_OF]) if noise is None else noise
+    return Embedded(np.concatenate(embeddings), np.concatenate(photons), noise or 0.0, inside)
+
+
+def in_sample(twin: Twin, of: Embedded, scores: NDArray[np.floating], labels: Labels) -> NDArray[np.floating]:
+    """(n,) log-odds of a single hit by how all frames of a sample lie, from those of each frame by itself.
+
+    By train/few_shot/selector.py where the network's known patterns say how many particles they show, 1, 2, ...; by two
+    normal clouds where they do not.
+    """
+    numbers = twin.hit_multiplicity
+    if numbers is None or not np.array_equal(np.unique(numbers), np.arange(1, numbers.max() + 1)):
+        return by_mixture(scores, of.photons)
+    log_p = with_scores(fit_counts(twin.support.embeddings, numbers).log_p(of.embeddings), scores)
+    told = np.full(len(scores), -1, np.int8)
+    told[labels.frames] = labels.is_single
+    return together(Sample(log_p, of.photons, of.noise), told)[0]
 
 
 def left_out(fitted: Logistic, labelled: SupportSet) -> NDArray[np.float64] | None:
@@ -91,8 +123,9 @@ def main(argv: list[str] | None = None) -> int:
         "singlehit select",
         "Say which frames of a file are single hits, by a trained twin network and, where there are, a few labels of "
         "the sample at hand.",
-        f"a twin network's model.pt, with {SUPPORT} beside it",
+        f"a twin network's model.pt, with {SUPPORT} beside it, or .onnx (default: models/single_hit, which ships)",
         "results/demo/twins/noisy/polar/none/d8-m0.5/seed0/model.pt results/demo/datasets/noisy",
+        MODEL,
     )
     parser.add_argument("--labels", type=Path, help="CSV with columns frame (from 0) and single (1 or 0)")
     parser.add_argument(
@@ -119,11 +152,10 @@ def _run(arguments: argparse.Namespace) -> None:
         raise ValueError("--one-sample finds the share of single hits itself: leave --single-share out")
     share = 0.5 if arguments.single_share is None else arguments.single_share
     probability(np.zeros(0), share)
-    trained = load_encoder(arguments.model, choose_device())
-    support = read_support(arguments.model, trained.description.recipe.embedding_dim)
-    fitted, unlabelled = fit(support), between_means(support)
+    twin = load_twin(arguments.model)
+    fitted, unlabelled = fit(twin.support), twin.alone
     frames = frames_of(arguments)
-    must_fit(trained, frames.shape[1:])
+    twin.must_take(frames.shape[1:])
     labels = Labels(np.zeros(0, np.int64), np.zeros(0, bool))
     if arguments.labels is not None:
         labels = read_labels(arguments.labels, len(frames))
@@ -133,24 +165,25 @@ def _run(arguments: argparse.Namespace) -> None:
                 "at least one of each"
             )
 
-    asked = Asked(trained, frames)
+    asked = Asked(twin, frames)
     warn(asked.look(force=arguments.force))
-    embeddings, photons, inside = embed_blocks(trained, asked)
-    labelled = SupportSet(embeddings[labels.frames], labels.is_single)
+    of = embed_blocks(twin, asked)
+    labelled = SupportSet(of.embeddings[labels.frames], labels.is_single)
     if arguments.labels is not None:
         classifier = adapt(fitted, labelled)
     else:
         classifier = fitted if arguments.one_sample else unlabelled
-    scores = classifier.scores(embeddings)
-    if arguments.one_sample and (lain := by_mixture(scores, photons)) is scores:
+    scores = classifier.scores(of.embeddings)
+    expected = probability(scores).sum()
+    if arguments.one_sample and min(expected, len(frames) - expected) < IN_A_CLOUD:
         raise ValueError(
             f"of {len(frames)} frames fewer than {IN_A_CLOUD} look single, or multiple, so --one-sample has nothing to "
             "tell apart; give more frames, or leave it out"
         )
-    p_single = probability(lain if arguments.one_sample else scores, share)
+    p_single = probability(in_sample(twin, of, scores, labels) if arguments.one_sample else scores, share)
     if arguments.embeddings is not None:
-        write_arrays(arguments.embeddings, {"embeddings": embeddings, "p_single": p_single})
-    write_rows(arguments.output, COLUMNS, answer_rows(p_single, labels, inside))
+        write_arrays(arguments.embeddings, {"embeddings": of.embeddings, "p_single": p_single})
+    write_rows(arguments.output, COLUMNS, answer_rows(p_single, labels, of.inside))
     n_single = int((p_single > 0.5).sum())
     print(f"{arguments.output}: {len(frames)} frames, {n_single} called single ({n_single / len(frames):.1%})")
     if frames.mask_said:

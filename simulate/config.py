@@ -51,6 +51,9 @@ class SimulationConfig(Strict):
     random_phantoms: Annotated[int, Field(ge=0, le=10_000)] = Field(
         0, description="so many molecules made up by chance come after the structures: random-0, random-1, ..."
     )
+    random_assemblies: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        0, description="so many more, made up by chance as dumbbells, stacked rings and their like: assembled-0, ..."
+    )
     archive: ArchiveConfig = ArchiveConfig()
     beam: BeamConfig = Field(BeamConfig(), description="of datasets that say nothing else")
     detector: DetectorConfig = Field(DetectorConfig(), description="of datasets that say nothing else")
@@ -63,15 +66,19 @@ class SimulationConfig(Strict):
     @model_validator(mode="before")
     @classmethod
     def _random_phantoms_are_structures(cls, values: Any) -> Any:
-        if not isinstance(values, dict) or not isinstance(number := values.get("random_phantoms", 0), int):
+        if not isinstance(values, dict):
+            return values
+        numbers = [values.get(key, 0) for key in ("random_phantoms", "random_assemblies")]
+        if not all(isinstance(number, int) for number in numbers):
             return values
         named = values.get("structures")
         if not isinstance(named, list | tuple):
             return values
         there = {structure.get("id") for structure in named if isinstance(structure, dict)}
-        names = [
-            name for name in map("random-{}".format, range(number)) if name not in there
-        ]  # a dumped config has them
+        made_up = [
+            f"{kind}-{n}" for kind, number in zip(("random", "assembled"), numbers, strict=True) for n in range(number)
+        ]
+        names = [name for name in made_up if name not in there]  # a dumped config has them
         return {**values, "structures": [*named, *({"id": n, "source": "phantom", "phantom": n} for n in names)]}
 
     @model_validator(mode="before")

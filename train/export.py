@@ -30,10 +30,11 @@ from torch import Tensor, nn
 from frames.files import atomic_path, must_be_free
 from frames.targets import names
 from train.batches.input_transforms import INPUTS
-from train.few_shot.classifiers import between_means
-from train.few_shot.support import SupportSet, read_support
+from train.few_shot.support import SupportSet, read_hit_multiplicity, read_support
 from train.inference.embed import must_fit
+from train.inference.shipped import ALONE, AnswersBy
 from train.loop.checkpoint import Described, TrainedEncoder, TrainedModel, holds_twin, load_encoder, load_model
+from train.onnx_constants import without_wide_rings
 
 OPSET = 17
 """of ONNX; read by every onnxruntime since 1.12 (2022)"""
@@ -73,11 +74,11 @@ class ExportedTwin(nn.Module):
     centre: Tensor
     coefficients: Tensor
 
-    def __init__(self, model: nn.Module, transform: str, support: SupportSet):
+    def __init__(self, model: nn.Module, transform: str, support: SupportSet, answers_by: AnswersBy = "means"):
         super().__init__()
         self.model = model
         self.transform = INPUTS[transform]
-        logistic = between_means(support)
+        logistic = ALONE[answers_by](support)
         self.register_buffer("centre", torch.from_numpy(logistic.centre))
         self.register_buffer("coefficients", torch.from_numpy(logistic.coefficients / np.append(logistic.scale, 1.0)))
 
@@ -110,17 +111,26 @@ def _domain(trained: TrainedModel | TrainedEncoder) -> dict[str, str]:
     return {} if trained.domain is None else {"domain": json.dumps(asdict(trained.domain), allow_nan=False)}
 
 
-def export_twin(trained: TrainedEncoder, support: SupportSet, frames: NDArray[np.float32]) -> bytes:
-    """The same of a twin network, with the training patterns that single and multiple hits are told apart by."""
-    module = ExportedTwin(trained.model, trained.description.recipe.input_transform, support).eval().cpu()
+def export_twin(
+    trained: TrainedEncoder,
+    support: SupportSet,
+    frames: NDArray[np.float32],
+    hit_multiplicity: NDArray[np.integer] | None = None,
+    answers_by: AnswersBy = "means",
+) -> bytes:
+    """The same of a twin network, with the training patterns that single and multiple hits are told apart by, and how
+    many particles (n,) these show, where that is known."""
+    module = ExportedTwin(trained.model, trained.description.recipe.input_transform, support, answers_by).eval().cpu()
     embeddings = np.ascontiguousarray(support.embeddings, "<f4")
     contents = to_onnx(
         module,
         trained.description,
         {
             "support_embeddings": base64.b64encode(embeddings.tobytes()).decode(),
+            "answers_by": answers_by,
             "support_is_single": "".join(str(int(single)) for single in support.is_single),
         }
+        | ({} if hit_multiplicity is None else {"support_hit_multiplicity": " ".join(map(str, hit_multiplicity))})
         | _domain(trained),
     )
     must_agree(contents, module, frames)
@@ -153,7 +163,7 @@ def to_onnx(
             output_names=list(module.outputs),
             dynamic_axes={name: {0: "batch"} for name in ("frames", *module.outputs)},
         )
-    model = onnx.load_from_string(contents.getvalue())
+    model = without_wide_rings(onnx.load_from_string(contents.getvalue()))
     onnx.helper.set_model_props(model, metadata(description) | dict(more or {}))
     serialised = model.SerializeToString()
     onnx.checker.check_model(serialised, full_check=True)
@@ -265,11 +275,17 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--dataset", type=Path, help="folder whose test patterns it is checked on (default: made-up ones)"
     )
+    parser.add_argument(
+        "--answers-by",
+        choices=[*ALONE],
+        default="means",
+        help="p_single of a twin: by the nearer mean of known patterns, or by a regression on them (default: means)",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace a file that is there")
     arguments = parser.parse_args(argv)
     try:
         must_be_free([arguments.output], overwrite=arguments.overwrite)
-        contents, n_frames = _exported(arguments.model, arguments.dataset)
+        contents, n_frames = _exported(arguments.model, arguments.dataset, arguments.answers_by)
         with atomic_path(arguments.output) as temporary:
             temporary.write_bytes(contents)
     except ModuleNotFoundError as error:
@@ -282,7 +298,7 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _exported(path: Path, folder: Path | None, n: int = 256) -> tuple[bytes, int]:
+def _exported(path: Path, folder: Path | None, answers_by: AnswersBy, n: int = 256) -> tuple[bytes, int]:
     """The contents of a file for a model, and on how many frames it was checked."""
     cpu = torch.device("cpu")
     trained = load_encoder(path, cpu) if holds_twin(path) else load_model(path, cpu)
@@ -300,7 +316,8 @@ def _exported(path: Path, folder: Path | None, n: int = 256) -> tuple[bytes, int
         frames = dataset.read(slice(test.start, min(test.stop, test.start + n))).astype(np.float32)
     if isinstance(trained, TrainedModel):
         return export(trained, frames), len(frames)
-    return export_twin(trained, read_support(path, trained.description.recipe.embedding_dim), frames), len(frames)
+    support = read_support(path, trained.description.recipe.embedding_dim)
+    return export_twin(trained, support, frames, read_hit_multiplicity(path), answers_by), len(frames)
 
 
 if __name__ == "__main__":

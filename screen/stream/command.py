@@ -31,6 +31,7 @@ from screen.stream.policy import Policy, WhenFull
 from screen.stream.screening import Screening
 from screen.stream.sinks import Sink
 from screen.stream.status import Status
+from train.inference.shipped import MODEL
 
 SWITCH_S = 5e-4
 """How long a thread keeps Python's lock while others wait for it: by default ten times this, as a frame would, too"""
@@ -59,7 +60,12 @@ def arguments_of() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("source", metavar="SOURCE", help="a file, a folder that grows, or a stream; see below")
-    parser.add_argument("--model", type=Path, required=True, help="model.onnx of `singlehit onnx`, or a run's model.pt")
+    parser.add_argument(
+        "--model",
+        type=Path,
+        default=MODEL,
+        help="model.onnx of `singlehit onnx`, or a run's model.pt (default: the twin network that ships)",
+    )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FOLDER", help="to write to; one that is there goes on"
     )

@@ -18,12 +18,13 @@ from simulate.molecules.phantom import Domain, Phantom, _elements, _turned, fill
 
 Array = NDArray[np.float64]
 
-RANDOM = re.compile(r"random-(\d{1,6})")
+RANDOM = re.compile(r"(random|assembled)-(\d{1,6})")
 """Names of those that are made up by chance."""
 
 
 def named(name: str) -> Phantom:
-    """The plan of a phantom: one of `PHANTOMS`, or `random-<n>`, see simulate/molecules/random_phantoms.py.
+    """The plan of a phantom: one of `PHANTOMS`, or `random-<n>` and `assembled-<n>`, see
+    simulate/molecules/random_phantoms.py and random_assemblies.py.
 
     Raises
     ------
@@ -34,9 +35,10 @@ def named(name: str) -> Phantom:
     except ValueError as error:
         raise KeyError(*error.args) from error
     if match := RANDOM.fullmatch(name):
+        from simulate.molecules.random_assemblies import random_assembly
         from simulate.molecules.random_phantoms import random_phantom
 
-        return random_phantom(int(match[1]))
+        return {"random": random_phantom, "assembled": random_assembly}[match[1]](int(match[2]))
     return PHANTOMS[name]
 
 
@@ -44,7 +46,9 @@ def must_be_known(name: str) -> None:
     """ValueError that lists the known phantoms where this is none of them."""
     if name not in PHANTOMS and not RANDOM.fullmatch(name):
         meant = did_you_mean(name, PHANTOMS)
-        raise ValueError(f"no phantom {name!r}; known: {', '.join(sorted(PHANTOMS))} and random-<n>{meant}")
+        raise ValueError(
+            f"no phantom {name!r}; known: {', '.join(sorted(PHANTOMS))} and random-<n>, assembled-<n>{meant}"
+        )
 
 
 def build(name: str) -> Atoms:

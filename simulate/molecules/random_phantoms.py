@@ -42,12 +42,12 @@ def random_phantom(number: int) -> Phantom:
         symmetry = str(generator.choice(SYMMETRIES))
         rotations = Rotation.create_group(symmetry).as_matrix()
         mass_kDa = math.exp(generator.uniform(*np.log(MASSES_KDA)))
-        if (domains := _domains(mass_kDa / len(rotations), rotations, generator)) is not None:
+        if (domains := strewn_domains(mass_kDa / len(rotations), rotations, generator)) is not None:
             text = f"Random phantom {number}: {len(domains)} {'domain' if len(domains) == 1 else 'domains'}, {symmetry}"
             return Phantom(text, round(mass_kDa), symmetry, domains)
 
 
-def _domains(
+def strewn_domains(
     unit_kDa: float, rotations: NDArray[np.float64], generator: np.random.Generator
 ) -> tuple[Domain, ...] | None:
     """Domains of an asymmetric unit that touch each other and their images without lying in them; None if none do."""
@@ -59,10 +59,10 @@ def _domains(
     farthest = 4 * radii[0] * math.sqrt(len(rotations))
     for _ in range(TRIES if len(rotations) > 1 else 1):
         centres = np.empty((number, 3))
-        centres[0] = generator.uniform(0, farthest) * _direction(generator) if len(rotations) > 1 else 0
+        centres[0] = generator.uniform(0, farthest) * direction(generator) if len(rotations) > 1 else 0
         for n in range(1, number):
             beside = generator.integers(n)
-            centres[n] = centres[beside] + 0.85 * (radii[beside] + radii[n]) * _direction(generator)
+            centres[n] = centres[beside] + 0.85 * (radii[beside] + radii[n]) * direction(generator)
         if _holds_together(centres, radii, rotations):
             return tuple(
                 Domain((x, y, z), radius * ratio ** (-1 / 3), radius * ratio ** (2 / 3), tuple(axis))
@@ -82,6 +82,7 @@ def _holds_together(centres: NDArray[np.float64], radii: NDArray[np.float64], ro
     )
 
 
-def _direction(generator: np.random.Generator) -> NDArray[np.float64]:
+def direction(generator: np.random.Generator) -> NDArray[np.float64]:
+    """(3,) of length 1, uniform over the sphere."""
     vector = generator.standard_normal(3)
     return vector / np.linalg.norm(vector)

@@ -108,3 +108,17 @@ def read_support(model: Path, embedding_dim: int) -> SupportSet:
     if digest != sha256(model):
         raise ValueError(f"{path} is of another model than {model}; take the file that was written with this one")
     return support.must_have_both()
+
+
+def read_hit_multiplicity(model: Path) -> NDArray[np.int64] | None:
+    """(n,) particles in each pattern of the support set beside a model; None where its file does not say.
+
+    ValueError unless they are as many as the patterns.
+    """
+    arrays = read_arrays(support_file(model))
+    if "hit_multiplicity" not in arrays:
+        return None
+    numbers = np.asarray(arrays["hit_multiplicity"])
+    if not np.array_equal(numbers == 1, np.asarray(arrays["is_single"])):
+        raise ValueError(f"{support_file(model)}: hit_multiplicity and is_single disagree; train again")
+    return numbers.astype(np.int64)

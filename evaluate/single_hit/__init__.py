@@ -1,0 +1,1 @@
+"""What the network that ships (models/single_hit/) reaches on proteins that nobody trained on."""

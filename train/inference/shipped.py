@@ -1,0 +1,161 @@
+"""Twin networks as they answer: the one that ships with this code, others that `singlehit onnx` wrote, and model.pt.
+
+An ONNX file holds weights and arithmetic and no code of Python's, so it is read without a pickle. Its metadata hold the
+known patterns that it answers by and what it was trained on.
+"""
+
+import base64
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from frames.files import sha256
+from train.few_shot.classifiers import between_means
+from train.few_shot.logistic import Logistic, fit
+from train.few_shot.support import SupportSet, read_hit_multiplicity, read_support
+from train.inference.domain import Domain
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+MODEL = Path(__file__).parents[2] / "models" / "single_hit" / "model.onnx"
+"""The one that ships; what it reaches is on its card, card.md beside it."""
+
+AT_ONCE = 16
+"""Frames answered for together: what of them is at work stays in the cache. Of 64, a sixth fewer in a second."""
+
+
+AnswersBy = Literal["means", "regression"]
+ALONE: Mapping[AnswersBy, Callable[[SupportSet], Logistic]] = {"means": between_means, "regression": fit}
+"""What answers about a pattern alone: the nearer mean of known single and multiple hits, or a logistic regression"""
+
+
+class Told(NamedTuple):
+    """What is said of a network in messages."""
+
+    model: str
+    dataset: str
+    """that it was trained on"""
+    image_shape: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Twin:
+    """A twin network, ready to answer."""
+
+    description: Told
+    domain: Domain | None
+    """what it was trained on; None where that is not known"""
+    support: SupportSet
+    """patterns that single and multiple hits are told apart by"""
+    hit_multiplicity: NDArray[np.int64] | None
+    """(n,) of these; None where the file was written before it was kept"""
+    embed: Callable[[NDArray], NDArray[np.float32]]
+    """images (n, ny, nx) [photons] -> embeddings (n, d)"""
+    digest: str
+    """sha256 of the file"""
+    answers_by: AnswersBy = "means"
+    """what answers about a pattern alone"""
+
+    @property
+    def alone(self) -> Logistic:
+        """Log-odds of a single hit, of a pattern alone, from its embedding."""
+        return ALONE[self.answers_by](self.support)
+
+    def must_take(self, image_shape: tuple[int, ...]) -> None:
+        """ValueError unless images have the shape that the network was trained on."""
+        if tuple(image_shape) != self.description.image_shape:
+            raise ValueError(
+                f"images of {tuple(image_shape)} pixels, but {self.description.model} was trained on "
+                f"{self.description.image_shape}; bin or pad them to that size (docs/selecting.md)"
+            )
+
+
+def session_of(path: Path) -> "onnxruntime.InferenceSession":
+    """A session on one thread; ValueError for a file that onnxruntime does not read."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.set_denormal_as_zero", "1")
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # of many types of its own
+        raise ValueError(
+            f"{path} is no network that onnxruntime reads ({error}); write it by `singlehit onnx`"
+        ) from error
+
+
+def load_onnx(path: Path = MODEL) -> Twin:
+    """A twin network of `singlehit onnx`.
+
+    Raises
+    ------
+    FileNotFoundError   there is no such file.
+    ModuleNotFoundError onnxruntime is not installed.
+    ValueError          it is no twin network, or damaged.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no {path}; expected a model.onnx of `singlehit onnx`")
+    session = session_of(path)
+    said: dict[str, Any] = session.get_modelmeta().custom_metadata_map
+    outputs = [output.name for output in session.get_outputs()]
+    if "embedding" not in outputs or "support_embeddings" not in said:
+        raise ValueError(f"{path} is no twin network: it has outputs {outputs}; give one of `singlehit onnx TWIN.pt`")
+    try:
+        is_single = np.array([c == "1" for c in said["support_is_single"]])
+        embeddings = np.frombuffer(base64.b64decode(said["support_embeddings"]), "<f4").reshape(len(is_single), -1)
+        numbers = said.get("support_hit_multiplicity")
+        hit_multiplicity = None if numbers is None else np.array(numbers.split(), np.int64)
+        if hit_multiplicity is not None and not np.array_equal(hit_multiplicity == 1, is_single):
+            raise ValueError("hit multiplicities of its known patterns are not as many, or not single where they are")
+        ny, nx = (int(n) for n in json.loads(said["image_shape"]))
+        told = Told(said["model"], said["dataset"], (ny, nx))
+        domain = Domain.of_saved(json.loads(said["domain"])) if "domain" in said else None
+        answers_by: AnswersBy = said.get("answers_by", "means")
+        ALONE[answers_by]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is damaged, or of another version ({error}); write it again") from error
+
+    def embed(images: NDArray) -> NDArray[np.float32]:
+        blocks = range(0, len(images), AT_ONCE)
+        parts = [session.run(["embedding"], {"frames": _float(images[at : at + AT_ONCE])})[0] for at in blocks]
+        return np.concatenate(parts) if parts else np.zeros((0, embeddings.shape[1]), np.float32)
+
+    return Twin(told, domain, SupportSet(embeddings, is_single), hit_multiplicity, embed, sha256(path), answers_by)
+
+
+def load_twin(path: Path) -> Twin:
+    """A twin network of `singlehit onnx`, or a run's model.pt with its support set beside it.
+
+    FileNotFoundError, ModuleNotFoundError, ValueError: as `load_onnx`, and as train.loop.checkpoint.load_encoder.
+    """
+    if path.suffix == ".onnx":
+        return load_onnx(path)
+    from train.inference.embed import embed_frames
+    from train.loop.checkpoint import load_encoder
+    from train.loop.device import choose_device
+
+    trained = load_encoder(path, choose_device())
+    support = read_support(path, trained.description.recipe.embedding_dim)
+    described = trained.description
+    ny, nx = described.image_shape
+    return Twin(
+        Told(described.model, described.dataset, (ny, nx)),
+        trained.domain,
+        support,
+        read_hit_multiplicity(path),
+        partial(embed_frames, trained),
+        sha256(path),
+    )
+
+
+def _float(images: NDArray) -> NDArray[np.float32]:
+    return np.ascontiguousarray(images, np.float32)
