@@ -333,7 +333,7 @@ def refused(capsys, folder, model_file, frames, *options):
     return captured.err
 
 
-def test_what_is_wrong_is_told_in_one_line(model_file, frames_file, tmp_path, capsys):
+def test_what_is_wrong_is_told_in_one_line(model_file, frames_file, tmp_path, capsys, monkeypatch):
     def told(*arguments):
         return refused(capsys, tmp_path, *arguments)
 
@@ -346,6 +346,7 @@ def test_what_is_wrong_is_told_in_one_line(model_file, frames_file, tmp_path, ca
     assert "bin or pad them" in told(model_file, tmp_path / "small.npy")
     np.save(tmp_path / "holes.npy", np.full((2, 128, 128), np.nan))
     assert "frame 0 has 16384 pixels that are no finite numbers" in told(model_file, tmp_path / "holes.npy")
+    monkeypatch.setattr("frames.formats.readings.NO_READING", np.inf)  # or it were refused before it is predicted
     np.save(tmp_path / "bright.npy", np.concatenate([made_up(2, seed=0)[0], np.full((1, 128, 128), 1e38)]))
     assert "no finite number of frame 2, whose highest pixel is 1e+38" in told(model_file, tmp_path / "bright.npy")
 
