@@ -25,7 +25,7 @@ from train.loop.history import Row
 from train.loop.training_loop import Task, seed_process, train_model
 from train.models.polar.pattern import PolarPattern
 
-ANSWERED_AT_ONCE = 512
+PREDICTED_AT_ONCE = 512
 
 
 @dataclass(frozen=True)
@@ -177,8 +177,8 @@ def log_odds(models: list[nn.Module], photons: NDArray, live: NDArray) -> NDArra
         model.eval()
         device, parts = next(model.parameters()).device, [np.empty(0, np.float32)]
         with torch.no_grad():
-            for start in range(0, len(photons), ANSWERED_AT_ONCE):
-                some = photons[start : start + ANSWERED_AT_ONCE]
+            for start in range(0, len(photons), PREDICTED_AT_ONCE):
+                some = photons[start : start + PREDICTED_AT_ONCE]
                 images = seen(some, np.broadcast_to(live, some.shape))
                 parts.append(model(torch.as_tensor(images, device=device)[:, None]).cpu().numpy())
         outputs.append(np.concatenate(parts))
