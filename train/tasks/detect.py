@@ -57,13 +57,13 @@ class DetectEpoch(Row):
     validation_precision: float
     """0 where nothing is selected"""
     validation_recall: float
-    answers_alike: bool
+    predictions_alike: bool
     """every validation frame is selected, or none"""
 
     @property
     def collapsed(self) -> list[str]:
-        """Whether all frames are answered alike."""
-        return ["detector"] if self.answers_alike else []
+        """Whether all frames are predicted alike."""
+        return ["detector"] if self.predictions_alike else []
 
 
 def detector(description: DetectDescription, device: torch.device) -> Coloured:
@@ -165,7 +165,7 @@ def judged(model: nn.Module, frames: Boxed, threshold: float | None, loss: Any) 
         "validation_f1": 2 * shared / max(1, int(chosen.sum() + single.sum())),
         "validation_precision": shared / int(chosen.sum()) if chosen.any() else 0.0,
         "validation_recall": shared / max(1, int(single.sum())),
-        "answers_alike": bool(chosen.all() or not chosen.any()),
+        "predictions_alike": bool(chosen.all() or not chosen.any()),
     }
 
 

@@ -33,12 +33,12 @@ class FindEpoch(Row):
     """Of one network."""
 
     validation_f1: float
-    answers_alike: bool
+    predictions_alike: bool
 
     @property
     def collapsed(self) -> list[str]:
-        """Whether all frames are answered alike."""
-        return ["finder"] if self.answers_alike else []
+        """Whether all frames are predicted alike."""
+        return ["finder"] if self.predictions_alike else []
 
 
 def seen(photons: NDArray, live: NDArray) -> NDArray[np.float32]:
@@ -162,7 +162,7 @@ def _train(
             "validation_loss": float(loss(torch.from_numpy(odds), validation)),
             "validation_accuracy": float((chosen == single).mean()),
             "validation_f1": 2 * shared / max(1, int(chosen.sum() + single.sum())),
-            "answers_alike": bool(chosen.all() or not chosen.any()),
+            "predictions_alike": bool(chosen.all() or not chosen.any()),
         }
 
     folder.mkdir(parents=True, exist_ok=True)
