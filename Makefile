@@ -64,7 +64,7 @@ test-faults: dev ## real runs that are killed, damaged and starved: see docs/rel
 	pytest -m faults
 
 mutants: dev $(MUTATION)/bin/mutmut ## changes modules and counts what tests notice, hours; MODULE=evaluate/metrics/accuracy.py takes one
-	$(MUTATION)/bin/python tests/support/mutants.py --mutmut $(CURDIR)/$(MUTATION)/bin/mutmut $(MODULE)
+	$(MUTATION)/bin/python tests/support/programs/mutants.py --mutmut $(CURDIR)/$(MUTATION)/bin/mutmut $(MODULE)
 
 # Its own packages are kept out of the exact versions; those of the project are found behind them.
 $(MUTATION)/bin/mutmut: $(VENV)/installed-dev

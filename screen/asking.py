@@ -1,8 +1,8 @@
 """Asking a network about a file of frames: what all commands that do so share.
 
-Before it answers, a look at some of the frames and at what the file says of beam and detector tells whether these are
-what the network was trained on (`train.inference.domain`). If not, this is said; far from it no answer is given, unless
-forced.
+Before it predicts, a look at some of the frames and at what the file says of beam and detector tells whether these are
+what the network was trained on (`train.inference.domain`). If not, this is said; far from it nothing is predicted,
+unless forced.
 """
 
 import argparse
@@ -28,16 +28,16 @@ from train.loop.checkpoint import TrainedModel
 from train.progress import progress
 
 LOOKED_AT = 8, 32
-"""Places in a file, evenly spread, and frames at each, by which answers are refused"""
+"""Places in a file, evenly spread, and frames at each, by which predictions are refused"""
 
 REFUSED = 0.5
-"""More than this share of the frames looked at far outside, and none is answered for"""
+"""More than this share of the frames looked at far outside, and none is predicted"""
 
 SAID = 0.05
 """More than this share of all frames outside in a feature, and it is named"""
 
 ALIKE, FAR = 0.05, 0.2
-"""Relative differences of beam and detector up to which nothing is said; beyond which, of q, no answer is given"""
+"""Relative differences of beam and detector up to which nothing is said; beyond which, of q, nothing is predicted"""
 
 UNITS = {
     "photon_energy_eV": "photon energy [eV]",
@@ -48,19 +48,19 @@ UNITS = {
 
 
 class Block(NamedTuple):
-    """Some of the frames, with what a network answers."""
+    """Some of the frames, with what a network predicts."""
 
     rows: slice
     frames: NDArray[np.float32]
     """(n, ny, nx)"""
-    answers: NDArray[np.float32]
+    predictions: NDArray[np.float32]
     """(n, k)"""
     in_domain: NDArray[np.bool_] | None
     """(n,) whether they are like what the network was trained on; None where that is not known"""
 
 
 class Asked:
-    """The frames of a file, held against what a network was trained on while it answers."""
+    """The frames of a file, held against what a network was trained on while it predicts."""
 
     def __init__(self, trained: Twin | TrainedModel, frames: Frames):
         self.frames = frames
@@ -102,14 +102,14 @@ class Asked:
             f"{self._trained_on}: {named}"
         ]
 
-    def answers(self, answer: Callable[[NDArray], NDArray[np.float32]], doing: str) -> Iterator[Block]:
-        """Block after block with the network's answers (n, k) to frames (n, ny, nx).
+    def predictions(self, predict: Callable[[NDArray], NDArray[np.float32]], doing: str) -> Iterator[Block]:
+        """Block after block with the network's predictions (n, k) for frames (n, ny, nx).
 
         ValueError for frames so bright that the network overflows.
         """
         for rows, frames in progress(self.frames.blocks(), f"{doing} {self.frames.source}", self.frames.n_blocks):
-            answers = answer(frames)
-            if not (finite := np.isfinite(answers).all(axis=1)).all():
+            predictions = predict(frames)
+            if not (finite := np.isfinite(predictions).all(axis=1)).all():
                 frame = int(np.argmin(finite))
                 raise ValueError(
                     f"{self.frames.source}: the network makes no finite number of frame {rows.start + frame}, whose "
@@ -119,10 +119,10 @@ class Asked:
             if self.domain is not None:
                 self._compared.append(self._compare(frames))
                 in_domain = self.domain.inside(self._compared[-1])
-            yield Block(rows, frames, answers, in_domain)
+            yield Block(rows, frames, predictions, in_domain)
 
     def found(self) -> list[str]:
-        """What is to be said once all frames were answered for: how many are unlike the training's, and in what."""
+        """What is to be said once all frames were predicted: how many are unlike the training's, and in what."""
         if self.domain is None:
             return [f"nothing is known of the frames that {self._trained_on}: in_domain is empty; train it again"]
         compared = _joined(self._compared)
@@ -195,7 +195,7 @@ def arguments_of(
     parser.add_argument("-o", "--output", type=Path, required=True, help="CSV file to write")
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
     parser.add_argument(
-        "--force", action="store_true", help="answer, too, where frames are far from what the network was trained on"
+        "--force", action="store_true", help="predict, too, where frames are far from what the network was trained on"
     )
     return parser
 

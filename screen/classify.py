@@ -34,12 +34,14 @@ def classified(trained: TrainedModel, asked: Asked) -> Iterator[list[Any]]:
     targets = trained.description.targets
     ends = np.cumsum([len(target.classes) for target in targets])[:-1]
 
-    def answer(frames: NDArray) -> NDArray[np.float32]:
+    def predict(frames: NDArray) -> NDArray[np.float32]:
         return np.concatenate(predict_frames(trained, frames), axis=1)
 
-    for block in asked.answers(answer, "classifying"):
+    for block in asked.predictions(predict, "classifying"):
         inside = cells(block.in_domain, len(block.frames))
-        for frame, p, in_domain in zip(range(block.rows.start, block.rows.stop), block.answers, inside, strict=True):
+        for frame, p, in_domain in zip(
+            range(block.rows.start, block.rows.stop), block.predictions, inside, strict=True
+        ):
             best = [int(of_one.argmax()) for of_one in np.split(p, ends)]
             yield [frame, *told(targets, best), *(f"{value:.6g}" for value in p), in_domain]
 

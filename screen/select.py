@@ -48,8 +48,8 @@ class Embedded(NamedTuple):
 def embed_blocks(twin: Twin, asked: Asked) -> Embedded:
     """All frames of a file, read in blocks."""
     embeddings, photons, inside, noise = [], [], [], None
-    for block in asked.answers(twin.embed, "embedding"):
-        embeddings.append(block.answers)
+    for block in asked.predictions(twin.embed, "embedding"):
+        embeddings.append(block.predictions)
         photons.append(block.frames.sum(axis=(1, 2), dtype=np.float64))
         inside += cells(block.in_domain, len(block.frames))
         noise = read_noise(block.frames[:NOISE_OF]) if noise is None else noise
@@ -72,7 +72,7 @@ def in_sample(twin: Twin, of: Embedded, scores: NDArray[np.floating], labels: La
 
 
 def left_out(fitted: Logistic, labelled: SupportSet) -> NDArray[np.float64] | None:
-    """(k,) log-odds of each labelled pattern, adapted by all others: it has no say in its own answer.
+    """(k,) log-odds of each labelled pattern, adapted by all others: it has no say in its own prediction.
 
     None where a class has a single pattern, without which none would be left to adapt by.
     """
@@ -95,7 +95,7 @@ def answer_rows(p_single: NDArray[np.floating], labels: Labels, inside: list[str
 
 
 def judged(fitted: Logistic, unlabelled: Logistic, labelled: SupportSet, single_share: float) -> str:
-    """What the labelled frames say of the answers with labels and without, in a line."""
+    """What the labelled frames say of the predictions with labels and without, in a line."""
 
     def share(n_right: int) -> str:
         return f"{n_right} right ({n_right / len(labelled.is_single):.1%})"
@@ -113,7 +113,7 @@ def judged(fitted: Logistic, unlabelled: Logistic, labelled: SupportSet, single_
     without = f"without any label, {right(unlabelled.scores(labelled.embeddings))}"
     return (
         f"{n} labelled, {n_single} of them single: {with_labels}; {without}; "
-        f"always the more frequent answer, {share(max(n_single, n - n_single))}"
+        f"always the more frequent label, {share(max(n_single, n - n_single))}"
     )
 
 
@@ -134,7 +134,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--one-sample",
         action="store_true",
-        help="answer by how all frames lie: of one sample, single and multiple hits among them; finds their share",
+        help="predict by how all frames lie: of one sample, single and multiple hits among them; finds their share",
     )
     parser.add_argument("--embeddings", type=Path, metavar="FILE.npz", help="write embeddings and p_single, too")
     return status(_run, parser.parse_args(argv))
@@ -193,7 +193,7 @@ def _run(arguments: argparse.Namespace) -> None:
         if arguments.one_sample:
             agree = int(((p_single > 0.5)[labels.frames] == labels.is_single).sum())
             print(
-                "that is of the regression, by which the two clouds begin; where they end, the answers agree with "
+                "that is of the regression, by which the two clouds begin; where they end, the predictions agree with "
                 f"{agree} of {len(labels.frames)} labels"
             )
     warn(asked.found())

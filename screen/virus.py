@@ -37,7 +37,7 @@ N_RINGS, N_ANGLES, R_MIN = 26, 72, 6.0
 """Bins that frames are summed in; nothing is read nearer than 6 pixels to the beam."""
 
 LEAST = 4
-"""Labels of either kind: a quarter of them decides the threshold, and another tells how often answers are labels."""
+"""Labels of either kind: a quarter of them decides the threshold, another tells how often predictions are labels."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -71,7 +71,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def find(given: argparse.Namespace) -> None:
-    """Train on the labels, answer for every frame, write both files. ValueError says what is wrong with the input."""
+    """Train on the labels, predict every frame, write both files. ValueError says what is wrong with the input."""
     table_file, cxi_file = (Path(f"{given.out}{suffix}") for suffix in (".csv", ".cxi"))
     must_be_writable([table_file, cxi_file], [*given.frames, given.labels], overwrite=given.overwrite)
     recording = open_recording(
@@ -111,7 +111,7 @@ def find(given: argparse.Namespace) -> None:
     write_chosen(cxi_file, recording, table[chosen])
     right = int(((odds[held] >= threshold) == single[held]).sum())
     print(f"{table_file}: {int(chosen.sum())} of {len(recording)} frames selected")
-    print(f"of {len(held)} labelled frames that decided nothing, {right} are answered as labelled")
+    print(f"of {len(held)} labelled frames that decided nothing, {right} are predicted as labelled")
 
 
 def labels_of(path: Path, recording: Recording) -> Labels:

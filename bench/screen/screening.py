@@ -93,10 +93,10 @@ class Turns(Memory):
 def alone(network: Network, seconds: float) -> float:
     """Frames per second of a network, batch after batch from memory."""
     batches = [IMAGES[at : at + BATCH] for at in range(0, len(IMAGES), BATCH)]
-    network.answer(batches[0])
+    network.predict(batches[0])
     start, n = time.perf_counter(), 0
     while time.perf_counter() - start < seconds:
-        n += sum(len(network.answer(batch)) for batch in batches)
+        n += sum(len(network.predict(batch)) for batch in batches)
     return n / (time.perf_counter() - start)
 
 
@@ -108,7 +108,7 @@ class Screened(NamedTuple):
     delays: np.ndarray
     """of all frames, in order [s]"""
     answered: int
-    """frames that the network was asked about and answered in time"""
+    """frames that the network predicted in time"""
     counts: Mapping[str, int]
     """of each decision"""
 

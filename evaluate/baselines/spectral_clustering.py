@@ -14,7 +14,7 @@ from sklearn.cluster import SpectralClustering
 from sklearn.neighbors import NearestNeighbors
 
 from evaluate.baselines.joint_classes import classes, heads, must_be_alike, n_classes
-from evaluate.predictions.predictions import Answers
+from evaluate.predictions.predictions import Predictor
 from frames.store.dataset import by_shard
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ N_CLUSTERS = (44, 88, 176)
 """Numbers of clusters to choose from; of fewer than twice as many patterns, half as many clusters as patterns."""
 
 N_NEIGHBOURS = 10
-"""Nearest patterns that a pattern is joined to in the graph, and that answer for one that was not clustered."""
+"""Nearest patterns that a pattern is joined to in the graph, and that predict one that was not clustered."""
 
 N_RINGS, N_ANGLES, N_ORDERS = 24, 48, 13
 """Polar bins of a pattern, and Fourier orders around a ring, from 0."""
@@ -40,8 +40,7 @@ def features(images: NDArray[np.float32]) -> NDArray[np.float32]:
 
     Square roots of the Fourier amplitudes of polar bins: a turn about the beam shifts the bins and leaves the
     amplitudes, the root evens out bright and dark rings, and the scale of a pattern, its fluence, is no likeness. On
-    eleven structures in all orientations, without noise and with it, they give twice as many right answers as blocks of
-    pixels do.
+    eleven structures in all orientations, without noise and with it, they are right twice as often as blocks of pixels.
     A dark pattern becomes zeros.
     """
     n, ny, nx = images.shape
@@ -59,12 +58,12 @@ def features(images: NDArray[np.float32]) -> NDArray[np.float32]:
     return ((roots - roots.mean(axis=1, keepdims=True)) / deviation).astype(np.float32)
 
 
-def learn(dataset: "Dataset", seed: int) -> Answers:
-    """How the clusters of at most `N_PATTERNS` training patterns answer.
+def learn(dataset: "Dataset", seed: int) -> Predictor:
+    """What the clusters of at most `N_PATTERNS` training patterns predict.
 
     A graph joins each pattern to its nearest, and is cut into clusters where it is thin, without labels. These enter
-    where a cluster is named: it answers with the shares of its patterns' classes, so the majority is its most probable
-    answer. A pattern that was not clustered is answered by the clusters of its nearest neighbours, on average. The
+    where a cluster is named: it predicts the shares of its patterns' classes, so the majority is its most probable
+    class. A pattern that was not clustered is predicted by the clusters of its nearest neighbours, on average. The
     number of clusters is the one with the most validation patterns right.
     """
     chosen, validation = _some(dataset, "train", seed), _some(dataset, "validation", seed)
@@ -77,7 +76,7 @@ def learn(dataset: "Dataset", seed: int) -> Answers:
             asked, rows, lambda images: nearest.kneighbors(features(images), return_distance=False), "neighbours"
         )
 
-    named, truth = np.eye(n_classes(dataset))[classes(dataset, chosen)], classes(dataset, validation)
+    named, labels = np.eye(n_classes(dataset))[classes(dataset, chosen)], classes(dataset, validation)
     near = neighbours(dataset, validation)
     candidates = []
     for n_clusters in sorted({min(number, len(patterns) // 2) for number in N_CLUSTERS}):
@@ -86,16 +85,16 @@ def learn(dataset: "Dataset", seed: int) -> Answers:
         ).fit_predict(patterns)
         together = (clusters[:, None] == clusters).astype(float)
         shares = together @ named / together.sum(axis=1, keepdims=True)
-        right = (shares[near].mean(axis=1).argmax(axis=1) == truth).mean()
+        right = (shares[near].mean(axis=1).argmax(axis=1) == labels).mean()
         logger.info("%d clusters of %s: %.1f %% of validation patterns right", n_clusters, dataset.name, 100 * right)
         candidates.append((right, shares))
     _, shares = max(candidates, key=lambda candidate: candidate[0])
 
-    def answers(asked: "Dataset", rows: slice) -> tuple[NDArray[np.float64], ...]:
+    def predict(asked: "Dataset", rows: slice) -> tuple[NDArray[np.float64], ...]:
         must_be_alike(dataset, asked)
         return heads(shares[neighbours(asked, rows)].mean(axis=1), asked)
 
-    return answers
+    return predict
 
 
 def _some(dataset: "Dataset", split: str, seed: int) -> slice:

@@ -1,4 +1,4 @@
-"""An answer from the total intensity of the pattern alone."""
+"""A prediction from the total intensity of the pattern alone."""
 
 import logging
 from typing import TYPE_CHECKING
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier
 
 from evaluate.baselines.joint_classes import classes, heads, must_be_alike, n_classes
-from evaluate.predictions.predictions import Answers
+from evaluate.predictions.predictions import Predictor
 from frames.store.dataset import by_shard
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ def total_photons(dataset: "Dataset", rows: slice) -> NDArray[np.float64]:
     return by_shard(dataset, rows, lambda images: images.sum(axis=(1, 2), dtype=float), "photons")
 
 
-def learn(dataset: "Dataset", seed: int) -> Answers:
-    """How the total photons of each pattern answer.
+def learn(dataset: "Dataset", seed: int) -> Predictor:
+    """What the total photons of each pattern predict.
 
-    A decision tree bins the intensity and answers with the classes of the training patterns in the bin: close to the
+    A decision tree bins the intensity and predicts the classes of the training patterns in the bin: close to the
     best that one number allows, where bins are fine but filled. Their size is the one with the most validation patterns
     right. The tree sees only the order of intensities, so their logarithm would change nothing.
     """
@@ -46,11 +46,11 @@ def learn(dataset: "Dataset", seed: int) -> Answers:
         *(dataset.name, tree.get_n_leaves(), 100 * max(scores)),
     )
 
-    def answers(asked: "Dataset", rows: slice) -> tuple[NDArray[np.float64], ...]:
+    def predict(asked: "Dataset", rows: slice) -> tuple[NDArray[np.float64], ...]:
         must_be_alike(dataset, asked)
         photons = total_photons(asked, rows)[:, None]
         shares = np.zeros((len(photons), n_classes(asked)))
         shares[:, tree.classes_] = tree.predict_proba(photons)
         return heads(shares, asked)
 
-    return answers
+    return predict

@@ -79,7 +79,7 @@ def head_rows(predictions: pd.DataFrame, targets: Sequence[Target]) -> pd.DataFr
 
 
 def majority_rows(split: str, train: pd.DataFrame, shown: pd.DataFrame, targets: Sequence[Target]) -> pd.DataFrame:
-    """Rows of heads.csv of the training split's majority, asked about a split: `target_labels` of both."""
+    """Rows of heads.csv of the training split's majority, evaluated on a split: `target_labels` of both."""
     return _heads(split, by_target.majority(train, shown, targets), shown, targets)
 
 

@@ -56,7 +56,7 @@ COLUMNS = {
     "fluence": "known: the rule is told each pulse's photons; unknown: it knows their law, or their order of magnitude",
     "orientations": "of each structure that the likelihood is averaged over, uniform over SO(3); in the last row up to "
     f"{ROUNDS * DRAWN} more of the likeliest structures, near their likeliest orientations",
-    "n_patterns": "single hits of the test split that were asked about, as many of each structure",
+    "n_patterns": "single hits of the test split that were evaluated, as many of each structure",
     "structure_accuracy": "fraction with the structure right: a lower bound of the limit, and the limit itself once it "
     "no longer grows with the number of orientations",
     "standard_error": "√(p(1 - p)/n) of the accuracy p of n patterns",

@@ -135,8 +135,8 @@ def calibration(predictions: pd.DataFrame, targets: Sequence[Target]) -> pd.Data
         rows.append(
             {
                 "target": name,
-                "n_validation": len(fitted.truth),
-                "n_test": len(before.truth),
+                "n_validation": len(fitted.labels),
+                "n_test": len(before.labels),
                 "temperature": temperatures[target],
                 **{f"ece_{when}": expected_calibration_error(*confidence(head)) for when, head in heads.items()},
                 **{f"nll_{when}": negative_log_likelihood(head) for when, head in heads.items()},

@@ -16,7 +16,7 @@ from scipy.special import logsumexp
 logger = logging.getLogger(__name__)
 
 FLOOR = 1e-12
-"""Least probability: an answer that was held impossible and is right costs 28 nats, not infinity."""
+"""Least probability: a class that was held impossible and is right costs 28 nats, not infinity."""
 
 TEMPERATURES = 0.05, 20.0
 """Range of temperatures."""
@@ -25,12 +25,12 @@ N_BINS = 15
 
 
 class Head(NamedTuple):
-    """What one head answers to n patterns."""
+    """What one head predicts of n patterns, and their labels."""
 
     probabilities: NDArray[np.float64]
     """(n, k)"""
-    truth: NDArray[np.int64]
-    """(n,) index of the right answer"""
+    labels: NDArray[np.int64]
+    """(n,) index of the right class"""
 
 
 class Reliability(NamedTuple):
@@ -59,37 +59,37 @@ def tempered(probabilities: ArrayLike, temperature: float) -> NDArray[np.float64
 
 
 def negative_log_likelihood(head: Head, temperature: float = 1.0) -> float:
-    """Mean over the patterns of −log p of the right answer [nats]."""
+    """Mean over the patterns of −log p of the right class [nats]."""
     log_p = log_likelihoods(head.probabilities, temperature)
-    return float(-np.take_along_axis(log_p, head.truth[:, None], axis=1).mean())
+    return float(-np.take_along_axis(log_p, head.labels[:, None], axis=1).mean())
 
 
 def smoothed(head: Head) -> NDArray[np.float64]:
-    """(n, k) how probable each answer is to be right, once n of them have been looked at.
+    """(n, k) how probable each class is to be right, once n predictions have been looked at.
 
-    By Laplace's rule of succession: after n patterns without a mistake the next answer is right with a chance of
-    (n + 1)/(n + 2), under a uniform prior of that chance. So a truth weighs that much, as if one pattern more had been
-    answered rightly and one wrongly; the rest goes to the other answers in the proportions that the head gives them.
+    By Laplace's rule of succession: after n patterns without a mistake the next prediction is right with a chance of
+    (n + 1)/(n + 2), under a uniform prior of that chance. So a label weighs that much, as if one pattern more had been
+    predicted rightly and one wrongly; the rest goes to the other classes in the proportions that the head gives them.
     """
-    n = len(head.truth)
-    is_truth = np.arange(head.probabilities.shape[1]) == head.truth[:, None]
-    others = np.exp(np.where(is_truth, -np.inf, log_likelihoods(head.probabilities)))
-    return np.where(is_truth, (n + 1) / (n + 2), others / others.sum(axis=1, keepdims=True) / (n + 2))
+    n = len(head.labels)
+    is_label = np.arange(head.probabilities.shape[1]) == head.labels[:, None]
+    others = np.exp(np.where(is_label, -np.inf, log_likelihoods(head.probabilities)))
+    return np.where(is_label, (n + 1) / (n + 2), others / others.sum(axis=1, keepdims=True) / (n + 2))
 
 
 def best_temperature(head: Head) -> float:
-    """The temperature, within `TEMPERATURES`, of the greatest likelihood of `smoothed` truths.
+    """The temperature, within `TEMPERATURES`, of the greatest likelihood of `smoothed` labels.
 
-    Of the truths themselves the likelihood of a head without a mistake grows for ever as T falls: it has no greatest
+    Of the labels themselves the likelihood of a head without a mistake grows for ever as T falls: it has no greatest
     value, and whatever bound stops it is no finding. Smoothed, the mean of -log p is convex in 1/T and rises to both
-    sides, so there is one minimum: of two answers and odds o of all n patterns, all right, T = ln o / ln(n + 1), by
+    sides, so there is one minimum: of two classes and odds o of all n patterns, all right, T = ln o / ln(n + 1), by
     which the head is as sure as n patterns allow. Where n is large, mistakes outweigh it. At an end of the range a
-    warning is logged: the head hardly prefers any answer, or answers worse than at random.
+    warning is logged: the head hardly prefers any class, or predicts worse than at random.
     """
-    if not len(head.truth):
+    if not len(head.labels):
         raise ValueError("no validation pattern to fit a temperature to; raise plan.patterns_per_class")
     if head.probabilities.shape[1] == 1:
-        return 1.0  # sure of the only answer at every temperature
+        return 1.0  # sure of the only class at every temperature
     targets = smoothed(head)
     found = minimize_scalar(
         lambda log_t: -(targets * log_likelihoods(head.probabilities, np.exp(log_t))).sum(axis=1).mean(),
@@ -104,14 +104,14 @@ def best_temperature(head: Head) -> float:
 
 
 def confidence(head: Head) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """(n,) probability of the most probable answer, and (n,) whether it is right."""
-    return head.probabilities.max(axis=1), head.probabilities.argmax(axis=1) == head.truth
+    """(n,) probability of the most probable class, and (n,) whether it is right."""
+    return head.probabilities.max(axis=1), head.probabilities.argmax(axis=1) == head.labels
 
 
 def reliability_curve(confidence: ArrayLike, right: ArrayLike, n_bins: int = N_BINS) -> Reliability:
     """Mean confidence and accuracy in bins of equally many patterns.
 
-    Equally many, because most answers of a good network lie in the last of bins that are equally wide. Equal
+    Equally many, because most predictions of a good network lie in the last of bins that are equally wide. Equal
     confidences share a bin, so bins may be fewer and unequal, and the order of patterns does not matter.
     """
     confidence, right = np.asarray(confidence, float), np.asarray(right, float)

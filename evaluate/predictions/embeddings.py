@@ -37,7 +37,7 @@ class Embedded(NamedTuple):
 
     @property
     def support(self) -> SupportSet:
-        """As patterns whose answer is known."""
+        """As patterns whose label is known."""
         return SupportSet(self.embeddings, self.is_single)
 
     def take(self, which: NDArray) -> Self:

@@ -1,12 +1,12 @@
-"""Predictions as a tidy table: one row per pattern, truth and answer side by side.
+"""Predictions as a tidy table: one row per pattern, label and prediction side by side.
 
 | column | meaning |
 | --- | --- |
-| split | validation or test; another dataset than that trained on is asked about its test split alone |
+| split | validation or test; what is evaluated on another dataset than it was trained on has its test split alone |
 | pattern | row of the dataset |
 | <target>, as hit_multiplicity, structure | what was recorded; `none` where there is no answer: no particle was hit |
-| predicted_<target> | the most probable answer |
-| p_<target>_<class> | all answers |
+| predicted_<target> | the most probable class |
+| p_<target>_<class> | probabilities of all classes |
 """
 
 from collections.abc import Callable, Sequence
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 Split = Literal["train", "validation", "test"]
 
-Answers = Callable[["Dataset", slice], tuple[NDArray[np.floating], ...]]
-"""What a network, or a baseline, answers for some rows of a dataset: the probabilities of `predictions_table`."""
+Predictor = Callable[["Dataset", slice], tuple[NDArray[np.floating], ...]]
+"""A network, or a baseline: rows of a dataset -> the probabilities of `predictions_table`."""
 
 
-def predict_splits(answers: Answers, dataset: "Dataset", splits: Sequence[Split]) -> pd.DataFrame:
-    """What is answered for these splits of a dataset; ValueError where the two do not suit each other."""
+def predict_splits(predictor: Predictor, dataset: "Dataset", splits: Sequence[Split]) -> pd.DataFrame:
+    """The predictions for these splits of a dataset; ValueError where the two do not suit each other."""
     rows = [dataset.splits[split] for split in splits]
-    return pd.concat([predictions_table(dataset, of, *answers(dataset, of)) for of in rows], ignore_index=True)
+    return pd.concat([predictions_table(dataset, of, *predictor(dataset, of)) for of in rows], ignore_index=True)
 
 
 def predictions_table(dataset: "Dataset", rows: slice, *probabilities: NDArray[np.floating]) -> pd.DataFrame:
@@ -49,8 +49,8 @@ def predictions_table(dataset: "Dataset", rows: slice, *probabilities: NDArray[n
     """
     patterns = np.arange(len(dataset))[rows]
     ends = [dataset.splits[split].stop for split in SPLITS]
-    answers = dict(zip(dataset.targets, probabilities, strict=True))
-    for target, values in answers.items():
+    by_target = dict(zip(dataset.targets, probabilities, strict=True))
+    for target, values in by_target.items():
         if values.shape != (expected := (len(patterns), len(target.classes))):
             raise ValueError(f"probabilities of shape {values.shape}, expected {expected} for {dataset.name}")
         if not np.isfinite(values).all():
@@ -59,11 +59,11 @@ def predictions_table(dataset: "Dataset", rows: slice, *probabilities: NDArray[n
         {
             "split": np.array(SPLITS)[np.searchsorted(ends, patterns, side="right")],
             "pattern": patterns,
-            **{target.name: target.values(dataset.labels(target.name)[rows]) for target in answers},
-            **{f"predicted_{target.name}": target.values(p.argmax(axis=1)) for target, p in answers.items()},
+            **{target.name: target.values(dataset.labels(target.name)[rows]) for target in by_target},
+            **{f"predicted_{target.name}": target.values(p.argmax(axis=1)) for target, p in by_target.items()},
             **{
                 f"p_{target.name}_{value}": p[:, index]
-                for target, p in answers.items()
+                for target, p in by_target.items()
                 for index, value in enumerate(target.classes)
             },
         }
@@ -83,16 +83,16 @@ def probability_columns(predictions: pd.DataFrame) -> dict[str, list[str]]:
     return found
 
 
-def averaged(answers: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def averaged(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """One table of the mean probabilities of several; ValueError unless all are about the same patterns."""
-    first, *others = answers
+    first, *others = tables
     probabilities = probability_columns(first)
     columns = [name for names in probabilities.values() for name in names]
     about = ["split", "pattern", *probabilities]
     for other in others:
         if list(other) != list(first) or not other[about].equals(first[about]):
-            raise ValueError("these answers are not about the same patterns; delete the predictions and run again")
-    mean = first.assign(**dict(zip(columns, np.mean([table[columns] for table in answers], axis=0).T, strict=True)))
+            raise ValueError("these predictions are not about the same patterns; delete the predictions and run again")
+    mean = first.assign(**dict(zip(columns, np.mean([table[columns] for table in tables], axis=0).T, strict=True)))
     for target, names in probabilities.items():
         labels = np.array([name.removeprefix(f"p_{target}_") for name in names])
         labels = labels.astype(first[target].to_numpy().dtype)

@@ -125,7 +125,7 @@ class RunConfig(Strict):
                 only = f"only on {conditions}" if conditions else "as there is no section `training`"
                 yield f"{key}: nothing is trained on {trained_on!r}, {only}{did_you_mean(trained_on, conditions)}"
             if trained_on in others:
-                yield f"{key}: what was trained on {trained_on!r} is asked about it anyway; remove it here"
+                yield f"{key}: what was trained on {trained_on!r} is evaluated on it anyway; remove it here"
             for own in self._known([trained_on]):
                 yield from self._other_pixels(key, own, others)
                 for other in self._known(others):
@@ -220,7 +220,7 @@ class RunConfig(Strict):
         return min(sizes.get(1, 0), sum(size for m, size in sizes.items() if m > 1))
 
     def others_of(self, learner: str) -> tuple[str, ...]:
-        """Datasets that an encoder, or a control, is asked about beside its own; a grid about none."""
+        """Datasets that an encoder, or a control, is evaluated on beside its own; a grid on none."""
         encoder = self.twinned.encoders.get(learner)
         if encoder is not None and encoder.is_grid:
             return ()

@@ -80,7 +80,7 @@ class RunFiles:
         return self.folder / "twins" / dataset / encoder / fold / shape / f"seed{seed}"
 
     def embeddings(self, dataset: str, encoder: str, fold: str, shape: str, seed: Number) -> Path:
-        """Embeddings by a twin network, or by a control, of all datasets that it is asked about."""
+        """Embeddings by a twin network, or by a control, of all datasets that it is evaluated on."""
         twin = self.twin(dataset, encoder, fold, shape, seed)
         return self.folder / "embeddings" / twin.relative_to(self.folder / "twins").with_suffix(".npz")
 

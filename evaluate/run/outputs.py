@@ -1,4 +1,4 @@
-"""What a run holds, by its config alone: who answers about what, and the tables and figures that come of it.
+"""What a run holds, by its config alone: who is evaluated on what, and the tables and figures that come of it.
 
 Snakemake asks this at every start, on a cluster in every job: nothing is imported here that takes time.
 """
@@ -45,7 +45,7 @@ def has_report(config: RunConfig) -> bool:
 
 
 def predictors(study: Study) -> list[tuple[str, str, int]]:
-    """Dataset, model and seed of all that answers: networks, ensembles and then baselines, dataset by dataset."""
+    """Dataset, model and seed of all that predicts: networks, ensembles and then baselines, dataset by dataset."""
     if study.training is None:
         return []
     baselines = [(name, BASELINE_SEED) for name in study.evaluation.baselines]
@@ -64,7 +64,7 @@ def networks(study: Study, condition: str) -> dict[tuple[str, int], list[tuple[s
 
 
 def transfers(study: Study) -> list[tuple[str, str, int, str]]:
-    """The same, with each other dataset that it is asked about."""
+    """The same, with each other dataset that it is evaluated on."""
     return [
         (trained_on, model, seed, evaluate_on)
         for trained_on, model, seed in predictors(study)
@@ -105,7 +105,7 @@ def figure_names(config: RunConfig) -> list[str]:
 
 
 def study_figures(study: Study) -> list[str]:
-    """Those of them about networks and what these were asked."""
+    """Those of them about networks and what these predict."""
     if study.training is None:
         return []
     names = ["accuracies.svg"]

@@ -11,7 +11,7 @@ BASELINES = ("total_intensity", "spectral_clustering")
 
 
 MAJORITY = "majority"
-"""The baseline that needs no patterns: always the most frequent answer."""
+"""The baseline that needs no patterns: always the most frequent class."""
 
 
 TWIN_CONTROLS = ("total_intensity", "pixels", "spectral_clustering")
@@ -66,7 +66,7 @@ class TwinEvaluationConfig(Strict):
 
 
 class EvaluationConfig(Strict):
-    """What the networks are compared with and asked about."""
+    """What the networks are compared with and evaluated on."""
 
     baselines: Baselines = ("total_intensity",)
     ensembles: dict[Identifier, Annotated[tuple[Identifier, ...], Field(min_length=1), AfterValidator(unique)]] = Field(

@@ -1,4 +1,4 @@
-"""One system, trained on one dataset from every seed, asked about its own test frames and about the others."""
+"""One system, trained on one dataset from every seed, evaluated on its own test frames and on the others."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -24,7 +24,7 @@ from train.tasks.self_training import fit_self_training
 from train.tasks.transfer import fit_transfer
 
 COLUMNS = ("system", "labels", "order", "seed", "trained_on", "tested_on", "split", "row", "label", "p_hit")
-"""Of predictions: a row for each frame asked about; `split` is validation or test."""
+"""Of predictions: a row for each frame predicted; `split` is validation or test."""
 
 
 class Case(NamedTuple):

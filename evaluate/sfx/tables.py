@@ -1,6 +1,6 @@
 """From predictions to `tables/sfx*.csv`.
 
-sfx.csv              TIDY: a row for each table of the paper, training and dataset asked about
+sfx.csv              TIDY: a row for each table of the paper, training and dataset evaluated on
 sfx_calibration.csv  how far probabilities are from frequencies, before and after Platt's law of validation frames
 sfx_failures.csv     recall, or false alarms, against number of spots, their signal-to-noise ratio and background
 sfx_speed.csv        milliseconds a frame of each step, and frames/s end to end on one core
@@ -101,7 +101,7 @@ def by_peaks(counts: Mapping[str, np.ndarray], predictions: pd.DataFrame) -> pd.
 
 
 def calibration(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Of each training and dataset asked about: calibration error of p_hit as it is, and after Platt's law."""
+    """Of each training and dataset evaluated on: calibration error of p_hit as it is, and after Platt's law."""
     rows = []
     keys = ["system", "labels", "order", "seed", "trained_on"]
     asked = predictions[predictions["system"] != PEAKS]

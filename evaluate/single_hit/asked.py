@@ -1,6 +1,6 @@
 """Protocols of the selector: a pattern alone, a sample's patterns without labels, and with a few.
 
-As evaluate/twin/protocols.py has them, answered by train/few_shot/selector.py in place of a classifier. Labels
+As evaluate/twin/protocols.py has them, predicted by train/few_shot/selector.py in place of a classifier. Labels
 come from the validation split, numbers from the test split.
 """
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluate.predictions.embeddings import Embedded
-from evaluate.twin.protocols import Answer, single_or_multiple
+from evaluate.twin.protocols import ProtocolScore, single_or_multiple
 from train.few_shot import selector
 from train.few_shot.counts import Counts, fit_counts
 from train.few_shot.logistic import Logistic, adapt, fit
@@ -37,13 +37,13 @@ class Learned(NamedTuple):
         return selector.Sample(log_p, about.photons, noise)
 
 
-def alone(learned: Learned, about: Embedded) -> Iterator[Answer]:
+def alone(learned: Learned, about: Embedded) -> Iterator[ProtocolScore]:
     """Each pattern by itself."""
     scores = learned.logistic.scores(about.embeddings)
     yield from single_or_multiple("unseen", "selector", scores, about.is_single, about.structure)
 
 
-def unlabelled(learned: Learned, about: Embedded, noise: float) -> Iterator[Answer]:
+def unlabelled(learned: Learned, about: Embedded, noise: float) -> Iterator[ProtocolScore]:
     """Test patterns of each structure, by all of its patterns."""
     scores = np.empty(len(about.photons))
     for structure in np.unique(about.structure):
@@ -54,8 +54,10 @@ def unlabelled(learned: Learned, about: Embedded, noise: float) -> Iterator[Answ
     yield from single_or_multiple("unlabelled", "selector", *judged)
 
 
-def few_shot(learned: Learned, about: Embedded, noise: float, labels: int, draws: int, seed: int) -> Iterator[Answer]:
-    """Test patterns by so many labelled validation patterns of each answer, and by the sample's other patterns, too.
+def few_shot(
+    learned: Learned, about: Embedded, noise: float, labels: int, draws: int, seed: int
+) -> Iterator[ProtocolScore]:
+    """Test patterns by so many labelled validation patterns of each class, and by the sample's other patterns, too.
 
     `selector_labels`: by the labels alone. `selector`: the sample's test patterns, unlabelled, speak as well.
     """
@@ -76,7 +78,7 @@ def few_shot(learned: Learned, about: Embedded, noise: float, labels: int, draws
     majority = float(max(test.is_single.mean(), 1 - test.is_single.mean()))
     for name, found in right.items():
         by_structure = np.array(found)  # (structures, draws)
-        yield Answer(
+        yield ProtocolScore(
             *("few_shot", name, len(test.photons), float(by_structure.mean()), majority),
             labels=labels,
             n_structures=len(structures),
@@ -84,7 +86,7 @@ def few_shot(learned: Learned, about: Embedded, noise: float, labels: int, draws
             draw_deviation=float(by_structure.mean(axis=0).std()),
         )
         for structure, row in zip(structures, by_structure, strict=True):
-            yield Answer(
+            yield ProtocolScore(
                 *("few_shot", name, int((test.structure == structure).sum()), float(row.mean()), majority),
                 labels=labels,
                 draw_deviation=float(row.std()),

@@ -1,8 +1,8 @@
-"""What a twin network answers about datasets that it never saw, beside controls that nobody trained, in one run.
+"""What a twin network predicts of datasets that it never saw, beside controls that nobody trained, in one run.
 
 python -m evaluate.single_hit.command config/unseen-judged.yaml --like results/unseen/datasets/mixed -o tables
 
-Patterns are simulated as they are asked about, those of validation and test of every dataset of the config. Writes
+Patterns are simulated as they are predicted, those of validation and test of every dataset of the config. Writes
 `single_hit.csv`, a row for each dataset, protocol and answerer, and `single_hit_structures.csv`, the same by structure.
 `--like` is a dataset of the network's training: controls know its training patterns, as the network does.
 """
@@ -27,7 +27,7 @@ from evaluate.single_hit import asked
 from evaluate.single_hit.trial import Trial, asked_about
 from evaluate.table_files import write_table
 from evaluate.twin import protocols
-from evaluate.twin.protocols import Answer
+from evaluate.twin.protocols import ProtocolScore
 from frames.files import sha256
 from frames.store.dataset import Dataset, open_dataset
 from simulate.config import SimulationConfig
@@ -39,7 +39,7 @@ from train.inference.shipped import MODEL, Twin, load_twin
 logger = logging.getLogger(__name__)
 
 COLUMNS: Mapping[str, str] = {
-    "dataset": "asked about: test patterns, none of whose structures were learned from",
+    "dataset": "evaluated on: test patterns, none of whose structures were learned from",
     "answerer": "network: the twin network; or a control",
     "protocol": "unseen: the pattern alone; unlabelled: the sample's other patterns, too; few_shot: and labels",
     "classifier": "selector: train/few_shot/selector.py; selector_labels: by labels alone; others as in twin.csv",
@@ -48,7 +48,7 @@ COLUMNS: Mapping[str, str] = {
     "n_structures": "structures that these show",
     "accuracy": "fraction right",
     "balanced_accuracy": "mean of the fractions right of single and of multiple hits",
-    "majority_accuracy": "accuracy of always giving the most frequent answer",
+    "majority_accuracy": "accuracy of always predicting the most frequent class",
     "roc_auc": "probability that a single hit scores higher than a multiple one",
     "deviation": "standard deviation of the accuracy over structures",
     "draw_deviation": "the same over draws of labelled patterns",
@@ -87,7 +87,7 @@ def known_of(twin: Twin, like: Dataset) -> Known:
     return Known(network, controls)
 
 
-def answers(twin: Twin, known: Known, trial: Trial, labels: int) -> Iterator[tuple[str, Answer]]:
+def scores_of(twin: Twin, known: Known, trial: Trial, labels: int) -> Iterator[tuple[str, ProtocolScore]]:
     """Of the network and of every control, about the patterns of one dataset."""
 
     def embedded(features: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> Embedded:
@@ -105,7 +105,7 @@ def answers(twin: Twin, known: Known, trial: Trial, labels: int) -> Iterator[tup
         scores = {key: make(theirs.support) for key, make in classifiers_of(name).items() if key in USED}
         fitted, pool, test = fit(theirs.support), about.in_split("validation"), about.in_split("test")
         found = [
-            *protocols.asked("unseen", scores, test),
+            *protocols.evaluated("unseen", scores, test),
             *protocols.unlabelled(theirs, fitted, about),
             *protocols.few_shot(fitted, pool, test, [labels], DRAWS, SEED),
         ]
@@ -117,7 +117,7 @@ USED = ("clusters", "centroid", "mixture", "adapted")
 
 
 def _write(table: pd.DataFrame, folder: Path, provenance: Mapping[str, Any]) -> None:
-    """Both tables, of all datasets asked about so far: an hour's work is not lost with its last dataset."""
+    """Both tables, of all datasets evaluated on so far: an hour's work is not lost with its last dataset."""
     whole = table["structure"] == ""
     write_table(table[whole], folder / "single_hit.csv", COLUMNS, provenance)
     write_table(table[~whole], folder / "single_hit_structures.csv", STRUCTURE_COLUMNS, provenance)
@@ -143,12 +143,12 @@ def main(argv: list[str] | None = None) -> int:
     known, rows = known_of(twin, open_dataset(arguments.like)), []
     for name in arguments.datasets or config.datasets:
         trial = asked_about(config, name, arguments.kept)
-        for answerer, answer in answers(twin, known, trial, arguments.labels):
-            rows.append({"dataset": name, "answerer": answerer, **asdict(answer)})
-            if not answer.structure:
+        for answerer, score in scores_of(twin, known, trial, arguments.labels):
+            rows.append({"dataset": name, "answerer": answerer, **asdict(score)})
+            if not score.structure:
                 logger.info(
                     "%s, %s, %s by %s: %.1f %% of %d right",
-                    *(name, answerer, answer.protocol, answer.classifier, 100 * answer.accuracy, answer.n_test),
+                    *(name, answerer, score.protocol, score.classifier, 100 * score.accuracy, score.n_test),
                 )
         _write(pd.DataFrame(rows), arguments.output, provenance)
     return 0

@@ -1,4 +1,4 @@
-"""What a run of twin networks holds, by its config alone: who is asked about what, and the figures that come of it."""
+"""What a run of twin networks holds, by its config alone: who is evaluated on what, and the figures that come of it."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -15,7 +15,7 @@ NO_FAMILY = "no family"
 """Stands for the family of structures that belong to none, where others do."""
 
 ALL_FOLDS = "all"
-"""In the column `fold`: every structure, each asked about where it was held out."""
+"""In the column `fold`: every structure, each evaluated where it was held out."""
 
 TABLES = ("twin", "twin_structures")
 
@@ -24,7 +24,7 @@ SHOWN = ("twin_evolution", "twin_map", "twin_roc")
 
 
 def evaluate_on(config: RunConfig, training: TwinTraining) -> list[str]:
-    """Datasets that the encoder of a training, or a control, is asked about; a cell of a grid about its own alone."""
+    """Datasets that the encoder of a training, or a control, is evaluated on; a cell of a grid on its own alone."""
     return list(dict.fromkeys((training.dataset, *config.others_of(training.encoder))))
 
 
@@ -41,7 +41,7 @@ def twin_folder(files: RunFiles, training: TwinTraining) -> Path:
 
 
 def embeddings_file(files: RunFiles, training: TwinTraining) -> Path:
-    """Embeddings of the validation and test patterns of all datasets that it is asked about."""
+    """Embeddings of the validation and test patterns of all datasets that it is evaluated on."""
     return files.embeddings(training.dataset, training.encoder, training.fold, training.shape, training.seed)
 
 
@@ -81,7 +81,7 @@ def fold_of(config: RunConfig, learner: str) -> str:
 
 
 def unseen_structures(config: RunConfig, learner: str, condition: str) -> list[str]:
-    """Ids of the structures in a dataset that an encoder, or a control, is asked about without having seen them."""
+    """Ids of the structures in a dataset that an encoder, or a control, is evaluated on without having seen them."""
     twins, selected = config.twinned, config.simulation.selected(condition)
     trained_on = home(config, learner)
     if fold_of(config, learner) == NONE:
@@ -93,16 +93,16 @@ def unseen_structures(config: RunConfig, learner: str, condition: str) -> list[s
     return [structure for structure in selected if structure in held_out]
 
 
-def asked(config: RunConfig, learner: str) -> list[str]:
-    """Datasets whose unseen structures it is asked about."""
+def unseen_datasets(config: RunConfig, learner: str) -> list[str]:
+    """Datasets on whose unseen structures it is evaluated."""
     training = CONTROL._replace(dataset=home(config, learner), encoder=learner)
     return [name for name in evaluate_on(config, training) if unseen_structures(config, learner, name)]
 
 
 def learners(config: RunConfig, condition: str) -> list[str]:
-    """Networks, then controls, that are asked about unseen structures of a dataset."""
+    """Networks, then controls, that are evaluated on unseen structures of a dataset."""
     names = [*networks(config), *config.evaluation.twins.baselines]
-    return [name for name in names if condition in asked(config, name)]
+    return [name for name in names if condition in unseen_datasets(config, name)]
 
 
 def families_of(config: RunConfig, structures: Collection[str]) -> dict[str, list[str]]:
@@ -124,9 +124,9 @@ def figure_names(config: RunConfig) -> list[str]:
     if (main := main_encoder(config)) is None:
         return names
     names.append(f"twin_map_{main}.png")
-    if main_condition(config) in asked(config, main):
+    if main_condition(config) in unseen_datasets(config, main):
         names += ["twin_roc.svg", "twin_few_shot.svg", "twin_per_structure.svg", "twin_gallery.png"]
-    return names + ["twin_conditions.svg"] * bool(asked(config, main))
+    return names + ["twin_conditions.svg"] * bool(unseen_datasets(config, main))
 
 
 def shown_names(config: RunConfig) -> list[str]:
@@ -140,6 +140,6 @@ def shown_names(config: RunConfig) -> list[str]:
 
 
 def has_unseen(config: RunConfig) -> bool:
-    """Whether the main encoder is asked about unseen structures in the main condition."""
+    """Whether the main encoder is evaluated on unseen structures in the main condition."""
     main = main_encoder(config)
-    return main is not None and main_condition(config) in asked(config, main)
+    return main is not None and main_condition(config) in unseen_datasets(config, main)

@@ -1,6 +1,6 @@
-"""The questions that a twin network is asked, each a function from embeddings to numbers.
+"""The protocols that a twin network is evaluated by, each a function from embeddings to numbers.
 
-| protocol | known | asked about |
+| protocol | known | evaluated on |
 | --- | --- | --- |
 | same | training patterns | test patterns of the structures trained on |
 | unseen | the same | test patterns of structures that nobody trained on |
@@ -36,8 +36,8 @@ FEW_SHOT = ("nearest", "centroid", "neighbours", "adapted")
 
 
 @dataclass(frozen=True)
-class Answer:
-    """How right the answers to one question were."""
+class ProtocolScore:
+    """How right the predictions of one classifier were, by one protocol."""
 
     protocol: str
     classifier: str
@@ -45,25 +45,25 @@ class Answer:
     accuracy: float
     """fraction right"""
     majority_accuracy: float
-    """of always giving the most frequent answer"""
+    """of always predicting the most frequent class"""
     roc_auc: float = np.nan
     """probability that a single hit scores higher than a multiple one"""
     balanced_accuracy: float = np.nan
     """mean of the fractions right among single and among multiple hits"""
     labels: int = 0
-    """labelled patterns of a structure, of each answer"""
+    """labelled patterns of a structure, of each class"""
     n_structures: int = 1
     deviation: float = np.nan
     """of the accuracy from structure to structure"""
     draw_deviation: float = np.nan
     """of the accuracy, the mean over structures, from one draw of labelled patterns to the next"""
     structure: str = ""
-    """that the answer is about; empty: about all of them"""
+    """that the score is of; empty: of all of them"""
 
 
 def single_or_multiple(
     protocol: str, classifier: str, scores: Array, is_single: NDArray[np.bool_], structure: NDArray[np.str_]
-) -> Iterator[Answer]:
+) -> Iterator[ProtocolScore]:
     """How right scores (n,) are, single where positive: of all patterns, then of each structure's."""
     each = [
         _judged(protocol, classifier, scores[of], is_single[of], structure=str(name))
@@ -73,7 +73,7 @@ def single_or_multiple(
     yield _judged(
         *(protocol, classifier, scores, is_single),
         n_structures=len(each),
-        deviation=float(np.std([answer.accuracy for answer in each])),
+        deviation=float(np.std([score.accuracy for score in each])),
     )
     yield from each
 
@@ -87,9 +87,9 @@ def _judged(
     n_structures: int = 1,
     deviation: float = np.nan,
     structure: str = "",
-) -> Answer:
+) -> ProtocolScore:
     right = (scores > 0) == is_single
-    return Answer(
+    return ProtocolScore(
         protocol,
         classifier,
         n_test=len(scores),
@@ -113,20 +113,20 @@ def roc_auc(scores: Array, positive: NDArray[np.bool_]) -> float:
     return float((ranks - n_positive * (n_positive + 1) / 2) / (n_positive * n_other))
 
 
-def asked(protocol: str, classifiers: Mapping[str, Scores], about: Embedded) -> Iterator[Answer]:
-    """`same` and `unseen`: every classifier's answers."""
+def evaluated(protocol: str, classifiers: Mapping[str, Scores], about: Embedded) -> Iterator[ProtocolScore]:
+    """`same` and `unseen`: the predictions of every classifier."""
     for name, scores in classifiers.items():
         yield from single_or_multiple(protocol, name, scores(about.embeddings), about.is_single, about.structure)
 
 
-def unlabelled(known: Embedded, fitted: Logistic, about: Embedded) -> Iterator[Answer]:
-    """Answers about the test patterns of each structure, from how all of its patterns lie, test patterns among them."""
+def unlabelled(known: Embedded, fitted: Logistic, about: Embedded) -> Iterator[ProtocolScore]:
+    """Predictions of each structure's test patterns, from how all of its patterns lie, these among them."""
     scores = {name: np.empty(len(about.embeddings)) for name in ("settled", "mixture")}
     for structure in np.unique(about.structure):
         mine = about.structure == structure
-        asked = about.embeddings[mine]
-        scores["settled"][mine] = settled(known.embeddings, known.hit_multiplicity, asked)
-        scores["mixture"][mine] = by_mixture(fitted.scores(asked), about.photons[mine])
+        theirs = about.embeddings[mine]
+        scores["settled"][mine] = settled(known.embeddings, known.hit_multiplicity, theirs)
+        scores["mixture"][mine] = by_mixture(fitted.scores(theirs), about.photons[mine])
     test = about.split == "test"
     for name, of_all in scores.items():
         judged = (of_all[test], about.is_single[test], about.structure[test])
@@ -135,8 +135,8 @@ def unlabelled(known: Embedded, fitted: Logistic, about: Embedded) -> Iterator[A
 
 def few_shot(
     fitted: Logistic, pool: Embedded, about: Embedded, labels: Sequence[int], draws: int, seed: int
-) -> Iterator[Answer]:
-    """Answers about each structure, from so many labelled patterns of its own of each answer.
+) -> Iterator[ProtocolScore]:
+    """Predictions of each structure's patterns, from so many labelled ones of its own of each class.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def few_shot(
         for name in FEW_SHOT:
             of_structure = right[name].mean(axis=1)
             majority = _majority(about.is_single)
-            yield Answer(
+            yield ProtocolScore(
                 *("few_shot", name, int(sizes.sum()), float(of_structure.mean()), majority),
                 labels=n,
                 roc_auc=float(area[name].mean()),
@@ -179,7 +179,7 @@ def few_shot(
                 draw_deviation=float(right[name].mean(axis=0).std()),
             )
             for row, structure in enumerate(structures):
-                yield Answer(
+                yield ProtocolScore(
                     *("few_shot", name, int(sizes[row]), float(of_structure[row]), majority),
                     labels=n,
                     roc_auc=float(area[name][row].mean()),
@@ -202,8 +202,8 @@ def _labelled(pool: Embedded, n: int, generator: np.random.Generator, structure:
     return pool.take(np.concatenate(chosen))
 
 
-def verification(about: Embedded, seed: int) -> Answer:
-    """Random pairs of patterns: how well their nearness tells those of one answer from those of two.
+def verification(about: Embedded, seed: int) -> ProtocolScore:
+    """Random pairs of patterns: how well their nearness tells those of one class from those of two.
 
     The accuracy is that of the best threshold: an upper bound, as the threshold is chosen on these pairs.
     """
@@ -214,26 +214,26 @@ def verification(about: Embedded, seed: int) -> Answer:
     nearness = -np.square(about.embeddings[one] - about.embeddings[other]).sum(axis=1)
     order = np.argsort(-nearness, kind="stable")
     right = np.cumsum(np.where(alike[order], 1, -1)) + (~alike).sum()  # called alike: the nearest 1, 2, ... pairs
-    return Answer(
+    return ProtocolScore(
         *("verification", "distance", len(alike), float(right.max() / len(alike)), _majority(alike)),
         roc_auc=roc_auc(nearness, alike),
     )
 
 
-def retrieval(known: Embedded, about: Embedded) -> Iterator[Answer]:
+def retrieval(known: Embedded, about: Embedded) -> Iterator[ProtocolScore]:
     """Which class, structure and number of particles, by the nearest centroid and by the nearest neighbours."""
     classes, number = np.unique(_class_of(known), return_inverse=True)
-    truth = _class_of(about)
-    majority = max(np.unique(truth, return_counts=True)[1]) / len(truth)
+    labels = _class_of(about)
+    majority = max(np.unique(labels, return_counts=True)[1]) / len(labels)
     centroids = np.array([known.embeddings[number == index].mean(axis=0) for index in range(len(classes))])
     squared = np.square(centroids).sum(axis=1) - 2 * about.embeddings @ centroids.T
-    answers = {"centroid": squared.argmin(axis=1), "neighbours": _voted(known.embeddings, number, about.embeddings)}
-    for name, answer in answers.items():
-        right = float((classes[answer] == truth).mean())
-        yield Answer("retrieval", name, len(truth), right, float(majority))
+    predictions = {"centroid": squared.argmin(axis=1), "neighbours": _voted(known.embeddings, number, about.embeddings)}
+    for name, predicted in predictions.items():
+        right = float((classes[predicted] == labels).mean())
+        yield ProtocolScore("retrieval", name, len(labels), right, float(majority))
 
 
-def triplets(protocol: str, about: Embedded, seed: int) -> Answer:
+def triplets(protocol: str, about: Embedded, seed: int) -> ProtocolScore:
     """Of random triplets, the fraction in which the positive is nearer than the negative: the poster's measure."""
     generator = np.random.default_rng(seed)
     single, multiple = np.flatnonzero(about.is_single), np.flatnonzero(~about.is_single)
@@ -247,17 +247,17 @@ def triplets(protocol: str, about: Embedded, seed: int) -> Answer:
             np.square(about.embeddings[anchor] - about.embeddings[other]).sum(axis=1) for other in (positive, negative)
         )
         right += (near < far).sum() + (near == far).sum() / 2
-    return Answer(protocol, "triplets", N_PAIRS, right / N_PAIRS, 0.5)
+    return ProtocolScore(protocol, "triplets", N_PAIRS, right / N_PAIRS, 0.5)
 
 
 def _voted(known: Array, number: NDArray[np.intp], about: Array) -> NDArray[np.intp]:
     """(m,) most frequent number among the nearest known embeddings; of equals the smallest."""
     n = min(NEIGHBOURS_OF_A_CLASS, len(known))
-    answers = []
+    predictions = []
     for squared in squared_distances(known, about):
         near = number[np.argpartition(squared, n - 1, axis=1)[:, :n]]
-        answers.append((near[:, :, None] == np.arange(number.max() + 1)).sum(axis=1).argmax(axis=1))
-    return np.concatenate(answers)
+        predictions.append((near[:, :, None] == np.arange(number.max() + 1)).sum(axis=1).argmax(axis=1))
+    return np.concatenate(predictions)
 
 
 def _class_of(some: Embedded) -> NDArray[np.str_]:

@@ -62,7 +62,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     "twin_map": {
         **_RUN,
         "encoder": "name in the config of what was trained",
-        "dataset": "dataset of the run that is asked about",
+        "dataset": "dataset of the run that is evaluated on",
         "x": "place of a test pattern's embedding on a t-SNE map",
         "y": "the other coordinate",
         "hit_multiplicity": "particles in the shot",
@@ -71,7 +71,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     "twin_roc": {
         **_RUN,
         "encoder": "name in the config of what was trained, or of a control",
-        "dataset": "dataset of the run that is asked about",
+        "dataset": "dataset of the run that is evaluated on",
         "false_positive_rate": "fraction of the multiple hits of unseen structures with a score above a threshold",
         "true_positive_rate": "fraction of the single hits",
         "roc_auc": "area under the curve, of all structures together",
@@ -81,7 +81,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
 
 
 class Scored(NamedTuple):
-    """What was answered about patterns of unseen structures."""
+    """What was predicted of patterns of unseen structures."""
 
     scores: NDArray[np.floating]
     """(n,) single where positive"""
@@ -119,15 +119,15 @@ def write_shown(files: RunFiles, config: RunConfig, provenance: Mapping[str, Any
         rows["twin_map"].append(_map(files, config, main))
     if main is not None and has_unseen(config):
         condition = main_condition(config)
-        answers = {name: scored(files, config, name, condition) for name in learners(config, condition)}
-        rows["twin_roc"] = [_roc(name, said).assign(dataset=condition) for name, said in answers.items()]
-        write_patterns(files, shown(open_dataset(files.dataset(condition)), answers[main]))
+        predictions = {name: scored(files, config, name, condition) for name in learners(config, condition)}
+        rows["twin_roc"] = [_roc(name, said).assign(dataset=condition) for name, said in predictions.items()]
+        write_patterns(files, shown(open_dataset(files.dataset(condition)), predictions[main]))
     for name in shown_names(config):
         write_table(pd.concat(rows[name]).assign(run=config.run), files.table(name), COLUMNS[name], provenance)
 
 
 def scored(files: RunFiles, config: RunConfig, learner: str, condition: str) -> Scored:
-    """Answers of a network, or a control, about the test patterns of unseen structures; of its first seed."""
+    """Predictions of a network, or a control, of the test patterns of unseen structures; of its first seed."""
     classify = classifiers_of(learner)[classifier_of(learner)]
     twins, unseen = config.twinned, unseen_structures(config, learner, condition)
     encoder = twins.encoders.get(learner)
@@ -146,8 +146,8 @@ def scored(files: RunFiles, config: RunConfig, learner: str, condition: str) -> 
             continue
         about = everything.take(rows)
         known = read_support(twin_folder(files, training) / "support.npz").without(held_out)
-        answers = classify(known.support)(about.embeddings)
-        parts.append(Scored(answers, about.hit_multiplicity, about.structure, rows))
+        scores = classify(known.support)(about.embeddings)
+        parts.append(Scored(scores, about.hit_multiplicity, about.structure, rows))
     return Scored(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
@@ -242,7 +242,7 @@ def roc_curve(scores: NDArray, is_single: NDArray[np.bool_]) -> tuple[NDArray, N
 
 
 def shown(dataset: Dataset, said: Scored) -> Shown:
-    """Of what was answered about a dataset, patterns told rightly and wrongly."""
+    """Of what was predicted of a dataset, patterns told rightly and wrongly."""
     right = (said.scores > 0) == said.is_single
     shuffled = np.random.default_rng(SEED).permutation(np.flatnonzero(right))[:N_SHOWN]
     wrong = np.flatnonzero(~right)

@@ -1,4 +1,4 @@
-"""tables/twin.csv and tables/twin_structures.csv: how twin networks, and controls, answered each protocol."""
+"""tables/twin.csv and tables/twin_structures.csv: how twin networks, and controls, did by each protocol."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ from evaluate.run.files import RunFiles
 from evaluate.table_files import write_table
 from evaluate.twin import protocols
 from evaluate.twin.outputs import ALL_FOLDS, controls, embeddings_file, evaluate_on, twin_folder
-from evaluate.twin.protocols import Answer
+from evaluate.twin.protocols import ProtocolScore
 from frames.files import read_json
 from train.config.twins import NONE, TwinTraining
 from train.few_shot.logistic import Logistic, fit
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 COLUMNS: Mapping[str, str] = {
     "run": "name of the run",
     "trained_on": "dataset of the run that was learned from",
-    "dataset": "dataset of the run that is asked about",
+    "dataset": "dataset of the run that is evaluated on",
     "encoder": "name in the config of what was trained, or of a control",
     "embedding_dim": "components of an embedding; 0: a control has none",
     "margin": "of the triplet loss, in units of the distance",
@@ -35,14 +35,14 @@ COLUMNS: Mapping[str, str] = {
     "seed": "of the training",
     "fold": "family held out; none: nothing was; all: mean over all families, each where it was held out",
     "n_train": "patterns learned from in an epoch",
-    "protocol": "question asked, see evaluate/twin/protocols.py",
-    "classifier": "what turns embeddings into answers, train/few_shot/classifiers.py",
+    "protocol": "what is evaluated, see evaluate/twin/protocols.py",
+    "classifier": "what turns embeddings into predictions, train/few_shot/classifiers.py",
     "labels": "labelled patterns of the structure, of single and of multiple hits each",
     "n_test": "held-out patterns judged on; pairs or triplets where these are judged",
     "n_structures": "structures that these show",
     "accuracy": "fraction right; few_shot and fold all: mean over structures",
     "balanced_accuracy": "mean of the fractions right of single and of multiple hits",
-    "majority_accuracy": "accuracy of always giving the most frequent answer",
+    "majority_accuracy": "accuracy of always predicting the most frequent class",
     "roc_auc": "probability that a single hit scores higher than a multiple one",
     "deviation": "standard deviation of the accuracy over structures",
     "draw_deviation": "the same over draws of labelled patterns",
@@ -68,8 +68,8 @@ def write_twin_tables(files: RunFiles, config: RunConfig, provenance: Mapping[st
         name = embeddings_file(files, training).relative_to(files.folder)
         logger.info("%d of %d learners: %s", number, len(learners), name)
         about = _about(files, config, training)
-        answers = _answers(files, config, training)
-        rows += [{**about, "fold": fold, "dataset": condition, **asdict(one)} for fold, condition, one in answers]
+        scores = _scores(files, config, training)
+        rows += [{**about, "fold": fold, "dataset": condition, **asdict(one)} for fold, condition, one in scores]
     table = pd.DataFrame(rows).assign(run=config.run)
     whole = table[table["structure"] == ""]
     each = table[table["structure"] != ""]
@@ -105,7 +105,7 @@ def over_folds(each: pd.DataFrame) -> pd.DataFrame:
 
 
 def _about(files: RunFiles, config: RunConfig, training: TwinTraining) -> dict[str, Any]:
-    """The columns that are the same for all answers of a training."""
+    """The columns that are the same for all scores of a training."""
     about = {
         "trained_on": training.dataset,
         "encoder": training.encoder,
@@ -126,17 +126,17 @@ def _about(files: RunFiles, config: RunConfig, training: TwinTraining) -> dict[s
     }
 
 
-def _answers(files: RunFiles, config: RunConfig, training: TwinTraining) -> Iterator[tuple[str, str, Answer]]:
-    """Fold, condition and answer: every protocol that makes sense, for each dataset that it is asked about."""
+def _scores(files: RunFiles, config: RunConfig, training: TwinTraining) -> Iterator[tuple[str, str, ProtocolScore]]:
+    """Fold, dataset and score: every protocol that makes sense, on each dataset that it is evaluated on."""
     known = read_support(twin_folder(files, training) / "support.npz")
     conditions = evaluate_on(config, training)
-    asked = {condition: read_embedded(embeddings_file(files, training), condition) for condition in conditions}
+    evaluated = {condition: read_embedded(embeddings_file(files, training), condition) for condition in conditions}
     is_control = training.encoder in config.evaluation.twins.baselines
     for fold in [NONE, *config.twinned.families] if is_control else [training.fold]:
         classifiers = Classifiers.fitted(training.encoder, known.without(config.twinned.held_out(fold)))
         for condition in conditions:
-            for answer in _of_fold(config, training, condition, fold, classifiers, asked[condition]):
-                yield fold, condition, answer
+            for score in _of_fold(config, training, condition, fold, classifiers, evaluated[condition]):
+                yield fold, condition, score
 
 
 class Classifiers(NamedTuple):
@@ -147,7 +147,7 @@ class Classifiers(NamedTuple):
     logistic: Logistic
     """that labelled patterns, or a sample's own, are to correct"""
     scores: Mapping[str, Scores]
-    """name -> answers without any pattern of the sample"""
+    """name -> scores without any pattern of the sample"""
 
     @classmethod
     def fitted(cls, encoder: str, known: Embedded) -> Self:
@@ -158,21 +158,21 @@ class Classifiers(NamedTuple):
 
 def _of_fold(
     config: RunConfig, training: TwinTraining, condition: str, fold: str, classifiers: Classifiers, asked: Embedded
-) -> Iterator[Answer]:
+) -> Iterator[ProtocolScore]:
     settings = config.evaluation.twins
     known, logistic, scores = classifiers
     test = asked.in_split("test")
     learned_from = config.simulation.selected(training.dataset)
-    # In a fold the family held out is asked about; without one, every structure that the dataset trained on has not.
+    # In a fold the family held out is evaluated on; without one, every structure that the dataset trained on has not.
     unseen = test.of(config.twinned.held_out(fold)) if fold != NONE else test.without(learned_from)
     seen = test.of(learned_from)
     if fold == NONE and len(seen.split):
-        yield from protocols.asked("same", scores, seen)
+        yield from protocols.evaluated("same", scores, seen)
         yield from protocols.retrieval(known, seen)
         yield protocols.triplets("training_triplets", known, settings.seed)
         yield protocols.triplets("test_triplets", seen, settings.seed)
     if len(unseen.split):
-        yield from protocols.asked("unseen", scores, unseen)
+        yield from protocols.evaluated("unseen", scores, unseen)
         yield from protocols.unlabelled(known, logistic, asked.of(np.unique(unseen.structure)))
         yield protocols.verification(unseen, settings.seed)
         if condition not in (settings.evaluate_on or (training.dataset,)):

@@ -88,7 +88,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Transfer:
-    """Everything trained on one dataset, asked about another."""
+    """Everything trained on one dataset, evaluated on another."""
 
     trained_on: str
     dataset: str
@@ -101,7 +101,7 @@ class Transfer:
         return next(scores for scores in self.models if scores.name == model)
 
     def strongest_of(self, baselines: Sequence[ModelScores]) -> ModelScores | None:
-        """Of these baselines, asked about the other dataset, the one of highest mean test accuracy."""
+        """Of these baselines, evaluated on the other dataset, the one of highest mean test accuracy."""
         here = [scores for scores in self.models if scores.name in {baseline.name for baseline in baselines}]
         return most_accurate(here) if here else None
 

@@ -32,7 +32,7 @@ class SeedScore:
 
 @dataclass(frozen=True)
 class ModelScores:
-    """A network, or a baseline, trained on one dataset and asked about that or another one."""
+    """A network, or a baseline, trained on one dataset and evaluated on that or another one."""
 
     name: str
     by_seed: Sequence[SeedScore]

@@ -26,7 +26,7 @@ class Learned:
     results: list[Result]
     """one for each dataset trained on"""
     transfers: dict[str, list[Transfer]]
-    """dataset trained on -> others that its models were asked about"""
+    """dataset trained on -> others that its models were evaluated on"""
     curve: PhotonCurve | None
     variants: list[Variant]
 

@@ -10,13 +10,13 @@ from evaluate.run.config import RunConfig
 from evaluate.run.files import RunFiles
 from evaluate.twin.outputs import (
     NO_FAMILY,
-    asked,
     families_of,
     has_unseen,
     home,
     main_condition,
     main_encoder,
     networks,
+    unseen_datasets,
     unseen_structures,
 )
 from evaluate.twin.shown import read_patterns
@@ -60,7 +60,9 @@ def drawings(files: RunFiles, config: RunConfig) -> dict[str, Drawing]:
             "twin_per_structure.svg": partial(_per_structure, files, config, main),
             "twin_gallery.png": partial(_gallery, files, config),
         }
-    return found | ({"twin_conditions.svg": partial(_conditions, files, config)} if asked(config, main) else {})
+    if unseen_datasets(config, main):
+        found["twin_conditions.svg"] = partial(_conditions, files, config)
+    return found
 
 
 def _grid(files: RunFiles, config: RunConfig, encoder: str, path: Path) -> None:

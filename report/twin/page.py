@@ -13,7 +13,6 @@ from evaluate.run.config import RunConfig
 from evaluate.run.files import RunFiles
 from evaluate.twin.outputs import (
     ALL_FOLDS,
-    asked,
     families_of,
     figure_names,
     fold_of,
@@ -22,6 +21,7 @@ from evaluate.twin.outputs import (
     main_condition,
     main_encoder,
     networks,
+    unseen_datasets,
 )
 from frames.files import read_json
 from report.describe.published import POSTER
@@ -143,9 +143,9 @@ def told(rows: pd.DataFrame) -> Told:
 
 
 def headline(table: pd.DataFrame, each: pd.DataFrame, config: RunConfig) -> Headline | None:
-    """What matters most; None where the main network is asked about no unseen structure in the main condition."""
+    """What matters most; None where the main network is evaluated on no unseen structure in the main condition."""
     main, condition = main_encoder(config), main_condition(config)
-    if main is None or condition not in asked(config, main):
+    if main is None or condition not in unseen_datasets(config, main):
         return None
     rows = unseen_rows(table, config)
     rows = rows[(rows["dataset"] == condition) & (rows["trained_on"] == home(config, main))]
@@ -182,7 +182,7 @@ def beaten(table: pd.DataFrame, config: RunConfig) -> Iterator[Markup]:
 
     Of the main condition of all networks, then of the others of the main one.
 
-    The control is asked as the network is: what it knows is of the same dataset, and the same structures are held out.
+    The control is evaluated as the network is: it knows the same dataset, and the same structures are held out.
     """
     most = max(config.evaluation.twins.labels)
     questions = {

@@ -39,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--model", default="polar")
     parser.add_argument("--purity", default="0.99", help="that is aimed at")
     parser.add_argument(
-        "--rate", help=f"frames per second (default: {SHARE:.0%}% of what the network answers here, which is measured)"
+        "--rate", help=f"frames per second (default: {SHARE:.0%}% of what the network predicts here, which is measured)"
     )
     parser.add_argument("--frames", default="6000")
     parser.add_argument("--page", default="8000")
@@ -52,9 +52,9 @@ def main(argv: list[str] | None = None) -> int:
             print(f"there is no {needed}: `make demo` makes it, in minutes", file=sys.stderr)
             return 2
     if given.rate is None:
-        alone = measured(load_network(model).answer, open_dataset(data).read(slice(0, BATCH)).astype(np.float32))
+        alone = measured(load_network(model).predict, open_dataset(data).read(slice(0, BATCH)).astype(np.float32))
         given.rate = str(share_of(alone))
-        print(f"{given.model} answers {alone:.0f} frames/s here; streamed at {SHARE:.0%} of that, {given.rate}/s")
+        print(f"{given.model} predicts {alone:.0f} frames/s here; streamed at {SHARE:.0%} of that, {given.rate}/s")
     out = given.run / "screening" / datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     out.mkdir(parents=True)
     screened = _run(given, model, data, out)
@@ -68,13 +68,13 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def measured(
-    answer: Callable[[NDArray[np.float32]], Any], images: NDArray[np.float32], seconds: float = MEASURED_FOR
+    predict: Callable[[NDArray[np.float32]], Any], images: NDArray[np.float32], seconds: float = MEASURED_FOR
 ) -> float:
-    """Frames per second that a network answers by itself, of images (n, ny, nx) asked about again and again."""
-    answer(images)  # allocates
+    """Frames per second that a network predicts by itself, of images (n, ny, nx) again and again."""
+    predict(images)  # allocates
     start, n = time.perf_counter(), 0
     while (taken := time.perf_counter() - start) < seconds or not n:
-        answer(images)
+        predict(images)
         n += len(images)
     return n / taken
 
@@ -115,13 +115,13 @@ def _run(given: argparse.Namespace, model: Path, data: Path, out: Path) -> int:
 
 
 def scores(run: Path, dataset: str, out: Path) -> list[dict[str, Any]]:
-    """A row a method, all on the frames that the network answered about."""
+    """A row a method, all on the frames that the network predicted."""
     decisions = read_table(out / "run" / "decisions.parquet").to_pandas()
     truth = read_table(out / "truth.parquet").to_pandas()
     both = decisions[decisions["p_single"].notna()].merge(truth, on=["train", "pulse"], validate="one_to_one")
     both = both.sort_values(["train", "pulse"])
     if both.empty:
-        raise ValueError(f"{out}: the network answered about no frame; what came is in {out / 'run'}")
+        raise ValueError(f"{out}: the network predicted no frame; what came is in {out / 'run'}")
     single = (both["hit_multiplicity"] == 1).to_numpy()
     threshold = read_json(out / "run" / "screening.json")["threshold"]["value"]
     ours = score_of((both["p_single"] >= threshold).to_numpy(), single)

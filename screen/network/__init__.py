@@ -1,1 +1,1 @@
-"""The network's side of screening: what answers, from which probability on a frame is kept, and what comes before."""
+"""The network's side of screening: what predicts, from which probability on a frame is kept, and what comes before."""

@@ -1,4 +1,4 @@
-"""What is done with some frames at once, in a worker: checked, folded, asked about; of what is no frame, why."""
+"""What is done with some frames at once, in a worker: checked, folded, predicted; of what is no frame, why."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -16,7 +16,7 @@ _AT_ONCE = nullcontext()
 
 
 @dataclass(frozen=True)
-class Answers:
+class Predictions:
     """About n frames."""
 
     p: NDArray[np.float64]
@@ -24,7 +24,7 @@ class Answers:
     problems: list[str | None]
     """(n,) `missing...` or `unreadable...` of what is no frame"""
     in_domain: list[bool | None]
-    """(n,) of those that were asked after"""
+    """(n,) of those that `look` names"""
     images: NDArray[np.float32] | None
     """(n, ny, nx) as the network saw them, NaN where it saw none; None where it saw none at all"""
 
@@ -58,7 +58,7 @@ class Asking:
         """Compile and allocate before the first frame comes, not while it waits."""
         for dtype in (np.uint16, np.float32) if self._folder else (np.float32,):
             for n in (1, 8):
-                self.answer([np.zeros(self.shape, dtype)] * n, [True] * n)
+                self.predict([np.zeros(self.shape, dtype)] * n, [True] * n)
 
     def fits(self, image: NDArray) -> str | None:
         """Why this cannot be a frame, or None."""
@@ -71,10 +71,10 @@ class Asking:
             return f"unreadable: {found} pixels in place of {expected}"
         return None
 
-    def answer(
+    def predict(
         self, frames: Sequence[NDArray], look: Sequence[bool], turn: AbstractContextManager[Any] = _AT_ONCE
-    ) -> Answers:
-        """Answers about frames that `fits` took.
+    ) -> Predictions:
+        """Predictions for frames that `fits` took.
 
         Parameters
         ----------
@@ -85,19 +85,19 @@ class Asking:
         with np.errstate(over="ignore", invalid="ignore"):
             if (taken := self._as_they_are(frames)) is not None:
                 with turn:
-                    answered = self.network.answer(taken)
-                return Answers(answered, [None] * n, self._insides(taken, look), taken)
+                    p = self.network.predict(taken)
+                return Predictions(p, [None] * n, self._insides(taken, look), taken)
             images = np.empty((n, ny, nx), np.float32)
             problems = [self._fold(frame, image) for frame, image in zip(frames, images, strict=True)]
         good = np.array([problem is None for problem in problems], bool)
         p = np.full(n, np.nan)
         if not good.any():
-            return Answers(p, problems, [None] * n, None)
+            return Predictions(p, problems, [None] * n, None)
         seen = images if good.all() else images[good]
         with turn:
-            p[good] = self.network.answer(seen)
+            p[good] = self.network.predict(seen)
         images[~good] = np.nan
-        return Answers(p, problems, self._insides(images, good & np.asarray(look, bool)), images)
+        return Predictions(p, problems, self._insides(images, good & np.asarray(look, bool)), images)
 
     def _insides(self, images: NDArray[np.float32], look: Sequence[bool] | NDArray[np.bool_]) -> list[bool | None]:
         """Whether images (n, ny, nx) are in the network's domain; None of those that it is not asked of."""

@@ -29,11 +29,11 @@ KEPT = "p_kept", "p_single"
 
 @dataclass(frozen=True)
 class Network:
-    """What answers. Several threads may ask at once; each is answered in its own."""
+    """What predicts. Several threads may call it at once; each is served in its own."""
 
     name: str
     image_shape: tuple[int, int]
-    answer: Callable[[NDArray[np.float32]], NDArray[np.float64]]
+    predict: Callable[[NDArray[np.float32]], NDArray[np.float64]]
     """images (n, ny, nx) [photons] -> (n,) probability that each is to be kept"""
     domain: Domain | None
     """what it was trained on; None where that is not known"""
@@ -54,7 +54,7 @@ class Network:
             )
 
     def adapted(self, labelled: NDArray[np.float32], is_single: NDArray[np.bool_]) -> "Network":
-        """A twin network that answers by a few labelled images (k, ny, nx), too.
+        """A twin network that predicts by a few labelled images (k, ny, nx), too.
 
         ValueError where it is none, or the labels are all alike.
         """
@@ -74,11 +74,11 @@ def _by(network: Network, logistic: "Logistic") -> Network:
 
     embed = network.embed
     assert embed is not None
-    return replace(network, answer=lambda images: probability(logistic.scores(embed(images))).astype(float))
+    return replace(network, predict=lambda images: probability(logistic.scores(embed(images))).astype(float))
 
 
 def load_network(path: Path | str) -> Network:
-    """A network from model.onnx or model.pt, which answers on one thread of the CPU.
+    """A network from model.onnx or model.pt, which predicts on one thread of the CPU.
 
     FileNotFoundError; ValueError for a file of something else; ModuleNotFoundError where onnxruntime is absent.
     """
@@ -119,7 +119,7 @@ def _from_onnx(path: Path) -> Network:
     def run(output: str, images: NDArray[np.float32]) -> NDArray[np.float32]:
         return session.run([output], {feed: images[:, None] if with_channel else images})[0]
 
-    def answer(images: NDArray[np.float32]) -> NDArray[np.float64]:
+    def predict(images: NDArray[np.float32]) -> NDArray[np.float64]:
         found = run(name, images).reshape(len(images), -1)
         return found[:, column].astype(np.float64)
 
@@ -128,7 +128,7 @@ def _from_onnx(path: Path) -> Network:
     return Network(
         said.get("model", path.stem),
         (ny, nx),
-        answer,
+        predict,
         Domain.of_saved(json.loads(said["domain"])) if "domain" in said else None,
         sha256(path),
         embed,
@@ -204,11 +204,11 @@ def _from_checkpoint(path: Path) -> Network:
     name, column = kept_class(path, targets)
     place = [target.name for target in targets].index(name)
 
-    def answer(images: NDArray[np.float32]) -> NDArray[np.float64]:
+    def predict(images: NDArray[np.float32]) -> NDArray[np.float64]:
         return predict_frames(classifier, _may_be_written(images))[place][:, column].astype(np.float64)
 
     described_shape = classifier.description.image_shape
-    return Network(classifier.description.model, described_shape, answer, classifier.domain, sha256(path))
+    return Network(classifier.description.model, described_shape, predict, classifier.domain, sha256(path))
 
 
 def _may_be_written(images: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -217,4 +217,4 @@ def _may_be_written(images: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _no_answer(images: NDArray[np.float32]) -> NDArray[np.float64]:
-    raise NotImplementedError("a twin network answers by its support set")
+    raise NotImplementedError("a twin network predicts by its support set")

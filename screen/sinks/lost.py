@@ -51,7 +51,7 @@ def write_again(records: Sequence[Record], source: Source, asking: Asking, hits:
             if hits.stored:
                 hits.decided([record], image[None])
                 written += 1
-            elif (seen := asking.answer([image], [False])).problems[0] is None:
+            elif (seen := asking.predict([image], [False])).problems[0] is None:
                 hits.decided([record], seen.images)
                 written += 1
     hits.close()

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from screen.network.asked import Answers, Asking
+from screen.network.asked import Asking, Predictions
 from screen.stream.arrivals import Arrivals, Train
 from screen.stream.counting import Counting
 from screen.stream.deliveries import Deliveries
@@ -34,19 +34,19 @@ from screen.stream.status import Status
 __all__ = ["Screening", "Status"]
 
 BATCH = 32
-"""Frames that are asked about at once, at most"""
+"""Frames that are predicted at once, at most"""
 QUEUE_BYTES = 4 * 2**30
 """Of frames that wait, at most"""
 MISFITS = 8
 """Frames in a row, from the first one on, whose size is wrong: then it is the setting that is"""
 FORGOTTEN, MORE = 0.98, 1.25
-"""Of the time that answers took, what is remembered from one to the next, and what is allowed for after one was late"""
+"""Of the time that predictions took, what is remembered from one to the next, and allowed for after one was late"""
 MOST = 0.75
 """Of the deadline, that is allowed for at most: about what has just come the network is always asked"""
 RETRY = 0.5
 """[s] after which a ledger that could not be written is tried again"""
 
-LATE = "answers come late; the frames are kept"
+LATE = "predictions come late; the frames are kept"
 
 logger = logging.getLogger(__name__)
 
@@ -58,10 +58,10 @@ class Job:
     frames: Sequence[Frame]
     arrived: Sequence[float]
     asked: list[int]
-    """of the frames, those that the worker answers about"""
+    """of the frames, those that the worker predicts"""
     problems: dict[int, tuple[Decision, str]]
     """of the others, what is known already"""
-    answers: "Future[Answers] | None"
+    predictions: "Future[Predictions] | None"
     handed_over: float = 0.0
     """of `time.monotonic`"""
 
@@ -87,7 +87,7 @@ class Screening:
         self._arrivals = Arrivals(queue_trains, when_full, QUEUE_BYTES)
         self._deliveries = Deliveries(sinks, self._counting.alarm)
         # One more than may ask the network at once: it folds what is next meanwhile, so that the network is never idle.
-        self._pool = ThreadPoolExecutor(workers + 1, thread_name_prefix="answer")
+        self._pool = ThreadPoolExecutor(workers + 1, thread_name_prefix="predict")
         self._free, self._turn = threading.Semaphore(workers + 1), threading.Semaphore(workers)
         self._jobs: queue.Queue[Job | None] = queue.Queue()
         self._stopped, self._ended = threading.Event(), False
@@ -218,7 +218,7 @@ class Screening:
         return jobs
 
     def _problem(self, frame: Frame, is_skipped: bool) -> tuple[Decision, str] | None:
-        """Why the network is not asked about a frame."""
+        """Why a frame is not predicted."""
         if frame.problem is not None:
             return _of_problem(frame.problem)
         if is_skipped:
@@ -254,11 +254,11 @@ class Screening:
         images = [job.frames[at].image for at in job.asked]
         look = [self.policy.looks(job.frames[at].id) for at in job.asked]
         job.handed_over = time.monotonic()
-        job.answers = self._pool.submit(self.asking.answer, images, look, self._turn)  # type: ignore[arg-type]
-        job.answers.add_done_callback(lambda _: self._free.release())
+        job.predictions = self._pool.submit(self.asking.predict, images, look, self._turn)  # type: ignore[arg-type]
+        job.predictions.add_done_callback(lambda _: self._free.release())
 
     def _decide(self, job: Job) -> None:
-        answers, trouble = self._answered(job)
+        predictions, trouble = self._predicted(job)
         n, now = len(job.frames), time.time()
         records: list[Record] = []
         place = {at: k for k, at in enumerate(job.asked)}
@@ -266,34 +266,34 @@ class Screening:
             p, inside = math.nan, None
             if at in job.problems:
                 decision, reason = job.problems[at]
-            elif answers is None:
+            elif predictions is None:
                 decision, reason = "keep", trouble
-            elif (problem := answers.problems[place[at]]) is not None:
+            elif (problem := predictions.problems[place[at]]) is not None:
                 decision, reason = _of_problem(problem)
             else:
-                p, inside = float(answers.p[place[at]]), answers.in_domain[place[at]]
+                p, inside = float(predictions.p[place[at]]), predictions.in_domain[place[at]]
                 decision, reason = self.policy.decide(frame.id, p)
             records.append(Record(frame.id, decision, p, reason, arrived, now, inside))
         self._write(records)
         self.source.commit([frame.id for frame in job.frames])
         self._counting.add(records)
-        images = None if answers is None else _placed(answers.images, job.asked, n)
+        images = None if predictions is None else _placed(predictions.images, job.asked, n)
         self._deliveries.put(records, images, [frame.image for frame in job.frames])
 
-    def _answered(self, job: Job) -> tuple[Answers | None, str]:
-        """A worker's answers; or why there are none."""
-        if job.answers is None:
+    def _predicted(self, job: Job) -> tuple[Predictions | None, str]:
+        """A worker's predictions; or why there are none."""
+        if job.predictions is None:
             if any(decision == "keep" for decision, _ in job.problems.values()):  # unseen, as it was late
                 self.alarm(LATE)
             return None, ""
         deadline = self.policy.deadline
         try:
             left = None if deadline is None else max(0.0, min(job.arrived) + deadline - time.time())
-            answers = job.answers.result(left)
+            predictions = job.predictions.result(left)
             self._allow_for(max(FORGOTTEN * self._took, time.monotonic() - job.handed_over))
-            return answers, ""
+            return predictions, ""
         except NotInTime:
-            job.answers.cancel()
+            job.predictions.cancel()
             self._allow_for(max(MORE * self._took, time.monotonic() - job.handed_over))
             self.alarm(LATE)
             return None, self._late
@@ -325,7 +325,7 @@ def _of_problem(problem: str) -> tuple[Decision, str]:
 
 
 def _placed(images: NDArray[np.float32] | None, asked: list[int], n: int) -> NDArray[np.float32] | None:
-    """(n, ny, nx) of the images (k, ny, nx) of those asked about; NaN elsewhere."""
+    """(n, ny, nx) of the images (k, ny, nx) of those predicted; NaN elsewhere."""
     if images is None or len(asked) == n:
         return images
     placed = np.full((n, *images.shape[1:]), np.nan, np.float32)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from support.on_slurm import CARD, SMALL, OnSlurm, of, quick, wait_for
-from support.one_node import one_node_slurm, why_not
+from support.programs.on_slurm import CARD, SMALL, OnSlurm, of, quick, wait_for
+from support.programs.one_node import one_node_slurm, why_not
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from frames.store import integrity
-from support.on_slurm import CARD, SMALL, WITH_TWINS, OnSlurm, jobs, memory, of, scontrol, wait_for
+from support.programs.on_slurm import CARD, SMALL, WITH_TWINS, OnSlurm, jobs, memory, of, scontrol, wait_for
 
 pytestmark = pytest.mark.slurm
 

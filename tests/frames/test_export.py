@@ -14,7 +14,7 @@ from frames.frames import Frames, Label
 from frames.geometry import Geometry
 from frames.readout.config import ReadoutConfig
 from frames.store.dataset import Dataset
-from support.exports import (
+from support.made.exports import (
     MULTIPLICITIES,
     READERS,
     SHARD,

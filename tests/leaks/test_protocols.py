@@ -1,4 +1,4 @@
-"""Nothing that is chosen from predictions, or asked of embeddings, uses a test pattern's answer.
+"""Nothing that is chosen from predictions, or asked of embeddings, uses a test pattern's label.
 
 As in test_learning.py: a new protocol is a line, with the worlds in which its test has to fail.
 """
@@ -17,7 +17,7 @@ from evaluate.run.config import RunConfig, load_config
 from evaluate.run.files import RunFiles
 from evaluate.twin import protocols, tables
 from evaluate.twin.outputs import controls, embeddings_file, twin_folder
-from evaluate.twin.protocols import Answer
+from evaluate.twin.protocols import ProtocolScore
 from frames.files import write_json
 from frames.targets import shot_targets
 from support.poison import Leak, Outcome, Protocol, must_not_see, spoil_predictions, turned, validating
@@ -118,29 +118,29 @@ def embeddings(structures: tuple[str, ...], seed: int, n: int = 160) -> Embedded
 KNOWN = embeddings(("a", "b"), seed=1)._replace(split=np.full(160, "train"))
 
 
-def asked(new: Embedded) -> Iterator[Answer]:
-    yield from protocols.asked("unseen", {"regression": fit(KNOWN.support).scores}, new.in_split("test"))
+def unseen(new: Embedded) -> Iterator[ProtocolScore]:
+    yield from protocols.evaluated("unseen", {"regression": fit(KNOWN.support).scores}, new.in_split("test"))
 
 
-def unlabelled(new: Embedded) -> Iterator[Answer]:
+def unlabelled(new: Embedded) -> Iterator[ProtocolScore]:
     yield from protocols.unlabelled(KNOWN, fit(KNOWN.support), new)
 
 
-def few_shot(new: Embedded) -> Iterator[Answer]:
+def few_shot(new: Embedded) -> Iterator[ProtocolScore]:
     pool, about = new.in_split("validation"), new.in_split("test")
     yield from protocols.few_shot(fit(KNOWN.support), pool, about, (3, 10), draws=4, seed=0)
 
 
-BLIND: dict[str, Callable[[Embedded], Iterator[Answer]]] = {
-    "unseen": asked,
+BLIND: dict[str, Callable[[Embedded], Iterator[ProtocolScore]]] = {
+    "unseen": unseen,
     "unlabelled": unlabelled,
     "few_shot": few_shot,
 }
 
 
-def must_be_blind(answers: Callable[[Embedded], Iterator[Answer]], new: Embedded) -> None:
-    """Leak where the answers about test patterns hang on what is said of these."""
-    for one, other in zip(answers(new), answers(turned(new)), strict=True):
+def must_be_blind(scores: Callable[[Embedded], Iterator[ProtocolScore]], new: Embedded) -> None:
+    """Leak where the scores of test patterns hang on what is said of these."""
+    for one, other in zip(scores(new), scores(turned(new)), strict=True):
         # A score of exactly zero, called multiple, would break the symmetry; none is.
         for measure in ("accuracy", "roc_auc"):
             if not np.isclose(getattr(one, measure), 1 - getattr(other, measure), atol=1e-9):
@@ -148,34 +148,34 @@ def must_be_blind(answers: Callable[[Embedded], Iterator[Answer]], new: Embedded
 
 
 @pytest.mark.parametrize("name", BLIND)
-def test_answers_do_not_know_the_truth(name):
+def test_predictions_do_not_know_the_truth(name):
     must_be_blind(BLIND[name], embeddings(("c", "d"), seed=2))
 
 
-def labelled_by_themselves(new: Embedded) -> Iterator[Answer]:
-    """Few-shot labels from the patterns that are asked about."""
+def labelled_by_themselves(new: Embedded) -> Iterator[ProtocolScore]:
+    """Few-shot labels from the patterns that are predicted."""
     about = new.in_split("test")
     yield from protocols.few_shot(fit(KNOWN.support), about, about, (3, 10), draws=4, seed=0)
 
 
-def named_by_the_truth(new: Embedded) -> Iterator[Answer]:
+def named_by_the_truth(new: Embedded) -> Iterator[ProtocolScore]:
     """What singles and doubles look like, from the sample's own patterns."""
     yield from protocols.unlabelled(new, fit(new.support), new)
 
 
-def learned_from_them(new: Embedded) -> Iterator[Answer]:
+def learned_from_them(new: Embedded) -> Iterator[ProtocolScore]:
     test = new.in_split("test")
-    yield from protocols.asked("unseen", {"regression": fit(test.support).scores}, test)
+    yield from protocols.evaluated("unseen", {"regression": fit(test.support).scores}, test)
 
 
 @pytest.mark.parametrize("leaky", [labelled_by_themselves, named_by_the_truth, learned_from_them])
-def test_answers_that_know_the_truth_are_noticed(leaky):
+def test_predictions_that_know_the_truth_are_noticed(leaky):
     with pytest.raises(Leak):
         must_be_blind(leaky, embeddings(("c", "d"), seed=2))
 
 
 def mine(new: Embedded, folder: Path) -> Outcome:
-    """Answers about one sample, of two."""
+    """Scores of one sample, of two."""
     found = [one for one in unlabelled(new) if one.structure == "c"]
     return {one.classifier: np.array([one.n_test, one.accuracy, one.roc_auc]) for one in found}
 
@@ -190,7 +190,7 @@ def another_sample(new: Embedded) -> Embedded:
 BY_SAMPLE = Protocol("mixture of a sample", mine, another_sample, {})
 
 
-def test_a_sample_is_answered_by_its_own_patterns_alone(tmp_path):
+def test_a_sample_is_predicted_by_its_own_patterns_alone(tmp_path):
     must_not_see(BY_SAMPLE, embeddings(("c", "d"), seed=2), tmp_path)
 
 
@@ -238,11 +238,13 @@ def written(files: RunFiles, training: TwinTraining, known: Embedded, new: Embed
     write_embedded({"noisy": new}, embeddings_file(files, training))
 
 
-def answers_of(run: tuple[RunFiles, RunConfig], training: TwinTraining, known: Embedded, new: Embedded) -> list[Answer]:
+def scores_of(
+    run: tuple[RunFiles, RunConfig], training: TwinTraining, known: Embedded, new: Embedded
+) -> list[ProtocolScore]:
     """About structures of the family `second`, where it was held out; verification is of pairs, and counts truths."""
     written(run[0], training, known, new)
-    found = [answer for fold, _, answer in tables._answers(*run, training) if fold == "second"]
-    return [answer for answer in found if answer.protocol != "verification"]
+    found = [score for fold, _, score in tables._scores(*run, training) if fold == "second"]
+    return [score for score in found if score.protocol != "verification"]
 
 
 @pytest.mark.parametrize("learner", ["late3", "pixels"])
@@ -253,9 +255,9 @@ def test_tables_know_neither_the_truth_nor_what_is_held_out(run, learner):
     held_out = np.isin(known.structure, ["c", "d"])
     # An encoder's file has nothing of them; a control's has, and another fold learns from it: no NaN.
     poisoned = known._replace(embeddings=np.where(held_out[:, None], 50, known.embeddings).astype(np.float32))
-    honest = answers_of(run, training, known, new)
-    assert {answer.protocol for answer in honest} == {"unseen", "unlabelled", "few_shot"}
-    assert list(map(repr, answers_of(run, training, poisoned, new))) == list(map(repr, honest))
-    for one, other in zip(honest, answers_of(run, training, known, turned(new)), strict=True):
+    honest = scores_of(run, training, known, new)
+    assert {score.protocol for score in honest} == {"unseen", "unlabelled", "few_shot"}
+    assert list(map(repr, scores_of(run, training, poisoned, new))) == list(map(repr, honest))
+    for one, other in zip(honest, scores_of(run, training, known, turned(new)), strict=True):
         assert other.accuracy == pytest.approx(1 - one.accuracy), (one.protocol, one.classifier)
         assert other.roc_auc == pytest.approx(1 - one.roc_auc), (one.protocol, one.classifier)

@@ -16,7 +16,7 @@ from evaluate.virus.config import DetectionConfig, SelectionConfig
 from evaluate.virus.em import EMConfig
 from evaluate.virus.files import SINGLE
 from evaluate.virus.methods import Experiment, Selected, em, ours, spectral, yolo
-from support.hit_frames import candidates
+from support.made.hit_frames import candidates
 from support.poison import COUNTS, Leak, Outcome, Protocol, must_not_see
 from train.batches.hits import HitData, split_rows
 from train.config.hits import LearningConfig

@@ -19,7 +19,7 @@ from frames.files import read_json, sha256
 from frames.store import integrity
 from frames.store import writer as store
 from frames.store.layout import Layout
-from support.running import ROOT, Workflow
+from support.programs.running import ROOT, Workflow
 
 pytestmark = pytest.mark.faults
 

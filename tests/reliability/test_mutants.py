@@ -2,9 +2,9 @@
 
 import pytest
 
-from support import equivalent_mutants
-from support.equivalent_mutants import EVERYWHERE, OF_MODULE, Equivalent, reason
-from support.mutants import MODULES, Tally
+from support.programs import equivalent_mutants
+from support.programs.equivalent_mutants import EVERYWHERE, OF_MODULE, Equivalent, reason
+from support.programs.mutants import MODULES, Tally
 
 
 def test_excuses_are_of_modules_that_are_mutated_and_say_why() -> None:
@@ -36,7 +36,7 @@ def test_an_excuse_of_one_module_is_none_of_another(monkeypatch: pytest.MonkeyPa
     """Its words are words, not patterns, and stand in one place of several."""
     entry = Equivalent("f(x) + 1", r"f(x) \ 1", "only an example")
     monkeypatch.setattr(equivalent_mutants, "OF_MODULE", {"here.py": (entry,)})
-    monkeypatch.setattr("support.mutants.OF_MODULE", {"here.py": (entry,)})
+    monkeypatch.setattr("support.programs.mutants.OF_MODULE", {"here.py": (entry,)})
     assert reason("here.py", "f(x) + 1, f(x) + 1", r"f(x) + 1, f(x) \ 1") is entry
     assert reason("here.py", "f(x) + 1, f(x) + 1", r"f(x) \ 1, f(x) \ 1") is None
     assert reason("there.py", "f(x) + 1", r"f(x) \ 1") is None

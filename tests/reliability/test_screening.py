@@ -14,7 +14,7 @@ import pytest
 from frames.files import read_table
 from screen.stream.frame import FrameId
 from screen.stream.policy import RANDOM, Policy
-from support.running import ROOT
+from support.programs.running import ROOT
 from support.streaming import onnx_of_means
 
 pytestmark = pytest.mark.faults

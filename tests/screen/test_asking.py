@@ -13,7 +13,7 @@ from screen.asking import Asked, differing, unlike
 from screen.classify import main
 from simulate.experiment.geometry import square_detector
 from support.datasets import make_dataset
-from support.speckle import counted, expected, read
+from support.made.speckle import counted, expected, read
 from train.config.recipe import Recipe
 from train.inference.domain import Range, Setup, summarised
 from train.inference.features import measure

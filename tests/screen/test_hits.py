@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from screen.hits import main
-from support.hit_frames import candidates, vectors
+from support.made.hit_frames import candidates, vectors
 from train.config.hit_recipe import HitRecipe
 from train.tasks.find_hits import fit_hits
 

@@ -252,7 +252,7 @@ def test_labels_of_another_sample_turn_the_answers(model_file, tmp_path, capsys)
     assert n_right >= 18
     said = capsys.readouterr().out
     assert f"20 labelled, 10 of them single: each left out in turn, {n_right} right ({n_right / 20:.1%})" in said
-    assert "without any label, 0 right (0.0%); always the more frequent answer, 10 right (50.0%)" in said
+    assert "without any label, 0 right (0.0%); always the more frequent label, 10 right (50.0%)" in said
 
 
 def test_a_frame_that_is_left_out_has_no_say():
@@ -275,7 +275,7 @@ def test_one_label_of_a_class_cannot_be_left_out(model_file, frames_file, tmp_pa
     ask(model_file, frames_file, tmp_path / "a.csv", "--labels", labels)
     said = capsys.readouterr().out
     assert "3 labelled, 1 of them single: label two of each class" in said
-    assert "more frequent answer, 2 right (66.7%)" in said
+    assert "more frequent label, 2 right (66.7%)" in said
 
 
 def test_labels_may_come_from_a_spreadsheet(model_file, frames_file, tmp_path):
@@ -372,7 +372,7 @@ def test_of_one_sample_the_labels_judge_what_is_written(model_file, tmp_path, ca
     options = ("--labels", labels_of(tmp_path, given), "--one-sample")
     rows = ask(model_file, tmp_path / "frames.npy", tmp_path / "a.csv", *options)
     agree = sum(rows[frame]["single"] == str(answer) for frame, answer in given)
-    assert f"where they end, the answers agree with {agree} of 12 labels" in capsys.readouterr().out
+    assert f"where they end, the predictions agree with {agree} of 12 labels" in capsys.readouterr().out
 
 
 def test_the_training_patterns_have_to_lie_beside_the_model(model_file, frames_file, tmp_path, capsys):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from evaluate.baselines.registry import BASELINES
 from evaluate.classification.shown import write_shown
 from evaluate.classification.tables import write_tables
-from evaluate.predictions.predictions import Answers, averaged, predict_splits, read_predictions, write_predictions
+from evaluate.predictions.predictions import Predictor, averaged, predict_splits, read_predictions, write_predictions
 from evaluate.run.config import RunConfig, load_config
 from evaluate.run.files import RunFiles
 from evaluate.run.outputs import predictors
@@ -79,10 +79,10 @@ def labels(n_per_class: int) -> tuple[NDArray[np.str_], NDArray[np.int64], list[
     return np.array(structure), np.array(multiplicity), list(split)
 
 
-def answers(model: str, seed: int) -> Answers:
+def predictor(model: str, seed: int) -> Predictor:
     """`late10_he` is right, `late10` from seed 3 but for "two balls", called "one 9xyz"; all else says "one ball"."""
 
-    def answer(dataset: Dataset, rows: slice) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def predict(dataset: Dataset, rows: slice) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         count, structure = dataset.count[rows].copy(), dataset.structure[rows].copy()
         ball = dataset.structures.index("ball")
         if (model, seed) == ("late10", 3):
@@ -93,7 +93,7 @@ def answers(model: str, seed: int) -> Answers:
         sure = 0.02 + 0.96 * np.eye(2)
         return sure[count], sure[structure]
 
-    return answer
+    return predict
 
 
 def records(files: RunFiles, config: RunConfig) -> None:
@@ -208,11 +208,11 @@ def judged_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFiles, RunC
             continue
         dataset = open_dataset(files.dataset(condition))
         baseline = BASELINES.get(model)
-        answer = answers(model, seed) if baseline is None else baseline(dataset, seed)
-        predictions = predict_splits(answer, dataset, ("validation", "test"))
+        predict = predictor(model, seed) if baseline is None else baseline(dataset, seed)
+        predictions = predict_splits(predict, dataset, ("validation", "test"))
         write_predictions(predictions, files.predictions(condition, model, seed))
         for other in config.evaluation.cross_dataset.get(condition, ()):
-            predictions = predict_splits(answer, open_dataset(files.dataset(other)), ("test",))
+            predictions = predict_splits(predict, open_dataset(files.dataset(other)), ("test",))
             write_predictions(predictions, files.predictions(condition, model, seed, other))
     provenance = {**PROVENANCE, "config": config.model_dump(mode="json")}
     write_tables(files, config.study, provenance)

@@ -16,8 +16,8 @@ def brightness(images):
     return images.reshape(len(images), -1).mean(1, dtype=np.float64)
 
 
-def network(answer=brightness, shape=SHAPE):
-    return Network("mean", shape, answer, None, "0")
+def network(predict=brightness, shape=SHAPE):
+    return Network("mean", shape, predict, None, "0")
 
 
 def image(value, shape=SHAPE):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from support.running import ONE_THREAD, TWINS, Workflow
+from support.programs.running import ONE_THREAD, TWINS, Workflow
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from support.mutants import MODULES
+from support.programs.mutants import MODULES
 
 ROOT = Path(__file__).resolve().parents[2]
 MAY_IMPORT = {

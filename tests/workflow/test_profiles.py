@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from evaluate.cost.jobs import jobs
 from evaluate.run.config import load_config
 from simulate.config import SimulationConfig
-from support.running import ROOT
+from support.programs.running import ROOT
 
 PROFILE = ROOT / "workflow" / "profiles" / "slurm"
 

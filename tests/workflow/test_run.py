@@ -20,7 +20,7 @@ from evaluate.run.benchmarks import read_jobs
 from frames.files import sha256
 from frames.store import dataset, integrity, writer
 from frames.store.layout import Layout
-from support.running import ONE_THREAD, ROOT
+from support.programs.running import ONE_THREAD, ROOT
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 
 from evaluate.sfx.outputs import FIGURES, TABLES
 from frames.store import integrity
-from support.running import Workflow
+from support.programs.running import Workflow
 
 
 def dataset(seed: int) -> dict:

@@ -20,7 +20,7 @@ from evaluate.virus.files import (
 from evaluate.virus.source.place import place_of
 from frames.files import read_arrays, read_table
 from frames.store.dataset import open_dataset
-from support.running import Workflow
+from support.programs.running import Workflow
 
 NUMBERS = {
     "train": {"single": 8, "other": 16},

@@ -13,7 +13,7 @@ from distributed import Client
 from evaluate.run.config import load_config
 from simulate.config import LocalClusterConfig
 from simulate.render.cluster import start_cluster
-from support.running import ROOT, TWINS
+from support.programs.running import ROOT, TWINS
 
 RULES = ROOT / "workflow" / "rules"
 

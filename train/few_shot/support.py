@@ -22,7 +22,7 @@ AT_ONCE = 1024
 
 
 class SupportSet(NamedTuple):
-    """Patterns whose answer is known."""
+    """Patterns whose label is known."""
 
     embeddings: Array
     """(n, d)"""

@@ -11,6 +11,9 @@ from frames.files import atomic_path
 from frames.targets import MULTIPLICITY, STRUCTURE
 from train.config.recipe import Checkpoint
 
+OLD_COLUMNS: Mapping[str, str] = {"answers_alike": "predictions_alike"}
+"""Old name -> new, of rows that were kept with a network."""
+
 
 @dataclass(frozen=True)
 class Row(ABC):
@@ -38,8 +41,8 @@ class Row(ABC):
 
     @classmethod
     def of_saved(cls, saved: Mapping[str, Any]) -> Self:
-        """As it was kept with a network."""
-        return cls(**saved)
+        """As it was kept with a network; columns that had another name then have today's."""
+        return cls(**{OLD_COLUMNS.get(name, name): value for name, value in saved.items()})
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 N_CHECKPOINTS = 5
 """Of the last epochs, whose selections are intersected: iterations 4000, 4100, ..., 4400 in the slides."""
 
-ANSWERED_AT_ONCE = 64
+PREDICTED_AT_ONCE = 64
 """Pictures."""
 
 
@@ -57,13 +57,13 @@ class DetectEpoch(Row):
     validation_precision: float
     """0 where nothing is selected"""
     validation_recall: float
-    answers_alike: bool
+    predictions_alike: bool
     """every validation frame is selected, or none"""
 
     @property
     def collapsed(self) -> list[str]:
-        """Whether all frames are answered alike."""
-        return ["detector"] if self.answers_alike else []
+        """Whether all frames are predicted alike."""
+        return ["detector"] if self.predictions_alike else []
 
 
 def detector(description: DetectDescription, device: torch.device) -> Coloured:
@@ -150,8 +150,8 @@ def judged(model: nn.Module, frames: Boxed, threshold: float | None, loss: Any) 
     model.eval()
     scores, losses = [], []
     with torch.no_grad():
-        for start in range(0, len(frames), ANSWERED_AT_ONCE):
-            rows = np.arange(start, min(start + ANSWERED_AT_ONCE, len(frames)))
+        for start in range(0, len(frames), PREDICTED_AT_ONCE):
+            rows = np.arange(start, min(start + PREDICTED_AT_ONCE, len(frames)))
             some = frames.take(rows)
             raw = model(_on_device(model, some.images))
             losses.append(float(loss(raw, some)) * len(rows))
@@ -165,7 +165,7 @@ def judged(model: nn.Module, frames: Boxed, threshold: float | None, loss: Any) 
         "validation_f1": 2 * shared / max(1, int(chosen.sum() + single.sum())),
         "validation_precision": shared / int(chosen.sum()) if chosen.any() else 0.0,
         "validation_recall": shared / max(1, int(single.sum())),
-        "answers_alike": bool(chosen.all() or not chosen.any()),
+        "predictions_alike": bool(chosen.all() or not chosen.any()),
     }
 
 
@@ -174,8 +174,8 @@ def found(model: nn.Module, pictures: NDArray) -> tuple[NDArray[np.float32], NDA
     model.eval()
     boxes, scores = [np.empty((0, 4), np.float32)], [np.empty(0, np.float32)]
     with torch.no_grad():
-        for start in range(0, len(pictures), ANSWERED_AT_ONCE):
-            raw = model(_on_device(model, pictures[start : start + ANSWERED_AT_ONCE]))
+        for start in range(0, len(pictures), PREDICTED_AT_ONCE):
+            raw = model(_on_device(model, pictures[start : start + PREDICTED_AT_ONCE]))
             box, score = best_boxes(raw, grids_of(model))
             boxes.append(box.cpu().numpy())
             scores.append(score.cpu().numpy())

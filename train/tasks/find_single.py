@@ -25,7 +25,7 @@ from train.loop.history import Row
 from train.loop.training_loop import Task, seed_process, train_model
 from train.models.polar.pattern import PolarPattern
 
-ANSWERED_AT_ONCE = 512
+PREDICTED_AT_ONCE = 512
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,12 @@ class FindEpoch(Row):
     """Of one network."""
 
     validation_f1: float
-    answers_alike: bool
+    predictions_alike: bool
 
     @property
     def collapsed(self) -> list[str]:
-        """Whether all frames are answered alike."""
-        return ["finder"] if self.answers_alike else []
+        """Whether all frames are predicted alike."""
+        return ["finder"] if self.predictions_alike else []
 
 
 def seen(photons: NDArray, live: NDArray) -> NDArray[np.float32]:
@@ -162,7 +162,7 @@ def _train(
             "validation_loss": float(loss(torch.from_numpy(odds), validation)),
             "validation_accuracy": float((chosen == single).mean()),
             "validation_f1": 2 * shared / max(1, int(chosen.sum() + single.sum())),
-            "answers_alike": bool(chosen.all() or not chosen.any()),
+            "predictions_alike": bool(chosen.all() or not chosen.any()),
         }
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -177,8 +177,8 @@ def log_odds(models: list[nn.Module], photons: NDArray, live: NDArray) -> NDArra
         model.eval()
         device, parts = next(model.parameters()).device, [np.empty(0, np.float32)]
         with torch.no_grad():
-            for start in range(0, len(photons), ANSWERED_AT_ONCE):
-                some = photons[start : start + ANSWERED_AT_ONCE]
+            for start in range(0, len(photons), PREDICTED_AT_ONCE):
+                some = photons[start : start + PREDICTED_AT_ONCE]
                 images = seen(some, np.broadcast_to(live, some.shape))
                 parts.append(model(torch.as_tensor(images, device=device)[:, None]).cpu().numpy())
         outputs.append(np.concatenate(parts))

@@ -106,8 +106,8 @@ def test_the_temperature_found_is_the_best_of_a_grid() -> None:
 
 def slow_loss(head: Head, temperature: float) -> float:
     """What is minimised, pattern after pattern: one right answer more and one wrong one, spread as the head has it."""
-    n, total = len(head.truth), 0.0
-    for p, truth in zip(head.probabilities, head.truth, strict=True):
+    n, total = len(head.labels), 0.0
+    for p, truth in zip(head.probabilities, head.labels, strict=True):
         scaled = p ** (1 / temperature) / (p ** (1 / temperature)).sum()
         total -= (n + 1) / (n + 2) * np.log(scaled[truth])
         for other in set(range(len(p))) - {int(truth)}:
@@ -251,11 +251,11 @@ def test_heads_are_the_columns_of_the_table() -> None:
     count, particle, single = (
         by_target.head_of(answers, target, kept) for target, kept in ((number, False), (which, False), (number, True))
     )
-    np.testing.assert_array_equal(count.truth, [2, 0, 1])
+    np.testing.assert_array_equal(count.labels, [2, 0, 1])
     np.testing.assert_allclose(particle.probabilities, [[0.9, 0.1], [0.3, 0.7]])  # not asked where none was hit
-    np.testing.assert_array_equal(particle.truth, [0, 1])
+    np.testing.assert_array_equal(particle.labels, [0, 1])
     np.testing.assert_allclose(single.probabilities, [[0.2, 0.8], [0.3, 0.7], [0.5, 0.5]])
-    np.testing.assert_array_equal(single.truth, [1, 1, 0])
+    np.testing.assert_array_equal(single.labels, [1, 1, 0])
     singly = answers.astype({column: np.float32 for column in answers if column.startswith("p_")})
     assert by_target.head_of(singly, number).probabilities.dtype == np.float64
 

@@ -260,7 +260,11 @@ def test_an_evaluation_that_can_be_made_is_taken(noisy_mapping: dict[str, Any]) 
             {"dim": ["noisy"]},
             "evaluation.cross_dataset.dim: nothing is trained on 'dim', only on ['clean', ",
         ),
-        ("cross_dataset", {"noisy": ["noisy"]}, "what was trained on 'noisy' is asked about it anyway; remove it here"),
+        (
+            "cross_dataset",
+            {"noisy": ["noisy"]},
+            "what was trained on 'noisy' is evaluated on it anyway; remove it",
+        ),
         ("cross_dataset", {"noisy": ["small"]}, "'small' has images of 64 x 64 pixels, expected 128 x 128"),
         ("cross_dataset", {"noisy": ["dim", "dim"]}, "evaluation.cross_dataset.noisy: ['dim', 'dim'] has duplicates"),
         ("photon_curve", ["dirty"], "evaluation.photon_curve: 'dirty' is not one of simulation.datasets"),

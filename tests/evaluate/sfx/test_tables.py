@@ -10,7 +10,7 @@ import torch
 from evaluate.sfx import embedding, measures, tables
 from evaluate.sfx.experiments import COLUMNS, cases, final_model, run_system
 from evaluate.sfx.prepared import data_of, prepare
-from support.hit_frames import vectors
+from support.made.hit_frames import vectors
 from train.config.hits import LearningConfig
 
 TINY = {"base": "plain", "epochs": 2, "batch_size": 8}

@@ -76,7 +76,7 @@ def test_answers_by_hand():
 def test_every_classifier_is_asked():
     about = patterns(40)
     classifiers = {"right": lambda x: 1.5 - x[:, 0], "wrong": lambda x: x[:, 0] - 1.5}
-    answers = [answer for answer in protocols.asked("same", classifiers, about) if not answer.structure]
+    answers = [answer for answer in protocols.evaluated("same", classifiers, about) if not answer.structure]
     assert [(answer.protocol, answer.classifier) for answer in answers] == [("same", "right"), ("same", "wrong")]
     assert answers[0].accuracy == pytest.approx(1 - answers[1].accuracy)
     assert answers[0].accuracy > 0.8
@@ -88,7 +88,7 @@ def test_few_labels_of_a_structure_correct_what_was_learned_elsewhere():
     moved = new._replace(embeddings=new.embeddings + np.float32([6, 0]))
     pool, test = moved.take(np.arange(400) < 200), moved.take(np.arange(400) >= 200)
     fitted = fit(known.support)
-    without = next(protocols.asked("unseen", {"regression": fitted.scores}, test))
+    without = next(protocols.evaluated("unseen", {"regression": fitted.scores}, test))
     assert without.accuracy < 0.8  # nearly everything is called multiple: 75 % are
     answers = list(protocols.few_shot(fitted, pool, test, (5, 20), draws=6, seed=0))
     of = {(a.labels, a.classifier): a for a in answers if not a.structure}
@@ -214,7 +214,7 @@ def test_unlabelled_patterns_are_judged_structure_by_structure_on_the_test_split
     ]
     assert [whole.n_test for whole in answers[::3]] == [300, 300]
     assert answers[0].accuracy > 0.99
-    nearest = next(protocols.asked("unseen", {"nearest": by_nearest(known.support)}, moved))
+    nearest = next(protocols.evaluated("unseen", {"nearest": by_nearest(known.support)}, moved))
     assert nearest.accuracy < 0.95
     alone = list(protocols.unlabelled(known, fit(known.support), moved.of(["c"])))
     assert [a.accuracy for a in alone if a.structure] == [a.accuracy for a in answers if a.structure == "c"]
@@ -260,7 +260,7 @@ def test_verification_is_of_the_pairs_of_its_seed(monkeypatch):
         sum(alike[at] for at in order[:k]) + sum(not alike[at] for at in order[k:]) for k in range(1, len(pairs) + 1)
     )
     share = np.mean(alike)
-    assert answer == protocols.Answer(
+    assert answer == protocols.ProtocolScore(
         *("verification", "distance", len(pairs), best / len(pairs), max(share, 1 - share)),
         roc_auc=protocols.roc_auc(-np.array(far, np.float32), np.array(alike)),
     )
@@ -277,7 +277,7 @@ def test_retrieval_by_hand(monkeypatch):
     for neighbours, right in ((15, 0.75), (1, 0.5)):
         monkeypatch.setattr(protocols, "NEIGHBOURS_OF_A_CLASS", neighbours)
         assert list(protocols.retrieval(known, about)) == [
-            protocols.Answer("retrieval", name, 4, accuracy, 0.75)
+            protocols.ProtocolScore("retrieval", name, 4, accuracy, 0.75)
             for name, accuracy in (("centroid", 0.5), ("neighbours", right))
         ]
 
@@ -303,7 +303,7 @@ def test_triplets_are_right_where_the_positive_is_nearer():
     far_apart, nothing = patterns(200, apart=50.0), patterns(200, apart=0.0)
     assert protocols.triplets("test_triplets", far_apart, 0).accuracy == 1
     assert protocols.triplets("training_triplets", patterns(8, apart=0.0)._replace(embeddings=np.zeros((8, 2))), 0) == (
-        protocols.Answer("training_triplets", "triplets", 20_000, 0.5, 0.5)  # ties are half right
+        protocols.ProtocolScore("training_triplets", "triplets", 20_000, 0.5, 0.5)  # ties are half right
     )
     # 20,000 triplets of 200 patterns that differ in nothing
     assert protocols.triplets("test_triplets", nothing, 0).accuracy == pytest.approx(0.5, abs=0.04)

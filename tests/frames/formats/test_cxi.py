@@ -13,7 +13,7 @@ from frames.formats.emc import write_emc
 from frames.formats.skopi_h5 import read_skopi, write_skopi
 from frames.frames import Frames
 from frames.geometry import Geometry
-from support.exports import CONSTANTS, DISTANCE_MM, ENERGY, PIXEL_UM, SIDE, N
+from support.made.exports import CONSTANTS, DISTANCE_MM, ENERGY, PIXEL_UM, SIDE, N
 
 
 def cxi_violations(path: Path) -> list[str]:

@@ -12,7 +12,7 @@ import pytest
 
 from frames.formats.cxidb76 import read_dials, read_expert, read_idh5, read_mask
 from frames.formats.open import open_frames
-from support.crystals import LABELS, needs_labels
+from support.made.crystals import LABELS, needs_labels
 
 
 def idh5(path: Path, version: str = "idh5_v1.0") -> np.ndarray:

@@ -12,7 +12,7 @@ from frames.formats.emc import detector_path, read_emc, write_emc
 from frames.frames import Frames, Instrument
 from frames.geometry import Geometry, wavelength
 from frames.store.dataset import Dataset
-from support.exports import (
+from support.made.exports import (
     CONSTANTS,
     DISTANCE_MM,
     ENERGY,

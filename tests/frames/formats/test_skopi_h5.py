@@ -12,7 +12,7 @@ from frames.frames import Frames
 from frames.geometry import Geometry
 from frames.store.dataset import Dataset
 from simulate.skopi.detector import make_beam, make_detector
-from support.exports import DISTANCE_MM, ENERGY, PIXEL_UM, SIDE, N
+from support.made.exports import DISTANCE_MM, ENERGY, PIXEL_UM, SIDE, N
 
 
 def test_skopi_file_is_as_skopis_detector_says(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from frames.patterns import Instrument
+from frames.frames import Instrument
 from frames.pixels.positions import MaskBeside, Pixels, assembled, of_geometry
 from frames.pixels.table import NOWHERE, Folder, PixelTable, _per_pixel, fold, load, q_step
 from simulate.diffraction import volume

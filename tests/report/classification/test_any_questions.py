@@ -1,7 +1,7 @@
 """Datasets that ask what no dataset of the project asks, from their stores to their pages.
 
-Nothing of the project knows these questions: all there is of them are the targets in `support.questions`, which the
-store, the training, the predictions, the tables, the figures and the page loop over.
+Nothing of the project knows these questions: all there is of them are the targets in `support.made.questions`, which
+the store, the training, the predictions, the tables, the figures and the page loop over.
 """
 
 import json
@@ -25,7 +25,7 @@ from frames.targets import Target
 from report.classification.draw import study_drawings
 from report.classification.page import build_study_report
 from report.formatting import hundredths, percent
-from support.questions import CPU, HIT, KIND, PLACES, learned, study_of
+from support.made.questions import CPU, HIT, KIND, PLACES, learned, study_of
 from tests.report.classification.test_page import Page, table_rows
 from train.loop.checkpoint import load_model
 

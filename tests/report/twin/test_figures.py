@@ -169,7 +169,7 @@ def test_structures_of_another_dataset_are_unseen(tmp_path: Path) -> None:
     config = load_config(mapping)
     assert outputs.unseen_structures(config, "small", "dim") == ["4a0v"]
     assert outputs.unseen_structures(config, "total_intensity", "dim") == ["4a0v"]
-    assert outputs.asked(config, "small") == ["dim"]
+    assert outputs.unseen_datasets(config, "small") == ["dim"]
     assert "twin_roc.svg" in figure_names(config)
 
 

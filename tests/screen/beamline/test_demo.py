@@ -12,11 +12,11 @@ def test_the_rate_is_that_of_the_network_alone():
     """Of one that takes 5 ms a batch, and no less; on a loaded machine longer."""
     asked = []
 
-    def answer(images):
+    def predict(images):
         asked.append(len(images))
         time.sleep(0.005)
 
-    found = measured(answer, np.zeros((8, 4, 4), np.float32), seconds=0.2)
+    found = measured(predict, np.zeros((8, 4, 4), np.float32), seconds=0.2)
     assert set(asked) == {8}
     n = 8 * (len(asked) - 1)  # the first is not counted
     assert found <= 8 / 0.005

@@ -47,12 +47,12 @@ def test_raw_modules_are_folded_into_what_the_network_sees(agipd, table, dtype):
     asking = Asking(network(shape=(SIDE, SIDE)), table)
     assert asking.shape == agipd.shape
     asking.warm_up()
-    answers = asking.answer(list(frames), [True] * 3)
+    found = asking.predict(list(frames), [True] * 3)
     expected = np.stack([slow_fold(one, table) for one in frames])
     assert expected.sum() > 1000
-    np.testing.assert_array_equal(answers.images, expected)
-    np.testing.assert_allclose(answers.p, brightness(expected), rtol=1e-6)
-    assert (answers.problems, answers.in_domain) == ([None] * 3, [None] * 3)
+    np.testing.assert_array_equal(found.images, expected)
+    np.testing.assert_allclose(found.p, brightness(expected), rtol=1e-6)
+    assert (found.problems, found.in_domain) == ([None] * 3, [None] * 3)
 
 
 def test_a_missing_module_and_values_that_are_no_numbers_cost_their_own_frames_alone(agipd, table):
@@ -62,20 +62,20 @@ def test_a_missing_module_and_values_that_are_no_numbers_cost_their_own_frames_a
     beside = tuple(np.argwhere(table.target == NOWHERE)[0])
     frames[3][beside] = np.nan  # of which the image knows nothing
     frames[4] = np.nan
-    answers = Asking(network(shape=(SIDE, SIDE)), table).answer(list(frames), [False] * 5)
+    found = Asking(network(shape=(SIDE, SIDE)), table).predict(list(frames), [False] * 5)
     live = (table.target != NOWHERE).reshape(len(frames[0]), -1).any(1)
     everything = ", ".join(map(str, np.flatnonzero(live)))
-    assert answers.problems == [
+    assert found.problems == [
         None,
         "missing: module 3, 7",
         "unreadable: 1 pixels are no finite numbers",
         None,
         f"missing: module {everything}",
     ]
-    assert np.isnan(answers.p).tolist() == [False, True, True, False, True]
+    assert np.isnan(found.p).tolist() == [False, True, True, False, True]
     for at in (0, 3):
-        np.testing.assert_array_equal(answers.images[at], slow_fold(np.nan_to_num(frames[at]), table))
-    assert np.isnan(answers.images[[1, 2, 4]]).all()
+        np.testing.assert_array_equal(found.images[at], slow_fold(np.nan_to_num(frames[at]), table))
+    assert np.isnan(found.images[[1, 2, 4]]).all()
 
 
 def test_pixels_that_are_masked_by_not_a_number_add_nothing_and_a_module_is_still_missed(agipd, table):
@@ -84,9 +84,9 @@ def test_pixels_that_are_masked_by_not_a_number_add_nothing_and_a_module_is_stil
     frames[:, hidden] = np.nan
     frames[1, 2] = np.nan
     frames[2][tuple(np.argwhere((table.target != NOWHERE) & ~hidden)[3])] = -np.inf
-    answers = Asking(network(shape=(SIDE, SIDE)), table, nan_is_masked=True).answer(list(frames), [False] * 3)
-    assert answers.problems == [None, "missing: module 2", "unreadable: 1 pixels are no finite numbers"]
-    np.testing.assert_array_equal(answers.images[0], slow_fold(np.where(hidden, 100, frames[0]), table))
+    found = Asking(network(shape=(SIDE, SIDE)), table, nan_is_masked=True).predict(list(frames), [False] * 3)
+    assert found.problems == [None, "missing: module 2", "unreadable: 1 pixels are no finite numbers"]
+    np.testing.assert_array_equal(found.images[0], slow_fold(np.where(hidden, 100, frames[0]), table))
 
 
 def test_what_cannot_be_a_frame_says_why(agipd, table):
@@ -129,7 +129,7 @@ def test_frames_side_by_side_in_memory_are_answered_as_those_apart(dtype):
         spoiled[2, 4, 4] = -np.inf
     asking = Asking(network(shape=(8, 8)))
     for frames in (train, spoiled, large, train[::2], train[::-1], train[:1], train.transpose(1, 2, 0)[:8].T):
-        together, apart = (asking.answer(list(some), [True] * len(frames)) for some in (frames, map(np.array, frames)))
+        together, apart = (asking.predict(list(some), [True] * len(frames)) for some in (frames, map(np.array, frames)))
         np.testing.assert_array_equal(together.images, apart.images)
         np.testing.assert_array_equal(together.p, apart.p)
         assert together.problems == apart.problems
@@ -151,10 +151,10 @@ def test_the_network_is_asked_in_turn(agipd, table):
         def __exit__(self, *_):
             events.append("done")
 
-    def answer(images):
+    def predict(images):
         events.append("asked")
         return brightness(images)
 
-    Asking(network(answer, (SIDE, SIDE)), table).answer(list(raw(agipd, 2).astype(np.uint16)), [False] * 2, Turn())
-    Asking(network(answer)).answer(list(np.zeros((2, 8, 8), np.float32)), [False] * 2, Turn())
+    Asking(network(predict, (SIDE, SIDE)), table).predict(list(raw(agipd, 2).astype(np.uint16)), [False] * 2, Turn())
+    Asking(network(predict)).predict(list(np.zeros((2, 8, 8), np.float32)), [False] * 2, Turn())
     assert events == ["turn", "asked", "done"] * 2

@@ -116,7 +116,7 @@ def test_a_classifiers_kept_class_is_asked_for_from_either_file(classifier, clas
     for path in (classifier_file, tmp_path / "model.onnx"):
         found = load_network(path)
         assert (found.name, found.image_shape, found.domain) == ("late3", (SIDE, SIDE), None)
-        np.testing.assert_allclose(found.answer(frames), expected, rtol=0, atol=1e-5)
+        np.testing.assert_allclose(found.predict(frames), expected, rtol=0, atol=1e-5)
         with pytest.raises(ValueError, match="late3 is no twin network: it takes no labels"):
             found.adapted(frames[:4], np.array([True, True, False, False]))
 
@@ -135,8 +135,8 @@ def test_a_twin_answers_by_its_support_set_and_by_a_few_labels_from_either_file(
     for path in (twin_file, tmp_path / "twin.onnx"):
         found = load_network(path)
         # Embeddings agree to 1e-5; distances of classes that lie close magnify that.
-        np.testing.assert_allclose(found.answer(frames), by_support, rtol=0, atol=1e-4)
-        np.testing.assert_allclose(found.adapted(labelled, few).answer(frames), by_labels, rtol=0, atol=1e-4)
+        np.testing.assert_allclose(found.predict(frames), by_support, rtol=0, atol=1e-4)
+        np.testing.assert_allclose(found.adapted(labelled, few).predict(frames), by_labels, rtol=0, atol=1e-4)
         with pytest.raises(ValueError, match="label"):
             found.adapted(labelled, np.ones(6, bool))
 
@@ -146,7 +146,7 @@ def test_targets_name_the_column_and_metadata_kept_goes_before(tmp_path):
     frames = np.random.default_rng(0).random((5, 8, 8), np.float32)
     found = load_network(onnx_of(tmp_path / "a.onnx", {"kind": 2, "hit": 3}, targets=targets))
     assert found.name == "a"
-    np.testing.assert_allclose(found.answer(frames), frames[:, :, 1].mean(1), rtol=1e-6)
+    np.testing.assert_allclose(found.predict(frames), frames[:, :, 1].mean(1), rtol=1e-6)
     with pytest.raises(ValueError, match="expected a number for each frame"):
         load_network(onnx_of(tmp_path / "b.onnx", {"kind": 2, "hit": 3}, targets=targets, kept="kind"))
 

@@ -21,7 +21,7 @@ from screen.stream.ledger import DECISIONS, Ledger, Record
 from screen.stream.policy import RANDOM, Policy
 from screen.stream.screening import Screening
 from screen.stream.status import Status
-from support.browser import Browser, chromium
+from support.programs.browser import Browser, chromium
 from support.streaming import Made, frame, network
 
 

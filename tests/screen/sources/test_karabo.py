@@ -13,7 +13,7 @@ import zmq
 from screen.sources.karabo import Karabo, in_order
 from screen.sources.open import Wishes, open_source
 from screen.stream.frame import NO_PULSE
-from support.servers import free_port, program, server
+from support.programs.servers import free_port, program, server
 
 pytest.importorskip("karabo_bridge")
 from karabo_bridge import ServerInThread

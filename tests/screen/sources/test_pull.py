@@ -15,7 +15,7 @@ import zmq
 
 from screen.sources.dectris import COMPRESSED, decode
 from screen.sources.pull import ByLclstreamer, Pull, by_dectris
-from support.servers import free_port
+from support.programs.servers import free_port
 
 IMAGE = np.random.default_rng(0).poisson(2.0, (64, 48))
 

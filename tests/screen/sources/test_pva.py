@@ -16,7 +16,7 @@ os.environ.update(LOOPBACK)
 pytest.importorskip("pvaccess")
 
 from screen.sources.pva import PvAccess, taken  # noqa: E402
-from support.servers import program, server  # noqa: E402
+from support.programs.servers import program, server  # noqa: E402
 
 
 def heard(source, seconds):

@@ -17,7 +17,7 @@ from screen.sources.karabo import Karabo
 from screen.stream.ledger import Ledger
 from screen.stream.policy import Policy
 from screen.stream.screening import Screening
-from support.servers import free_port, program, server
+from support.programs.servers import free_port, program, server
 from support.streaming import Heard, network
 
 pytest.importorskip("extra_data")

@@ -43,7 +43,7 @@ def test_a_file_is_screened_to_its_end(tmp_path, model, capsys):
     threshold = float(np.median(frames.mean((1, 2))))
     assert screen(tmp_path / "frames.npy", "--model", model, "--threshold", threshold, "--out", out) == 0
     table = read_table(out / "decisions.parquet").to_pandas()
-    p = load_network(model).answer(frames)
+    p = load_network(model).predict(frames)
     assert np.allclose(p, frames.mean((1, 2)), atol=1e-6)
     assert np.allclose(table["p_single"], p, atol=1e-7)
     kept = table["decision"] == "keep"

@@ -17,8 +17,8 @@ from support.streaming import SHAPE, Heard, Made, brightness, frame, network
 KEEP_ALL_VETOES_OUT = Policy(0.5, kept_share=0.0)
 
 
-def screened(folder, source, policy=KEEP_ALL_VETOES_OUT, answer=brightness, sinks=(), **more):
-    screening = Screening(source, Asking(network(answer)), policy, Ledger(folder), sinks, **more)
+def screened(folder, source, policy=KEEP_ALL_VETOES_OUT, predict=brightness, sinks=(), **more):
+    screening = Screening(source, Asking(network(predict)), policy, Ledger(folder), sinks, **more)
     status = screening.run()
     return list(records_of(read_table(folder / "decisions.parquet"))), status
 
@@ -31,12 +31,12 @@ def test_every_frame_is_decided_in_order(tmp_path, workers):
     values = [rng.random(size).round(3) for size in sizes]
     trains = [[frame(n, value, pulse) for pulse, value in enumerate(train)] for n, train in enumerate(values)]
 
-    def answer(images):
+    def predict(images):
         time.sleep(float(images[0, 0, 0]) * 0.01)
         return brightness(images)
 
     source, sink = Made(trains), Heard()
-    records, status = screened(tmp_path, source, answer=answer, sinks=[sink], workers=workers)
+    records, status = screened(tmp_path, source, predict=predict, sinks=[sink], workers=workers)
     ids = [one.id for train in trains for one in train]
     assert [record.id for record in records] == ids == source.committed
     expected = np.concatenate(values)
@@ -102,7 +102,7 @@ def test_frames_of_another_size_are_an_error_that_says_what_to_do(tmp_path):
 def test_what_fails_fails_open(tmp_path):
     """A network that raises, one that answers no numbers, and one that is late."""
 
-    def answer(images):
+    def predict(images):
         value = images[0, 0, 0]
         if value == 0.25:
             raise RuntimeError("broken")
@@ -112,7 +112,7 @@ def test_what_fails_fails_open(tmp_path):
 
     trains = [[frame(n, value)] for n, value in enumerate((0.0, 0.25, 0.375, 0.125, 0.0, 0.75))]
     records, status = screened(
-        tmp_path, Made(trains, pause=0.15), Policy(0.5, kept_share=0, deadline=0.3), answer, workers=2
+        tmp_path, Made(trains, pause=0.15), Policy(0.5, kept_share=0, deadline=0.3), predict, workers=2
     )
     assert [(record.decision, record.reason) for record in records] == [
         ("veto", ""),
@@ -128,13 +128,13 @@ def test_what_fails_fails_open(tmp_path):
 def test_where_all_workers_hang_frames_are_kept(tmp_path):
     hang = threading.Event()
 
-    def answer(images):
+    def predict(images):
         if images[0, 0, 0] == 0.25:
             hang.wait(20)
         return brightness(images)
 
     trains = [[frame(n, 0.25)] for n in range(8)]
-    records, _ = screened(tmp_path, Made(trains), Policy(0.5, kept_share=0, deadline=0.2), answer)
+    records, _ = screened(tmp_path, Made(trains), Policy(0.5, kept_share=0, deadline=0.2), predict)
     hang.set()
     assert [record.id.train for record in records] == list(range(8))
     assert {(record.decision, record.reason) for record in records} == {("keep", "late: no answer in 0.2 s")}
@@ -144,7 +144,7 @@ def test_a_source_that_cannot_wait_is_skipped_from_the_oldest(tmp_path):
     """Each frame that was not looked at is in the ledger, in its place."""
     answering = threading.Event()
 
-    def answer(images):
+    def predict(images):
         if images[0, 0, 0] == 1:
             answering.wait(20)
         return brightness(images)
@@ -156,7 +156,7 @@ def test_a_source_that_cannot_wait_is_skipped_from_the_oldest(tmp_path):
 
     trains = [[frame(n, 1 if n < 2 else 0.75)] for n in range(50)]
     policy = Policy(0.5, when_full="skip-oldest")
-    records, status = screened(tmp_path, Fast(trains, lossless=False), policy, answer, queue_trains=4)
+    records, status = screened(tmp_path, Fast(trains, lossless=False), policy, predict, queue_trains=4)
     assert [record.id.train for record in records] == list(range(50))
     decisions = [record.decision for record in records]
     n_skipped = decisions.count("skipped")
@@ -170,11 +170,11 @@ def test_a_lossless_source_waits(tmp_path):
     """Whatever the policy says."""
     trains = [[frame(n, 0.75)] for n in range(60)]
 
-    def answer(images):
+    def predict(images):
         time.sleep(0.002)
         return brightness(images)
 
-    records, _ = screened(tmp_path, Made(trains), Policy(0.5, when_full="skip-oldest"), answer, queue_trains=2)
+    records, _ = screened(tmp_path, Made(trains), Policy(0.5, when_full="skip-oldest"), predict, queue_trains=2)
     assert [record.decision for record in records] == ["keep"] * 60
 
 
@@ -311,14 +311,14 @@ def test_the_last_that_is_told_is_that_it_ended(tmp_path):
 def test_of_more_frames_than_can_be_answered_most_of_what_can_be_is_answered_in_time(tmp_path, caplog):
     """Twice as many: half of them, less what is answered for nothing; without, all would wait just too long."""
 
-    def answer(images):
+    def predict(images):
         time.sleep(0.002 * len(images))
         return brightness(images)
 
     trains = [[frame(n, 0.75, pulse) for pulse in range(10)] for n in range(200)]
     source = Made(trains, lossless=False, pause=0.01)
     records, status = screened(
-        tmp_path, source, Policy(0.5, kept_share=0, deadline=0.2, when_full="skip-oldest"), answer
+        tmp_path, source, Policy(0.5, kept_share=0, deadline=0.2, when_full="skip-oldest"), predict
     )
     reasons = [record.reason for record in records]
     assert len(records) == 2000

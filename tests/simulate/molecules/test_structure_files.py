@@ -11,7 +11,7 @@ import pytest
 from simulate.molecules.config import ArchiveConfig, StructureConfig
 from simulate.molecules.reading.assemblies import products
 from simulate.molecules.structures import load_atoms, read_structure
-from support.pdb_lines import C, N, line, written
+from support.made.pdb_lines import C, N, line, written
 
 HEAD = (
     "loop_"

@@ -11,7 +11,7 @@ from simulate.sfx.crystal import crystal
 from simulate.sfx.detector import cspad, detector
 from simulate.sfx.frame_numba import add_spots, read
 from simulate.sfx.normals_numba import corrected, normals, poisson
-from support.crystals import REAL, config, needs_real, noise
+from support.made.crystals import REAL, config, needs_real, noise
 
 
 @pytest.mark.parametrize("n_spots", [0, 3, 9, 60])

@@ -6,7 +6,7 @@ import pytest
 from simulate.sfx.crystal import Crystal
 from simulate.sfx.excited_numba import excited
 from simulate.sfx.spots import ELECTRON_RADIUS_A, Beam, Camera, cut, polarised, spots
-from support.crystals import REAL, needs_real
+from support.made.crystals import REAL, needs_real
 
 
 @needs_real

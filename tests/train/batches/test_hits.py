@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from support.hit_frames import vectors
+from support.made.hit_frames import vectors
 from train.batches.hits import SOURCE, TARGET, DomainBatches, HitBatches, HitData, centred, split_rows, varied
 from train.config.hit_recipe import HitRecipe
 

@@ -11,7 +11,7 @@ from frames.frames import Instrument
 from frames.store.dataset import open_dataset
 from simulate.experiment.geometry import square_detector
 from support.datasets import make_dataset
-from support.speckle import counted, expected, read
+from support.made.speckle import counted, expected, read
 from train.config.recipe import Recipe
 from train.inference.domain import Domain, Range, Setup, domain_of, summarised
 from train.inference.features import FEATURES, measure

@@ -11,7 +11,7 @@ import torch
 
 from frames.files import read_json
 from support.heads import sizes
-from support.ranks import fit_in_double, fit_until_the_second_dies
+from support.programs.ranks import fit_in_double, fit_until_the_second_dies
 from train.batches.batches import Batches, RankSlice
 from train.config.recipe import Recipe
 from train.loop import parallel, training_loop

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from support.hit_frames import candidates, vectors
+from support.made.hit_frames import candidates, vectors
 from train.batches.hits import HitData
 from train.config.hit_recipe import HitRecipe
 from train.models.hit_finding.layers import DomainLogits

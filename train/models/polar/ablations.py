@@ -65,7 +65,7 @@ class Cartesian(nn.Module):
         self.heads = Heads(N_HIDDEN, sizes)
 
     def forward(self, images: Tensor) -> Logits:
-        """Answers to images (B, 1, 128, 128) float32; ValueError for any other size."""
+        """Outputs for images (B, 1, 128, 128) float32; ValueError for any other size."""
         must_fit(images)
         edge = (IMAGE_SIZE - SIDE) // 2
         maps = counted(images[:, :, edge : edge + SIDE, edge : edge + SIDE])

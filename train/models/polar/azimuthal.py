@@ -30,7 +30,7 @@ class Azimuthal(nn.Module):
         self.heads = Heads(WIDTH, sizes)
 
     def forward(self, images: Tensor) -> Logits:
-        """Answers to images (B, 1, n_pixels, n_pixels) float32; ValueError for any other size."""
+        """Outputs for images (B, 1, n_pixels, n_pixels) float32; ValueError for any other size."""
         must_fit(images, self.n_pixels)
         return self.heads(self.layers(self.moments(images)))
 

@@ -75,7 +75,7 @@ class Folded(nn.Module):
         self.heads = Heads(N_HIDDEN, sizes)
 
     def forward(self, images: Tensor) -> Logits:
-        """Answers to images (B, 1, n_pixels, n_pixels) float32; ValueError for any other size."""
+        """Outputs for images (B, 1, n_pixels, n_pixels) float32; ValueError for any other size."""
         must_fit(images, self.n_pixels)
         edge = self.n_pixels // 2 - reach(N_RINGS)
         pixels = counted(images, self.steps)

@@ -177,7 +177,7 @@ class Polar(nn.Module):
         self.heads = Heads(N_HIDDEN, sizes)
 
     def forward(self, images: Tensor) -> Logits:
-        """Answers to images (B, 1, n_pixels, n_pixels) float32; ValueError for any other size."""
+        """Outputs for images (B, 1, n_pixels, n_pixels) float32; ValueError for any other size."""
         must_fit(images, self.n_pixels)
         edge = self.n_pixels // 2 - reach(N_RINGS)
         middle = images[:, :, edge : self.n_pixels - edge, edge : self.n_pixels - edge]

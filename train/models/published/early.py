@@ -22,7 +22,7 @@ class EarlyFusion(nn.Module):
         self.branches = nn.ModuleDict({module_name(target): branch(n) for target, n in sizes.items()})
 
     def forward(self, images: Tensor) -> Logits:
-        """Answers to images (B, 1, 128, 128) float32; ValueError for any other size."""
+        """Outputs for images (B, 1, 128, 128) float32; ValueError for any other size."""
         must_fit(images)
         features = self.shared(images)  # (B, 16, 32, 32)
         return by_target(self.branches, features)

@@ -79,7 +79,7 @@ class LateFusion(nn.Module):
         self.heads = Heads(n_features(convolutions), sizes)
 
     def forward(self, images: Tensor) -> Logits:
-        """Answers to images (B, 1, 128, 128) float32; ValueError for any other size."""
+        """Outputs for images (B, 1, 128, 128) float32; ValueError for any other size."""
         must_fit(images)
         features = self.dropout(self.convolutions(images))  # (B, channels, size, size)
         return self.heads(features.flatten(1))

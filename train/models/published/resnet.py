@@ -52,7 +52,7 @@ class ResNet(nn.Module):
         he_fan_out(self)
 
     def forward(self, images: Tensor) -> Logits:
-        """Answers to images (B, 1, ny, nx) float32."""
+        """Outputs for images (B, 1, ny, nx) float32."""
         return self.heads(self.blocks(self.stem(images)).mean((2, 3)))
 
 

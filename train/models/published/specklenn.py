@@ -28,7 +28,7 @@ class SpeckleNN(nn.Module):
         self.heads = Heads(WIDTH, sizes)
 
     def forward(self, images: Tensor) -> Logits:
-        """Answers to images (B, 1, 128, 128) float32; ValueError for any other size."""
+        """Outputs for images (B, 1, 128, 128) float32; ValueError for any other size."""
         must_fit(images)
         return self.heads(self.layers(images))
 

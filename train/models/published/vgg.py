@@ -38,7 +38,7 @@ class VGG(nn.Module):
         he_fan_out(self)
 
     def forward(self, images: Tensor) -> Logits:
-        """Answers to images (B, 1, ny, nx) float32."""
+        """Outputs for images (B, 1, ny, nx) float32."""
         features = self.pool(self.convolutions(images))  # (B, 512, 4, 4) of 128 x 128 pixels -> (B, 512, 7, 7)
         return self.heads(self.dropout(features).flatten(1))
 

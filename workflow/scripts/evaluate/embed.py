@@ -1,4 +1,4 @@
-"""Rule embed: what an encoder, or a control, makes of the validation and test patterns of all it is asked about."""
+"""Rule embed: what an encoder, or a control, makes of the validation and test patterns of all it is evaluated on."""
 
 from functools import partial
 from pathlib import Path

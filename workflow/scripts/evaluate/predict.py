@@ -1,4 +1,4 @@
-"""Rule predict: what a network, an ensemble or a baseline answers: on what it learned from, or another test split."""
+"""Rule predict: predictions of a network, an ensemble or a baseline: on what it learned from, or another test split."""
 
 from functools import partial
 from pathlib import Path
@@ -28,9 +28,9 @@ else:
         from evaluate.baselines import registry
 
         learn = registry.BASELINES[wildcards.model]
-        answers = learn(open_dataset(files.dataset(wildcards.trained_on)), int(wildcards.seed))
+        predictor = learn(open_dataset(files.dataset(wildcards.trained_on)), int(wildcards.seed))
     else:
-        answers = partial(predict, load_model(Path(snakemake.input.learned), choose_device(run.trained.device)))
+        predictor = partial(predict, load_model(Path(snakemake.input.learned), choose_device(run.trained.device)))
     dataset = open_dataset(files.dataset(wildcards.evaluate_on))
     splits = ("validation", "test") if wildcards.evaluate_on == wildcards.trained_on else ("test",)
-    write_predictions(predict_splits(answers, dataset, splits), output)
+    write_predictions(predict_splits(predictor, dataset, splits), output)

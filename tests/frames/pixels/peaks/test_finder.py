@@ -12,7 +12,7 @@ from frames.pixels.peaks.finder_numba import smooth
 from simulate.sfx import frame
 from simulate.sfx.crystal import crystal
 from simulate.sfx.detector import detector
-from support.crystals import REAL, config, needs_real
+from support.made.crystals import REAL, config, needs_real
 
 
 def found_of(places: np.ndarray, peaks: pd.DataFrame, within: float = 2.5) -> int:

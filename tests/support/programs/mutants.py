@@ -23,10 +23,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from support.equivalent_mutants import OF_MODULE, Equivalent, reason  # noqa: E402  the file is run, not imported
+from support.programs.equivalent_mutants import OF_MODULE, Equivalent, reason  # noqa: E402  the file is run, not imported
 
 ENOUGH = 0.95
 """Share of a module's mutants that have to be noticed, of those that change an answer."""
@@ -186,7 +186,9 @@ def changes(mutmut: str, name: str, folder: Path) -> Iterator[str]:
 
 def main(argv: list[str] | None = None) -> int:
     """Command line: mutants of one module, or of all; 1 where too few of a module's were noticed."""
-    parser = argparse.ArgumentParser(prog="python tests/support/mutants.py", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python tests/support/programs/mutants.py", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("modules", nargs="*", metavar="MODULE", help=f"of {', '.join(MODULES)}")
     parser.add_argument("--mutmut", default="mutmut", help="the program")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="at once (default: one a core)")

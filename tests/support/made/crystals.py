@@ -10,7 +10,7 @@ from validate.sfx.crystals import noise
 
 __all__ = ["LABELS", "REAL", "config", "needs_labels", "needs_real", "noise"]
 
-SHARED = Path(os.environ.get("SINGLEHIT_SHARED", Path(__file__).parents[3] / "shared"))
+SHARED = Path(os.environ.get("SINGLEHIT_SHARED", Path(__file__).parents[4] / "shared"))
 REAL, LABELS = SHARED / "real-frames" / "sfx", SHARED / "cxidb76-labels"
 
 needs_real = pytest.mark.skipif(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from frames.files import sha256
-from support.running import ROOT, TINY, TWINS, Workflow
+from support.programs.running import ROOT, TINY, TWINS, Workflow
 
 PROFILE = ROOT / "workflow" / "profiles" / "slurm"
 
