@@ -17,6 +17,7 @@ from screen.stream.frame import NO_PULSE, FrameId
 from screen.stream.ledger import DECISIONS, Ledger, Record
 from screen.stream.policy import RANDOM
 from screen.stream.status import Status
+from support.programs.servers import program
 
 SIDE = 8
 RNG = np.random.default_rng(0)
@@ -80,7 +81,7 @@ def test_glimpse_shows_decisions():
     bridge = Bridge("tcp://127.0.0.1:*")
     bridge.decided(some(1), None)
     done = subprocess.run(
-        ["karabo-bridge-glimpse", bridge.endpoint], capture_output=True, text=True, timeout=30, check=True
+        [program("karabo-bridge-glimpse"), bridge.endpoint], capture_output=True, text=True, timeout=30, check=True
     )
     bridge.close()
     assert "Train ID: 10000" in done.stdout
@@ -190,7 +191,9 @@ def test_extra_data_opens_the_layout_and_finds_no_fault(tmp_path):
     in_ledger(tmp_path / "run", [records[n] for n in order])
     sink = EuXFELRun(tmp_path / "run", tmp_path / "proc" / "r0042", run=42, proposal=2900)
     sink.close()
-    done = subprocess.run(["extra-data-validate", str(tmp_path / "proc" / "r0042")], capture_output=True, text=True)
+    done = subprocess.run(
+        [program("extra-data-validate"), str(tmp_path / "proc" / "r0042")], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "No problems found" in done.stdout
     run = extra_data.RunDirectory(tmp_path / "proc" / "r0042")
