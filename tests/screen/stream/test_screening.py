@@ -262,7 +262,7 @@ def test_a_ledger_that_cannot_be_written_is_waited_for(tmp_path, monkeypatch):
     honest, failing = ledger.append, [2]
 
     def append(records):
-        if records[0].id.train and failing[0]:
+        if records[-1].id.train and failing[0]:
             failing[0] -= 1
             raise OSError(28, "No space left on device")
         honest(records)
