@@ -82,7 +82,9 @@ def find_peaks(image: NDArray, mask: Mask, config: PeakConfig | None = None) -> 
     compiled.smooth(np.where(mask.good, values, np.float32(0)) if not mask.good.all() else values, mask.weight, smooth)
     noise_smooth, noise_pixel = compiled.tiles(values, smooth, mask.weight, TILE)
     counted = (noise_pixel > 0) & (noise_smooth > 0)
-    ratio = float(np.median(noise_smooth[counted] / noise_pixel[counted])) if counted.any() else 1.0
+    ratio = float(np.quantile(noise_smooth[counted] / noise_pixel[counted], config.calm)) if counted.any() else 1.0
+    if config.calm < 0.5:
+        noise_smooth = np.minimum(noise_smooth, np.float32(ratio) * noise_pixel)
     rows, columns = compiled.candidates(smooth, mask.weight, noise_smooth, EAGER * config.min_snr, TILE)
     found = compiled.measure(
         values,
