@@ -2,9 +2,9 @@
 
 They are what the peak finder sees when it is asked for less than it takes for peaks (`THRESHOLD` deviations in place of
 5.5), so weak spots are among them, and so are noise and ice: which is which, the network learns
-(`train/models/hit_finding/spot_counter.py`). Both numbers are told apart from background, gain and dataset, and what
-one of them means must not change from frame to frame: so noise is told by a frame's calmest tiles. Told by all of
-them, sharp rings of ice pass for noise, and deviations of the same spot are fewer where there is ice.
+(`train/models/hit_finding/spot_counter.py`). What these numbers mean must not change with the background, the gain or
+the dataset: so noise is told by a frame's calmest tiles, and by pixels near. Else rings of ice and the bent halo of
+water pass for noise, and the same spot has fewer deviations where they are.
 """
 
 from typing import NamedTuple
@@ -16,10 +16,13 @@ from frames.pixels.peaks.config import PeakConfig
 from frames.pixels.peaks.finder import Mask, find_peaks
 
 THRESHOLD = 4.75
-"""Deviations. Of noise alone half a million independent pixels exceed it once or twice."""
+"""Deviations. A million independent numbers of a normal law exceed it once."""
 
 CALM = 0.1
 """Share of a frame's tiles that noise is told by: ice leaves that many."""
+
+RING = 6.0
+"""Pixels, in place of the finder's 10: what bends within them passes for noise, and the halo of water bends."""
 
 KEPT = 96
 """Candidates of a frame, the highest signal-to-noise ratio first; the rest of the table is 0."""
@@ -48,7 +51,7 @@ def candidates_of(frame: NDArray, mask: Mask | None = None) -> Candidates:
     mask = Mask.of(np.ones(frame.shape, bool)) if mask is None else mask
     if not mask.good.any():
         raise ValueError("every pixel of a frame is masked; leave it out, or the mask")
-    found = find_peaks(frame, mask, PeakConfig(min_snr=THRESHOLD, calm=CALM))
+    found = find_peaks(frame, mask, PeakConfig(min_snr=THRESHOLD, calm=CALM, ring_outer=RING))
     first = found.iloc[:KEPT]
     features, places = np.zeros((KEPT, len(FEATURES)), np.float32), np.full((KEPT, 2), -1, np.int32)
     features[: len(first)] = np.column_stack(

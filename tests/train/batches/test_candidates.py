@@ -37,13 +37,13 @@ def test_the_strongest_are_the_spots() -> None:
 
 def test_signal_to_noise_is_height_over_deviation_of_a_smoothed_pixel() -> None:
     # Independent pixels of deviation 20: smoothed ones deviate by 20 √Σw² = 20 · 6/16. The noise under a spot is told
-    # by some 280 pixels of its ring (4 %), its ratio by the calmest of 30 tiles, which is less by some 10 %; and each
+    # by some 88 pixels of its ring (7.5 %), its ratio by the calmest of 30 tiles, which is less by some 10 %; and each
     # height is off by one deviation.
     found = candidates_of(frame())
     heights = np.array([(20 + 60 * n) * 20 for n in (3, 2, 1, 0)]) * (SPOT * SMOOTHING).sum()
     expected = heights / (20 * 6 / 16)
     measured = snr(found.features)[:4]
-    assert (measured > 0.9 * expected - 1.5).all()
+    assert (measured > 0.85 * expected - 1.5).all()
     assert (measured < 1.3 * expected + 1.5).all()
 
 
@@ -61,7 +61,7 @@ def test_rings_of_ice_do_not_change_what_a_spot_far_from_them_is() -> None:
         found = candidates_of(image)
         near = [tuple(place) in {(20, 20), (20, 300), (300, 20), (300, 300)} for place in found.places[: found.n_found]]
         assert sum(near) == 4
-        told.append(snr(found.features)[near[: KEPT]].mean())
+        told.append(snr(found.features)[near].mean())
     assert told[1] == pytest.approx(told[0], rel=0.15)  # four spots, each off by a deviation in some 20
 
 
