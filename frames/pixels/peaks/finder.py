@@ -13,6 +13,9 @@
 Where a pixel has a photon or less, noise is no Gaussian: its upper tail is long, and 5.5 deviations are nothing rare.
 With `photon_adu` deviations are those that are as rare among counts of photons.
 
+Sharp rings, as of ice, raise the noise that tiles show of smoothed pixels more than that of pixels. With `calm` below
+1/2 the ratio is that of the calmest tiles, and candidates are held to it times the noise of their tile's pixels.
+
 Nothing is azimuthal, so shades, tapes and any geometry do not matter.
 """
 
