@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from frames.formats.open import open_frames
 from frames.frames import Frames
+from frames.pixels.peaks.finder import Mask
 from screen.asking import must_be_writable, status, warn, write_rows
 from train.batches.candidates import candidates_of
 from train.batches.contrast import Contrast, contrasted
@@ -46,7 +47,7 @@ def network_input_of(trained: TrainedHits, image: NDArray, live: NDArray[np.bool
     """What the network takes of a frame (ny, nx): as its training's were prepared. ValueError as preparing says."""
     about = dict(trained.description.preprocessing)
     if not about:
-        return candidates_of(image, live).features
+        return candidates_of(image, None if live is None else Mask.of(live)).features
     vectors = about.pop("vectors")
     takes_image = trained.description.image_shape[0] > 0
     made = contrasted(image, Contrast(**about), live, image=takes_image, source=source)

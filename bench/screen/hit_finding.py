@@ -50,7 +50,7 @@ if __name__ == "__main__":
     photons = generator.poisson(900, (N_FRAMES, PIXELS, PIXELS))
     shared = (photons + np.roll(photons, 1, 1) + np.roll(photons, 1, 2)) // 3
     frames = shared.astype(np.uint16)
-    seed = Contrast()
+    seed, whole = Contrast(), Mask.of(np.ones((PIXELS, PIXELS), bool))
     rows, cnn, spots = (build(name).eval() for name in ("rows", "cnn", "spots"))
     cnn = cnn.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     torch.set_num_threads(1)
@@ -64,7 +64,7 @@ if __name__ == "__main__":
 
         @torch.inference_mode()
         def by_spots() -> None:
-            found = [candidates_of(np.asarray(store[n])).features for n in range(N_FRAMES)]
+            found = [candidates_of(np.asarray(store[n]), whole).features for n in range(N_FRAMES)]
             spots(torch.from_numpy(np.stack(found))[:, None])
 
         end_to_end, counting = per_s(by_rows, N_FRAMES), per_s(by_spots, N_FRAMES)

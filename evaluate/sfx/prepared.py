@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frames.files import read_arrays, write_arrays
+from frames.pixels.peaks.finder import Mask
 from frames.store.hits import hit_class
 from frames.store.writer import array
 from train.batches.candidates import FEATURES, KEPT, candidates_of
@@ -67,6 +68,7 @@ def prepare(
         if "vectors" in kinds:
             arrays[f"{how}_vectors"] = np.zeros((n, 2, pixels), np.float32)
     seconds = dict.fromkeys(("reading", *(how or "candidates" for how in asked)), 0.0)
+    mask = None if live is None else Mask.of(live)
     clock = time.perf_counter()
     for rows, frames in blocks:
         seconds["reading"] += time.perf_counter() - clock
@@ -76,7 +78,7 @@ def prepare(
             for how, kinds in asked.items():
                 started = time.perf_counter()
                 if not how:
-                    arrays["candidates"][row] = candidates_of(frame, live).features
+                    arrays["candidates"][row] = candidates_of(frame, mask).features
                 else:
                     made = contrasted(frame, learning.preprocessing[how], live, image="image" in kinds, source=source)
                     if "image" in kinds:

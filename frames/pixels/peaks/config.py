@@ -13,6 +13,9 @@ class PeakConfig(Strict):
     photon_adu: Positive | None = Field(
         None, description="what one photon reads: needed where a pixel has about one or less, else of no account"
     )
+    calm: float = Field(
+        0.5, gt=0, le=0.5, description="share of a frame's tiles without sharp rings; below 1/2 these tell the noise"
+    )
     ring_inner: Positive = Field(3.0, description="pixels; nearest of those that make the background")
     ring_outer: Positive = Field(10.0, description="pixels; farthest of these", le=20)
     apart: Positive = Field(2.5, description="pixels; of two peaks nearer than that the lower is left out")

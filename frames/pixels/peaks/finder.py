@@ -13,6 +13,9 @@
 Where a pixel has a photon or less, noise is no Gaussian: its upper tail is long, and 5.5 deviations are nothing rare.
 With `photon_adu` deviations are those that are as rare among counts of photons.
 
+Sharp rings, as of ice, raise the noise that tiles show of smoothed pixels more than that of pixels. With `calm` below
+1/2 the ratio is that of the calmest tiles, and candidates are held to it times the noise of their tile's pixels.
+
 Nothing is azimuthal, so shades, tapes and any geometry do not matter.
 """
 
@@ -82,7 +85,9 @@ def find_peaks(image: NDArray, mask: Mask, config: PeakConfig | None = None) -> 
     compiled.smooth(np.where(mask.good, values, np.float32(0)) if not mask.good.all() else values, mask.weight, smooth)
     noise_smooth, noise_pixel = compiled.tiles(values, smooth, mask.weight, TILE)
     counted = (noise_pixel > 0) & (noise_smooth > 0)
-    ratio = float(np.median(noise_smooth[counted] / noise_pixel[counted])) if counted.any() else 1.0
+    ratio = float(np.quantile(noise_smooth[counted] / noise_pixel[counted], config.calm)) if counted.any() else 1.0
+    if config.calm < 0.5:
+        noise_smooth = np.minimum(noise_smooth, np.float32(ratio) * noise_pixel)
     rows, columns = compiled.candidates(smooth, mask.weight, noise_smooth, EAGER * config.min_snr, TILE)
     found = compiled.measure(
         values,

@@ -27,7 +27,7 @@ def candidates(n: int = 60, seed: int = 0, name: str = "a") -> HitData:
     generator = np.random.default_rng(seed)
     label = labels(n, seed)
     inputs = generator.normal(0, 0.3, (n, KEPT, len(FEATURES)))
-    inputs[:, :, 0] += 1
+    inputs[:, :, 0] -= 0.8
     for row, kind in enumerate(label):
         n_spots = generator.integers((0, 4, 10)[kind], (4, 10, 30)[kind])
         inputs[row, :n_spots, 0] += 2

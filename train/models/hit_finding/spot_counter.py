@@ -3,8 +3,9 @@
 A label of a frame says little about where its spots are, but all of it about how many: at least 4, at least 10. So one
 small network looks at every candidate for itself (train/batches/candidates.py) and answers the probability that it is a
 spot; their sum c is the number of spots. A frame has at least m of them with probability σ(a (ln (c + 1/2) - ln t)), t
-near m. Nothing but that number joins the candidates, and so there is little that a few labels could overfit:
-some hundred weights, where an image's network has tens of thousands.
+near m. Nothing but that number joins the candidates, and so there is little that a few labels could overfit: some
+thirty weights, where an image's network has tens of thousands. None of them is a mean of the frames learned from (no
+batch normalisation): what a candidate's numbers mean is the same in every dataset.
 """
 
 import math
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from train.batches.candidates import FEATURES
 from train.models.hit_finding.layers import HitNetwork
 
-HIDDEN = 16
+HIDDEN = 8
 THRESHOLDS = 4.0, 10.0
 """Fewest spots of a maybe, and of a hit: where 1/2 less are counted both sides are as likely."""
 
@@ -25,21 +26,12 @@ class Counted(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.norm = nn.BatchNorm1d(len(FEATURES) - 1, affine=False, momentum=0.05)
-        self.each = nn.Sequential(
-            nn.Linear(len(FEATURES) - 1, HIDDEN), nn.Tanh(), nn.Linear(HIDDEN, HIDDEN), nn.Tanh(), nn.Linear(HIDDEN, 1)
-        )
+        self.each = nn.Sequential(nn.Linear(len(FEATURES) - 1, HIDDEN), nn.Tanh(), nn.Linear(HIDDEN, 1))
 
     def spot_logits(self, candidates: Tensor) -> Tensor:
         """(B, k) of each candidate; -inf where there is none."""
-        flat = candidates.squeeze(1)
-        is_there = flat[..., -1] > 0
-        numbers = flat[..., :-1]
-        # Statistics of real candidates alone: how many places of the table are empty says nothing of them.
-        normed = torch.zeros_like(numbers)
-        if is_there.any():
-            normed[is_there] = self.norm(numbers[is_there])
-        return self.each(normed).squeeze(-1).masked_fill(~is_there, -math.inf)
+        numbers = candidates.squeeze(1)
+        return self.each(numbers[..., :-1]).squeeze(-1).masked_fill(numbers[..., -1] <= 0, -math.inf)
 
     def forward(self, candidates: Tensor) -> Tensor:
         """Sum of the candidates' probabilities."""
@@ -64,5 +56,5 @@ class Enough(nn.Module):
 
 
 def spots() -> HitNetwork:
-    """The spot counter, 468 numbers to learn."""
+    """The spot counter, 36 numbers to learn."""
     return HitNetwork(nn.Sequential(Counted()), Enough(), 1)

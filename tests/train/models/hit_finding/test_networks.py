@@ -28,7 +28,7 @@ def test_ke_has_7291_parameters_and_needs_no_averaging_at_720() -> None:
 
 
 def test_counter_is_small() -> None:
-    assert sum(p.numel() for p in build("spots").parameters()) == 10 * 16 + 16 + 16 * 16 + 16 + 16 + 1 + 3
+    assert sum(p.numel() for p in build("spots").parameters()) == 2 * 8 + 8 + 8 + 1 + 3
 
 
 def test_vectors_are_seen_without_their_scale() -> None:
