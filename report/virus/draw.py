@@ -97,7 +97,7 @@ def precision_recall(path: Path, scored: Mapping[str, tuple[NDArray, NDArray, ND
     scored : method -> score, chosen, single hit by the person's labels (n,).
     """
     styles = series_styles(list(scored))
-    with drawing(path, (7.5, 4.6)) as figure:
+    with drawing(path, (9, 4.6)) as figure:
         axes = figure.add_subplot()
         for name, (score, chosen, single) in scored.items():
             style = styles[name]
@@ -113,7 +113,7 @@ def precision_recall(path: Path, scored: Mapping[str, tuple[NDArray, NDArray, ND
                 axes.plot(*place, "x", color="0.4", ms=7)
                 axes.annotate(said(name), place, xytext=(4, 3), textcoords="offset points", size=6, color="0.4")
         axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.03))
-        axes.legend(fontsize=8, frameon=False, loc="lower left")
+        axes.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.02, 0.5))
         figure.tight_layout()
 
 
@@ -139,7 +139,7 @@ def em_classes(path: Path, models: NDArray, sizes: NDArray, chosen: NDArray) -> 
             is_chosen = k in chosen
             axes.set_title(f"{'✓ ' if is_chosen else ''}{k + 1}: {sizes[k]}", size=8, pad=2)
             for spine in axes.spines.values():
-                spine.set(color="#d55e00" if is_chosen else "0.7", linewidth=2.5 if is_chosen else 0.5)
+                spine.set(visible=True, color="#d55e00" if is_chosen else "0.7", linewidth=2.5 if is_chosen else 0.5)
         figure.tight_layout()
 
 
