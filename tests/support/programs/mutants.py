@@ -59,7 +59,11 @@ MODULES: Mapping[str, tuple[str, ...]] = {
         "evaluate/limit/test_orientation_refinement.py",
         "evaluate/limit/test_limit.py",
     ),
-    "train/few_shot/classifiers.py": ("train/few_shot/test_classifiers.py", "train/few_shot/test_mixture.py"),
+    "train/few_shot/classifiers.py": (
+        "train/few_shot/test_classifiers.py",
+        "train/few_shot/test_logistic.py",
+        "train/few_shot/test_mixture.py",
+    ),
     "train/few_shot/logistic.py": ("train/few_shot/test_logistic.py", "train/few_shot/test_classifiers.py"),
     "train/few_shot/mixture.py": ("train/few_shot/test_mixture.py",),
     "train/few_shot/support.py": (
