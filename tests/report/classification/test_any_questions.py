@@ -25,8 +25,8 @@ from frames.targets import Target
 from report.classification.draw import study_drawings
 from report.classification.page import build_study_report
 from report.formatting import hundredths, percent
+from support.made.html_page import Page, table_rows
 from support.made.questions import CPU, HIT, KIND, PLACES, learned, study_of
-from tests.report.classification.test_page import Page, table_rows
 from train.loop.checkpoint import load_model
 
 ASKED = {"one question": (KIND,), "two questions": (HIT, KIND), "three questions": (HIT, PLACES, KIND)}

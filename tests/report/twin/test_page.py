@@ -11,8 +11,8 @@ from evaluate.twin.outputs import figure_names
 from frames.files import write_json
 from report.describe.published import POSTER
 from report.twin.page import beaten, build_page, headline, spread
-from tests.report.classification.test_page import Page, table_rows
-from tests.report.twin.test_figures import row, structures_table, twin_config, twin_table, write_run
+from support.made.html_page import Page, table_rows
+from support.made.twin_run import row, structures_table, twin_config, twin_table, write_run
 
 HOSTILE = "<script>alert(1)</script> & co"
 
