@@ -214,12 +214,15 @@ def _confusion(files: RunFiles, result: Result, name: str, path: Path) -> None:
         confusion(path, _matrix(rows, labels), labels, words(target).name)
         return
     seen = {*rows["label"], *rows["predicted"]}
-    classes = [one for one in joint_classes(result.targets) if joint_label(one) in seen]
+    classes: dict[str, tuple[str | int, ...]] = {}  # several may be called none: the first, as no particle
+    for one in joint_classes(result.targets):
+        if (label := joint_label(one)) in seen:
+            classes.setdefault(label, one)
     first, last = (words(target).name for target in result.targets)
     class_confusion(
         path,
-        _matrix(rows, [joint_label(one) for one in classes]),
-        [(str(group), str(number)) for number, group in classes],
+        _matrix(rows, list(classes)),
+        [(str(group), str(number)) for number, group in classes.values()],
         (last, first),
     )
 
