@@ -139,6 +139,7 @@ def test_ctrl_c_is_quiet(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # ignored behind `&` of a shell
     )
     with (tmp_path / "config.yaml").open("w"):  # returns once it is read from
         started.send_signal(signal.SIGINT)

@@ -7,13 +7,13 @@ the dataset: so noise is told by a frame's calmest tiles, and by pixels near. El
 water pass for noise, and the same spot has fewer deviations where they are.
 """
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from frames.pixels.peaks.config import PeakConfig
-from frames.pixels.peaks.finder import Mask, find_peaks
+if TYPE_CHECKING:
+    from frames.pixels.peaks.finder import Mask
 
 THRESHOLD = 4.75
 """Deviations. A million independent numbers of a normal law exceed it once."""
@@ -43,11 +43,15 @@ class Candidates(NamedTuple):
     """candidates above the threshold, of which KEPT were kept"""
 
 
-def candidates_of(frame: NDArray, mask: Mask | None = None) -> Candidates:
+def candidates_of(frame: NDArray, mask: "Mask | None" = None) -> Candidates:
     """Candidates of one frame (ny, nx) of counts or readings; mask has its good pixels, all by default.
 
     ValueError for a frame smaller than the peak finder's tile, of another shape than the mask, or all masked.
     """
+    # Networks alone are to load where neither pandas nor pydantic is, which the peak finder needs.
+    from frames.pixels.peaks.config import PeakConfig
+    from frames.pixels.peaks.finder import Mask, find_peaks
+
     mask = Mask.of(np.ones(frame.shape, bool)) if mask is None else mask
     if not mask.good.any():
         raise ValueError("every pixel of a frame is masked; leave it out, or the mask")
