@@ -179,9 +179,7 @@ class Frames:
 
     def spans(self, bytes_at_once: int, bytes_of_value: int) -> list[slice]:
         """Rows from the first to the last, as many whole chunks at once as so many bytes hold, or else frames."""
-        most = max(1, bytes_at_once // (math.prod(self.shape[1:]) * bytes_of_value))
-        size = most // self.together * self.together or most
-        return [slice(start, min(start + size, len(self))) for start in range(0, len(self), size)]
+        return spans(len(self), bytes_at_once, math.prod(self.shape[1:]) * bytes_of_value, self.together)
 
     @property
     def n_blocks(self) -> int:
@@ -260,6 +258,13 @@ class Frames:
         if members[-1] - members[0] + 1 != len(members):
             raise ValueError(f"split {name!r} of {self.name} is not contiguous; choose rows instead")
         return self.rows(slice(int(members[0]), int(members[-1]) + 1))
+
+
+def spans(n: int, bytes_at_once: int, bytes_of_frame: int, together: int = 1) -> list[slice]:
+    """Rows of n frames, as many at once as so many bytes hold: whole chunks, or else frames, 1 at least."""
+    most = max(1, bytes_at_once // bytes_of_frame)
+    size = most // together * together or most
+    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
 
 def stream(frames: Frames) -> Iterator[tuple[slice, NDArray]]:

@@ -8,7 +8,7 @@ Any ONNX file will do that has one input, frames (B, ny, nx) or (B, 1, ny, nx) f
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,19 +27,23 @@ KEPT = "p_kept", "p_single"
 """Names of outputs that are probabilities to be kept, where the metadata names none"""
 
 
+Predict = Callable[[NDArray[np.float32]], NDArray[np.float64]]
+Embed = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+
 @dataclass(frozen=True)
 class Network:
     """What predicts. Several threads may call it at once; each is served in its own."""
 
     name: str
     image_shape: tuple[int, int]
-    predict: Callable[[NDArray[np.float32]], NDArray[np.float64]]
+    predict: Predict
     """images (n, ny, nx) [photons] -> (n,) probability that each is to be kept"""
     domain: Domain | None
     """what it was trained on; None where that is not known"""
     digest: str
     """sha256 of its file"""
-    embed: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None
+    embed: Embed | None = None
     """of a twin network: images (n, ny, nx) -> embeddings (n, d)"""
     support: "SupportSet | None" = None
     """of a twin network: the patterns that it tells single and multiple hits apart by"""
@@ -64,17 +68,14 @@ class Network:
         if self.embed is None or self.support is None:
             raise ValueError(f"{self.name} is no twin network: it takes no labels; leave them out")
         support = SupportSet(self.embed(labelled), is_single).must_have_both()
-        return _by(self, adapt(fit(self.support), support))
+        return replace(self, predict=_by(self.embed, adapt(fit(self.support), support)))
 
 
-def _by(network: Network, logistic: "Logistic") -> Network:
-    from dataclasses import replace
-
+def _by(embed: Embed, logistic: "Logistic") -> Predict:
+    """Of a twin network: by its embeddings."""
     from train.few_shot.logistic import probability
 
-    embed = network.embed
-    assert embed is not None
-    return replace(network, predict=lambda images: probability(logistic.scores(embed(images))).astype(float))
+    return lambda images: probability(logistic.scores(embed(images))).astype(float)
 
 
 def load_network(path: Path | str) -> Network:
@@ -197,8 +198,10 @@ def _from_checkpoint(path: Path) -> Network:
             return trained.model(network_input(_may_be_written(images), transform, cpu)).numpy()
 
         described = trained.description
-        twin = Network(described.model, described.image_shape, _no_answer, trained.domain, sha256(path), embed, support)
-        return _by(twin, between_means(support))
+        predict_single = _by(embed, between_means(support))
+        return Network(
+            described.model, described.image_shape, predict_single, trained.domain, sha256(path), embed, support
+        )
     classifier = load_model(path, cpu)
     targets = classifier.description.targets
     name, column = kept_class(path, targets)
@@ -214,7 +217,3 @@ def _from_checkpoint(path: Path) -> Network:
 def _may_be_written(images: NDArray[np.float32]) -> NDArray[np.float32]:
     """As torch wants it, though it does not write: a message's memory may be read only."""
     return images if images.flags.writeable else images.copy()
-
-
-def _no_answer(images: NDArray[np.float32]) -> NDArray[np.float64]:
-    raise NotImplementedError("a twin network predicts by its support set")

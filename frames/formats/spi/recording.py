@@ -18,7 +18,7 @@ from frames.formats.masks import MaskMeans
 from frames.formats.open import HDF5_SUFFIXES, open_file
 from frames.formats.readings import must_be_readings
 from frames.formats.spi.images import centre_beside, has_images, read_groups
-from frames.frames import BYTES_AT_ONCE, Frames
+from frames.frames import BYTES_AT_ONCE, Frames, spans
 
 NEGATIVE = -0.5
 """Photons a pixel, mean of a frame, below which it is no frame of photons; of an empty one it is near 0, either side"""
@@ -114,8 +114,7 @@ class Recording:
 
     def slices(self) -> list[slice]:
         """Rows that are best read together."""
-        step = max(1, BYTES_AT_ONCE // (4 * self.mask.size))
-        return [slice(start, min(start + step, len(self))) for start in range(0, len(self), step)]
+        return spans(len(self), BYTES_AT_ONCE, 4 * self.mask.size)
 
     def blocks(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
         """Rows and their frames, block after block."""
