@@ -2,15 +2,12 @@
 
 import numpy as np
 import pytest
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
-from scipy.spatial.transform import Rotation
 
 from simulate.config import SimulationConfig
 from simulate.molecules import phantoms
 from simulate.molecules.random_assemblies import KINDS, random_assembly
 from simulate.molecules.random_phantoms import MASSES_KDA
+from support.molecules import WITH_HYDROGENS, must_be_one_piece, must_have_the_symmetry
 
 SOME = range(8)
 
@@ -29,17 +26,11 @@ def test_every_kind_comes_and_masses_are_in_range():
 
 @pytest.mark.parametrize("number", SOME)
 def test_it_is_one_piece_of_the_symmetry_and_at_most_of_the_mass(number):
-    """Neighbours within 6 Å: atoms of protein density have some 50 of them."""
     phantom, atoms = random_assembly(number), phantoms.build(f"assembled-{number}")
-    with_hydrogens = 111.1254 / (111.1254 - 7.7583 * 1.00794)
     # Arms of cores on an axis may lie in each other; of what overlaps there is one.
-    assert 0.5 < atoms.mass_kDa * with_hydrogens / phantom.mass_kDa < 1.05
-    tree = cKDTree(atoms.positions)
-    for turn in Rotation.create_group(phantom.symmetry):
-        assert tree.query(turn.apply(atoms.positions))[0].max() < 1e-6
-    pairs = tree.query_pairs(6.0, output_type="ndarray")
-    graph = coo_array((np.ones(len(pairs), bool), pairs.T), (len(atoms),) * 2)
-    assert connected_components(graph, directed=False)[0] == 1
+    assert 0.5 < atoms.mass_kDa * WITH_HYDROGENS / phantom.mass_kDa < 1.05
+    must_have_the_symmetry(atoms.positions, phantom.symmetry)
+    must_be_one_piece(atoms.positions)
 
 
 def test_a_dumbbell_is_long_and_thin_at_its_waist():

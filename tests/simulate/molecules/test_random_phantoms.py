@@ -2,13 +2,10 @@
 
 import numpy as np
 import pytest
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
-from scipy.spatial.transform import Rotation
 
 from simulate.molecules import phantoms
 from simulate.molecules.random_phantoms import MASSES_KDA, SYMMETRIES, random_phantom
+from support.molecules import WITH_HYDROGENS, must_be_one_piece, must_have_the_symmetry
 
 SOME = range(8)
 
@@ -28,22 +25,15 @@ def test_every_symmetry_comes_and_masses_are_in_range():
 @pytest.mark.parametrize("number", SOME)
 def test_the_atoms_have_the_mass_and_the_symmetry(number):
     phantom, atoms = random_phantom(number), phantoms.build(f"random-{number}")
-    with_hydrogens = 111.1254 / (111.1254 - 7.7583 * 1.00794)
     # Two balls of radius r whose centres are 1.2 r apart, the nearest allowed, share 22 % of the volume of each; where
     # they touch as built, at 1.7 r, 1 %. Spheroids may share more.
-    assert 0.7 < atoms.mass_kDa * with_hydrogens / phantom.mass_kDa < 1.01
-    tree = cKDTree(atoms.positions)
-    for turn in Rotation.create_group(phantom.symmetry):
-        assert tree.query(turn.apply(atoms.positions))[0].max() < 1e-6
+    assert 0.7 < atoms.mass_kDa * WITH_HYDROGENS / phantom.mass_kDa < 1.01
+    must_have_the_symmetry(atoms.positions, phantom.symmetry)
 
 
 @pytest.mark.parametrize("number", SOME)
 def test_it_is_one_piece(number):
-    """Neighbours within 6 Å: atoms of protein density have some 50 of them."""
-    positions = phantoms.build(f"random-{number}").positions
-    pairs = cKDTree(positions).query_pairs(6.0, output_type="ndarray")
-    graph = coo_array((np.ones(len(pairs), bool), pairs.T), (len(positions),) * 2)
-    assert connected_components(graph, directed=False)[0] == 1
+    must_be_one_piece(phantoms.build(f"random-{number}").positions)
 
 
 def test_what_is_no_number_is_no_name():
