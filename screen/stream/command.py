@@ -46,6 +46,8 @@ SAID_EVERY = 10.0
 LIVE_DEADLINE = 1.0
 """[s] after which a frame of a stream is kept unanswered, where nothing else is asked for"""
 INTERRUPTED = 130
+AGAIN_S = 1.0
+"""[s] after the first signal, from which on one more is a second Ctrl-C: `timeout`, and shells, send the first twice"""
 
 
 def arguments_of() -> argparse.ArgumentParser:
@@ -208,13 +210,14 @@ def run(screening: Screening) -> int:
     import threading
 
     hurry()
-    signals: list[int] = []
+    signals: list[float] = []
 
     def end(number: int, frame: object) -> None:
-        if signals:  # the second time: at once
+        signals.append(time.monotonic())
+        if len(signals) == 1:
+            threading.Thread(target=screening.stop, daemon=True).start()
+        elif signals[-1] - signals[0] > AGAIN_S:  # the second time: at once
             raise KeyboardInterrupt
-        signals.append(number)
-        threading.Thread(target=screening.stop, daemon=True).start()
 
     before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     ended = threading.Event()
