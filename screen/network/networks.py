@@ -3,7 +3,9 @@
 Any ONNX file will do that has one input, frames (B, ny, nx) or (B, 1, ny, nx) float32, and an output with a probability
 (B,) or (B, 1) for each: named by its metadata `kept`, or called `p_kept` or `p_single`; or else its metadata `targets`
 (frames/targets.py) name a question with a class that is kept, and the output of its name is (B, classes). Its metadata
-`domain` says what it was trained on. `singlehit onnx` writes such files. Networks of ours are also read from model.pt.
+`domain` says what it was trained on. `singlehit onnx` writes such files. Networks of ours are also read from model.pt,
+those that find hits of crystals from theirs (`screen.network.crystals`), and those of a virus from what
+`singlehit virus --network` writes (`screen.network.virus`).
 """
 
 import json
@@ -78,8 +80,10 @@ def _by(embed: Embed, logistic: "Logistic") -> Predict:
     return lambda images: probability(logistic.scores(embed(images))).astype(float)
 
 
-def load_network(path: Path | str) -> Network:
+def load_network(path: Path | str, shape: tuple[int, int] | None = None) -> Network:
     """A network from model.onnx or model.pt, which predicts on one thread of the CPU.
+
+    shape : (ny, nx) of the frames, for networks that take any.
 
     FileNotFoundError; ValueError for a file of something else; ModuleNotFoundError where onnxruntime is absent.
     """
@@ -88,7 +92,7 @@ def load_network(path: Path | str) -> Network:
         raise FileNotFoundError(
             f"there is no {path}; expected a model.onnx of `singlehit onnx`, or a model.pt of a run"
         )
-    return _from_onnx(path) if path.suffix == ".onnx" else _from_checkpoint(path)
+    return _from_onnx(path) if path.suffix == ".onnx" else _from_checkpoint(path, shape)
 
 
 def _from_onnx(path: Path) -> Network:
@@ -178,15 +182,23 @@ def _support(said: dict[str, str]) -> "SupportSet | None":
     return SupportSet(embeddings, is_single)
 
 
-def _from_checkpoint(path: Path) -> Network:
+def _from_checkpoint(path: Path, shape: tuple[int, int] | None) -> Network:
     import torch
 
     from train.batches.input_transforms import network_input
     from train.few_shot.classifiers import between_means
     from train.few_shot.support import read_support
     from train.inference.predict import predict_frames
-    from train.loop.checkpoint import holds_twin, load_encoder, load_model
+    from train.loop.checkpoint import holds_twin, load, load_encoder, load_model
 
+    if "holds" in (saved := load(path)):
+        from screen.network.virus import virus_network
+
+        return virus_network(path)
+    if "preprocessing" in saved.get("description", {}):
+        from screen.network.crystals import hit_network
+
+        return hit_network(path, shape)
     cpu = torch.device("cpu")
     if holds_twin(path):
         trained = load_encoder(path, cpu)

@@ -66,12 +66,15 @@ def arguments_of() -> argparse.ArgumentParser:
         "--model",
         type=Path,
         default=MODEL,
-        help="model.onnx of `singlehit onnx`, or a run's model.pt (default: the twin network that ships)",
+        help="model.onnx of `singlehit onnx`, a run's model.pt, of `singlehit virus --network` (default: what ships)",
     )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FOLDER", help="to write to; one that is there goes on"
     )
     parser.add_argument("--table", type=Path, metavar="FILE.npz", help="of `singlehit tabulate`, to fold frames by")
+    parser.add_argument(
+        "--frame-shape", type=int, nargs=2, metavar=("NY", "NX"), help="of frames, for a network that takes any size"
+    )
     parser.add_argument("--nan-is-masked", action="store_true", help="pixels that are no numbers add nothing")
 
     threshold = parser.add_argument_group("from which probability on a frame is kept (one of these)")
@@ -131,11 +134,12 @@ def prepared(arguments: argparse.Namespace, sinks: Sequence[Sink] = ()) -> Scree
     """A screening as the command line has it. All that may be wrong is said before the first frame."""
     from frames.pixels.table import load
 
-    network = load_network(arguments.model)
+    table = None if arguments.table is None else load(arguments.table)
+    shape = arguments.frame_shape if table is None else (table.n_pixels, table.n_pixels)
+    network = load_network(arguments.model, None if shape is None else (shape[0], shape[1]))
     threshold = threshold_of(
         arguments.model, given=arguments.threshold, purity=arguments.purity, yield_=arguments.yield_
     )
-    table = None if arguments.table is None else load(arguments.table)
     asking = Asking(_labelled(network, arguments), table, nan_is_masked=arguments.nan_is_masked)
     wishes = sources.Wishes(
         run=arguments.run,
