@@ -24,7 +24,8 @@ from bench.setting import report
 from frames.files import read_table
 from frames.targets import names, shot_targets
 from screen.network.asked import Asking
-from screen.network.networks import Network, load_network
+from screen.network.network import Network
+from screen.network.networks import load_network
 from screen.page.page import Page
 from screen.stream.command import hurry
 from screen.stream.frame import Frame, FrameId

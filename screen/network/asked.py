@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frames.pixels.table import NOWHERE, Folder, PixelTable
-from screen.network.networks import Network, Predict
+from screen.network.network import Network, Predict
 from train.inference.features import measure
 
 Ask = Callable[[Predict, NDArray[np.float32]], NDArray[np.float64]]

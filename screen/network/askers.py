@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from screen.network.networks import Predict
+from screen.network.network import Predict
 
 Images = NDArray[np.float32]
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from frames.files import sha256
 from frames.pixels.peaks.finder import Mask
-from screen.network.networks import Network
+from screen.network.network import Network
 from train.batches.candidates import candidates_of
 from train.batches.contrast import Contrast, contrasted
 from train.tasks.find_hits import TrainedHits, hit_probability, load_hits, predict_logits

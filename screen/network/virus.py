@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from frames.files import sha256
-from screen.network.networks import Network
+from screen.network.network import Network
 from train.batches.polar_bins import polar_bins
 from train.loop.checkpoint import load, save
 from train.models.polar.pattern import PolarPattern

@@ -22,7 +22,8 @@ import numpy as np
 from frames.files import read_json, sha256, write_json
 from frames.formats.masks import MASK_HELP, MASK_MEANS
 from screen.network.asked import Asking
-from screen.network.networks import Network, load_network
+from screen.network.network import Network
+from screen.network.networks import load_network
 from screen.network.threshold import threshold_of
 from screen.sinks import open as outputs
 from screen.sources import open as sources
