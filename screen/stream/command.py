@@ -218,8 +218,9 @@ def run(screening: Screening) -> int:
     signals: list[float] = []
 
     def end(number: int, frame: object) -> None:
+        is_first = not signals  # of two that come at once, one within the other, both may be: it is stopped twice
         signals.append(time.monotonic())
-        if len(signals) == 1:
+        if is_first:
             threading.Thread(target=screening.stop, daemon=True).start()
         elif signals[-1] - signals[0] > AGAIN_S:  # the second time: at once
             raise KeyboardInterrupt
