@@ -130,10 +130,13 @@ def test_it_ends_in_order_when_interrupted(tmp_path, model, signals):
     until = time.monotonic() + 120  # on a machine with much to do it takes as long to start
     while size(tmp_path / "o") < 1000 and time.monotonic() < until:
         time.sleep(0.02)
-    for each in signals:
-        process.send_signal(each)
-        time.sleep(0.01)  # or the system makes one of two
-    out, _ = process.communicate(timeout=30)
+    try:
+        for each in signals:
+            process.send_signal(each)
+            time.sleep(0.01)  # or the system makes one of two
+        out, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert "7 frames" in out
     assert len(read_table(tmp_path / "o" / "decisions.parquet")) == 7
