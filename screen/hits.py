@@ -19,16 +19,13 @@ from numpy.typing import NDArray
 
 from frames.formats.open import open_frames
 from frames.frames import Frames
-from frames.pixels.peaks.finder import Mask
 from screen.asking import must_be_writable, status, warn, write_rows
-from train.batches.candidates import candidates_of
-from train.batches.contrast import Contrast, contrasted
+from screen.network.crystals import must_take, network_input_of
 from train.loop.device import choose_device
 from train.progress import progress
 from train.tasks.find_hits import TrainedHits, hit_probability, load_hits, predict_logits
 
 COLUMNS = ("frame", "p_hit", "is_hit", "problem")
-VECTORS = {"rows": slice(0, 1), "columns": slice(1, 2), "both": slice(0, 2)}
 
 
 class Told(NamedTuple):
@@ -43,26 +40,12 @@ class Told(NamedTuple):
     """(ny, nx), 0 where masked"""
 
 
-def network_input_of(trained: TrainedHits, image: NDArray, live: NDArray[np.bool_] | None, source: str) -> NDArray:
-    """What the network takes of a frame (ny, nx): as its training's were prepared. ValueError as preparing says."""
-    about = dict(trained.description.preprocessing)
-    if not about:
-        return candidates_of(image, None if live is None else Mask.of(live)).features
-    vectors = about.pop("vectors")
-    takes_image = trained.description.image_shape[0] > 0
-    made = contrasted(image, Contrast(**about), live, image=takes_image, source=source)
-    return made.image if takes_image else np.stack((made.rows, made.columns))[VECTORS[vectors]]
-
-
 def told(trained: TrainedHits, frames: Frames, device: torch.device) -> Iterator[Told]:
     """What is told of each frame, in their order.
 
     ValueError where frames are of a size that the network cannot take.
     """
-    about = dict(trained.description.preprocessing)
-    if about:
-        about.pop("vectors")
-        Contrast(**about).must_fit(frames.shape[1:], frames.source)
+    must_take(trained, frames.shape[1:], frames.source)
     for rows, images in progress(frames.blocks(), f"finding hits in {frames.source}", frames.n_blocks):
         bad = frames.unusable(rows)
         inputs, problems = [], []

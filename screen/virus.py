@@ -7,7 +7,7 @@ left out), `single` (1 where selected), `labelled`; of several files `file` and 
 that are selected, as spi-em-class reads them, with these numbers in `entry_1/image_1`.
 
 Read is CXI of spi-em-class, which says mask and centre itself, and all else that `singlehit select` reads, with
-`--mask` and `--centre`.
+`--mask` and `--centre`. With `--network FILE.pt` the networks are written, too, for `singlehit screen --model FILE.pt`.
 """
 
 import argparse
@@ -27,6 +27,7 @@ from frames.formats.spi.images import write_images
 from frames.formats.spi.labels import Labels, read_labels
 from frames.formats.spi.recording import Recording, Said, open_recording
 from screen.asking import must_be_writable
+from screen.network.virus import Seen, save_selector
 from train.batches.drawn import labelled
 from train.batches.polar_bins import PolarBins, polar_bins
 from train.config.single_hits import FindRecipe
@@ -64,6 +65,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--centre", type=float, nargs=2, metavar=("X", "Y"), help="of the beam [pixels], from 0")
     parser.add_argument("--photon", type=float, help="what the file counts for a photon (default: it holds counts)")
     parser.add_argument("--skip", type=int, nargs="+", default=[], metavar="FRAME", help="damaged frames to leave out")
+    parser.add_argument("--network", type=Path, metavar="FILE.pt", help="to write what was trained to, to screen by")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
     find(parser.parse_args(argv))
@@ -73,7 +75,8 @@ def main(argv: list[str] | None = None) -> int:
 def find(given: argparse.Namespace) -> None:
     """Train on the labels, predict every frame, write both files. ValueError says what is wrong with the input."""
     table_file, cxi_file = (Path(f"{given.out}{suffix}") for suffix in (".csv", ".cxi"))
-    must_be_writable([table_file, cxi_file], [*given.frames, given.labels], overwrite=given.overwrite)
+    outputs = [table_file, cxi_file] + ([] if given.network is None else [given.network])
+    must_be_writable(outputs, [*given.frames, given.labels], overwrite=given.overwrite)
     recording = open_recording(
         given.frames,
         Said(
@@ -93,7 +96,8 @@ def find(given: argparse.Namespace) -> None:
         folder = Path(name)
         parts = [labelled(photons[rows], single[rows]) for rows in (train, deciding)]
         fit_finder(parts[0], parts[1], bins.live, FindRecipe(), given.seed, device, folder)
-        odds = log_odds(load_members(folder, N_RINGS, device), photons, bins.live)
+        members = load_members(folder, N_RINGS, device)
+        odds = log_odds(members, photons, bins.live)
     threshold = best_threshold(odds[deciding], single[deciding])
     chosen = (odds >= threshold) & ~left_out
     table = pd.DataFrame(
@@ -109,6 +113,13 @@ def find(given: argparse.Namespace) -> None:
     with atomic_path(table_file) as temporary:
         table.to_csv(temporary, index=False, float_format="%.6g")
     write_chosen(cxi_file, recording, table[chosen])
+    if given.network is not None:
+        place = float(recording.centre[0]), float(recording.centre[1])
+        seen = Seen(recording.mask, place, N_RINGS, N_ANGLES, R_MIN, given.photon or 1.0)
+        save_selector(given.network, members, seen)
+        # Rounded down, or the frame that the threshold is of would be lost.
+        p = np.floor(1e6 / (1 + np.exp(-np.float64(threshold)))) / 1e6
+        print(f"{given.network}: singlehit screen SOURCE --model {given.network} --threshold {p:g} --out FOLDER")
     right = int(((odds[held] >= threshold) == single[held]).sum())
     print(f"{table_file}: {int(chosen.sum())} of {len(recording)} frames selected")
     print(f"of {len(held)} labelled frames that decided nothing, {right} are predicted as labelled")

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 LIT = 0.7
 """Photons from which on a pixel is lit, as in extra_redu's hit finder"""
+LEVELS = LIT, 1.5, 2.5, 3.5, 4.5, 6.5, 9.5
+"""Where frames are read with noise the finder's own may be too low: others that it may do better with [photons]"""
 SNR = 4.0
 """Standard deviations above the median from which on it takes a frame for a hit"""
 
@@ -49,9 +51,9 @@ def at_yield(values: NDArray, is_single: NDArray[np.bool_], wanted: float) -> Sc
     return Score(float(kept), float(right / kept), wanted)
 
 
-def lit_pixels(patterns: NDArray, live: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """(n,) lit pixels of patterns (n, ny, nx), of those that count (ny, nx)."""
-    return np.array([int((one[live] >= LIT).sum()) for one in patterns])
+def lit_pixels(patterns: NDArray, live: NDArray[np.bool_], level: float = LIT) -> NDArray[np.int64]:
+    """(n,) pixels of patterns (n, ny, nx) that are lit, from `level` photons on, of those that count (ny, nx)."""
+    return np.array([int((one[live] >= level).sum()) for one in patterns])
 
 
 class _Counts:

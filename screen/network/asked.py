@@ -1,18 +1,22 @@
 """What is done with some frames at once, in a worker: checked, folded, predicted; of what is no frame, why."""
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from frames.pixels.table import NOWHERE, Folder, PixelTable
-from screen.network.networks import Network
+from screen.network.network import Network, Predict
 from train.inference.features import measure
 
-_AT_ONCE = nullcontext()
+Ask = Callable[[Predict, NDArray[np.float32]], NDArray[np.float64]]
+"""How a network is asked about images: at once, or when it has answered others (`screen.network.askers`)"""
+
+
+def at_once(predict: Predict, images: NDArray[np.float32]) -> NDArray[np.float64]:
+    """In the thread that asks."""
+    return predict(images)
 
 
 @dataclass(frozen=True)
@@ -71,21 +75,18 @@ class Asking:
             return f"unreadable: {found} pixels in place of {expected}"
         return None
 
-    def predict(
-        self, frames: Sequence[NDArray], look: Sequence[bool], turn: AbstractContextManager[Any] = _AT_ONCE
-    ) -> Predictions:
+    def predict(self, frames: Sequence[NDArray], look: Sequence[bool], ask: Ask = at_once) -> Predictions:
         """Predictions for frames that `fits` took.
 
         Parameters
         ----------
         look : of which to say whether they are in the network's domain.
-        turn : entered while the network is asked, after frames were checked and folded.
+        ask : asks the network, once frames were checked and folded.
         """
         n, (ny, nx) = len(frames), self.network.image_shape
         with np.errstate(over="ignore", invalid="ignore"):
             if (taken := self._as_they_are(frames)) is not None:
-                with turn:
-                    p = self.network.predict(taken)
+                p = ask(self.network.predict, taken)
                 return Predictions(p, [None] * n, self._insides(taken, look), taken)
             images = np.empty((n, ny, nx), np.float32)
             problems = [self._fold(frame, image) for frame, image in zip(frames, images, strict=True)]
@@ -94,8 +95,7 @@ class Asking:
         if not good.any():
             return Predictions(p, problems, [None] * n, None)
         seen = images if good.all() else images[good]
-        with turn:
-            p[good] = self.network.predict(seen)
+        p[good] = ask(self.network.predict, seen)
         images[~good] = np.nan
         return Predictions(p, problems, self._insides(images, good & np.asarray(look, bool)), images)
 

@@ -3,12 +3,13 @@
 Any ONNX file will do that has one input, frames (B, ny, nx) or (B, 1, ny, nx) float32, and an output with a probability
 (B,) or (B, 1) for each: named by its metadata `kept`, or called `p_kept` or `p_single`; or else its metadata `targets`
 (frames/targets.py) name a question with a class that is kept, and the output of its name is (B, classes). Its metadata
-`domain` says what it was trained on. `singlehit onnx` writes such files. Networks of ours are also read from model.pt.
+`domain` says what it was trained on. `singlehit onnx` writes such files. Networks of ours are also read from model.pt,
+those that find hits of crystals from theirs (`screen.network.crystals`), and those of a virus from what
+`singlehit virus --network` writes (`screen.network.virus`).
 """
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,69 +18,20 @@ from numpy.typing import NDArray
 
 from frames.files import sha256
 from frames.targets import Target
+from screen.network.network import Network, answering_by
 from train.inference.domain import Domain
 
 if TYPE_CHECKING:
-    from train.few_shot.logistic import Logistic
     from train.few_shot.support import SupportSet
 
 KEPT = "p_kept", "p_single"
 """Names of outputs that are probabilities to be kept, where the metadata names none"""
 
 
-Predict = Callable[[NDArray[np.float32]], NDArray[np.float64]]
-Embed = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-
-
-@dataclass(frozen=True)
-class Network:
-    """What predicts. Several threads may call it at once; each is served in its own."""
-
-    name: str
-    image_shape: tuple[int, int]
-    predict: Predict
-    """images (n, ny, nx) [photons] -> (n,) probability that each is to be kept"""
-    domain: Domain | None
-    """what it was trained on; None where that is not known"""
-    digest: str
-    """sha256 of its file"""
-    embed: Embed | None = None
-    """of a twin network: images (n, ny, nx) -> embeddings (n, d)"""
-    support: "SupportSet | None" = None
-    """of a twin network: the patterns that it tells single and multiple hits apart by"""
-
-    def must_take(self, shape: tuple[int, ...], what: str) -> None:
-        """ValueError unless frames of this shape are what it takes."""
-        if tuple(shape) != self.image_shape:
-            raise ValueError(
-                f"{what} are of {' x '.join(map(str, shape))} pixels, but {self.name} was trained on "
-                f"{' x '.join(map(str, self.image_shape))}; give the table that folds them to that, --table pixels.npz "
-                "(`singlehit tabulate` makes one)"
-            )
-
-    def adapted(self, labelled: NDArray[np.float32], is_single: NDArray[np.bool_]) -> "Network":
-        """A twin network that predicts by a few labelled images (k, ny, nx), too.
-
-        ValueError where it is none, or the labels are all alike.
-        """
-        from train.few_shot.logistic import adapt, fit
-        from train.few_shot.support import SupportSet
-
-        if self.embed is None or self.support is None:
-            raise ValueError(f"{self.name} is no twin network: it takes no labels; leave them out")
-        support = SupportSet(self.embed(labelled), is_single).must_have_both()
-        return replace(self, predict=_by(self.embed, adapt(fit(self.support), support)))
-
-
-def _by(embed: Embed, logistic: "Logistic") -> Predict:
-    """Of a twin network: by its embeddings."""
-    from train.few_shot.logistic import probability
-
-    return lambda images: probability(logistic.scores(embed(images))).astype(float)
-
-
-def load_network(path: Path | str) -> Network:
+def load_network(path: Path | str, shape: tuple[int, int] | None = None) -> Network:
     """A network from model.onnx or model.pt, which predicts on one thread of the CPU.
+
+    shape : (ny, nx) of the frames, for networks that take any.
 
     FileNotFoundError; ValueError for a file of something else; ModuleNotFoundError where onnxruntime is absent.
     """
@@ -88,7 +40,7 @@ def load_network(path: Path | str) -> Network:
         raise FileNotFoundError(
             f"there is no {path}; expected a model.onnx of `singlehit onnx`, or a model.pt of a run"
         )
-    return _from_onnx(path) if path.suffix == ".onnx" else _from_checkpoint(path)
+    return _from_onnx(path) if path.suffix == ".onnx" else _from_checkpoint(path, shape)
 
 
 def _from_onnx(path: Path) -> Network:
@@ -178,15 +130,23 @@ def _support(said: dict[str, str]) -> "SupportSet | None":
     return SupportSet(embeddings, is_single)
 
 
-def _from_checkpoint(path: Path) -> Network:
+def _from_checkpoint(path: Path, shape: tuple[int, int] | None) -> Network:
     import torch
 
     from train.batches.input_transforms import network_input
     from train.few_shot.classifiers import between_means
     from train.few_shot.support import read_support
     from train.inference.predict import predict_frames
-    from train.loop.checkpoint import holds_twin, load_encoder, load_model
+    from train.loop.checkpoint import holds_twin, load, load_encoder, load_model
 
+    if "holds" in (saved := load(path)):
+        from screen.network.virus import virus_network
+
+        return virus_network(path)
+    if "preprocessing" in saved.get("description", {}):
+        from screen.network.crystals import hit_network
+
+        return hit_network(path, shape)
     cpu = torch.device("cpu")
     if holds_twin(path):
         trained = load_encoder(path, cpu)
@@ -198,7 +158,7 @@ def _from_checkpoint(path: Path) -> Network:
             return trained.model(network_input(_may_be_written(images), transform, cpu)).numpy()
 
         described = trained.description
-        predict_single = _by(embed, between_means(support))
+        predict_single = answering_by(embed, between_means(support))
         return Network(
             described.model, described.image_shape, predict_single, trained.domain, sha256(path), embed, support
         )

@@ -49,8 +49,7 @@ class EuropeanXfel:
             raise ValueError(
                 f"{path} has the detectors {', '.join(sorted(found)) or 'none'}; name one of these by ?detector="
             )
-        is_raw = not _has_corrected(run, detector) if raw is None else raw
-        self._detector = found[detector](run, detector, min_modules=1, raw=is_raw)
+        self._detector = _opened(found[detector], run, detector, raw)
         self._trains = list(run.train_ids)  # the detector's own are only those that it has frames of
         self._modules = sorted(self._detector.modno_to_source)
         self._n_modules = found[detector].n_modules
@@ -103,8 +102,19 @@ class EuropeanXfel:
         return [Frame(id, np.ascontiguousarray(image), now) for id, image in pairs if not self.decided(id)]
 
 
-def _has_corrected(run: Any, detector: str | None) -> bool:
-    return any(source.startswith(f"{detector}/CORR/") for source in run.all_sources)
+def _opened(kind: Any, run: Any, detector: str | None, raw: bool | None) -> Any:
+    """The detector's modules; where nothing is said corrected ones, if there are any.
+
+    Until 2026 corrected data had the names of raw ones, so names alone do not tell.
+    """
+    from extra_data.exceptions import SourceNameError
+
+    try:
+        return kind(run, detector, min_modules=1, raw=raw or False)
+    except SourceNameError:
+        if raw is False:
+            raise ValueError(f"{detector} has no corrected data in this run; leave raw=0 out, or say raw=1") from None
+        return kind(run, detector, min_modules=1, raw=True)
 
 
 def _by_pulse(data: Any) -> NDArray:

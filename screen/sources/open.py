@@ -12,7 +12,16 @@
 | dectris://host:port, lclstreamer://host:port | a PULL socket that takes DECTRIS Stream V2, or LCLStreamer's HDF5 |
 | module:Class?key=value | a class of yours, `screen.stream.sources.Source` |
 
-Each takes more by `?key=value&...`: the arguments of its class, by the same names.
+More is said by `?key=value&...`; [s] that a source may be silent before there is an alarm (10): silence.
+
+| of | keys |
+| --- | --- |
+| karabo | source, property: where the bridge has several; axes=live or file: of its arrays; run, silence |
+| pva | queue_size: updates that the server is to hold; run, silence |
+| euxfel | detector: where there are several; raw=1 or 0: by default corrected, where there are any |
+| swmr | dataset, poll [s], until_idle [s] |
+| dectris, lclstreamer | source: the name in the ledger; of lclstreamer dataset; silence |
+| module:Class | the arguments of the class, as text |
 """
 
 import importlib
@@ -70,7 +79,7 @@ def _made(text: str, make: Callable[[], Source]) -> Source:
     try:
         return make()
     except TypeError as error:  # an argument that it does not have
-        raise ValueError(f"{text}: {error}; see docs/screening.md for what it takes") from error
+        raise ValueError(f"{text}: {error}; `singlehit screen --help` tells what it takes") from error
 
 
 def _of_files(path: Path, wishes: Wishes) -> Source:

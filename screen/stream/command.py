@@ -22,7 +22,8 @@ import numpy as np
 from frames.files import read_json, sha256, write_json
 from frames.formats.masks import MASK_HELP, MASK_MEANS
 from screen.network.asked import Asking
-from screen.network.networks import Network, load_network
+from screen.network.network import Network
+from screen.network.networks import load_network
 from screen.network.threshold import threshold_of
 from screen.sinks import open as outputs
 from screen.sources import open as sources
@@ -46,6 +47,8 @@ SAID_EVERY = 10.0
 LIVE_DEADLINE = 1.0
 """[s] after which a frame of a stream is kept unanswered, where nothing else is asked for"""
 INTERRUPTED = 130
+AGAIN_S = 1.0
+"""[s] after the first signal, from which on one more is a second Ctrl-C: `timeout`, and shells, send the first twice"""
 
 
 def arguments_of() -> argparse.ArgumentParser:
@@ -64,12 +67,15 @@ def arguments_of() -> argparse.ArgumentParser:
         "--model",
         type=Path,
         default=MODEL,
-        help="model.onnx of `singlehit onnx`, or a run's model.pt (default: the twin network that ships)",
+        help="model.onnx of `singlehit onnx`, a run's model.pt, of `singlehit virus --network` (default: what ships)",
     )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FOLDER", help="to write to; one that is there goes on"
     )
     parser.add_argument("--table", type=Path, metavar="FILE.npz", help="of `singlehit tabulate`, to fold frames by")
+    parser.add_argument(
+        "--frame-shape", type=int, nargs=2, metavar=("NY", "NX"), help="of frames, for a network that takes any size"
+    )
     parser.add_argument("--nan-is-masked", action="store_true", help="pixels that are no numbers add nothing")
 
     threshold = parser.add_argument_group("from which probability on a frame is kept (one of these)")
@@ -129,11 +135,12 @@ def prepared(arguments: argparse.Namespace, sinks: Sequence[Sink] = ()) -> Scree
     """A screening as the command line has it. All that may be wrong is said before the first frame."""
     from frames.pixels.table import load
 
-    network = load_network(arguments.model)
+    table = None if arguments.table is None else load(arguments.table)
+    shape = arguments.frame_shape if table is None else (table.n_pixels, table.n_pixels)
+    network = load_network(arguments.model, None if shape is None else (shape[0], shape[1]))
     threshold = threshold_of(
         arguments.model, given=arguments.threshold, purity=arguments.purity, yield_=arguments.yield_
     )
-    table = None if arguments.table is None else load(arguments.table)
     asking = Asking(_labelled(network, arguments), table, nan_is_masked=arguments.nan_is_masked)
     wishes = sources.Wishes(
         run=arguments.run,
@@ -208,13 +215,15 @@ def run(screening: Screening) -> int:
     import threading
 
     hurry()
-    signals: list[int] = []
+    signals: list[float] = []
 
     def end(number: int, frame: object) -> None:
-        if signals:  # the second time: at once
+        is_first = not signals  # of two that come at once, one within the other, both may be: it is stopped twice
+        signals.append(time.monotonic())
+        if is_first:
+            threading.Thread(target=screening.stop, daemon=True).start()
+        elif signals[-1] - signals[0] > AGAIN_S:  # the second time: at once
             raise KeyboardInterrupt
-        signals.append(number)
-        threading.Thread(target=screening.stop, daemon=True).start()
 
     before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     ended = threading.Event()

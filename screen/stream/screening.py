@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from screen.network.asked import Asking, Predictions
+from screen.network.askers import Askers
 from screen.stream.arrivals import Arrivals, Train
 from screen.stream.counting import Counting
 from screen.stream.deliveries import Deliveries
@@ -88,7 +89,7 @@ class Screening:
         self._deliveries = Deliveries(sinks, self._counting.alarm)
         # One more than may ask the network at once: it folds what is next meanwhile, so that the network is never idle.
         self._pool = ThreadPoolExecutor(workers + 1, thread_name_prefix="predict")
-        self._free, self._turn = threading.Semaphore(workers + 1), threading.Semaphore(workers)
+        self._free, self._askers = threading.Semaphore(workers + 1), Askers(workers)
         self._jobs: queue.Queue[Job | None] = queue.Queue()
         self._stopped, self._ended = threading.Event(), False
         self._failure: BaseException | None = None
@@ -123,6 +124,7 @@ class Screening:
         finally:
             self.stop()
             self._pool.shutdown(wait=False, cancel_futures=True)
+            self._askers.close()
             self._ended = True  # which the last that sinks are told says
             self._deliveries.close()
             self.ledger.close()
@@ -254,7 +256,7 @@ class Screening:
         images = [job.frames[at].image for at in job.asked]
         look = [self.policy.looks(job.frames[at].id) for at in job.asked]
         job.handed_over = time.monotonic()
-        job.predictions = self._pool.submit(self.asking.predict, images, look, self._turn)  # type: ignore[arg-type]
+        job.predictions = self._pool.submit(self.asking.predict, images, look, self._askers)  # type: ignore[arg-type]
         job.predictions.add_done_callback(lambda _: self._free.release())
 
     def _decide(self, job: Job) -> None:

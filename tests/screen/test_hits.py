@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from frames.files import read_table
 from screen.hits import main
+from screen.network.networks import load_network
+from screen.stream.command import main as screen
 from support.made.hit_frames import candidates, vectors
 from train.config.hit_recipe import HitRecipe
 from train.tasks.find_hits import fit_hits
@@ -83,3 +86,34 @@ def test_arguments_are_checked(model: Path, file: Path, tmp_path: Path, capsys: 
     assert "expected a probability" in capsys.readouterr().err
     assert main([str(file), "--model", str(file), "-o", str(out)]) == 2
     assert "damaged or no checkpoint" in capsys.readouterr().err
+
+
+def test_a_stream_is_screened_by_the_same_network(model: Path, file: Path, tmp_path: Path, capsys) -> None:
+    """As the command answers about the file; what shows nothing has no answer and is kept; a size has to be said."""
+    assert main([str(file), "--model", str(model), "-o", str(tmp_path / "hits.csv")]) == 0
+    rows = list(csv.DictReader((tmp_path / "hits.csv").open()))
+    expected = [float(row["p_hit"]) if row["p_hit"] else np.nan for row in rows]
+    words = [str(file), "--model", str(model), "--threshold", "0.5", "--keep-vetoes", "0", "--out"]
+    assert screen([*words, str(tmp_path / "a")]) == 2
+    assert "say of which these are, --frame-shape NY NX" in capsys.readouterr().err
+    assert screen([*words, str(tmp_path / "b"), "--frame-shape", "128", "128"]) == 0
+    decided = read_table(tmp_path / "b" / "decisions.parquet").to_pandas()
+    np.testing.assert_allclose(decided["p_single"].to_numpy(float), expected, rtol=1e-5)
+    kept = [not p < 0.5 for p in expected]  # also where there is none
+    assert (decided["decision"] == "keep").tolist() == kept
+    assert screen([*words, str(tmp_path / "c"), "--frame-shape", "64", "64"]) == 0
+    assert set(read_table(tmp_path / "c" / "decisions.parquet")["decision"].to_pylist()) == {"unreadable"}
+
+
+def test_vectors_of_frames_that_show_nothing_have_no_answer(tmp_path: Path) -> None:
+    """A network of row vectors: it sees a square of the frame, which has to be large enough."""
+    data = vectors(12)
+    about = {"pixels": 64, "local_contrast": "subtractive", "global_contrast": True, "halve": False, "vectors": "rows"}
+    recipe = HitRecipe(batch_size=6, epochs=1, learning_rate=1e-3)
+    fit_hits("rows", data, vectors(12, 1), recipe, 0, torch.device("cpu"), tmp_path, about)
+    frames = np.random.default_rng(0).normal(100, 5, (3, 80, 80)).astype(np.float32)
+    frames[1] = 7
+    p = load_network(tmp_path / "model.pt", (80, 80)).predict(frames)
+    assert np.isnan(p).tolist() == [False, True, False]
+    with pytest.raises(ValueError, match=r"frames of 64 x 64 pixels, but 64 pixels with their windows"):
+        load_network(tmp_path / "model.pt", (64, 64))

@@ -7,9 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from frames.files import read_table
 from screen import virus
+from screen.network.networks import load_network
+from screen.stream.command import main as screen
 from screen.virus import main, split_labels
 from train.config.single_hits import FindRecipe
+from train.loop.checkpoint import save
 
 N = 120
 DATA = "entry_1/image_1/data"
@@ -49,6 +53,28 @@ def test_a_users_file_becomes_a_list_and_a_file_of_single_hits(given, monkeypatc
         assert np.array_equal(image["frame"], index)
         live = whole["entry_1/image_1/mask"][()] == 0
         assert np.array_equal(image["data"][()][:, live] * 8, whole["entry_1/image_1/data"][()][index][:, live])
+
+
+def test_what_was_trained_screens_the_same_frames_alike(given, tmp_path, monkeypatch, capsys) -> None:
+    """The file that is written answers a stream of readings, mask, beam and photons of its own, as the command did."""
+    folder, _ = given
+    monkeypatch.setattr(virus, "FindRecipe", lambda: FindRecipe(epochs=2, iterations=6, members=2, batch_size=32))
+    network = tmp_path / "virus.pt"
+    assert run(folder, "--photon", "8", "--network", str(network), "--overwrite") == 0
+    threshold = float(capsys.readouterr().out.split("--threshold ")[1].split()[0])
+    table = pd.read_csv(folder / "found.csv")
+    with h5py.File(folder / "run.cxi") as file:
+        np.save(tmp_path / "frames.npy", file["entry_1/image_1/data"][()].astype("f4"))
+    out = tmp_path / "screened"
+    words = [tmp_path / "frames.npy", "--model", network, "--threshold", threshold, "--keep-vetoes", 0, "--out", out]
+    assert screen([str(word) for word in words]) == 0
+    decided = read_table(out / "decisions.parquet").to_pandas()
+    np.testing.assert_allclose(decided["p_single"], table["p_single"], rtol=1e-5)
+    near = (table["p_single"] - threshold).abs() < 2e-6
+    assert ((decided["decision"] == "keep") == (table["single"] == 1))[~near].all()
+    save(tmp_path / "old.pt", {"holds": "single hits of one virus", "members": []})
+    with pytest.raises(ValueError, match="holds no networks of `singlehit virus` of this version"):
+        load_network(tmp_path / "old.pt")
 
 
 def test_what_is_wrong_is_said(given) -> None:

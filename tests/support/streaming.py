@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 
-from screen.network.networks import Network
+from screen.network.network import Network
 from screen.stream.frame import Frame, FrameId
 
 SHAPE = 8, 8

@@ -140,21 +140,16 @@ def test_frames_side_by_side_in_memory_are_answered_as_those_apart(dtype):
     assert neighbours([train[0], train[1][::-1]]) is None
 
 
-def test_the_network_is_asked_in_turn(agipd, table):
-    """Frames are folded before the turn is waited for."""
-    events = []
+def test_the_network_is_asked_as_wished_of_frames_that_are_folded(agipd, table):
+    """Of several that ask at once each waits for its turn after its fold, not before it."""
+    shapes = []
 
-    class Turn:
-        def __enter__(self):
-            events.append("turn")
+    def ask(predict, images):
+        shapes.append(images.shape)
+        return predict(images) + 1
 
-        def __exit__(self, *_):
-            events.append("done")
-
-    def predict(images):
-        events.append("asked")
-        return brightness(images)
-
-    Asking(network(predict, (SIDE, SIDE)), table).predict(list(raw(agipd, 2).astype(np.uint16)), [False] * 2, Turn())
-    Asking(network(predict)).predict(list(np.zeros((2, 8, 8), np.float32)), [False] * 2, Turn())
-    assert events == ["turn", "asked", "done"] * 2
+    folded = Asking(network(shape=(SIDE, SIDE)), table).predict(list(raw(agipd, 2)), [False] * 2, ask)
+    found = Asking(network()).predict(list(np.zeros((2, 8, 8), np.float32)), [False] * 2, ask)
+    assert shapes == [(2, SIDE, SIDE), (2, 8, 8)]
+    assert found.p.tolist() == [1, 1]
+    np.testing.assert_allclose(folded.p, brightness(folded.images) + 1)

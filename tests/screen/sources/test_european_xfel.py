@@ -49,6 +49,34 @@ def test_every_frame_is_there_as_it_was_stored(run):
             assert np.array_equal(frame.image, expected)
 
 
+@pytest.fixture(params=[("DET", "xtdf"), ("CORR", "output")])
+def corrected(request, tmp_path):
+    """Four modules of one plane; before 2026 their names were those of raw data."""
+    kind, channel = request.param
+    folder = tmp_path / "r0043"
+    folder.mkdir()
+    for module in range(4):
+        path = folder / f"CORR-R0043-AGIPD{module:02}-S00000.h5"
+        source = f"SPB_DET_AGIPD1M-1/{kind}/{module}CH0"
+        modules = [AGIPDModule(source, raw=False, frames_per_train=N_FRAMES, channel_name=channel)]
+        write_file(str(path), modules, N_TRAINS, format_version="1.0")
+    return folder
+
+
+def test_corrected_data_are_found_by_either_name(corrected):
+    """Twelve modules that the mock has not are missing; of four all frames would be there."""
+    trains = list(EuropeanXfel(corrected))
+    assert [len(train) for train in trains] == [N_FRAMES] * N_TRAINS
+    assert {frame.problem for train in trains for frame in train} == {
+        f"missing: module {', '.join(map(str, range(4, 16)))}"
+    }
+
+
+def test_raw_data_are_not_taken_for_corrected_ones(run):
+    with pytest.raises(ValueError, match="SPB_DET_AGIPD1M-1 has no corrected data in this run"):
+        EuropeanXfel(run, raw=False)
+
+
 def test_a_module_that_is_not_there_is_named(run):
     next(iter(run.glob("*AGIPD05*"))).unlink()
     frames = list(itertools.chain(*EuropeanXfel(run)))

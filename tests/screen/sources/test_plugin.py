@@ -70,4 +70,4 @@ def test_an_argument_that_it_does_not_have_is_told(tmp_path, capsys):
         str(tmp_path / "r"),
     ]
     assert main(command) == 2
-    assert "see docs/screening.md for what it takes" in capsys.readouterr().err
+    assert "`singlehit screen --help` tells what it takes" in capsys.readouterr().err

@@ -1,0 +1,63 @@
+"""Networks that find hits of crystals, asked about frames: each frame is prepared as its training's were."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from frames.files import sha256
+from frames.pixels.peaks.finder import Mask
+from screen.network.network import Network
+from train.batches.candidates import candidates_of
+from train.batches.contrast import Contrast, contrasted
+from train.tasks.find_hits import TrainedHits, hit_probability, load_hits, predict_logits
+
+VECTORS = {"rows": slice(0, 1), "columns": slice(1, 2), "both": slice(0, 2)}
+
+
+def network_input_of(trained: TrainedHits, image: NDArray, live: NDArray[np.bool_] | None, source: str) -> NDArray:
+    """What the network takes of a frame (ny, nx): as its training's were prepared. ValueError as preparing says."""
+    about = dict(trained.description.preprocessing)
+    if not about:
+        return candidates_of(image, None if live is None else Mask.of(live)).features
+    vectors = about.pop("vectors")
+    takes_image = trained.description.image_shape[0] > 0
+    made = contrasted(image, Contrast(**about), live, image=takes_image, source=source)
+    return made.image if takes_image else np.stack((made.rows, made.columns))[VECTORS[vectors]]
+
+
+def must_take(trained: TrainedHits, shape: tuple[int, ...], source: str) -> None:
+    """ValueError where frames (ny, nx) are too small for what it sees of them."""
+    about = dict(trained.description.preprocessing)
+    if about:
+        about.pop("vectors")
+        Contrast(**about).must_fit(shape, source)
+
+
+def hit_network(path: Path, shape: tuple[int, int] | None) -> Network:
+    """A model.pt that finds hits, for frames of a size; p is of a hit or maybe, NaN of a frame that shows nothing.
+
+    ValueError where no size is given, as it takes frames of any, or where it is too small.
+    """
+    cpu = torch.device("cpu")
+    trained = load_hits(path, cpu)
+    if shape is None:
+        raise ValueError(f"{path} finds hits in frames of any size: say of which these are, --frame-shape NY NX")
+    must_take(trained, shape, "the stream")
+
+    def predict(images: NDArray[np.float32]) -> NDArray[np.float64]:
+        inputs, shows = [], np.zeros(len(images), bool)
+        for number, image in enumerate(images):
+            try:
+                inputs.append(network_input_of(trained, image, None, "a frame"))
+                shows[number] = True
+            except ValueError:  # blank, saturated: no answer, and so it is kept
+                continue
+        p = np.full(len(images), np.nan)
+        if inputs:
+            logits = predict_logits(trained.model, np.stack(inputs), trained.description.recipe, cpu)
+            p[shows] = hit_probability(logits).numpy()
+        return p
+
+    return Network(trained.description.model, shape, predict, None, sha256(path))
