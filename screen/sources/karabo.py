@@ -30,6 +30,7 @@ class Karabo:
     """A source of a bridge's trains."""
 
     lossless = False
+    drains = True
 
     def __init__(
         self,

@@ -24,6 +24,7 @@ class Pull:
     """A source of messages that are pushed to us."""
 
     lossless = True  # who pushes waits for us
+    drains = True
 
     def __init__(self, endpoint: str, decoder: Decoder, *, silence: float = 10.0):
         """Messages of tcp://host:port."""

@@ -28,6 +28,7 @@ class PvAccess:
     """A source of a channel's images."""
 
     lossless = False
+    drains = True
 
     def __init__(self, channel: str, *, run: str = "", queue_size: int = QUEUE, silence: float = 10.0):
         """A channel; `silence` after which there is an alarm [s]. ModuleNotFoundError without pvapy."""
@@ -59,6 +60,9 @@ class PvAccess:
                     self.alarm(f"{self.name} is back")
                 last, is_silent = time.monotonic(), False
                 yield self._frames(update)
+            self._channel.stopMonitor()
+            while not self._came.empty():
+                yield self._frames(self._came.get())
         finally:
             self._channel.stopMonitor()
             self._channel.unsubscribe("singlehit")

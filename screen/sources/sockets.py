@@ -14,6 +14,9 @@ Pattern = Literal["REQ", "PULL", "SUB"]
 LOOK_EVERY = 0.1
 """[s] between looks whether it was closed"""
 
+DRAINED_IN, QUIET = 5.0, 0.1
+"""[s] in which what has arrived when it is closed is read, and without a message after which all of it was"""
+
 
 class Connection:
     """Messages of a server, as they come."""
@@ -69,9 +72,20 @@ class Connection:
                     _end(socket, monitor)
                     socket, monitor = self._sockets()
                     poller, asked = self._poller(socket, monitor), False
+            yield from self._arrived(socket, asked)
         finally:
             _end(socket, monitor)
             self._context.destroy(0)
+
+    def _arrived(self, socket: Any, asked: bool) -> Iterator[Sequence[bytes]]:
+        """What is here already, and what was asked for: whoever sends it will not send it again."""
+        start = time.monotonic()
+        while (left := DRAINED_IN - (time.monotonic() - start)) > 0:
+            if not socket.poll(int(1000 * (left if asked else min(left, QUIET)))):
+                return
+            asked = False
+            yield [frame.buffer for frame in socket.recv_multipart(copy=False)]
+        self._alarm(f"{self.endpoint} goes on sending; what it sends from now on is not decided")
 
     def _ask(self, socket: Any) -> bool:
         """Whether it could be asked; not, as long as nobody is there."""
@@ -105,7 +119,7 @@ class Connection:
         return socket, monitor
 
     def close(self) -> None:
-        """End it, from any thread; its socket goes where it is iterated."""
+        """End it, from any thread; what has arrived is given, then its socket goes, where it is iterated."""
         self._closed.set()
 
     def _socket(self) -> Any:

@@ -94,6 +94,7 @@ class Screening:
         self._stopped, self._ended = threading.Event(), False
         self._failure: BaseException | None = None
         self._misfits: int | None = 0
+        self._drains = bool(getattr(source, "drains", False))
         self._took = 0.0  # from hand-over to answer, of late [s]
         if hasattr(source, "decided"):
             source.decided = ledger.seen
@@ -135,7 +136,8 @@ class Screening:
     def stop(self) -> None:
         """Decide what has arrived, take no more, and end."""
         self._stopped.set()
-        self._arrivals.end()
+        if not self._drains:
+            self._arrivals.end()
         try:
             self.source.close()
         except Exception as error:  # of a socket or file that is going anyway
@@ -158,7 +160,7 @@ class Screening:
         came = Seen()  # a train may come again before it is decided
         try:
             for train in self.source:
-                if self._stopped.is_set():
+                if self._stopped.is_set() and not self._drains:
                     break
                 if not train:
                     continue
@@ -190,6 +192,7 @@ class Screening:
             self._failure = self._failure or error
             self.stop()
         finally:
+            self._arrivals.end()  # nobody takes any more, so that nobody waits for a place
             self._jobs.put(None)
 
     def _made(self, trains: Sequence[Train], *, late: bool) -> list[Job]:

@@ -13,6 +13,8 @@ class Source(Protocol):
 
     Two attributes are optional, and set before the first frame is asked for, where they are there. `decided`: which
     frames are in the ledger already and need not be given again. `alarm`: a function that tells the operator a text.
+    A third is read: `drains` is true of a source that, closed, still gives what has arrived, as nobody will send it
+    again, and then ends.
     A method is optional: `again(ids)` gives frames that it gave before, one for each id; by it, copied hits that a
     kill cost are written after all.
     """

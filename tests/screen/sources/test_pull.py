@@ -5,6 +5,7 @@ import itertools
 import pickle
 import struct
 import threading
+import time
 
 import cbor2
 import h5py
@@ -13,8 +14,15 @@ import numpy as np
 import pytest
 import zmq
 
+from frames.files import read_table
+from screen.network.asked import Asking
+from screen.network.network import Network
 from screen.sources.dectris import COMPRESSED, decode
 from screen.sources.pull import ByLclstreamer, Pull, by_dectris
+from screen.stream.frame import Frame, FrameId
+from screen.stream.ledger import Ledger
+from screen.stream.policy import Policy
+from screen.stream.screening import Screening
 from support.programs.servers import free_port
 
 IMAGE = np.random.default_rng(0).poisson(2.0, (64, 48))
@@ -134,3 +142,54 @@ def test_messages_come_through_a_socket_and_poison_is_put_aside(monkeypatch):
     assert [frame.id.train for frame in (*found[0], *found[3])] == list(range(6))
     assert found[1][0].problem.startswith("unreadable: no HDF5")
     assert "no dataset data/frames in a message with other" in found[2][0].problem
+
+
+def test_what_was_pushed_before_the_end_is_read():
+    """Whoever pushes does not send it again, so that none of it may be left in the socket."""
+    port, n = free_port(), 200
+    message = hdf5(data__data=np.zeros((8, 6)))
+    source = Pull(f"tcp://127.0.0.1:{port}", ByLclstreamer("cspad", "data/data"))
+    with zmq.Context() as context, context.socket(zmq.PUSH) as push:
+        push.bind(f"tcp://127.0.0.1:{port}")
+        trains = iter(source)
+        sender = threading.Thread(target=lambda: [push.send(message) for _ in range(n)])
+        sender.start()
+        found = list(next(train for train in trains if train))
+        sender.join()
+        source.close()
+        found += [frame for train in trains for frame in train]
+    assert [frame.id.train for frame in found] == list(range(n))
+
+
+class _Closed:
+    """A source that still has two trains when it is closed."""
+
+    name, lossless = "closed", True
+
+    def __init__(self, drains):
+        self.drains, self._closed = drains, threading.Event()
+
+    def __iter__(self):
+        yield [Frame(FrameId("closed", "r", 0, 0), np.zeros((8, 6)), 0.0)]
+        self._closed.wait()
+        yield from ([Frame(FrameId("closed", "r", n, 0), np.zeros((8, 6)), 0.0)] for n in (1, 2))
+
+    def commit(self, ids):
+        pass
+
+    def close(self):
+        self._closed.set()
+
+
+@pytest.mark.parametrize(("drains", "n"), [(True, 3), (False, 1)])
+def test_what_arrived_is_decided_after_the_end_where_nobody_sends_it_again(tmp_path, drains, n):
+    """A file is read again from there on by the next screening."""
+    network = Network("nothing", (8, 6), lambda images: np.full(len(images), 0.5), None, "")
+    screening = Screening(_Closed(drains), Asking(network), Policy(0.5), Ledger(tmp_path))
+    running = threading.Thread(target=screening.run)
+    running.start()
+    while not sum(screening.ledger.counts().values()):
+        time.sleep(0.01)
+    screening.stop()
+    running.join()
+    assert len(read_table(tmp_path / "decisions.parquet")) == n
