@@ -17,6 +17,7 @@ define INSTALL
 	@case "$(CURDIR)" in *[[:space:]]*) \
 		echo "$(CURDIR) has a space in it, and Snakemake cannot start jobs from such a path: clone to one without" >&2; exit 1;; \
 	esac
+	@test ! -e $(VENV)/pyvenv.cfg || $(PYTHON) workflow/same_python.py $(VENV)
 	@echo "Installing into $(VENV): Snakemake, PyTorch, numba and all else. About 2 GB, one to two minutes."
 	$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --disable-pip-version-check --progress-bar off --constraint constraints.txt \
