@@ -6,9 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import constants
 
-# Every job and every start of Snakemake reads a config, which names phantoms; scipy.spatial, half of what that took, is
+# Every job and every start of Snakemake reads a config, which names phantoms; scipy, half of what that took, is
 # imported where atoms are placed.
 
 Array = NDArray[np.float64]
@@ -26,11 +25,15 @@ RESIDUE_MASS = 111.1254
 """Mass of that residue with its 7.7583 hydrogens [Da]."""
 
 
+AVOGADRO = 6.02214076e23
+"""[1/mol], by definition."""
+
+
 CLOSEST = 1.4
 """Least distance between atoms [Å], about that of bonded ones."""
 
 
-ATOM_DENSITY = DENSITY * constants.N_A * 1e-24 * sum(ATOMS_PER_RESIDUE.values()) / RESIDUE_MASS
+ATOM_DENSITY = DENSITY * AVOGADRO * 1e-24 * sum(ATOMS_PER_RESIDUE.values()) / RESIDUE_MASS
 """Heavy atoms per volume [Å⁻³]."""
 
 
