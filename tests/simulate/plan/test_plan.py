@@ -226,6 +226,7 @@ def test_some_structures_are_a_plan_of_their_own(config: PlanConfig, drawn: Plan
     assert len(some) == len(alone)
     assert all(same_row(row, alone[seed], *LABELS) for seed, row in by_seed(some).items())
     assert some.table["pattern"].is_monotonic_increasing
+    assert some.species.dtype == drawn.species.dtype
     assert plan.only(drawn, names, names) is drawn
 
 
