@@ -268,7 +268,7 @@ def test_a_run_that_trains_nothing_simulates_and_reports(simulated) -> None:
     config = simulated.configure()
     del config["training"], config["evaluation"]
     simulated.write(config)
-    told = {"shown": 1, "tables": 1, "figures": 1, "report": 1, "cost": 1, "all": 1}
+    told = {"shown": 1, "figures": 1, "report": 1, "cost": 1, "all": 1}
     assert simulated.planned() == told
     done = simulated.snakemake(*ONE_THREAD)
     assert done.returncode == 0, done.stderr
