@@ -63,6 +63,10 @@ OF_MODULE: Mapping[str, Sequence[Equivalent]] = {
         Equivalent("random_state=seed", "random_state=None", "a tree of one number draws none"),
         Equivalent(", random_state=seed)", ", )", "a tree of one number draws none"),
     ),
+    "evaluate/predictions/predictions.py": (
+        Equivalent("matching, key=len)", "matching, key=None)", "of words that begin alike the longer is the later"),
+        Equivalent("matching, key=len)", "matching, )", "of words that begin alike the longer is the later"),
+    ),
     "simulate/plan/plan.py": (
         Equivalent("for name, _ in classes], dtype=object)", "for name, _ in classes], dtype=None)", TEXT),
         Equivalent("for name, _ in classes], dtype=object)", "for name, _ in classes], )", TEXT),
