@@ -1,11 +1,11 @@
-"""Figures of accuracy drawn again from committed tables: cnn.csv, generalisation.csv, and what cnn.json says of them.
+"""Figures of accuracy drawn again from committed tables: cnn.csv, generalisation.csv, and what cnn.json says; twin.csv.
 
 python -m report.redraw docs/results/standins docs/results/ours
 
-Whatever of `accuracies.svg` and `transfers_<dataset>.svg` lies beside the tables is replaced; which datasets are shown,
-the figure that is there says. Others need what is not committed: histories of trainings (`training_...`), curves
-(`reliability_...`, `selection_...`, `twin_roc`), photons in patterns (`photon_curve`), answers structure by structure
-(`twin_per_structure`).
+Whatever of `accuracies.svg`, `transfers_<dataset>.svg` and `twin_conditions.svg` lies beside the tables is replaced;
+which datasets are shown, the figure that is there says. Others need what is not committed: histories of trainings
+(`training_...`), curves (`reliability_...`, `selection_...`, `twin_roc`), photons in patterns (`photon_curve`), answers
+structure by structure (`twin_per_structure`).
 """
 
 import math
@@ -16,14 +16,19 @@ from pathlib import Path
 
 import pandas as pd
 
+from evaluate.run.config import load_config
+from evaluate.run.config_files import read_config
 from evaluate.run.sections import BASELINES, MAJORITY
 from frames.files import read_json
+from frames.provenance import ROOT
 from frames.targets import shot_targets
 from report.classification.figures import accuracy
 from report.classification.mistakes import Classes
 from report.classification.results import Result, Training, Transfer, learn_features
 from report.classification.scores import most_accurate, read_scores
 from report.describe.published import published_for
+from report.twin.draw import draw_conditions
+from report.twin.rows import read_table as read_twins
 from simulate.experiment.config import DatasetConfig
 
 NOT_COMMITTED = Training(0, 0.0)
@@ -102,6 +107,12 @@ def redraw(folder: Path) -> list[Path]:
         name = figure.stem.removeprefix("transfers_")
         asked = set(_table(folder, "generalisation", trained_on=name)["dataset"]) - {name}
         accuracy.transfers(figure, result_of(folder, name), transfers_of(folder, name, words(figure, asked)))
+        drawn.append(figure)
+    if (figure := folder / "twin_conditions.svg").exists():
+        table = read_twins(folder / "twin.csv")
+        (run,) = set(table["run"])
+        config = ROOT / "config" / f"{run}.yaml"  # the one that was recorded has keys of its time
+        draw_conditions(table, load_config(read_config(config), [config]), figure)
         drawn.append(figure)
     return drawn
 

@@ -70,7 +70,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="singlehit hits",
         description="Say which frames of a file are hits of a crystal, and write them with their peaks.",
-        epilog="example: singlehit hits run0042.cxi "
+        epilog="example: singlehit hits results/sfx-small/datasets/ln84 "
         "--model results/sfx-small/models/lo19/ours/shuffled-few-seed0/model.pt -o hits.csv --cxi hits.cxi",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -1,6 +1,6 @@
 """Peaks of the frames of a file: how many each has, and a CXI of those that have enough, with their peak lists.
 
-singlehit peaks run0042.cxi -o frames.csv --cxi hits.cxi --at-least 10
+singlehit peaks results/sfx-small/datasets/ln84 -o frames.csv --cxi hits.cxi --at-least 10
 
 One row a frame: `frame` (its index, from 0), `n_peaks`, `hit` (1 where it has `--at-least` so many). What is read:
 docs/formats.md; how peaks are found: docs/crystals.md.
@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from frames.files import atomic_path, must_be_free
 from frames.formats.cxi_peaks import write_cxi_with_peaks
-from frames.formats.open import open_file
+from frames.formats.open import open_frames
 from frames.frames import Frames, stream
 from frames.pixels.peaks.config import PeakConfig
 from frames.pixels.peaks.finder import Mask, find_in_frames, no_peaks
@@ -44,7 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="singlehit peaks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("file", type=Path, help="HDF5, CXI, NeXus, Zarr, .npy, or a file of CXIDB-76")
+    parser.add_argument(
+        "file", type=Path, help="HDF5, CXI, NeXus, Zarr, .npy, a file of CXIDB-76, or .../datasets/<name>"
+    )
     parser.add_argument("-o", "--output", type=Path, default=Path("frames.csv"), help="default: %(default)s")
     parser.add_argument("--cxi", type=Path, help="frames that are hits, with their peak lists")
     parser.add_argument("--at-least", type=int, default=HIT, help="fewest peaks of a hit; default: %(default)s")
@@ -59,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ValidationError as error:
         raise ValueError(f"--min-snr, --min-pixels or --photon-adu: {error.errors()[0]['msg']}") from error
     must_be_free([path for path in (given.output, given.cxi) if path is not None], overwrite=given.overwrite)
-    patterns = open_file(given.file, given.dataset)
+    patterns = open_frames(given.file, given.dataset)
     peaks = peaks_of(patterns, config)
     counts = counted(peaks, len(patterns))
     table = pd.DataFrame({"frame": np.arange(len(patterns)), "n_peaks": counts})

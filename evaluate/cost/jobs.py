@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,11 +36,16 @@ def jobs(config: Mapping[str, Any]) -> list[Job]:
 
     ValueError with what Snakemake says where it cannot plan the run.
     """
+    return list(_planned(json.dumps(config)))  # JSON is YAML
+
+
+@cache  # an estimate asks for the jobs of one run more than once, and planning takes seconds
+def _planned(config: str) -> tuple[Job, ...]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "config.yaml"
-        file.write_text(json.dumps(config), encoding="utf-8")  # JSON is YAML
+        file.write_text(config, encoding="utf-8")
         planned = [sys.executable, str(ROOT / "workflow" / "jobs.py"), str(file)]
         done = subprocess.run(planned, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ValueError(f"Snakemake cannot plan this run:\n{done.stderr.strip()}")
-    return sorted((Job(**job) for job in json.loads(done.stdout)), key=lambda job: job.name)
+    return tuple(sorted((Job(**job) for job in json.loads(done.stdout)), key=lambda job: job.name))

@@ -156,6 +156,11 @@ def _gallery(files: RunFiles, config: RunConfig, path: Path) -> None:
 
 
 def _conditions(files: RunFiles, config: RunConfig, path: Path) -> None:
-    rows = unseen_rows(read_table(files.table("twin")), config)
+    draw_conditions(read_table(files.table("twin")), config, path)
+
+
+def draw_conditions(table: pd.DataFrame, config: RunConfig, path: Path) -> None:
+    """`twin_conditions.svg` of a run's table `twin`."""
+    rows = unseen_rows(table, config)
     rows = rows[[trained_on == home(config, name) for name, trained_on in _pairs(rows)]]
     accuracy.conditions(path, rows.rename(columns={"encoder": "learner"}), config.evaluation.twins.baselines)

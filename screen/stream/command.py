@@ -58,7 +58,8 @@ def arguments_of() -> argparse.ArgumentParser:
         description="Keep or veto frames as they come, by a trained network; nothing is lost silently.",
         epilog="example: singlehit screen karabo://10.253.0.52:45000 --model polar.onnx --table pixels.npz "
         "--purity 0.95 --out run0042/\n"
-        "or: singlehit screen run0042.cxi --model results/demo/models/noise_free/polar/seed0/model.pt "
+        "or: singlehit screen results/demo/datasets/noise_free "
+        "--model results/demo/models/noise_free/polar/seed0/model.pt "
         f"--threshold 0.5 --out run0042/\n\n{sources.__doc__}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -8,8 +8,6 @@ from typing import Self
 import gemmi
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import ConvexHull
-from scipy.spatial.distance import pdist
 
 from frames.files import read_arrays, write_arrays
 
@@ -72,6 +70,8 @@ class Atoms:
     @property
     def extent(self) -> float:
         """Largest distance between two atoms [Å]; both lie on the convex hull."""
+        from scipy.spatial.distance import pdist  # here and below: as in phantom.py
+
         # Brute force below 1,000 atoms.
         outermost = self.positions if len(self) < 1000 else _outermost(self.positions)
         return float(pdist(outermost).max(initial=0.0))
@@ -98,6 +98,8 @@ class Atoms:
 
 def _outermost(positions: NDArray[np.float64]) -> NDArray[np.float64]:
     """(k, 3) corners of the convex hull of points (n, 3), which may lie in a plane, on a line or in one place."""
+    from scipy.spatial import ConvexHull
+
     away = positions - positions.mean(axis=0)
     _, lengths, axes = np.linalg.svd(away.T @ away)
     # Squares: what is a millionth as thick as it is long is flat, and flat hulls are made in the plane.

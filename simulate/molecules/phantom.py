@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import constants
-from scipy.spatial import cKDTree
-from scipy.spatial.transform import Rotation
+
+# Every job and every start of Snakemake reads a config, which names phantoms; scipy, half of what that took, is
+# imported where atoms are placed.
 
 Array = NDArray[np.float64]
 
@@ -25,11 +25,15 @@ RESIDUE_MASS = 111.1254
 """Mass of that residue with its 7.7583 hydrogens [Da]."""
 
 
+AVOGADRO = 6.02214076e23
+"""[1/mol], by definition."""
+
+
 CLOSEST = 1.4
 """Least distance between atoms [Å], about that of bonded ones."""
 
 
-ATOM_DENSITY = DENSITY * constants.N_A * 1e-24 * sum(ATOMS_PER_RESIDUE.values()) / RESIDUE_MASS
+ATOM_DENSITY = DENSITY * AVOGADRO * 1e-24 * sum(ATOMS_PER_RESIDUE.values()) / RESIDUE_MASS
 """Heavy atoms per volume [Å⁻³]."""
 
 
@@ -64,6 +68,8 @@ class Phantom:
     @property
     def rotations(self) -> Array:
         """(order, 3, 3) operations of the point group, the identity first."""
+        from scipy.spatial.transform import Rotation
+
         return Rotation.create_group(self.symmetry).as_matrix()
 
     def multiplicity(self, points: Array) -> NDArray[np.intp]:
@@ -80,6 +86,8 @@ class Phantom:
 
 def fill(phantom: Phantom, generator: np.random.Generator) -> Array:
     """Atoms of one asymmetric unit at protein density, clear of each other and of their images, (n, 3)."""
+    from scipy.spatial import cKDTree
+
     n = round(ATOM_DENSITY * _unit_volume(phantom, generator))
     rotations = phantom.rotations
     unit = np.empty((0, 3))
@@ -134,9 +142,10 @@ def _elements(n: int, generator: np.random.Generator) -> NDArray[np.str_]:
 
 
 def _turned(domains: Iterable[Domain], degrees: float) -> tuple[Domain, ...]:
-    """Domains rotated about z."""
-    rotation = Rotation.from_euler("z", degrees, degrees=True)
+    """Domains rotated about z, to the last digit as scipy.spatial.transform.Rotation does it."""
+    z, w = np.sin(np.radians(degrees) / 2), np.cos(np.radians(degrees) / 2)
+    rotation = np.array([[w * w - z * z, -2 * z * w, 0], [2 * z * w, w * w - z * z, 0], [0, 0, w * w + z * z]])
     return tuple(
-        domain._replace(centre=tuple(rotation.apply(domain.centre)), axis=tuple(rotation.apply(domain.axis)))
+        domain._replace(centre=tuple(rotation @ domain.centre), axis=tuple(rotation @ domain.axis))
         for domain in domains
     )

@@ -252,7 +252,11 @@ def _select(
         _check_entry(structure, pdb_id)
         for model in _models(found, which_models, assembly):
             alternatives.reject(model, altlocs)
-            for chain in assembled(structure, model, assembly, found.block):
+            assembly_of_model, absent = assembled(structure, model, assembly, found.block)
+            if absent:
+                sentence = f"assembly {assembly} without chains that the file does not have: {', '.join(absent)}"
+                found.remark("chains_absent", absent, sentence)
+            for chain in assembly_of_model:
                 for residue in chain:
                     if (not waters and _is_water(residue)) or (not ligands and _is_ligand(residue)):
                         continue

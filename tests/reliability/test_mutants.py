@@ -1,10 +1,13 @@
 """Which survivors of `make mutants` count: all but those that somebody has looked at, and said why nothing comes of."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 from support.programs import equivalent_mutants
 from support.programs.equivalent_mutants import EVERYWHERE, OF_MODULE, Equivalent, reason
-from support.programs.mutants import MODULES, Tally
+from support.programs.mutants import MODULES, Tally, noticed_by_all
 
 
 def test_excuses_are_of_modules_that_are_mutated_and_say_why() -> None:
@@ -50,3 +53,25 @@ def test_what_changes_nothing_does_not_count() -> None:
     found = Tally(100, ("a",) * 4, (("b", entry),) * 20)
     assert (found.killed, found.share) == (76, 0.95)
     assert Tally(0, ()).share == Tally(1, (), (("b", entry),)).share == 1
+
+
+ENDLESS = """
+import os, time
+
+def test_it():
+    mutant = os.environ["MUTANT_UNDER_TEST"]
+    while mutant == "loops": pass
+    time.sleep(2.5 * (mutant == "waits"))
+    assert mutant != "wrong"
+"""
+
+
+def test_a_mutant_runs_for_ever_by_the_processors_time_not_by_the_clock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where other work has the core the clock goes on: `waits` takes longer than its limit, and nothing of the core."""
+    monkeypatch.setitem(MODULES, "here.py", ("test_here.py",))  # type: ignore[arg-type]
+    (tmp_path / "mutants" / "tests").mkdir(parents=True)
+    (tmp_path / "mutants" / "tests" / "test_here.py").write_text(ENDLESS)
+    for mutant, noticed in {"loops": True, "waits": False, "wrong": True, "same": False}.items():
+        assert noticed_by_all("here.py", mutant, tmp_path, dict(os.environ), limit_s=2) == noticed, mutant

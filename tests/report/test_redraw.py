@@ -12,7 +12,7 @@ from report.redraw import redraw, result_of, words
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
 
 
-@pytest.mark.parametrize("folder", ["standins-200", "conditions"])
+@pytest.mark.parametrize("folder", ["standins-200", "conditions", "twin"])
 def test_committed_figures_come_again_from_their_tables(folder: str, tmp_path: Path) -> None:
     shutil.copytree(RESULTS / folder, tmp_path / folder)
     for figure in redraw(tmp_path / folder):

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import yaml
 
 from singlehit import command
 from singlehit.command import COMMANDS, main
@@ -66,6 +68,11 @@ def test_every_command_is_called_by_its_name_in_its_help(name: str, capsys: pyte
     assert shown.startswith(f"usage: singlehit {name} ")
     assert f"singlehit {name} " in shown.split("usage: ", 1)[1]
     assert "python -m" not in shown
+    for run, kind, named in re.findall(r"results/([\w-]+)(?:/(datasets|models|twins)/([\w-]+))?", shown):
+        config = yaml.safe_load((ROOT / "config" / f"{run}.yaml").read_text())
+        assert config["run"] == run
+        simulated = config.get("simulation", config.get("sfx"))["datasets"]
+        assert not kind or named in simulated, f"the example's {named} is not made by config/{run}.yaml"
 
 
 @pytest.mark.parametrize(

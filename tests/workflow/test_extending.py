@@ -26,11 +26,22 @@ def copy(tmp_path: Path) -> Path:
     for name in (*PACKAGES, "config", "docs/experiments.md", "pyproject.toml"):
         there = folder / name
         there.parent.mkdir(parents=True, exist_ok=True)
-        ignored = shutil.ignore_patterns("__pycache__", "results")
-        shutil.copytree(ROOT / name, there, ignore=ignored) if (ROOT / name).is_dir() else shutil.copy(
-            ROOT / name, there
-        )
+        # With what is compiled of it, which is known by the times of the files, but for what others compile right now.
+        ignored = shutil.ignore_patterns("results", "*.pyc.*", "*.tmp.*")
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, there, ignore=ignored, copy_function=copied_if_there)
+        else:
+            shutil.copy(ROOT / name, there)
     return folder
+
+
+def copied_if_there(source: str, target: str) -> None:
+    """Of compiled files some go while they are listed."""
+    try:
+        shutil.copy2(source, target)
+    except FileNotFoundError:
+        if "__pycache__" not in source:
+            raise
 
 
 def extended(folder: Path, section: str) -> list[Path]:

@@ -2,6 +2,7 @@
 
 import io
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from frames.provenance import PACKAGES
+from workflow.same_python import difference
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -21,8 +23,9 @@ def clone(tmp_path: Path):
 
     def make(folder: str, *arguments: str) -> subprocess.CompletedProcess:
         (where := tmp_path / folder).mkdir(exist_ok=True)
-        for name in ("Makefile", "pyproject.toml", "constraints.txt"):
-            shutil.copy(ROOT / name, where)
+        for name in ("Makefile", "pyproject.toml", "constraints.txt", "workflow/same_python.py"):
+            (where / name).parent.mkdir(exist_ok=True)
+            shutil.copy(ROOT / name, where / name)
         # Of a make within another, as where `make test` runs this, it would say which folder it enters.
         outside = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL")}
         return subprocess.run(["make", *arguments], cwd=where, env=outside, capture_output=True, text=True, check=False)
@@ -60,6 +63,25 @@ def test_a_path_with_a_space_is_refused_before_anything_is_installed(clone, tmp_
     assert "a clone has a space in it" in done.stderr
     assert "Installing" not in done.stdout
     assert not (tmp_path / "a clone" / ".venv").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("executable = ", "executable = /opt/other"), (platform.python_version(), "3.11.999")]
+)
+def test_an_environment_of_another_python_is_not_added_to(clone, tmp_path: Path, old: str, new: str) -> None:
+    """`python -m venv` would keep the packages that are there and run them by the new one."""
+    (tmp_path / "bare" / ".venv").mkdir(parents=True)
+    there = tmp_path / "bare" / ".venv" / "pyvenv.cfg"
+    told = (Path(sys.prefix) / "pyvenv.cfg").read_text()
+    assert old in told
+    there.write_text(told.replace(old, new))
+    done = clone("bare", "dev", f"PYTHON={sys.executable}")
+    assert done.returncode != 0
+    assert "packages of both would mix" in done.stderr
+    assert new.removeprefix("executable = ") in done.stderr
+    assert [path.name for path in there.parent.iterdir()] == ["pyvenv.cfg"]
+    there.write_text(told)
+    assert difference(there.parent) is None
 
 
 def test_the_install_says_how_large_it_is_and_how_long_it_takes(clone) -> None:

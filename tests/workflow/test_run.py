@@ -30,14 +30,30 @@ def copied(finished, tmp_path: Path):
     return type(finished)(tmp_path)
 
 
+BEGUN = ("structures", "volumes", "benchmarks/structure", "benchmarks/volume")
+SIMULATED = (
+    *(*BEGUN, "plans", "datasets"),
+    *(f"benchmarks/{rule}" for rule in ("plan", "geometry", "dataset_layout", "dataset_shards", "dataset")),
+)
+
+
+def part(finished, folder: Path, kept: tuple[str, ...]):
+    """What other runs find of the finished one, and nothing else of it."""
+    for found in (finished.folder / ".snakemake", *(finished.results / name for name in kept)):
+        shutil.copytree(found, folder / found.relative_to(finished.folder), copy_function=shutil.copy2)
+    return type(finished)(folder)
+
+
 @pytest.fixture
 def begun(finished, tmp_path: Path):
-    """The finished run's structures and volumes, which other runs on them find, and nothing else of it."""
-    made = type(finished)(tmp_path)
-    kept = ("structures", "volumes", "benchmarks/structure", "benchmarks/volume")
-    for folder in (finished.folder / ".snakemake", *(finished.results / name for name in kept)):
-        shutil.copytree(folder, tmp_path / folder.relative_to(finished.folder), copy_function=shutil.copy2)
-    return made
+    """The finished run's structures and volumes."""
+    return part(finished, tmp_path, BEGUN)
+
+
+@pytest.fixture
+def simulated(finished, tmp_path: Path):
+    """The same, with its datasets: all that it has without training and evaluation."""
+    return part(finished, tmp_path, SIMULATED)
 
 
 def sums(folder: Path) -> dict[str, str]:
@@ -247,17 +263,19 @@ def test_shots_that_hit_nothing_go_all_the_way(begun) -> None:
     assert "background alone" in (results / "report.html").read_text()
 
 
-def test_a_run_that_trains_nothing_simulates_and_reports(begun) -> None:
-    """What skopi's users want: datasets, and a page of what was simulated."""
-    config = begun.configure(simulation__plan__patterns_per_class=20, simulation__storage__shards_per_job=40)
+def test_a_run_that_trains_nothing_simulates_and_reports(simulated) -> None:
+    """What skopi's users want: the datasets that there are with networks, to the job, and a page of these."""
+    config = simulated.configure()
     del config["training"], config["evaluation"]
-    begun.write(config)
-    done = begun.snakemake(*ONE_THREAD)
+    simulated.write(config)
+    told = {"shown": 1, "figures": 1, "report": 1, "cost": 1, "all": 1}
+    assert simulated.planned() == told
+    done = simulated.snakemake(*ONE_THREAD)
     assert done.returncode == 0, done.stderr
-    results = begun.results
+    results = simulated.results
     for name in ("noise_free", "noisy"):
         assert integrity.verify(results / "datasets" / name) == []
-    assert len(dataset.open_dataset(results / "datasets" / "noisy")) == 80
+    assert len(dataset.open_dataset(results / "datasets" / "noisy")) == 160
     assert {path.stem for path in (results / "tables").glob("*.csv")} == {"classes", "photons", "radial"}
     page = (results / "report.html").read_text()
     for title in ("The patterns", "What was simulated", "How to read this", "Datasets", "Provenance"):
@@ -269,7 +287,7 @@ def test_a_run_that_trains_nothing_simulates_and_reports(begun) -> None:
         assert f'id="{target}"' in page
     assert (results / "cost.html").exists()
     assert set(read_jobs(results / "benchmarks")["job"]) == {job.name for job in planned_jobs(config)} | {"cost"}
-    assert not begun.planned()
+    assert not simulated.planned()
 
 
 def test_a_corrupt_shard_is_named_and_made_again_alone(copied) -> None:
@@ -291,30 +309,30 @@ def test_a_corrupt_shard_is_named_and_made_again_alone(copied) -> None:
     assert not copied.planned()  # the bytes are what they were: networks and report stand
 
 
-def test_a_run_that_is_killed_goes_on_where_it_was(workflow, finished) -> None:
+def test_a_run_that_is_killed_goes_on_where_it_was(begun, finished) -> None:
     """kill -9 of snakemake and all its jobs while shards are being written; the bytes end up the same."""
-    workflow.configure(evaluation={})
-    process = workflow.start()
-    markers = workflow.results / "datasets" / "noise_free" / "shards"
+    begun.configure(evaluation={})
+    process = begun.start()
+    markers = begun.results / "datasets" / "noise_free" / "shards"
     deadline = time.monotonic() + 300
     while len(list(markers.glob("[0-9]*.json"))) < 1:
-        assert process.poll() is None, (workflow.folder / "background.log").read_text()
+        assert process.poll() is None, (begun.folder / "background.log").read_text()
         assert time.monotonic() < deadline, "no shard was written in time"
         time.sleep(0.02)
-    workflow.kill(process)
+    begun.kill(process)
     survivors = {file: file.stat().st_mtime_ns for file in markers.glob("[0-9]*.json")}
     assert not (markers.parent / "dataset.json").exists()
     with pytest.raises(integrity.DamagedDatasetError):
         dataset.open_dataset(markers.parent)
 
-    assert workflow.snakemake("--unlock").returncode == 0
-    results = workflow.results.relative_to(workflow.folder)
+    assert begun.snakemake("--unlock").returncode == 0
+    results = begun.results.relative_to(begun.folder)
     wanted = [results / "tables" / "cnn.csv", results / "datasets" / "noisy" / "dataset.json"]
-    done = workflow.snakemake(*map(str, wanted), "--rerun-incomplete", *ONE_THREAD)
+    done = begun.snakemake(*map(str, wanted), "--rerun-incomplete", *ONE_THREAD)
     assert done.returncode == 0, done.stderr
     assert {file: file.stat().st_mtime_ns for file in survivors} == survivors
-    assert sums(workflow.results / "datasets") == sums(finished.results / "datasets")
-    tables = [pd.read_csv(run.results / "tables" / "cnn.csv") for run in (workflow, finished)]
+    assert sums(begun.results / "datasets") == sums(finished.results / "datasets")
+    tables = [pd.read_csv(run.results / "tables" / "cnn.csv") for run in (begun, finished)]
     pd.testing.assert_frame_equal(*tables)
 
 

@@ -1,11 +1,14 @@
 """A run on crystal frames, for real: two small datasets, prepared, learned from, told in tables and on a page."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from evaluate.sfx.outputs import FIGURES, TABLES
 from frames.store import integrity
+from screen.peaks import main as peaks
 from support.programs.running import Workflow
 
 
@@ -82,3 +85,10 @@ def test_true_spots_are_as_many_as_the_plan_says(crystals: Workflow) -> None:
         plan = pd.read_parquet(crystals.results / "plans" / f"{name}.parquet")
         visible = np.bincount(spots.loc[spots["visible"], "frame"], minlength=len(plan))
         np.testing.assert_array_equal(visible, plan["n_spots"])
+
+
+def test_its_peaks_are_counted_as_those_of_a_file(crystals: Workflow, tmp_path: Path) -> None:
+    """What the help of `singlehit peaks` shows."""
+    counts = tmp_path / "frames.csv"
+    assert peaks([str(crystals.results / "datasets" / "first"), "-o", str(counts)]) == 0
+    assert len(pd.read_csv(counts)) == len(pd.read_parquet(crystals.results / "plans" / "first.parquet"))

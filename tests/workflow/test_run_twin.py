@@ -12,7 +12,7 @@ from screen.select import main
 
 def test_outputs_are_all_there(twinned) -> None:
     table = pd.read_csv(twinned.results / "tables" / "twin.csv")
-    assert {"azimuthal", "plain", "grid", "total_intensity", "pixels", "spectral_clustering"} == set(table["encoder"])
+    assert {"azimuthal", "grid", "total_intensity", "pixels", "spectral_clustering"} == set(table["encoder"])
     assert (table["run"] == "tiny").all()
     unseen = table[(table["protocol"] == "unseen") & (table["encoder"] == "azimuthal") & (table["fold"] == "rods")]
     assert set(unseen["dataset"]) == {"mixed", "dim"}

@@ -40,5 +40,6 @@ def must_fit(trained: TrainedEncoder | TrainedModel, image_shape: tuple[int, ...
     if tuple(image_shape) != tuple(trained.description.image_shape):
         raise ValueError(
             f"images of {tuple(image_shape)} pixels, but {trained.description.model} was trained on "
-            f"{tuple(trained.description.image_shape)}; bin or pad them to that size (docs/selecting.md)"
+            f"{tuple(trained.description.image_shape)}; bin or pad them to that size, as with a table of "
+            "`singlehit tabulate` (docs/selecting.md)"
         )

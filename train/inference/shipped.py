@@ -73,7 +73,8 @@ class Twin:
         if tuple(image_shape) != self.description.image_shape:
             raise ValueError(
                 f"images of {tuple(image_shape)} pixels, but {self.description.model} was trained on "
-                f"{self.description.image_shape}; bin or pad them to that size (docs/selecting.md)"
+                f"{self.description.image_shape}; bin or pad them to that size, as with a table of `singlehit "
+                "tabulate` (docs/selecting.md)"
             )
 
 

@@ -4,10 +4,16 @@ import re
 from itertools import pairwise, product
 
 import gemmi
+import numpy as np
+
+_BIOMT = re.compile(r"REMARK 350   BIOMT([123])([ \d]{4})(.*)")
+_NUMBER = re.compile(r"[-+]?\d*\.?\d+")
 
 
-def assembled(structure: gemmi.Structure, model: gemmi.Model, name: str, block: gemmi.cif.Block | None) -> gemmi.Model:
-    """A model as an assembly of the file has it, or as deposited.
+def assembled(
+    structure: gemmi.Structure, model: gemmi.Model, name: str, block: gemmi.cif.Block | None
+) -> tuple[gemmi.Model, list[str]]:
+    """A model as an assembly of the file has it, or as deposited, and the chains that the file does not have for it.
 
     Parameters
     ----------
@@ -15,19 +21,67 @@ def assembled(structure: gemmi.Structure, model: gemmi.Model, name: str, block: 
 
     Raises
     ------
-    ValueError for an unknown assembly, or one whose description is incomplete.
+    ValueError for an unknown assembly, one whose description is incomplete, or none of whose chains is there.
     """
     if name == "deposited":
-        return model
+        return model, []
     known = _of_block(block, name) if block is not None else {found.name: found for found in structure.assemblies}
     if name not in known:
         raise ValueError(f"no assembly {name!r}; it has {sorted(known)} and 'deposited'")
     if block is None:
         _check_remarks(structure)
-    return gemmi.make_assembly(known[name], model, gemmi.HowToNameCopiedChain.Dup)
+    absent = _without_absent(known[name], model)
+    _check_rotations(known[name])
+    return gemmi.make_assembly(known[name], model, gemmi.HowToNameCopiedChain.Dup), absent
+
+
+def _without_absent(assembly: gemmi.Assembly, model: gemmi.Model) -> list[str]:
+    """Take chains from an assembly that somebody took from the file, as its waters; returns their names."""
+    chains = {chain.name for chain in model}
+    subchains = {residue.subchain for chain in model for residue in chain}
+    absent, present = [], 0
+    for generator in assembly.generators:
+        absent += [name for name in generator.chains if name not in chains]
+        absent += [name for name in generator.subchains if name not in subchains]
+        generator.chains = [name for name in generator.chains if name in chains]
+        generator.subchains = [name for name in generator.subchains if name in subchains]
+        present += len(generator.chains) + len(generator.subchains)
+    if not present:
+        raise ValueError(
+            f"assembly {assembly.name!r} is of chains {', '.join(dict.fromkeys(absent))}, none of which the file has; "
+            "use assembly 'deposited', or the whole entry"
+        )
+    return list(dict.fromkeys(absent))
+
+
+def _check_rotations(assembly: gemmi.Assembly) -> None:
+    for generator in assembly.generators:
+        for operator in generator.operators:
+            matrix = np.array(operator.transform.mat.tolist())
+            # Six digits, and products of three.
+            if not np.allclose(matrix @ matrix.T, np.eye(3), atol=1e-3) or np.linalg.det(matrix) < 0:
+                raise ValueError(
+                    f"operator {operator.name!r} of assembly {assembly.name!r} is no rotation: {matrix.tolist()}; "
+                    "correct the file"
+                )
 
 
 def _check_remarks(structure: gemmi.Structure) -> None:
+    rows = [found for line in structure.raw_remarks if (found := _BIOMT.match(line))]
+    serials: list[str] = []
+    for place, row in enumerate(rows):
+        serials.append(row[2])
+        # The parser reads them by their columns, three of %10.6f and one of %15.5f.
+        columns = [row[3][start:end].strip() for start, end in ((0, 10), (10, 20), (20, 30), (30, 45))]
+        read = row[3].split() == columns and all(map(_NUMBER.fullmatch, columns))
+        if int(row[1]) != place % 3 + 1 or serials[place - place % 3] != row[2] or not read:
+            raise ValueError(
+                f"{row[0].rstrip()!r} is not the row of an operator that comes next in REMARK 350: each has BIOMT1, "
+                "BIOMT2 and BIOMT3, with its number, three numbers of a rotation and one of a shift; correct the file"
+            )
+    n_read = sum(len(generator.operators) for found in structure.assemblies for generator in found.generators)
+    if 3 * n_read != len(rows):
+        raise ValueError(f"{n_read} operators read of {len(rows)} rows BIOMT in REMARK 350, which has three for each")
     # REMARK 350 of old PDB files may continue its list of chains on a bare line, which gemmi passes over: 1MNF would
     # come out with 9 of its 28 chains.
     remarks = [line[11:].strip() for line in structure.raw_remarks if line.startswith("REMARK 350")]

@@ -1,5 +1,6 @@
 """The atoms of an mmCIF file, every row accounted for."""
 
+import string
 from collections import Counter
 
 import gemmi
@@ -9,6 +10,9 @@ from simulate.molecules.reading import kinds, names
 
 _CORE_TAGS = ("_atom_site_fract_x", "_atom_site_label")
 """Of small-molecule crystallography, whose dictionary has no dots."""
+
+_LABELS = "".join(sorted(string.digits + string.ascii_letters))
+"""Of alternative positions, as the parser has them: in ascending order."""
 
 
 def read(text: bytes) -> tuple[gemmi.Structure, gemmi.cif.Block, Counter[str], int]:
@@ -40,6 +44,7 @@ def read(text: bytes) -> tuple[gemmi.Structure, gemmi.cif.Block, Counter[str], i
     _check_positions(block)
     without_occupancy = _check_occupancies(block)
     beside = _check_names(block)
+    _shorten_labels(block)
     try:
         structure = gemmi.make_structure_from_block(block)
     except (ValueError, RuntimeError, IndexError) as error:
@@ -89,6 +94,20 @@ def _check_occupancies(block: gemmi.cif.Block) -> int:
             f"row {row + 1} of _atom_site: occupancy {values[row]!r}, expected a number from 0 to 1; correct the file"
         )
     return 0
+
+
+def _shorten_labels(block: gemmi.cif.Block) -> None:
+    """Labels of alternatives as single characters in the order of their names, where a file has longer ones."""
+    column = block.find_values("_atom_site.label_alt_id")
+    names = sorted({gemmi.cif.as_string(value) for value in column if not gemmi.cif.is_null(value)})
+    if all(len(name) == 1 for name in names):
+        return
+    if len(names) > len(_LABELS):
+        raise ValueError(f"{len(names)} labels in _atom_site.label_alt_id, at most {len(_LABELS)} are told apart")
+    short = dict(zip(names, _LABELS, strict=False))
+    for row, value in enumerate(column):
+        if not gemmi.cif.is_null(value):
+            column[row] = short[gemmi.cif.as_string(value)]
 
 
 def _check_names(block: gemmi.cif.Block) -> set[tuple[str, str]]:

@@ -33,6 +33,8 @@ _PLAIN = re.compile(
 _ATOM = re.compile(rb"\s*(?:ATOM|HETA)", re.I)
 _COORDINATE = re.compile(r" *[-+]?(?:\d+\.?\d*|\.\d+) *")
 _FIXED = re.compile(r" *[-+]?\d*\.\d{3}")
+_FACTOR = re.compile(rf"{_COORDINATE.pattern}|\*+ *")
+"""A B-factor, which is not used: stars where it is too wide for its columns say nothing of what is."""
 _OCCUPANCY = re.compile(r" *\+?(?:\d+\.?\d*|\.\d+) *")
 _ONE_LETTER = frozenset("HCNOFPSKBIVWUY")
 _TWO_LETTERS = names.words(
@@ -190,7 +192,7 @@ class _Line:
             return False
         glued = self.text[53] != " " and given[0] != " " and "." not in given
         # A number that goes on behind its columns, as the charge of a PQR file does; a wide B-factor is one by itself.
-        glued |= given[-1] != " " and self.text[60] != " " and not _COORDINATE.fullmatch(self.text[60:66])
+        glued |= given[-1] != " " and self.text[60] != " " and not _FACTOR.fullmatch(self.text[60:66])
         if glued or not _OCCUPANCY.fullmatch(given) or float(given) > 1:
             self.refuse(
                 f"occupancy {given.strip()!r} in columns 55-60, expected a number from 0 to 1; correct the file"

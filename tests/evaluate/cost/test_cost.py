@@ -183,10 +183,10 @@ def test_work_is_counted_in_patterns(tmp_path):
     assert sum(job.rule == "volume" for job in found.values()) == 2
 
 
-@pytest.fixture
-def finished(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run whose jobs, but for one, took 2 s and 1 s for a thousand units of work, and wrote 7 bytes a unit."""
-    config = load_config(CONFIG | {"results_dir": str(tmp_path)})
+    config = load_config(CONFIG | {"results_dir": str(tmp_path_factory.mktemp("finished"))})
     files = RunFiles(config.folder)
     for job in jobs(CONFIG):
         if job.rule != "figures":

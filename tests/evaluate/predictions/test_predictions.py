@@ -13,6 +13,7 @@ from evaluate.predictions.predictions import (
     averaged,
     predict_splits,
     predictions_table,
+    probability_columns,
     read_predictions,
     write_predictions,
 )
@@ -78,7 +79,7 @@ def test_the_mean_of_answers_is_the_mean_of_their_probabilities(dataset: Dataset
 def test_answers_about_other_patterns_have_no_mean(dataset: Dataset) -> None:
     half = np.full((2, 2), 0.5)
     tables = [predictions_table(dataset, rows, half, half) for rows in (slice(7, 9), slice(8, 10))]
-    with pytest.raises(ValueError, match="not about the same patterns"):
+    with pytest.raises(ValueError, match=r"^these predictions are not about the same patterns; delete"):
         averaged(tables)
 
 
@@ -126,3 +127,23 @@ def test_a_network_is_asked_about_that_split(dataset: Dataset, tmp_path: Path) -
     np.testing.assert_allclose(
         table[["p_structure_ball", "p_structure_ring"]], logits["structure"].softmax(1), atol=1e-5
     )
+
+
+@pytest.mark.parametrize("targets", [("hit", "hit_multiplicity"), ("number", "number_of")])
+def test_columns_belong_to_the_longest_target_that_begins_them(targets: tuple[str, str]) -> None:
+    """Whichever of the two comes first by the alphabet or in the table."""
+    names = [f"p_{targets[0]}_1", *(f"p_{targets[1]}_{k}" for k in (1, 2))]
+    for order in (targets, targets[::-1]):
+        table = pd.DataFrame([[0.0] * 5], columns=[*(f"predicted_{target}" for target in order), *names])
+        assert probability_columns(table) == {targets[0]: names[:1], targets[1]: names[1:]}
+
+
+def test_a_part_of_a_table_keeps_its_columns_in_its_file(tmp_path: Path) -> None:
+    """Rows are counted anew on reading, and what counted them before is no column."""
+    table = pd.DataFrame({"split": ["test", "validation", "test"], "pattern": [7, 8, 9]})
+    write_predictions(table[table["pattern"] > 7], tmp_path / "part.parquet")
+    for split, patterns in ((None, [8, 9]), ("test", [9])):
+        read = read_predictions(tmp_path / "part.parquet", split)
+        assert read.columns.tolist() == ["split", "pattern"]
+        assert read.index.tolist() == list(range(len(patterns)))
+        assert read["pattern"].tolist() == patterns

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import constants
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import pdist
@@ -12,7 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from simulate.molecules import phantoms
 from simulate.molecules.atoms import Atoms
-from simulate.molecules.phantom import CLOSEST, Phantom, fill
+from simulate.molecules.phantom import AVOGADRO, CLOSEST, Phantom, _turned, fill
 from simulate.molecules.phantoms import PHANTOMS
 from simulate.molecules.structures import read_structure, write_structure
 
@@ -64,6 +65,20 @@ def misfit(atoms: Atoms, axis: tuple[float, float, float], order: int) -> float:
     turned = turn.apply(atoms.positions)
     same = [atoms.elements == element for element in np.unique(atoms.elements)]
     return max(float(cKDTree(atoms.positions[of]).query(turned[of])[0].max()) for of in same)
+
+
+def test_avogadros_number_is_that_of_the_si() -> None:
+    assert AVOGADRO == constants.N_A
+
+
+def test_domains_are_turned_as_scipy_turns_them() -> None:
+    """To the last digit: a phantom is the same whatever turned its arms."""
+    body = PHANTOMS["spike_open"].domains
+    for degrees in (120.0, 240.0, 17.0):
+        rotation = Rotation.from_euler("z", degrees, degrees=True)
+        for before, after in zip(body, _turned(body, degrees), strict=True):
+            assert after.centre == tuple(rotation.apply(before.centre))
+            assert after.axis == tuple(rotation.apply(before.axis))
 
 
 @every_phantom

@@ -1,15 +1,18 @@
 """The plan: stratified, reproducible row by row, readable by others."""
 
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 from scipy import stats
 
 from frames import files
-from frames.rng import mix
+from frames.labels import SPLITS
+from frames.rng import mix, uniforms
 from simulate.orientation import rotation_matrices
 from simulate.plan import plan
 from simulate.plan.config import PlanConfig, SplitConfig
@@ -69,6 +72,67 @@ def test_splits_are_blocks_shuffled_inside(drawn: Plan) -> None:
     train = drawn.table[splits == "train"]
     assert (train["structure"] != train["structure"].shift()).sum() > 10
     assert list(drawn.table["pattern"]) == list(range(100))
+
+
+def test_rows_come_in_the_order_of_one_permutation_split_by_split() -> None:
+    """A slow twin: classes one after the other, in each the splits; the same bytes on every machine."""
+    config = PlanConfig(seed=5, hit_multiplicities=(0, 1), patterns_per_class=200)
+    drawn = plan.draw(config, "ballistic", BODIES, first_number=3)
+    classes = [("small", 1), ("large", 1), ("", 0)]  # shots at nothing last
+    rows = [
+        (name, multiplicity, split, int(seed))
+        for name, multiplicity in classes
+        for split, seed in zip(
+            [split for split in SPLITS for _ in range(config.split_sizes[split])],
+            plan.row_seeds(5, name, multiplicity, np.arange(3, 203)),
+            strict=True,
+        )
+    ]
+    shuffled = [rows[row] for row in np.random.default_rng(5).permutation(len(rows))]
+    columns = [drawn.table[name] for name in (*LABELS, "seed")]
+    assert [*zip(*columns, strict=True)] == [row for split in SPLITS for row in shuffled if row[2] == split]
+    assert drawn.table["hit_multiplicity"].dtype == np.int16
+    assert plan.draw(config, "ballistic", BODIES).table["seed"].isin(plan.row_seeds(5, "", 0, np.arange(1))).any()
+
+
+def test_surfaces_touch_as_the_particles_are_turned(config: PlanConfig) -> None:
+    """Two dumbbells: how far apart they are hangs on how they lie."""
+    made = plan.draw(config, "surface_contact", BODIES)
+    atoms = {name: np.array([[r, 0, 0], [-r, 0, 0]]) for name, r in (("small", 40.0), ("large", 90.0))}
+    for row in np.flatnonzero(made.table["hit_multiplicity"] == 3)[:20]:
+        one = made.rows(slice(row, row + 1))
+        points = atoms[one.table["structure"].item()]
+        turned = rotation_matrices(one.orientations)
+        placed = [points @ turn.T + position for turn, position in zip(turned, one.positions, strict=True)]
+        for k, here in enumerate(placed):
+            others = np.concatenate([there for j, there in enumerate(placed) if j != k])
+            nearest = np.linalg.norm(here[:, None] - others, axis=-1).min()
+            assert nearest == pytest.approx(config.placement.contact_distance_angstrom, rel=1e-6)
+
+
+def test_mixed_species_are_those_of_the_largest_number() -> None:
+    """A slow twin, particle by particle, in whole numbers of 64 bits without a sign."""
+    config = PlanConfig(seed=5, hit_multiplicities=(3,), patterns_per_class=20, mixed_fraction=0.5)
+    made, names = plan.draw(config, "ballistic", BODIES), list(BODIES)
+    keys = [mix(np.array([zlib.crc32(name.encode())], np.uint64))[0] for name in names]
+    for row, (name, seed) in enumerate(zip(made.table["structure"], made.table["seed"], strict=True)):
+        expected = [names.index(name)] * 3
+        if uniforms(np.array([seed], np.uint64), "species", 1)[0, 0] < 0.5:
+            drawn = [uniforms(np.array([np.uint64(seed) ^ key]), "species", 2)[0] for key in keys]
+            expected[1:] = [max(range(len(names)), key=lambda k: drawn[k][place]) for place in range(2)]
+        assert made.rows(slice(row, row + 1)).species.tolist() == expected
+
+
+def test_columns_of_the_file_are_of_these_types(drawn: Plan, tmp_path: Path) -> None:
+    """What other programs read."""
+    plan.write(drawn, tmp_path / "plan.parquet")
+    types = {field.name: str(field.type) for field in pq.read_schema(tmp_path / "plan.parquet")}
+    assert "int16" in types["species"]
+    assert "double" in types["orientations"]
+    assert "double" in types["positions"]
+    assert types["hit_multiplicity"] == "int16"
+    assert types["seed"] == "uint64"
+    assert list(types) == ["pattern", *LABELS, "seed", "species", "orientations", "positions"]
 
 
 def test_rows_fit_their_multiplicity(drawn: Plan) -> None:
@@ -162,6 +226,7 @@ def test_some_structures_are_a_plan_of_their_own(config: PlanConfig, drawn: Plan
     assert len(some) == len(alone)
     assert all(same_row(row, alone[seed], *LABELS) for seed, row in by_seed(some).items())
     assert some.table["pattern"].is_monotonic_increasing
+    assert some.species.dtype == drawn.species.dtype
     assert plan.only(drawn, names, names) is drawn
 
 

@@ -24,6 +24,7 @@ DEFAULT = "the library's default, said so that it is seen"
 DEVICE = "where there is no GPU there is one device: tests on the CPU cannot tell"
 OPTIMUM = "another way to the same optimum"
 EMPTY = "the type of an array without elements"
+TEXT = "texts become objects in a table of pandas, whatever held them"
 
 EVERYWHERE: Sequence[Equivalent] = (
     Equivalent(r"\.astype\((np\.float64|float)\)", ".astype(None)", NUMPY_FLOAT),
@@ -61,6 +62,39 @@ OF_MODULE: Mapping[str, Sequence[Equivalent]] = {
         Equivalent('"photons")', '"PHOTONS")', "what a progress bar says"),
         Equivalent("random_state=seed", "random_state=None", "a tree of one number draws none"),
         Equivalent(", random_state=seed)", ", )", "a tree of one number draws none"),
+    ),
+    "evaluate/predictions/predictions.py": (
+        Equivalent("matching, key=len)", "matching, key=None)", "of words that begin alike the longer is the later"),
+        Equivalent("matching, key=len)", "matching, )", "of words that begin alike the longer is the later"),
+    ),
+    "simulate/plan/plan.py": (
+        Equivalent("for name, _ in classes], dtype=object)", "for name, _ in classes], dtype=None)", TEXT),
+        Equivalent("for name, _ in classes], dtype=object)", "for name, _ in classes], )", TEXT),
+        Equivalent("np.array(SPLITS, dtype=object)", "np.array(SPLITS, dtype=None)", TEXT),
+        Equivalent("np.array(SPLITS, dtype=object)", "np.array(SPLITS, )", TEXT),
+        Equivalent('kind="stable"', 'kind="STABLE"', "numpy reads a kind's first letter, whatever its case"),
+        Equivalent("to_numpy(str)", "to_numpy(None)", "names are compared as text either way"),
+        Equivalent("len(among), -1)", "len(among), +1)", "no row that is kept has one of the others"),
+        Equivalent("len(among), -1)", "len(among), -2)", "no row that is kept has one of the others"),
+        Equivalent("sort=False)", "sort=None)", "classes are numbered otherwise, and found by their numbers"),
+        Equivalent("sort=False)", "sort=True)", "classes are numbered otherwise, and found by their numbers"),
+        Equivalent(", sort=False)", ", )", "classes are numbered otherwise, and found by their numbers"),
+        Equivalent("shares.get(m, 1.0)", "shares.get(m, 2.0)", "of twice as many as there are all are kept"),
+        Equivalent("len(plan), np.int64)", "len(plan), None)", "ranks are whole numbers in either type"),
+        Equivalent("len(plan), np.int64)", "len(plan), )", "ranks are whole numbers in either type"),
+        Equivalent('over="ignore"', "over=None", "numpy warns of scalars alone, and these are arrays"),
+        Equivalent(":1] < 0,", ":1] <= 0,", "a normal number is never 0"),
+        Equivalent('"species", 1)[:, 0]', '"species", 2)[:, 0]', "the first of two numbers is the first of one"),
+        Equivalent("[:, 0] < mixed", "[:, 0] <= mixed", "of 2^53 numbers that are drawn one is the limit"),
+        Equivalent("> 1 and len(rows)", "> 1 or len(rows)", "no places, or no rows, are filled with nothing"),
+        Equivalent("multiplicity > 1", "multiplicity >= 1", "no places, or no rows, are filled with nothing"),
+        Equivalent("in names], np.uint64)", "in names], None)", "32 bits are the same number with a sign or without"),
+        Equivalent("in names], np.uint64)", "in names], )", "32 bits are the same number with a sign or without"),
+        Equivalent("start - start[0]", "start + start[0]", "pyarrow counts from 0 what it put together"),
+        Equivalent("preserve_index=False", "preserve_index=None", "the index counts rows, and is no column either way"),
+        Equivalent(", preserve_index=False", ", ", "the index counts rows, and is no column either way"),
+        Equivalent("plan.start, pa.int32())", "plan.start, None)", "lists have offsets of 32 bits, whatever comes"),
+        Equivalent("plan.start, pa.int32())", "plan.start, )", "lists have offsets of 32 bits, whatever comes"),
     ),
     "frames/pixels/table.py": (
         Equivalent("COMPILED.get(frames.dtype.name,", "COMPILED.get(None,", "all sums are of float64 anyway: slower"),

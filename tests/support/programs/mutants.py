@@ -5,7 +5,9 @@
 mutmut (https://mutmut.readthedocs.io) changes every operator, number, word and argument of a module, one at a time, and
 runs the tests that reach it, to the first that fails, each in a process of its own. It works in a copy of the
 repository, `results/mutants/<module>/`. What seems to go unnoticed is then run with all of the module's tests: mutmut
-holds what a fixture does once for many tests for the first one's. What is printed: mutants and how many of them were
+holds what a fixture does once for many tests for the first one's. So is what ran out of mutmut's time, which is told by
+the clock: where other work shares the core, that says nothing. It has run for ever if it takes TIMES as much time of
+the processor as the tests do. What is printed: mutants and how many of them were
 noticed, and the change in each one that was not. Those that change no answer stand in equivalent_mutants.py, each with
 its reason, and do not count; of the others 95 % have to be noticed.
 
@@ -16,7 +18,9 @@ slow twins instead), and values outside of functions.
 import argparse
 import json
 import os
+import resource
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -30,6 +34,12 @@ from support.programs.equivalent_mutants import OF_MODULE, Equivalent, reason  #
 
 ENOUGH = 0.95
 """Share of a module's mutants that have to be noticed, of those that change an answer."""
+
+TIMES, AT_LEAST_S = 5, 20
+"""A mutant runs for ever that takes so many times what the tests do, and so many seconds more, of the processor."""
+
+OUT_OF_TIME = frozenset([36, 24, -24, 152, 255])
+"""What mutmut writes of a mutant that it stopped, by the clock or by the processor's time."""
 
 MODULES: Mapping[str, tuple[str, ...]] = {
     "evaluate/metrics/accuracy.py": ("evaluate/metrics/test_accuracy.py",),
@@ -115,7 +125,7 @@ class Tally(NamedTuple):
 
     mutants: int
     survivors: tuple[str, ...]
-    """their names"""
+    """their names; at first also those that ran out of time, until it is known why"""
     equivalent: tuple[tuple[str, Equivalent], ...] = ()
     """names, and the reasons, of those that nothing could notice"""
 
@@ -156,7 +166,7 @@ def prepare(module: str) -> Path:
 
 
 def tally(module: str, folder: Path) -> Tally:
-    """What a run left; a mutant that ran out of time, or of memory, was noticed.
+    """What a run left; a mutant that ran out of memory was noticed.
 
     RuntimeError where mutants were not run.
     """
@@ -164,23 +174,45 @@ def tally(module: str, folder: Path) -> Tally:
     if unknown := [name for name, code in codes.items() if code is None]:
         raise RuntimeError(f"{len(unknown)} mutants of {module} were not run, {unknown[0]} first; run it again")
     # 0: the tests pass. 5, 33: no test reaches it.
-    return Tally(len(codes), tuple(name for name, code in codes.items() if code in (0, 5, 33)))
+    return Tally(len(codes), tuple(name for name, code in codes.items() if code in (0, 5, 33, *OUT_OF_TIME)))
 
 
-def noticed_by_all(module: str, name: str, folder: Path, env: Mapping[str, str]) -> bool:
-    """Whether one of the module's tests fails with a mutant; RuntimeError where they do not run at all."""
-    tests = [f"tests/{test}" for test in MODULES[module]]
+def run_tests(module: str, folder: Path, env: Mapping[str, str], limit_s: int | None = None) -> tuple[int, float, str]:
+    """The module's tests, to the first that fails: exit status, time of the processor [s], the end of what they print.
+
+    Parameters
+    ----------
+    limit_s : what a process may take of the processor, after which it is killed.
+    """
+
+    def limited() -> None:
+        if limit_s is not None:
+            resource.setrlimit(resource.RLIMIT_CPU, (limit_s, limit_s))
+
+    tests = [f"tests/{name}" for name in MODULES[module]]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests],
         cwd=folder / "mutants",
-        env={**env, "MUTANT_UNDER_TEST": name},
+        env=env,
         capture_output=True,
         text=True,
         check=False,
+        preexec_fn=limited,
     )
-    if run.returncode not in (0, 1):
-        raise RuntimeError(f"tests of {module} do not run with {name}: {run.stdout[-2000:]}{run.stderr[-2000:]}")
-    return run.returncode == 1
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    taken_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return run.returncode, taken_s, run.stdout[-2000:] + run.stderr[-2000:]
+
+
+def noticed_by_all(module: str, name: str, folder: Path, env: Mapping[str, str], limit_s: int) -> bool:
+    """Whether one of the module's tests fails with a mutant or never ends; RuntimeError where none runs."""
+    status, _, said = run_tests(module, folder, {**env, "MUTANT_UNDER_TEST": name}, limit_s)
+    if status in (-signal.SIGXCPU, -signal.SIGKILL):
+        return True
+    if status not in (0, 1):
+        raise RuntimeError(f"tests of {module} do not run with {name}: {said}")
+    return status == 1
 
 
 def without_equivalent(module: str, found: Tally, mutmut: str, folder: Path) -> Tally:
@@ -233,8 +265,15 @@ def main(argv: list[str] | None = None) -> int:
             print(f"{module}: mutmut failed, see {log.name}", file=sys.stderr)
             return 2
         first = without_equivalent(module, tally(module, folder), arguments.mutmut, folder)
+        status, tests_s, said = run_tests(module, folder, {**single, "MUTANT_UNDER_TEST": ""})
+        if status:
+            print(f"{module}: its tests fail without any mutant: {said}", file=sys.stderr)
+            return 2
+        limit_s = AT_LEAST_S + int(TIMES * tests_s)
         found = first._replace(
-            survivors=tuple(name for name in first.survivors if not noticed_by_all(module, name, folder, single))
+            survivors=tuple(
+                name for name in first.survivors if not noticed_by_all(module, name, folder, single, limit_s)
+            )
         )
         print(
             f"{module}: {found.mutants} mutants, {len(found.equivalent)} change nothing, "

@@ -48,12 +48,6 @@ TWINS = {
     "recipe": {"base": "ours", "epochs": 1, "batch_size": 32},
     "encoders": {
         "azimuthal": {},
-        "plain": {
-            "network": "late5",
-            "datasets": ["known"],
-            "recipe": {"base": "poster", "epochs": 1},
-            "folds": ["none"],
-        },
         "grid": {
             "network": "dense",
             "datasets": ["known"],
