@@ -14,8 +14,8 @@ Pattern = Literal["REQ", "PULL", "SUB"]
 LOOK_EVERY = 0.1
 """[s] between looks whether it was closed"""
 
-DRAINED_IN, QUIET = 5.0, 0.1
-"""[s] in which what has arrived when it is closed is read, and without a message after which all of it was"""
+DRAINED_IN, ANSWERED_IN, QUIET = 5.0, 1.0, 0.1
+"""[s] in which what has arrived when it is closed is read, what was asked for comes, and nothing is taken to be left"""
 
 
 class Connection:
@@ -72,7 +72,7 @@ class Connection:
                     _end(socket, monitor)
                     socket, monitor = self._sockets()
                     poller, asked = self._poller(socket, monitor), False
-            yield from self._arrived(socket, asked)
+            yield from self._arrived(socket, asked and stands)
         finally:
             _end(socket, monitor)
             self._context.destroy(0)
@@ -81,7 +81,7 @@ class Connection:
         """What is here already, and what was asked for: whoever sends it will not send it again."""
         start = time.monotonic()
         while (left := DRAINED_IN - (time.monotonic() - start)) > 0:
-            if not socket.poll(int(1000 * (left if asked else min(left, QUIET)))):
+            if not socket.poll(int(1000 * min(left, ANSWERED_IN if asked else QUIET))):
                 return
             asked = False
             yield [frame.buffer for frame in socket.recv_multipart(copy=False)]
