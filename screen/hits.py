@@ -63,8 +63,7 @@ def told(trained: TrainedHits, frames: Frames, device: torch.device) -> Iterator
     if about:
         about.pop("vectors")
         Contrast(**about).must_fit(frames.shape[1:], frames.source)
-    for rows, images in progress(frames.blocks(), f"finding hits in {frames.source}", frames.n_blocks):
-        bad = frames.unusable(rows)
+    for rows, images, bad in progress(frames.masked_blocks(), f"finding hits in {frames.source}", frames.n_blocks):
         inputs, problems = [], []
         for number, image in enumerate(images):
             live = None if bad is None else ~(bad if bad.ndim == 2 else bad[number])
