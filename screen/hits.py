@@ -1,6 +1,10 @@
 """Which frames of a file are hits of a crystal, by a network of `sfx.learning`; and these with their peaks as CXI.
 
-singlehit hits run0042.cxi --model model.pt -o hits.csv --cxi hits.cxi
+singlehit hits run0042.cxi -o hits.csv --cxi hits.cxi
+
+Without --model the network that ships answers (models/crystal_hit), which counts spots and takes frames of any size.
+Another sees a square in the middle, as large as it was trained on; frames twice as large or more are binned first,
+2 x 2, so that more of a frame is in it.
 
 A row a frame: its number, the probability of a hit or maybe, whether that is at least the threshold, and its peaks
 where these were asked for. A frame that shows nothing (masked, saturated, blank) is told of and given no probability;
@@ -22,12 +26,15 @@ from frames.frames import Frames
 from frames.pixels.peaks.finder import Mask
 from screen.asking import must_be_writable, status, warn, write_rows
 from train.batches.candidates import candidates_of
-from train.batches.contrast import Contrast, contrasted
+from train.batches.contrast import ALL_LIVE, Contrast, contrasted, halved
 from train.loop.device import choose_device
 from train.progress import progress
 from train.tasks.find_hits import TrainedHits, hit_probability, load_hits, predict_logits
 
 COLUMNS = ("frame", "p_hit", "is_hit", "problem")
+SHIPPED = Path(__file__).parents[1] / "models" / "crystal_hit" / "model.pt"
+"""The network that ships; card.md beside it says what it learned from and what it reaches."""
+
 VECTORS = {"rows": slice(0, 1), "columns": slice(1, 2), "both": slice(0, 2)}
 
 
@@ -43,6 +50,17 @@ class Told(NamedTuple):
     """(ny, nx), 0 where masked"""
 
 
+def binned(image: NDArray, live: NDArray[np.bool_] | None, how: Contrast) -> tuple[NDArray, NDArray[np.bool_] | None]:
+    """A frame (ny, nx) and its live pixels, binned 2 x 2 where the square that a network sees still fits.
+
+    Once, and no more: of a spot as small as a pixel a second time leaves half of its deviations.
+    """
+    if min(image.shape) // 2 < how.needed:
+        return image, live
+    image, alive = halved(image, ALL_LIVE if live is None else live)
+    return image, None if live is None else alive
+
+
 def network_input_of(trained: TrainedHits, image: NDArray, live: NDArray[np.bool_] | None, source: str) -> NDArray:
     """What the network takes of a frame (ny, nx): as its training's were prepared. ValueError as preparing says."""
     about = dict(trained.description.preprocessing)
@@ -50,7 +68,9 @@ def network_input_of(trained: TrainedHits, image: NDArray, live: NDArray[np.bool
         return candidates_of(image, None if live is None else Mask.of(live)).features
     vectors = about.pop("vectors")
     takes_image = trained.description.image_shape[0] > 0
-    made = contrasted(image, Contrast(**about), live, image=takes_image, source=source)
+    how = Contrast(**about)
+    image, live = binned(image, live, how)
+    made = contrasted(image, how, live, image=takes_image, source=source)
     return made.image if takes_image else np.stack((made.rows, made.columns))[VECTORS[vectors]]
 
 
@@ -86,12 +106,13 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="singlehit hits",
         description="Say which frames of a file are hits of a crystal, and write them with their peaks.",
-        epilog="example: singlehit hits run0042.cxi "
-        "--model results/sfx-small/models/lo19/ours/shuffled-few-seed0/model.pt -o hits.csv --cxi hits.cxi",
+        epilog="example: singlehit hits run0042.cxi -o hits.csv --cxi hits.cxi",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("frames", type=Path, help="HDF5, CXI, .emc, Zarr, .npy, or .../datasets/<name>")
-    parser.add_argument("--model", type=Path, required=True, help="model.pt of a network that finds hits")
+    parser.add_argument(
+        "--model", type=Path, default=SHIPPED, help="model.pt of a run's network (default: models/crystal_hit)"
+    )
     parser.add_argument("--dataset", metavar="NAME", help="of the frames in the file (default: the usual places)")
     parser.add_argument("-o", "--output", type=Path, required=True, help="CSV file to write, a row a frame")
     parser.add_argument("--cxi", type=Path, help="CXI file to write: the hits, and their peaks")

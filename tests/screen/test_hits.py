@@ -1,6 +1,7 @@
 """A file of frames in, probabilities and the hits with their peaks out; bad frames are told of, and stay in the CSV."""
 
 import csv
+import json
 from pathlib import Path
 
 import h5py
@@ -8,10 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from screen.hits import main
+from frames.files import sha256
+from screen.hits import SHIPPED, binned, main, network_input_of
+from support.made.crystals import REAL
 from support.made.hit_frames import candidates, vectors
+from train.batches.contrast import Contrast
 from train.config.hit_recipe import HitRecipe
-from train.tasks.find_hits import fit_hits
+from train.tasks.find_hits import fit_hits, hit_probability, load_hits, predict_logits
 
 RECIPE = HitRecipe(batch_size=10, epochs=12, learning_rate=1e-2)
 SPOT = np.outer((0.15, 0.7, 0.15), (0.15, 0.7, 0.15))
@@ -75,6 +79,58 @@ def test_a_frame_that_shows_nothing_is_told_of(tmp_path: Path, file: Path, capsy
     assert main([str(small), "--model", str(tmp_path / "model.pt"), "-o", str(tmp_path / "b.csv")]) == 2
     assert "frames of 50 x 50 pixels" in capsys.readouterr().err
     assert not (tmp_path / "b.csv").exists()
+
+
+def test_a_frame_of_twice_the_size_is_binned_once() -> None:
+    frame = np.arange(40.0 * 44).reshape(40, 44)
+    live = np.ones(frame.shape, bool)
+    live[0, 0] = False
+    image, alive = binned(frame, live, Contrast(16, "none"))
+    assert alive is not None
+    assert image.shape == alive.shape == (20, 22)
+    assert image[0, 0] == pytest.approx((frame[0, 1] + frame[1, 0] + frame[1, 1]) / 3)
+    assert image[3, 5] == frame[6:8, 10:12].mean()
+    assert alive.all()
+    same, none = binned(frame, None, Contrast(21, "none"))
+    assert same is frame
+    assert none is None
+
+
+def test_the_network_that_ships_is_what_its_card_says() -> None:
+    card = json.loads((SHIPPED.parent / "card.json").read_text(encoding="utf-8"))
+    assert sha256(SHIPPED) == card["sha256"]
+    trained = load_hits(SHIPPED, torch.device("cpu"))
+    assert trained.description.model == card["network"] == "spots"
+    assert sum(weights.numel() for weights in trained.model.parameters()) == card["parameters"]
+    assert trained.description.dataset == card["learned_from"]
+
+
+@pytest.mark.parametrize("hit", [False, True])
+def test_the_network_that_ships_counts_spots(hit: bool, tmp_path: Path) -> None:
+    """Frames of a detector that it has not seen: one photon reads 7, no light spreads."""
+    generator = np.random.default_rng(2)
+    expected = np.full((4, 256, 256), 40.0)
+    for number in range(4):
+        for row, column in generator.integers(20, 236, (15 if hit else 2, 2)):
+            expected[number, row - 1 : row + 2, column - 1 : column + 2] += 250 * SPOT
+    np.save(tmp_path / "frames.npy", (7 * generator.poisson(expected)).astype(np.uint16))
+    assert main([str(tmp_path / "frames.npy"), "-o", str(tmp_path / "hits.csv")]) == 0
+    assert [int(row["is_hit"]) for row in csv.DictReader((tmp_path / "hits.csv").open())] == [int(hit)] * 4
+
+
+@pytest.mark.skipif(not REAL.exists(), reason=f"no real frames in {REAL}; SINGLEHIT_SHARED names the folder")
+def test_real_hits_are_called_hits() -> None:
+    """Three hits of two detectors, of which DIALS found 55 to 180 spots each."""
+    frames = sorted(REAL.glob("idx-*.npz")) + sorted((REAL / "rayonix").glob("*.npz"))
+    assert len(frames) >= 3
+    trained = load_hits(SHIPPED, torch.device("cpu"))
+    for path in frames:
+        with np.load(path) as arrays:
+            image = arrays["image"]
+            good = arrays["mask"] if "mask" in arrays else image != -9999
+        inputs = network_input_of(trained, np.where(good, image, 0).astype(np.float32), good, path.name)
+        logits = predict_logits(trained.model, inputs[None], trained.description.recipe, torch.device("cpu"))
+        assert hit_probability(logits)[0] > 0.9, path.name
 
 
 def test_arguments_are_checked(model: Path, file: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -39,7 +39,7 @@ class Contrast:
     halve: bool = False
     """the frame is first halved, each pixel the mean of 2 x 2: bilinear resizing by one half, as Ke et al. (2018)"""
     maxima: bool = False
-    """images are halved last, each pixel the largest of 2 x 2: a spot keeps its height, a network has a quarter to do"""
+    """images are halved last, each pixel the largest of 2 x 2: spots keep their height, a network works a quarter"""
     above: float | None = None
     """images become ln(1 + x - above), 0 where x is less: nothing is left of noise, whose law is another dataset's"""
 
@@ -65,9 +65,14 @@ class Contrast:
         """Pixels beyond each edge of the square that windows reach."""
         return sum(window // 2 for window in WINDOWS[self.local_contrast])
 
+    @property
+    def needed(self) -> int:
+        """Pixels along an edge of the smallest frame."""
+        return (self.pixels + 2 * self.margin) * (2 if self.halve else 1)
+
     def must_fit(self, shape: tuple[int, ...], source: str) -> None:
         """ValueError for frames (ny, nx) that are too small."""
-        needed = (self.pixels + 2 * self.margin) * (2 if self.halve else 1)
+        needed = self.needed
         if min(shape) < needed:
             raise ValueError(
                 f"{source} has frames of {shape[0]} x {shape[1]} pixels, but {self.pixels} pixels with their windows "

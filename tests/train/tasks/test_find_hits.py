@@ -129,11 +129,10 @@ def test_adversarial_training_begins_where_the_source_ended(source: TrainedHits,
     given = "rows", vectors(60), vectors(30, 1), vectors(60, 2, "b"), recipe, 0, CPU
     begun = fit_adversarial(*given, tmp_path / "begun", {}, start=source)
     random = fit_adversarial(*given, tmp_path / "random", {})
+    as_begun, as_random = (dict(one.model.named_parameters()) for one in (begun, random))
     for name, value in source.model.named_parameters():
-        torch.testing.assert_close(dict(begun.model.named_parameters())[name], value, rtol=0, atol=1e-6)
-    assert any(
-        not torch.allclose(dict(random.model.named_parameters())[n], v) for n, v in source.model.named_parameters()
-    )
+        torch.testing.assert_close(as_begun[name], value, rtol=0, atol=1e-6)
+    assert not all(torch.allclose(as_random[name], value) for name, value in source.model.named_parameters())
     assert begun.description.learned_from != random.description.learned_from
     spots = fit_hits("spots", candidates(20), candidates(20, 1), RECIPE, 0, CPU, tmp_path / "spots", {})
     with pytest.raises(ValueError, match="weights of spots are to start a rows"):
