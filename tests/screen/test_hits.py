@@ -127,7 +127,7 @@ def test_real_hits_are_called_hits() -> None:
     for path in frames:
         with np.load(path) as arrays:
             image = arrays["image"]
-            good = arrays["mask"] if "mask" in arrays else image != -9999
+            good = arrays.get("mask", image != -9999)
         inputs = network_input_of(trained, np.where(good, image, 0).astype(np.float32), good, path.name)
         logits = predict_logits(trained.model, inputs[None], trained.description.recipe, torch.device("cpu"))
         assert hit_probability(logits)[0] > 0.9, path.name
