@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from frames.formats.open import open_frames
 from frames.frames import Frames
+from frames.pixels.peaks.config import PeakConfig
 from frames.pixels.peaks.finder import Mask
 from screen.asking import must_be_writable, status, warn, write_rows
 from train.batches.candidates import candidates_of
@@ -61,11 +62,17 @@ def binned(image: NDArray, live: NDArray[np.bool_] | None, how: Contrast) -> tup
     return image, None if live is None else alive
 
 
-def network_input_of(trained: TrainedHits, image: NDArray, live: NDArray[np.bool_] | None, source: str) -> NDArray:
+def network_input_of(
+    trained: TrainedHits,
+    image: NDArray,
+    live: NDArray[np.bool_] | None,
+    source: str,
+    photon_adu: float | None = None,
+) -> NDArray:
     """What the network takes of a frame (ny, nx): as its training's were prepared. ValueError as preparing says."""
     about = dict(trained.description.preprocessing)
     if not about:
-        return candidates_of(image, None if live is None else Mask.of(live)).features
+        return candidates_of(image, None if live is None else Mask.of(live), photon_adu).features
     vectors = about.pop("vectors")
     takes_image = trained.description.image_shape[0] > 0
     how = Contrast(**about)
@@ -74,7 +81,7 @@ def network_input_of(trained: TrainedHits, image: NDArray, live: NDArray[np.bool
     return made.image if takes_image else np.stack((made.rows, made.columns))[VECTORS[vectors]]
 
 
-def told(trained: TrainedHits, frames: Frames, device: torch.device) -> Iterator[Told]:
+def told(trained: TrainedHits, frames: Frames, device: torch.device, photon_adu: float | None = None) -> Iterator[Told]:
     """What is told of each frame, in their order.
 
     ValueError where frames are of a size that the network cannot take.
@@ -89,7 +96,7 @@ def told(trained: TrainedHits, frames: Frames, device: torch.device) -> Iterator
             live = None if bad is None else ~(bad if bad.ndim == 2 else bad[number])
             try:
                 source = f"{frames.source}, frame {rows.start + number}"
-                inputs.append(network_input_of(trained, image, live, source))
+                inputs.append(network_input_of(trained, image, live, source, photon_adu))
                 problems.append("")
             except ValueError as error:
                 problems.append(str(error))
@@ -117,6 +124,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("-o", "--output", type=Path, required=True, help="CSV file to write, a row a frame")
     parser.add_argument("--cxi", type=Path, help="CXI file to write: the hits, and their peaks")
     parser.add_argument("--threshold", type=float, default=0.5, help="probability from which a frame is a hit (0.5)")
+    parser.add_argument("--photon-adu", type=float, help="what one photon reads; where pixels have about one or less")
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
     return status(_run, parser.parse_args(argv))
 
@@ -124,6 +132,8 @@ def main(argv: list[str] | None = None) -> int:
 def _run(arguments: argparse.Namespace) -> None:
     if not 0 < arguments.threshold < 1:
         raise ValueError(f"--threshold is {arguments.threshold}, expected a probability between 0 and 1")
+    if arguments.photon_adu is not None and not arguments.photon_adu > 0:
+        raise ValueError(f"--photon-adu is {arguments.photon_adu}, expected what one photon reads, above 0")
     outputs = [path for path in (arguments.output, arguments.cxi) if path is not None]
     must_be_writable(outputs, [arguments.frames, arguments.model], overwrite=arguments.overwrite)
     device = choose_device()
@@ -133,7 +143,7 @@ def _run(arguments: argparse.Namespace) -> None:
     problems: list[str] = []
 
     def rows() -> Iterator[list[Any]]:
-        for one in told(trained, frames, device):
+        for one in told(trained, frames, device, arguments.photon_adu):
             is_hit = one.p_hit >= arguments.threshold  # False of NaN
             if is_hit:
                 hits.append(one.frame)
@@ -148,7 +158,7 @@ def _run(arguments: argparse.Namespace) -> None:
         from screen.peaks import peaks_of
 
         chosen = frames.take(np.array(hits, np.int64))
-        write_cxi_with_peaks(chosen, peaks_of(chosen), arguments.cxi)
+        write_cxi_with_peaks(chosen, peaks_of(chosen, PeakConfig(photon_adu=arguments.photon_adu)), arguments.cxi)
     print(f"{arguments.output}: {len(hits)} of {len(frames)} frames are hits")
     warn(problems[:5])
     if len(problems) > 5:

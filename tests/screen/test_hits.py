@@ -118,6 +118,17 @@ def test_the_network_that_ships_counts_spots(hit: bool, tmp_path: Path) -> None:
     assert [int(row["is_hit"]) for row in csv.DictReader((tmp_path / "hits.csv").open())] == [int(hit)] * 4
 
 
+def test_where_photons_are_few_what_one_reads_tells_noise_from_spots(tmp_path: Path) -> None:
+    """Blank frames of a third of a photon a pixel: their noise has a long tail."""
+    np.save(tmp_path / "few.npy", (25 * np.random.default_rng(3).poisson(0.3, (2, 512, 512))).astype(np.uint16))
+    said = {}
+    for name, more in (("by deviations", []), ("by photons", ["--photon-adu", "25"])):
+        out = tmp_path / f"{name}.csv"
+        assert main([str(tmp_path / "few.npy"), "-o", str(out), *more]) == 0
+        said[name] = [int(row["is_hit"]) for row in csv.DictReader(out.open())]
+    assert said == {"by deviations": [1, 1], "by photons": [0, 0]}
+
+
 @pytest.mark.skipif(not REAL.exists(), reason=f"no real frames in {REAL}; SINGLEHIT_SHARED names the folder")
 def test_real_hits_are_called_hits() -> None:
     """Three hits of two detectors, of which DIALS found 55 to 180 spots each."""
@@ -128,14 +139,18 @@ def test_real_hits_are_called_hits() -> None:
         with np.load(path) as arrays:
             image = arrays["image"]
             good = arrays.get("mask", image != -9999)
-        inputs = network_input_of(trained, np.where(good, image, 0).astype(np.float32), good, path.name)
-        logits = predict_logits(trained.model, inputs[None], trained.description.recipe, torch.device("cpu"))
-        assert hit_probability(logits)[0] > 0.9, path.name
+        for photon_adu in (None, 25.0) if path.stem.startswith("idx") else (None,):
+            frame = np.where(good, image, 0).astype(np.float32)
+            inputs = network_input_of(trained, frame, good, path.name, photon_adu)
+            logits = predict_logits(trained.model, inputs[None], trained.description.recipe, torch.device("cpu"))
+            assert hit_probability(logits)[0] > 0.9, path.name
 
 
 def test_arguments_are_checked(model: Path, file: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     out = tmp_path / "hits.csv"
     assert main([str(file), "--model", str(model), "-o", str(out), "--threshold", "1.5"]) == 2
     assert "expected a probability" in capsys.readouterr().err
+    assert main([str(file), "--model", str(model), "-o", str(out), "--photon-adu", "0"]) == 2
+    assert "expected what one photon reads" in capsys.readouterr().err
     assert main([str(file), "--model", str(file), "-o", str(out)]) == 2
     assert "damaged or no checkpoint" in capsys.readouterr().err
