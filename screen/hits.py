@@ -112,7 +112,7 @@ def main(argv: list[str] | None = None) -> int:
     """Command line: which frames of a file are hits."""
     parser = argparse.ArgumentParser(
         prog="singlehit hits",
-        description="Say which frames of a file are hits of a crystal, and write them with their peaks.",
+        description="Say which frames of a file are hits of a crystal, and write them with peaks.",
         epilog="example: singlehit hits run0042.cxi -o hits.csv --cxi hits.cxi",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
