@@ -41,7 +41,7 @@ class Contrast:
     maxima: bool = False
     """images are halved last, each pixel the largest of 2 x 2: spots keep their height, a network works a quarter"""
     above: float | None = None
-    """images become ln(1 + x - above), 0 where x is less: nothing is left of noise, whose law is another dataset's"""
+    """images become ln(1 + x - above), 0 where x is less: little is left of noise"""
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
