@@ -113,7 +113,9 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="singlehit hits",
         description="Say which frames of a file are hits of a crystal, and write them with peaks.",
-        epilog="example: singlehit hits run0042.cxi -o hits.csv --cxi hits.cxi",
+        epilog="example: singlehit hits run0042.cxi -o hits.csv --cxi hits.cxi\n"
+        "by a run's network: singlehit hits run0042.cxi "
+        "--model results/sfx-small/models/lo19/ours/shuffled-few-seed0/model.pt -o hits.csv",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("frames", type=Path, help="HDF5, CXI, .emc, Zarr, .npy, or .../datasets/<name>")
