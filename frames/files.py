@@ -9,7 +9,7 @@ import struct
 import uuid
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -102,15 +102,16 @@ def write_arrays(path: Path | str, arrays: Mapping[str, Any], *, compress: bool 
         (np.savez_compressed if compress else np.savez)(temporary, **arrays)
 
 
-def read_arrays(path: Path | str) -> dict[str, Any]:
-    """What `write_arrays` wrote; numbers come back as numbers. Nothing is unpickled.
+def read_arrays(path: Path | str, only: Container[str] | None = None) -> dict[str, Any]:
+    """What `write_arrays` wrote, `only` these of it; numbers come back as numbers. Nothing is unpickled.
 
     FileNotFoundError; ValueError for a damaged file.
     """
     with open(path, "rb") as stream:
         try:
             with np.load(stream, allow_pickle=False) as arrays:
-                return {name: array if array.ndim else array.item() for name, array in arrays.items()}
+                wanted = [name for name in arrays.files if only is None or name in only]
+                return {name: array if array.ndim else array.item() for name in wanted for array in [arrays[name]]}
         except (AttributeError, *DAMAGED) as error:  # a single array has no items
             raise _damaged(path, error) from error
 

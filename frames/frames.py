@@ -147,6 +147,10 @@ class Frames:
 
     def read(self, rows: slice = slice(None)) -> NDArray[np.float32]:
         """Frames (rows, ny, nx) as a network takes them: float32, 0 where masked. ValueError as `read_raw`."""
+        return self.read_masked(rows)[0]
+
+    def read_masked(self, rows: slice = slice(None)) -> tuple[NDArray[np.float32], NDArray[np.bool_] | None]:
+        """What `read` and `unusable` give, the mask of each frame being read once."""
         rows = self._rows(rows)
         stored, bad = self.fetch(rows), self.unusable(rows)
         if self.summed:
@@ -159,7 +163,7 @@ class Frames:
             frames = np.array(kept, np.float32)
         if stored.dtype.kind == "f" and stored.dtype.itemsize > frames.itemsize:
             must_be_readings(frames, None, self.who, self.first + rows.start)
-        return frames
+        return frames, bad
 
     def _rows(self, rows: slice) -> slice:
         start, stop, step = rows.indices(len(self))
@@ -188,8 +192,13 @@ class Frames:
 
     def blocks(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
         """Rows and their frames as `read` gives them, block after block."""
+        for rows, frames, _ in self.masked_blocks():
+            yield rows, frames
+
+    def masked_blocks(self) -> Iterator[tuple[slice, NDArray[np.float32], NDArray[np.bool_] | None]]:
+        """Rows, their frames and their mask as `read_masked` gives them, block after block."""
         for rows in self.spans(BYTES_AT_ONCE, 4):
-            yield rows, self.read(rows)
+            yield rows, *self.read_masked(rows)
 
     def raw_spans(self) -> list[slice]:
         """Rows for writers, which take values as they are stored."""

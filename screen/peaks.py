@@ -14,11 +14,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pydantic import ValidationError
+from tqdm import tqdm
 
 from frames.files import atomic_path, must_be_free
 from frames.formats.cxi_peaks import write_cxi_with_peaks
 from frames.formats.open import open_frames
-from frames.frames import Frames, stream
+from frames.frames import Frames
 from frames.pixels.peaks.config import PeakConfig
 from frames.pixels.peaks.finder import Mask, find_in_frames, no_peaks
 from frames.store.hits import HIT
@@ -28,8 +29,8 @@ from frames.store.spots import PEAK_COLUMNS, counted
 def peaks_of(patterns: Frames, config: PeakConfig | None = None) -> pd.DataFrame:
     """Peaks of all frames, PEAK_COLUMNS."""
     parts, mask = [no_peaks()], Mask.of(np.ones(patterns.shape[1:], bool))
-    for rows, images in stream(patterns):
-        bad = patterns.unusable(rows)
+    blocks = tqdm(patterns.masked_blocks(), patterns.name, patterns.n_blocks, unit="block", disable=None)
+    for rows, images, bad in blocks:
         for at, image in enumerate(images):
             own = bad if bad is None or bad.ndim == 2 else bad[at]
             good: NDArray[np.bool_] = np.ones(image.shape, bool) if own is None else ~own

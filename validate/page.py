@@ -53,7 +53,7 @@ class Size:
     virus_points: int = 400
     virus_directions: int = 8000
     crystals: int = 4
-    crystal_pixels: int = 1280
+    crystal_pixels: int = 1920
     crystal_hits: int = 4000
 
 

@@ -90,6 +90,7 @@ def run_system(
         own = _split(data[source], sizes, case)
         parts = data[source].take(own.train), data[source].take(own.validation)
         common = system.recipe, case.seed, device, folder, about
+        base = None if system.base is None else _base(learning, system, models, source, case, device)
         asked: list[tuple[HitData, str, NDArray[np.int64]]] = []
         if system.method == "supervised":
             trained = fit_hits(system.network, parts[0], parts[1], *common, measure_threads=measure_threads)
@@ -99,13 +100,16 @@ def run_system(
             target = data[case.target]
             theirs = _split(target, sizes, case)
             parts = target.take(theirs.train), target.take(theirs.validation)
-            base = _base(learning, system, models, source, case, device)
+            assert base is not None
             trained = fit_transfer(base, parts[0], parts[1], *common, measure_threads=measure_threads)
             asked = [(target, "validation", theirs.validation), (target, "test", theirs.test)]
         else:
-            fit = fit_adversarial if system.method == "adversarial" else fit_self_training
             target = data[case.target]
-            trained = fit(system.network, parts[0], parts[1], target, *common, measure_threads=measure_threads)
+            given = system.network, parts[0], parts[1], target, *common
+            if system.method == "adversarial":
+                trained = fit_adversarial(*given, start=base, measure_threads=measure_threads)
+            else:
+                trained = fit_self_training(*given, measure_threads=measure_threads)
             asked = [(data[source], "validation", own.validation), (target, "test", target.row)]
         tables += [_answered(trained, part, split, rows, name, source, case, device) for part, split, rows in asked]
     return pd.concat(tables, ignore_index=True)[list(COLUMNS)]
@@ -127,7 +131,7 @@ def _preprocessing(learning: LearningConfig, system: HitSystem) -> dict[str, obj
 def _base(
     learning: LearningConfig, system: HitSystem, models: Path, source: str, case: Case, device: torch.device
 ) -> TrainedHits:
-    """The supervised network of the source that a transfer begins with; FileNotFoundError where it is not trained."""
+    """The supervised network of the source that a training begins with; FileNotFoundError where it is not trained."""
     assert system.base is not None
     of_base = Case(case.order, learning.systems[system.base].labels[0], case.seed, "")
     return load_hits(model_folder(models, source, system.base, of_base) / "model.pt", device)
@@ -164,6 +168,8 @@ def find_in_run(run: SfxRun, files: RunFiles, name: str, source: str, device: to
     """Train a system of a run on one of its datasets and write its predictions."""
     learning = run.sfx.learned
     system = learning.systems[name]
-    data = {other: data_of(read_prepared(prepared_file(files, other)), system, other) for other in run.sfx.datasets}
+    data = {
+        other: data_of(read_prepared(prepared_file(files, other), system), system, other) for other in run.sfx.datasets
+    }
     table = run_system(learning, name, source, data, models_folder(files), device)
     write_table(output, pa.Table.from_pandas(table, preserve_index=False))

@@ -64,7 +64,8 @@ def prepare(
             continue
         pixels = learning.preprocessing[how].pixels
         if "image" in kinds:
-            arrays[f"{how}_image"] = np.zeros((n, pixels, pixels), np.float16)
+            edge = learning.preprocessing[how].edge
+            arrays[f"{how}_image"] = np.zeros((n, edge, edge), np.float16)
         if "vectors" in kinds:
             arrays[f"{how}_vectors"] = np.zeros((n, 2, pixels), np.float32)
     seconds = dict.fromkeys(("reading", *(how or "candidates" for how in asked)), 0.0)
@@ -107,15 +108,17 @@ def prepare_dataset(dataset: "Dataset", learning: LearningConfig, path: Path) ->
 
 def data_of(arrays: Mapping[str, Any], system: HitSystem, name: str) -> HitData:
     """What a system takes of a dataset's prepared arrays; KeyError where it was not prepared."""
-    if system.takes == "candidates":
-        inputs = arrays["candidates"]
-    elif system.takes == "vectors":
-        inputs = arrays[f"{system.preprocessing}_vectors"][:, VECTORS[system.vectors]]
-    else:
-        inputs = arrays[f"{system.preprocessing}_image"]
+    inputs = arrays[_key(system)]
+    if system.takes == "vectors":
+        inputs = inputs[:, VECTORS[system.vectors]]
     return HitData(name, inputs, arrays["label"], np.arange(len(arrays["label"])))
 
 
-def read_prepared(path: Path) -> dict[str, Any]:
-    """What `prepare_dataset` wrote. FileNotFoundError; ValueError for a damaged file."""
-    return read_arrays(path)
+def _key(system: HitSystem) -> str:
+    """Of the array that a system takes."""
+    return "candidates" if system.takes == "candidates" else f"{system.preprocessing}_{system.takes}"
+
+
+def read_prepared(path: Path, system: HitSystem | None = None) -> dict[str, Any]:
+    """What `prepare_dataset` wrote, or what a system takes of it. FileNotFoundError; ValueError for a damaged file."""
+    return read_arrays(path, None if system is None else ("label", _key(system)))

@@ -10,20 +10,39 @@ from frames.files import sha256
 from frames.pixels.peaks.finder import Mask
 from screen.network.network import Network
 from train.batches.candidates import candidates_of
-from train.batches.contrast import Contrast, contrasted
+from train.batches.contrast import ALL_LIVE, Contrast, contrasted, halved
 from train.tasks.find_hits import TrainedHits, hit_probability, load_hits, predict_logits
 
 VECTORS = {"rows": slice(0, 1), "columns": slice(1, 2), "both": slice(0, 2)}
 
 
-def network_input_of(trained: TrainedHits, image: NDArray, live: NDArray[np.bool_] | None, source: str) -> NDArray:
+def binned(image: NDArray, live: NDArray[np.bool_] | None, how: Contrast) -> tuple[NDArray, NDArray[np.bool_] | None]:
+    """A frame (ny, nx) and its live pixels, binned 2 x 2 where the square that a network sees still fits.
+
+    Once, and no more: of a spot as small as a pixel a second time leaves half of its deviations.
+    """
+    if min(image.shape) // 2 < how.needed:
+        return image, live
+    image, alive = halved(image, ALL_LIVE if live is None else live)
+    return image, None if live is None else alive
+
+
+def network_input_of(
+    trained: TrainedHits,
+    image: NDArray,
+    live: NDArray[np.bool_] | None,
+    source: str,
+    photon_adu: float | None = None,
+) -> NDArray:
     """What the network takes of a frame (ny, nx): as its training's were prepared. ValueError as preparing says."""
     about = dict(trained.description.preprocessing)
     if not about:
-        return candidates_of(image, None if live is None else Mask.of(live)).features
+        return candidates_of(image, None if live is None else Mask.of(live), photon_adu).features
     vectors = about.pop("vectors")
     takes_image = trained.description.image_shape[0] > 0
-    made = contrasted(image, Contrast(**about), live, image=takes_image, source=source)
+    how = Contrast(**about)
+    image, live = binned(image, live, how)
+    made = contrasted(image, how, live, image=takes_image, source=source)
     return made.image if takes_image else np.stack((made.rows, made.columns))[VECTORS[vectors]]
 
 

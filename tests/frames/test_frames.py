@@ -127,6 +127,21 @@ def test_what_is_taken_has_its_own_masks(images):
     np.testing.assert_array_equal(one.take(numbers).read(), np.where(bad[0], 0, images)[numbers])
 
 
+def test_the_mask_of_each_frame_is_read_once(images):
+    """A mask may be as large as its frame, and compressed: what wants both asks once."""
+    bad, asked = np.random.default_rng(4).random(images.shape) < 0.2, []
+
+    def masks(rows):
+        asked.append(rows)
+        return bad[rows]
+
+    frames = Frames("a", images.shape, images.dtype, "photons", images.__getitem__, bad=masks)
+    rows, values, mask = next(frames.masked_blocks())
+    assert asked == [rows]
+    np.testing.assert_array_equal(mask, bad[rows])
+    np.testing.assert_array_equal(values, np.where(bad, 0, images)[rows])
+
+
 def test_a_dataset_is_read_as_the_detector_reads_it(images, tmp_path):
     folder = make_dataset(tmp_path / "noisy", images, ["a"] * 11, [1] * 11, read_noise_photons=0.3)
     expected = open_dataset(folder).read(slice(0, 11))

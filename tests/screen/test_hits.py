@@ -1,6 +1,7 @@
 """A file of frames in, probabilities and the hits with their peaks out; bad frames are told of, and stay in the CSV."""
 
 import csv
+import json
 from pathlib import Path
 
 import h5py
@@ -8,13 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from frames.files import read_table
-from screen.hits import main
+from frames.files import read_table, sha256
+from screen.hits import SHIPPED, main
+from screen.network.crystals import binned, network_input_of
 from screen.network.networks import load_network
 from screen.stream.command import main as screen
+from support.made.crystals import REAL
 from support.made.hit_frames import candidates, vectors
+from train.batches.contrast import Contrast
 from train.config.hit_recipe import HitRecipe
-from train.tasks.find_hits import fit_hits
+from train.tasks.find_hits import fit_hits, hit_probability, load_hits, predict_logits
 
 RECIPE = HitRecipe(batch_size=10, epochs=12, learning_rate=1e-2)
 SPOT = np.outer((0.15, 0.7, 0.15), (0.15, 0.7, 0.15))
@@ -80,10 +84,77 @@ def test_a_frame_that_shows_nothing_is_told_of(tmp_path: Path, file: Path, capsy
     assert not (tmp_path / "b.csv").exists()
 
 
+def test_a_frame_of_twice_the_size_is_binned_once() -> None:
+    frame = np.arange(40.0 * 44).reshape(40, 44)
+    live = np.ones(frame.shape, bool)
+    live[0, 0] = False
+    image, alive = binned(frame, live, Contrast(16, "none"))
+    assert alive is not None
+    assert image.shape == alive.shape == (20, 22)
+    assert image[0, 0] == pytest.approx((frame[0, 1] + frame[1, 0] + frame[1, 1]) / 3)
+    assert image[3, 5] == frame[6:8, 10:12].mean()
+    assert alive.all()
+    same, none = binned(frame, None, Contrast(21, "none"))
+    assert same is frame
+    assert none is None
+
+
+def test_the_network_that_ships_is_what_its_card_says() -> None:
+    card = json.loads((SHIPPED.parent / "card.json").read_text(encoding="utf-8"))
+    assert sha256(SHIPPED) == card["sha256"]
+    trained = load_hits(SHIPPED, torch.device("cpu"))
+    assert trained.description.model == card["network"] == "spots"
+    assert sum(weights.numel() for weights in trained.model.parameters()) == card["parameters"]
+    assert trained.description.dataset == card["learned_from"]
+
+
+@pytest.mark.parametrize("hit", [False, True])
+def test_the_network_that_ships_counts_spots(hit: bool, tmp_path: Path) -> None:
+    """Frames of a detector that it has not seen: one photon reads 7, no light spreads."""
+    generator = np.random.default_rng(2)
+    expected = np.full((4, 256, 256), 40.0)
+    for number in range(4):
+        for row, column in generator.integers(20, 236, (15 if hit else 2, 2)):
+            expected[number, row - 1 : row + 2, column - 1 : column + 2] += 250 * SPOT
+    np.save(tmp_path / "frames.npy", (7 * generator.poisson(expected)).astype(np.uint16))
+    assert main([str(tmp_path / "frames.npy"), "-o", str(tmp_path / "hits.csv")]) == 0
+    assert [int(row["is_hit"]) for row in csv.DictReader((tmp_path / "hits.csv").open())] == [int(hit)] * 4
+
+
+def test_where_photons_are_few_what_one_reads_tells_noise_from_spots(tmp_path: Path) -> None:
+    """Blank frames of a third of a photon a pixel: their noise has a long tail."""
+    np.save(tmp_path / "few.npy", (25 * np.random.default_rng(3).poisson(0.3, (2, 512, 512))).astype(np.uint16))
+    said = {}
+    for name, more in (("by deviations", []), ("by photons", ["--photon-adu", "25"])):
+        out = tmp_path / f"{name}.csv"
+        assert main([str(tmp_path / "few.npy"), "-o", str(out), *more]) == 0
+        said[name] = [int(row["is_hit"]) for row in csv.DictReader(out.open())]
+    assert said == {"by deviations": [1, 1], "by photons": [0, 0]}
+
+
+@pytest.mark.skipif(not REAL.exists(), reason=f"no real frames in {REAL}; SINGLEHIT_SHARED names the folder")
+def test_real_hits_are_called_hits() -> None:
+    """Three hits of two detectors, of which DIALS found 55 to 180 spots each."""
+    frames = sorted(REAL.glob("idx-*.npz")) + sorted((REAL / "rayonix").glob("*.npz"))
+    assert len(frames) >= 3
+    trained = load_hits(SHIPPED, torch.device("cpu"))
+    for path in frames:
+        with np.load(path) as arrays:
+            image = arrays["image"]
+            good = arrays.get("mask", image != -9999)
+        for photon_adu in (None, 25.0) if path.stem.startswith("idx") else (None,):
+            frame = np.where(good, image, 0).astype(np.float32)
+            inputs = network_input_of(trained, frame, good, path.name, photon_adu)
+            logits = predict_logits(trained.model, inputs[None], trained.description.recipe, torch.device("cpu"))
+            assert hit_probability(logits)[0] > 0.9, path.name
+
+
 def test_arguments_are_checked(model: Path, file: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     out = tmp_path / "hits.csv"
     assert main([str(file), "--model", str(model), "-o", str(out), "--threshold", "1.5"]) == 2
     assert "expected a probability" in capsys.readouterr().err
+    assert main([str(file), "--model", str(model), "-o", str(out), "--photon-adu", "0"]) == 2
+    assert "expected what one photon reads" in capsys.readouterr().err
     assert main([str(file), "--model", str(file), "-o", str(out)]) == 2
     assert "damaged or no checkpoint" in capsys.readouterr().err
 

@@ -43,8 +43,10 @@ class Candidates(NamedTuple):
     """candidates above the threshold, of which KEPT were kept"""
 
 
-def candidates_of(frame: NDArray, mask: "Mask | None" = None) -> Candidates:
+def candidates_of(frame: NDArray, mask: "Mask | None" = None, photon_adu: float | None = None) -> Candidates:
     """Candidates of one frame (ny, nx) of counts or readings; mask has its good pixels, all by default.
+
+    photon_adu : what one photon reads, where a pixel has about one or less; else noise's long tail makes candidates.
 
     ValueError for a frame smaller than the peak finder's tile, of another shape than the mask, or all masked.
     """
@@ -55,7 +57,7 @@ def candidates_of(frame: NDArray, mask: "Mask | None" = None) -> Candidates:
     mask = Mask.of(np.ones(frame.shape, bool)) if mask is None else mask
     if not mask.good.any():
         raise ValueError("every pixel of a frame is masked; leave it out, or the mask")
-    found = find_peaks(frame, mask, PeakConfig(min_snr=THRESHOLD, calm=CALM, ring_outer=RING))
+    found = find_peaks(frame, mask, PeakConfig(min_snr=THRESHOLD, calm=CALM, ring_outer=RING, photon_adu=photon_adu))
     first = found.iloc[:KEPT]
     features, places = np.zeros((KEPT, len(FEATURES)), np.float32), np.full((KEPT, 2), -1, np.int32)
     features[: len(first)] = np.column_stack(

@@ -38,23 +38,41 @@ class Contrast:
     global_contrast: bool = True
     halve: bool = False
     """the frame is first halved, each pixel the mean of 2 x 2: bilinear resizing by one half, as Ke et al. (2018)"""
+    maxima: bool = False
+    """images are halved last, each pixel the largest of 2 x 2: spots keep their height, a network works a quarter"""
+    above: float | None = None
+    """images become ln(1 + x - above), 0 where x is less: little is left of noise"""
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     def __post_init__(self) -> None:
         if self.pixels < 8:
             raise ValueError(f"pixels is {self.pixels}, expected at least 8")
+        if self.maxima and self.pixels % 2:
+            raise ValueError(f"pixels is {self.pixels}, expected an even number: maxima are of 2 x 2")
+        if self.above is not None and not 0 <= self.above < math.inf:
+            raise ValueError(f"above is {self.above}, expected 0 or more deviations")
         if self.local_contrast not in get_args(Local):
             raise ValueError(f"local_contrast is {self.local_contrast!r}, expected one of {', '.join(get_args(Local))}")
+
+    @property
+    def edge(self) -> int:
+        """Pixels along an edge of an image."""
+        return self.pixels // 2 if self.maxima else self.pixels
 
     @property
     def margin(self) -> int:
         """Pixels beyond each edge of the square that windows reach."""
         return sum(window // 2 for window in WINDOWS[self.local_contrast])
 
+    @property
+    def needed(self) -> int:
+        """Pixels along an edge of the smallest frame."""
+        return (self.pixels + 2 * self.margin) * (2 if self.halve else 1)
+
     def must_fit(self, shape: tuple[int, ...], source: str) -> None:
         """ValueError for frames (ny, nx) that are too small."""
-        needed = (self.pixels + 2 * self.margin) * (2 if self.halve else 1)
+        needed = self.needed
         if min(shape) < needed:
             raise ValueError(
                 f"{source} has frames of {shape[0]} x {shape[1]} pixels, but {self.pixels} pixels with their windows "
@@ -67,7 +85,7 @@ class Contrasted(NamedTuple):
     """A frame after pre-processing."""
 
     image: NDArray[np.float32]
-    """(n, n); (0, n) where it was not asked for"""
+    """(edge, edge) of `Contrast`; (0, pixels) where it was not asked for"""
     rows: NDArray[np.float32]
     """(n,) largest less least of every row, arXiv 2309.04474's d_i"""
     columns: NDArray[np.float32]
@@ -135,6 +153,10 @@ def contrasted(
             out -= mean / deviation
             if alive.size:
                 out *= alive[top : top + n, left : left + n]
+    if image and how.maxima:
+        out = out.reshape(how.edge, 2, how.edge, 2).max((1, 3))
+    if image and how.above is not None:
+        out = np.log1p(np.maximum(out - np.float32(how.above), 0))
     return Contrasted(out, rows, np.where(high >= low, high - low, 0).astype(np.float32))
 
 

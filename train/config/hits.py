@@ -53,7 +53,9 @@ class HitSystem(Strict):
         description="of `labels`: how many frames are labelled, of the source; of transfer, of the target"
     )
     seeds: Seeds | None = Field(None, description="some of `learning.seeds`, where all of them would take too long")
-    base: Identifier | None = Field(None, description="of transfer: the supervised system whose base is taken")
+    base: Identifier | None = Field(
+        None, description="the supervised system whose network is begun with: of transfer, or of adversarial training"
+    )
     recipe: Annotated[HitRecipe, BeforeValidator(_recipe)] = HitRecipe()
 
     @model_validator(mode="after")
@@ -67,8 +69,10 @@ class HitSystem(Strict):
             raise ValueError(
                 f"preprocessing is {self.preprocessing}, but {self.network} takes {takes}: expected {expected}"
             )
-        if (self.method == "transfer") != (self.base is not None):
-            raise ValueError("base and method: transfer belong together: what is transferred, and that it is")
+        if self.method == "transfer" and self.base is None:
+            raise ValueError("method: transfer needs a base: the system whose network is transferred")
+        if self.base is not None and self.method not in ("transfer", "adversarial"):
+            raise ValueError(f"base is {self.base!r}, but a {self.method} training begins with random weights")
         if self.method == "transfer" and not self.recipe.frozen_blocks:
             raise ValueError("recipe.frozen_blocks: a transfer needs at least one phase, as [4, 2]")
         return self
@@ -134,5 +138,6 @@ class LearningConfig(Strict):
 
     def _pixels(self, system: HitSystem) -> int:
         assert system.preprocessing is not None
-        pixels = self.preprocessing[system.preprocessing].pixels
+        about = self.preprocessing[system.preprocessing]
+        pixels = about.edge if system.takes == "image" else about.pixels
         return pixels if system.recipe.crop is None else min(pixels, system.recipe.crop)

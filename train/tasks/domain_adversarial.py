@@ -33,6 +33,7 @@ from train.tasks.find_hits import (
     load_hits,
     made,
     predict_logits,
+    weights_digest,
 )
 
 STILL = 0.02
@@ -105,20 +106,31 @@ def fit_adversarial(
     device: torch.device,
     folder: Path,
     preprocessing: Mapping[str, Any],
+    start: TrainedHits | None = None,
     measure_threads: bool = True,
 ) -> TrainedHits:
     """Train network `name` on a labelled source and an unlabelled target; its label head is what is learned.
 
-    `recipe.checkpoint` must be `last`: the rule says when training ends, and no epoch is chosen by an accuracy.
+    `recipe.checkpoint` must be `last`: the rule says when training ends, and no epoch is chosen by an accuracy. A
+    `start`, trained on the source, spares what the rule would take for a plateau: that nothing is learned yet.
+
+    ValueError for another checkpoint, or a start that is another network.
     """
     if recipe.checkpoint != "last":
         raise ValueError(f"recipe.checkpoint is {recipe.checkpoint!r}, expected 'last' for adversarial training")
     target = target.unlabelled()
     seed_process(seed)
-    description = describe_hits(name, source, recipe, seed, preprocessing, digest_of(source, validation, target))
+    began = "" if start is None else f", {weights_digest(start.model)}"
+    learned_from = digest_of(source, validation, target) + began
+    description = describe_hits(name, source, recipe, seed, preprocessing, learned_from)
     if is_done(folder, description):
         return load_hits(folder / "model.pt", device)
-    model = DomainAdversarial(made(description, device)).to(device)
+    network = made(description, device)
+    if start is not None:
+        if start.description.model != name:
+            raise ValueError(f"weights of {start.description.model} are to start a {name}; expected the same network")
+        network.load_state_dict(start.model.state_dict())
+    model = DomainAdversarial(network).to(device)
 
     def loss(outputs: DomainLogits, patterns: Patterns) -> Tensor:
         label, domain = (

@@ -70,6 +70,21 @@ def test_is_its_slow_twin(local: str, gcn: bool, masked: bool) -> None:
     np.testing.assert_array_equal(vectors.rows, fast.rows)
 
 
+def test_maxima_keep_the_height_of_a_spot_and_little_is_left_of_noise() -> None:
+    whole = contrasted(FRAME, Contrast(48, "wide"))
+    small = contrasted(FRAME, Contrast(48, "wide", maxima=True, above=2.5))
+    assert small.image.shape == (24, 24)
+    for row, column in np.ndindex(24, 24):
+        largest = float(whole.image[2 * row : 2 * row + 2, 2 * column : 2 * column + 2].max())
+        assert small.image[row, column] == pytest.approx(math.log(1 + max(largest - 2.5, 0)), abs=1e-6)
+    assert 0 < (small.image > 0).mean() < 0.1  # of normal noise, 4 x 0.6 %
+    np.testing.assert_array_equal(small.rows, whole.rows)
+    with pytest.raises(ValueError, match="pixels is 47, expected an even number"):
+        Contrast(47, maxima=True)
+    with pytest.raises(ValueError, match="above is -1, expected 0 or more"):
+        Contrast(above=-1)
+
+
 def test_a_bright_pixel_is_at_most_root_24_of_its_own_window() -> None:
     frame = np.full((40, 40), 100, np.uint16)
     frame[20, 20] = 60_000

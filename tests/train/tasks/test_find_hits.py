@@ -123,6 +123,22 @@ def test_adversarial_training_records_both_losses(tmp_path: Path) -> None:
         fit_adversarial("rows", vectors(), vectors(), vectors(), RECIPE, 0, CPU, tmp_path, {})
 
 
+def test_adversarial_training_begins_where_the_source_ended(source: TrainedHits, tmp_path: Path) -> None:
+    """With steps too small to learn by, its network is the source's but for batch normalisation; else it is not."""
+    recipe = replace(RECIPE, checkpoint="last", epochs=1, batch_size=20, learning_rate=1e-9)
+    given = "rows", vectors(60), vectors(30, 1), vectors(60, 2, "b"), recipe, 0, CPU
+    begun = fit_adversarial(*given, tmp_path / "begun", {}, start=source)
+    random = fit_adversarial(*given, tmp_path / "random", {})
+    as_begun, as_random = (dict(one.model.named_parameters()) for one in (begun, random))
+    for name, value in source.model.named_parameters():
+        torch.testing.assert_close(as_begun[name], value, rtol=0, atol=1e-6)
+    assert not all(torch.allclose(as_random[name], value) for name, value in source.model.named_parameters())
+    assert begun.description.learned_from != random.description.learned_from
+    spots = fit_hits("spots", candidates(20), candidates(20, 1), RECIPE, 0, CPU, tmp_path / "spots", {})
+    with pytest.raises(ValueError, match="weights of spots are to start a rows"):
+        fit_adversarial(*given, tmp_path / "other", {}, start=spots)
+
+
 def test_strength_is_the_papers() -> None:
     assert [strength(p) for p in (0, 0.5, 1)] == pytest.approx([0, math.tanh(2.5), math.tanh(5)])
 

@@ -44,8 +44,10 @@ rule sfx_prepare:
         settings=[
             LEARNING.model_dump(mode="json")["preprocessing"],
             sorted(
-                (system.preprocessing or "", system.takes)
-                for system in LEARNING.systems.values()
+                {
+                    (system.preprocessing or "", system.takes)
+                    for system in LEARNING.systems.values()
+                }
             ),
         ],
         source=source_digest("evaluate.sfx.prepared"),

@@ -9,16 +9,21 @@ def base_of(wildcards):
 
 def find_settings(wildcards):
     """What decides a system's networks, beside datasets."""
-    whole = LEARNING.model_dump(mode="json")
-    return whole["systems"][wildcards.system], *(
-        whole[key] for key in ("preprocessing", "labels", "orders", "seeds")
+    whole, name = LEARNING.model_dump(mode="json"), wildcards.system
+    system = whole["systems"][name]
+    return (
+        system,
+        LEARNING.seeds_of(name),
+        whole["orders"],
+        [whole["labels"][label] for label in system["labels"]],
+        whole["preprocessing"].get(system["preprocessing"]),
     )
 
 
 def prepared_mb(dataset):
     """Of a dataset's prepared frames: images are half floats."""
     frames = SFX.datasets[dataset].frames.total
-    pixels = sum(one.pixels**2 for one in LEARNING.preprocessing.values())
+    pixels = sum(one.edge**2 for one in LEARNING.preprocessing.values())
     return frames * (2 * pixels + 10_000) / 1e6
 
 
