@@ -130,7 +130,7 @@ def inputs_of(config: SimulationConfig, name: str, folder: Path) -> Inputs:
         if not (record := atoms[key].with_suffix(".json")).exists():  # the record comes last
             make_structure(structure, config.archive, atoms[key], record)
         settings = config.volume
-        if structure.source == "phantom":
+        if structure.kind != "deposited":
             settings = settings.model_copy(update={"accuracy": settings.random_phantom_accuracy})
         if not (record := volumes[key].with_name(volumes[key].stem + ".json")).exists():
             make_volume(atoms[key], reach_q(reach), settings, volumes[key], record)

@@ -17,7 +17,7 @@ from train.batches.batches import Batches, Patterns
 from train.config.recipe import N_SUPPORT, Positives, TwinRecipe
 from train.inference.domain import domain_of
 from train.inference.embed import embed_batches
-from train.loop.checkpoint import describe_twin, load_encoder, twin
+from train.loop.checkpoint import TwinDescription, describe_twin, load_encoder, twin
 from train.loop.history import TwinEpoch, TwinHistory
 from train.loop.threads import inference_batch_size
 from train.loop.training_loop import Task, seed_process, train_model, training_batches
@@ -46,6 +46,7 @@ def fit_twin(
     held_out: Collection[str] = (),
     source: "PatternSource | None" = None,
     measure_threads: bool = True,
+    start: Path | None = None,
 ) -> TwinHistory:
     """Train network `name` as an encoder on the training split of `dataset`, without the structures held out.
 
@@ -59,17 +60,21 @@ def fit_twin(
     held_out : ids of structures whose patterns are neither learned from nor validated on.
     source :   that training patterns are rendered from, where the recipe says `on_the_fly`.
     measure_threads : False takes as many as torch has, all the time.
+    start :    model.pt of a twin of this kind, whose weights training begins with.
 
     Raises
     ------
     KeyError    no network has that name.
-    ValueError  it cannot embed, the images do not suit it, or nothing is left to learn from.
+    ValueError  it cannot embed, the images do not suit it, nothing is left to learn from, or `start` is of another
+                kind or has seen what is held out.
     """
     if unknown := sorted(set(held_out) - set(dataset.structures)):
         raise ValueError(f"held out are {unknown}, which are not among the structures of {dataset.name}")
     seed_process(seed)
-    description = describe_twin(name, dataset, recipe, seed, sorted(held_out))
+    description = describe_twin(name, dataset, recipe, seed, sorted(held_out), start)
     model = twin(description, device)
+    if start is not None:
+        _begin_with(model, start, description)
     seen = [index for index, structure in enumerate(dataset.structures) if structure not in held_out]
     if not seen:
         raise ValueError(f"every structure of {dataset.name} is held out: {sorted(held_out)}")
@@ -119,6 +124,28 @@ def fit_twin(
     record = {"n_validation": validation.n_patterns}
     task = Task(loss, validated, TwinEpoch, domain, watch=lambda _: watched[0].cpu(), finish=finish)
     return train_model(model, task, description, batches, device, folder, record, measure_threads)
+
+
+def _begin_with(model: nn.Module, start: Path, description: TwinDescription) -> None:
+    """Take over the weights of a trained twin; ValueError where it is of another kind or saw what is held out."""
+    trained = load_encoder(start, torch.device("cpu"))
+    theirs = trained.description
+    kinds = [
+        (one.model, one.recipe.embedding_dim, one.recipe.distance, one.hit_multiplicities, one.image_shape)
+        for one in (theirs, description)
+    ]
+    if kinds[0] != kinds[1]:
+        raise ValueError(
+            f"{start}: model, embedding_dim, distance, numbers of particles and pixels are {kinds[0]}, expected "
+            f"{kinds[1]}; begin with a twin of this kind"
+        )
+    if description.recipe.initialisation != "torch":
+        raise ValueError(
+            f"{start}: recipe.initialisation {description.recipe.initialisation} would overwrite its weights"
+        )
+    if seen := sorted((set(theirs.structures) - set(theirs.held_out)) & set(description.held_out)):
+        raise ValueError(f"{start} learned from {seen[:10]}, which are held out; begin with a twin that did not")
+    model.load_state_dict(trained.model.state_dict())
 
 
 def _write_support(path: Path, embeddings: Tensor, dataset: "Dataset", batches: Batches) -> None:
