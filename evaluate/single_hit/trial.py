@@ -4,10 +4,10 @@ Numbers of these molecules begin where those of config/unseen.yaml are far behin
 config/twin.yaml: 10¹³ photons per pulse, Poisson, Gaussian noise of 0.15.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,10 @@ class Trial(NamedTuple):
     """(n,)"""
     split: NDArray[np.str_]
     """(n,) train, validation or test"""
+
+    def of(self, structures: Collection[str]) -> Self:
+        """Patterns of these structures."""
+        return type(self)(*(column[np.isin(self.structure, [*structures])] for column in self))
 
 
 def made_up(n_molecules: int) -> list[dict[str, str]]:
