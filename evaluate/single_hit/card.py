@@ -171,9 +171,9 @@ def as_markdown(card: Mapping[str, Any]) -> str:
         f"({made['whole']}); each was seen once. `{card['trained_by']}`, seed {seeds}, "
         f"{card['training_seconds'] / 60:.0f} minutes on one thread of a CPU that others used as well.",
         f"- **Held out: nothing.** This file knows all {n_structures} structures of the table below. What it reaches "
-        f"on proteins that nobody trained on was asked of {len(card['held_out'])} others, trained in the same way and each "
-        f"without a family and all that is made of its pieces, about just this family ({families}). Nothing was chosen by the family "
-        "that a fold was asked about.",
+        f"on proteins that nobody trained on was asked of {len(card['held_out'])} others, trained in the same way and "
+        f"each without a family and all that is made of its pieces, about just this family ({families}). Nothing was "
+        "chosen by the family that a fold was asked about.",
         f"- **Experiment**: {setup}. Pulses of 1.6·10¹¹ to 5·10¹³ photons, Gaussian noise of 0.15 photons a pixel, a "
         "beam that wanders by a pixel; of several particles in a shot bounding spheres touch, or molecular surfaces; "
         "from half of the patterns a part of the detector was missing.",

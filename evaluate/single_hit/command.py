@@ -118,7 +118,9 @@ def main(argv: list[str] | None = None) -> int:
     who = parser.add_mutually_exclusive_group(required=True)
     who.add_argument("--folds", type=Path, metavar="CONFIG", help="of the run that trained them; each on its family")
     who.add_argument("--like", type=Path, help="a dataset of the training of one network, which has seen no structure")
-    parser.add_argument("--encoder", default="folded", help="of the folds (default: folded)")
+    parser.add_argument(
+        "--encoders", nargs="+", default=["folded", "spectral"], help="asked beside each other (default: %(default)s)"
+    )
     parser.add_argument(
         "--model", type=Path, default=MODEL, help="model.onnx (default: the one that ships), for --like"
     )
@@ -131,7 +133,7 @@ def main(argv: list[str] | None = None) -> int:
         folds = one_fold(load_twin(arguments.model), open_dataset(arguments.like))
     else:
         run = load_config(read_config(arguments.folds))
-        folds = [*folds_of(run, RunFiles(run.results_dir / run.run), arguments.encoder)]
+        folds = [*folds_of(run, RunFiles(run.results_dir / run.run), arguments.encoders)]
     arguments.kept.mkdir(parents=True, exist_ok=True)
     arguments.output.mkdir(parents=True, exist_ok=True)
     provenance: dict[str, Any] = {

@@ -1,6 +1,6 @@
 """Who is asked about which structures: one network about all, or of each family the fold that never saw it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +18,7 @@ from train.config.recipe import N_SUPPORT
 from train.config.twins import NONE
 from train.few_shot.logistic import Logistic, fit
 from train.few_shot.support import Scores
-from train.inference.shipped import Twin, load_twin
+from train.inference.shipped import Twin, beside, load_twin
 
 Features = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
@@ -64,15 +64,19 @@ def one_fold(twin: Twin, like: Dataset) -> list[Fold]:
     return [Fold("", (), twin, learned_of(twin), controls)]
 
 
-def folds_of(config: RunConfig, files: RunFiles, encoder: str) -> Iterator[Fold]:
-    """Each family's, of an encoder of a run, its only dataset, embedding and first seed.
+def folds_of(config: RunConfig, files: RunFiles, encoders: Sequence[str]) -> Iterator[Fold]:
+    """Each family's, of encoders of a run, one asked beside the other; of each its first dataset, shape and seed.
 
     Raises
     ------
     FileNotFoundError where a fold was not trained yet; ValueError where the run has no such encoder or families.
     """
-    trainings = {t.fold: t for t in reversed(config.twinned.trainings) if t.encoder == encoder and t.fold != NONE}
-    if not trainings:
+    every = []
+    for encoder in encoders:
+        trainings = {t.fold: t for t in reversed(config.twinned.trainings) if t.encoder == encoder and t.fold != NONE}
+        every.append(trainings)
+        if trainings:
+            continue
         raise ValueError(
             f"run {config.run} trains no {encoder!r} with a family held out; its encoders are "
             f"{[*config.twinned.encoders]}, its families {[*config.twinned.families]}"
@@ -80,7 +84,7 @@ def folds_of(config: RunConfig, files: RunFiles, encoder: str) -> Iterator[Fold]
     like = open_dataset(files.dataset(next(iter(trainings.values())).dataset))
     known = dict(_known(like))
     for family in config.twinned.families:
-        twin = load_twin(twin_folder(files, trainings[family]) / "model.pt")
+        twin = beside(*(load_twin(twin_folder(files, some[family]) / "model.pt") for some in every))
         held_out = config.held_out(family)
         controls = {name: Control.of(name, patterns.without(held_out)) for name, patterns in known.items()}
         yield Fold(family, tuple(config.twinned.held_out(family)), twin, learned_of(twin), controls)

@@ -54,7 +54,8 @@ class Trial(NamedTuple):
 
     def of(self, structures: Collection[str]) -> Self:
         """Patterns of these structures."""
-        return type(self)(*(column[np.isin(self.structure, [*structures])] for column in self))
+        mine = np.isin(self.structure, [*structures])
+        return type(self)(self.frames[mine], self.hit_multiplicity[mine], self.structure[mine], self.split[mine])
 
 
 def made_up(n_molecules: int) -> list[dict[str, str]]:

@@ -7,7 +7,7 @@ known patterns that it answers by and what it was trained on.
 import base64
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -75,6 +75,38 @@ class Twin:
                 f"images of {tuple(image_shape)} pixels, but {self.description.model} was trained on "
                 f"{self.description.image_shape}; bin or pad them to that size (docs/selecting.md)"
             )
+
+
+def beside(first: Twin, *others: Twin) -> Twin:
+    """Several twins of the same known patterns as one, whose embedding is all of theirs in a row.
+
+    What answers by known patterns weighs them by what these say. ValueError where they know different patterns.
+    """
+    for other in others:
+        alike = (
+            first.description.dataset == other.description.dataset
+            and first.description.image_shape == other.description.image_shape
+            and np.array_equal(first.support.is_single, other.support.is_single)
+            and _numbers(first) == _numbers(other)
+        )
+        if not alike:
+            raise ValueError(
+                f"{first.description.model} and {other.description.model} know different patterns, of "
+                f"{first.description.dataset} and {other.description.dataset}; take twins of one dataset and fold"
+            )
+    every = (first, *others)
+    return replace(
+        first,
+        description=first.description._replace(model="+".join(one.description.model for one in every)),
+        support=first.support._replace(embeddings=np.concatenate([one.support.embeddings for one in every], axis=1)),
+        embed=lambda images: np.concatenate([one.embed(images) for one in every], axis=1),
+        digest="+".join(one.digest for one in every),
+    )
+
+
+def _numbers(twin: Twin) -> list[int]:
+    """Particles in known patterns; empty where nobody knows."""
+    return [] if twin.hit_multiplicity is None else twin.hit_multiplicity.tolist()
 
 
 def session_of(path: Path) -> "onnxruntime.InferenceSession":

@@ -65,7 +65,7 @@ def test_each_family_is_asked_of_its_own_fold(trained, monkeypatch):
     monkeypatch.setattr(
         folds_module.Control, "of", classmethod(lambda cls, name, patterns: known.setdefault(name, []).append(patterns))
     )
-    found = [*folds_of(config, files, "late3")]
+    found = [*folds_of(config, files, ["late3"])]
     assert {fold.name: fold.structures for fold in found} == {k: tuple(v) for k, v in FAMILIES.items()}
     for number, fold in enumerate(found):
         training = next(t for t in config.twins.trainings if t.fold == fold.name)
@@ -88,7 +88,7 @@ def test_one_network_is_asked_about_everything(trained, monkeypatch):
 def test_a_run_without_folds_is_told(trained):
     config, files = trained
     with pytest.raises(ValueError, match=r"trains no 'folded' with a family held out; its encoders are \['late3'\]"):
-        next(folds_of(config, files, "folded"))
+        next(folds_of(config, files, ["folded"]))
 
 
 def test_a_trial_gives_the_patterns_of_some_structures():
