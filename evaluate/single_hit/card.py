@@ -1,14 +1,14 @@
 """The card of the network that ships: what it is, what it never saw, what it reaches, and where not to trust it.
 
-python -m evaluate.single_hit.card --tables docs/results/unseen --training docs/results/unseen/training.json \\
-    --started docs/results/unseen/training-start.json
+python -m evaluate.single_hit.card --tables docs/results/unseen --started docs/results/unseen/training-start.json \\
+    --training docs/results/unseen/training-folded.json docs/results/unseen/training-spectral.json
 
 Writes card.json, which tests read, and card.md, which says the same, beside the model.
 """
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -113,13 +113,14 @@ def learned_from(training: Mapping[str, Any]) -> dict[str, int]:
 
 
 def card(
-    twin: Twin, model: Path, tables: Path, training: Mapping[str, Any], started: Mapping[str, Any]
+    twin: Twin, model: Path, tables: Path, trainings: Sequence[Mapping[str, Any]], started: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Everything on the card; JSON-able.
 
     Parameters
     ----------
-    training : training.json of the network. started : of that whose weights it began with.
+    trainings : training.json of its networks, asked beside each other. started : of that whose weights the first of
+                them began with.
     """
     domain = twin.domain
     assert domain is not None, "a network that ships says what it was trained on"
@@ -129,16 +130,17 @@ def card(
         "file": model.name,
         "sha256": sha256(model),
         "bytes": model.stat().st_size,
-        "n_parameters": training["n_parameters"],
+        "n_parameters": sum(one["n_parameters"] for one in trainings),
         "trained_by": "config/unseen.yaml",
-        "seeds": [training["seed"]],
+        "seeds": sorted({one["seed"] for one in trainings}),
         "patterns_learned_from": {
-            name: record["n_train"] * record["recipe"]["epochs"]
-            for name, record in (("start", started), ("whole", training))
+            name: {"n": one["n_train"] * (epochs if fresh else 1), "each": 1 if fresh else epochs}
+            for name, one in (("start", started), *((one["model"], one) for one in trainings))
+            for epochs, fresh in [(one["recipe"]["epochs"], one["recipe"]["on_the_fly"])]
         },
-        "training_seconds": started["seconds"] + training["seconds"],
-        "device": training["device"],
-        "structures_learned_from": {"start": learned_from(started), "whole": learned_from(training)},
+        "training_seconds": sum(one["seconds"] for one in (started, *trainings)),
+        "device": trainings[0]["device"],
+        "structures_learned_from": {"start": learned_from(started), "whole": learned_from(trainings[0])},
         "held_out": {str(fold): sorted(set(some["structure"])) for fold, some in families.groupby("fold", sort=False)},
         "experiment": {key: value for key, value in vars(domain.setup).items() if value is not None},
         "reaches": reached(tables),
@@ -154,6 +156,11 @@ def as_markdown(card: Mapping[str, Any]) -> str:
         for step, kinds in card["structures_learned_from"].items()
     }
     learned = card["patterns_learned_from"]
+    beside = [
+        f"`{name}`, asked beside it, from {of['n']:,} of the latter kinds, each seen {of['each']} times"
+        for name, of in [*learned.items()][2:]
+    ]
+    first = [*learned.values()][1]
     families = "; ".join(f"{fold}: {', '.join(some)}" for fold, some in card["held_out"].items())
     n_structures = sum(map(len, card["held_out"].values()))
     setup = ", ".join(f"{key} {value:.4g}" for key, value in card["experiment"].items())
@@ -166,9 +173,9 @@ def as_markdown(card: Mapping[str, Any]) -> str:
         f"{card['n_parameters']:,} parameters, from photons to an embedding and p(single). Weights and arithmetic as "
         "ONNX, read by onnxruntime; no pickle. `singlehit select FILE -o frames.csv` and `singlehit screen` take it.",
         "",
-        f"- **Trained on** {learned['start']:,} fresh patterns of made-up molecules alone ({made['start']}), then on "
-        f"{learned['whole']:,} of these, of deposited structures, and of molecules made of their pieces "
-        f"({made['whole']}); each was seen once. `{card['trained_by']}`, seed {seeds}, "
+        f"- **Trained on** {learned['start']['n']:,} fresh patterns of made-up molecules alone ({made['start']}), then "
+        f"on {first['n']:,} of these, of deposited structures, and of molecules made of their pieces "
+        f"({made['whole']}); each was seen once. {'; '.join(beside)}. `{card['trained_by']}`, seed {seeds}, "
         f"{card['training_seconds'] / 60:.0f} minutes on one thread of a CPU that others used as well.",
         f"- **Held out: nothing.** This file knows all {n_structures} structures of the table below. What it reaches "
         f"on proteins that nobody trained on was asked of {len(card['held_out'])} others, trained in the same way and "
@@ -212,12 +219,14 @@ def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m evaluate.single_hit.card", description=__doc__)
     parser.add_argument("--tables", type=Path, required=True, help="folder of single_hit.csv")
-    parser.add_argument("--training", type=Path, required=True, help="training.json of the network")
-    parser.add_argument("--started", type=Path, required=True, help="the same of that whose weights it began with")
+    parser.add_argument("--training", type=Path, nargs="+", required=True, help="training.json of each of its networks")
+    parser.add_argument(
+        "--started", type=Path, required=True, help="the same of that whose weights the first began with"
+    )
     parser.add_argument("--model", type=Path, default=MODEL, help="model.onnx (default: the one that ships)")
     arguments = parser.parse_args(argv)
-    records = (read_json(path) for path in (arguments.training, arguments.started))
-    told = card(load_twin(arguments.model), arguments.model, arguments.tables, *records)
+    trainings, started = [read_json(path) for path in arguments.training], read_json(arguments.started)
+    told = card(load_twin(arguments.model), arguments.model, arguments.tables, trainings, started)
     write_json(arguments.model.with_name("card.json"), told)
     with atomic_path(arguments.model.with_name("card.md")) as temporary:
         temporary.write_text(as_markdown(told), encoding="utf-8")
