@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from evaluate.single_hit.calibration import calibration_error
 from evaluate.single_hit.trial import made_up, simulated
 from frames.files import atomic_path, read_json, sha256, write_json
 from frames.targets import STRUCTURE
@@ -144,6 +145,10 @@ def card(
         "held_out": {str(fold): sorted(set(some["structure"])) for fold, some in families.groupby("fold", sort=False)},
         "experiment": {key: value for key, value in vars(domain.setup).items() if value is not None},
         "reaches": reached(tables),
+        "calibration_error": {
+            str(name): calibration_error(some)
+            for name, some in pd.read_csv(tables / "single_hit_calibration.csv").groupby("dataset", sort=False)
+        },
         "check": checked(twin),
         "not_to_be_trusted": list(NOT_TO_BE_TRUSTED),
     }
@@ -202,7 +207,11 @@ def as_markdown(card: Mapping[str, Any]) -> str:
             f"| {CONDITIONS[row['dataset']]} | {PROTOCOLS[row['protocol']]} | {ours} | {theirs} "
             f"({row['best_control'].replace('_', ' ')}) | {row['n_test']:,}, {row['n_structures']} |"
         )
+    errors = ", ".join(f"{CONDITIONS[name]} {100 * error:.1f}" for name, error in card["calibration_error"].items())
     lines += [
+        "",
+        "**p(single) of a pattern alone** is off by, in per cent, the mean over patterns of a tenth of its range: "
+        f"{errors}.",
         "",
         f"**To check**, of this very file: of {check['n']} patterns of {check['n_molecules']} made-up molecules that "
         f"were not learned from, each alone, {check['right']} are right ({100 * check['accuracy']:.1f} %); `pytest "

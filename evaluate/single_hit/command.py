@@ -3,7 +3,8 @@
 python -m evaluate.single_hit.command config/unseen-judged.yaml --folds config/unseen.yaml -o tables
 
 Patterns are simulated as they are predicted, those of validation and test of every dataset of the config. Writes
-`single_hit.csv`, a row for each dataset, protocol and answerer, and `single_hit_structures.csv`, the same by structure.
+`single_hit.csv`, a row for each dataset, protocol and answerer, and `single_hit_structures.csv`, the same by structure;
+`single_hit_calibration.csv` says whether p(single) of a pattern alone means what it says.
 Of `--folds` each structure is asked of the network that never saw its family, and controls know the same training
 patterns. `--like` is for one network that saw none of the structures: a dataset of its training.
 """
@@ -25,7 +26,8 @@ from evaluate.predictions.embeddings import Embedded
 from evaluate.run.config import load_config
 from evaluate.run.config_files import read_config
 from evaluate.run.files import RunFiles
-from evaluate.single_hit import asked
+from evaluate.single_hit import asked, calibration
+from evaluate.single_hit.calibration import reliability
 from evaluate.single_hit.folds import CONTROLS, USED, Fold, folds_of, one_fold
 from evaluate.single_hit.trial import Trial, asked_about
 from evaluate.table_files import write_table
@@ -142,10 +144,16 @@ def main(argv: list[str] | None = None) -> int:
         "draws": DRAWS,
     }
     rows: list[dict[str, Any]] = []
+    reliable: list[dict[str, Any]] = []
     for name in arguments.datasets or config.datasets:
         trial = asked_about(config, name, arguments.kept)
+        alone: list[NDArray[np.floating]] = []
+        singles: list[NDArray[np.bool_]] = []
         for fold in folds:
             mine = trial if not fold.structures else trial.of(fold.structures)
+            test = mine.split == "test"
+            alone.append(fold.learned.logistic.scores(fold.twin.embed(mine.frames[test])))
+            singles.append(mine.hit_multiplicity[test] == 1)
             for answerer, score in scores_of(fold, mine, arguments.labels):
                 if score.structure:
                     rows.append({"dataset": name, "fold": fold.name, "answerer": answerer, **asdict(score)})
@@ -156,6 +164,10 @@ def main(argv: list[str] | None = None) -> int:
                 *(name, row.answerer, row.protocol, row.classifier, 100 * row.accuracy, row.n_test),
             )
         _write(each, arguments.output, provenance)
+        reliable += [{"dataset": name, **row} for row in reliability(np.concatenate(alone), np.concatenate(singles))]
+        table = pd.DataFrame(reliable)
+        write_table(table, arguments.output / "single_hit_calibration.csv", calibration.COLUMNS, provenance)
+        logger.info("%s: calibration error %.3f", name, calibration.calibration_error(table[table["dataset"] == name]))
     return 0
 
 
