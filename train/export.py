@@ -129,13 +129,8 @@ def export_twin(
     beside: Sequence[TrainedEncoder] = (),
 ) -> bytes:
     """The same of a twin network, with the training patterns that single and multiple hits are told apart by, and how
-    many particles (n,) these show, where that is known.
-
-    Parameters
-    ----------
-    support : embeddings (n, d) of these, of all networks in a row.
-    beside :  further twins of the same known patterns, asked beside the first, see `train.inference.shipped.beside`.
-    """
+    many particles (n,) these show, where that is known. `beside` are further twins of the same known patterns, whose
+    embeddings stand in a row in `support`, see `train.inference.shipped.beside`."""
     every = (trained, *beside)
     transforms = [one.description.recipe.input_transform for one in every]
     module = ExportedTwin([one.model for one in every], transforms, support, answers_by).eval().cpu()
@@ -147,6 +142,7 @@ def export_twin(
         {
             "support_embeddings": base64.b64encode(embeddings.tobytes()).decode(),
             "answers_by": answers_by,
+            "support_widths": json.dumps(support.widths),
             "support_is_single": "".join(str(int(single)) for single in support.is_single),
         }
         | ({} if hit_multiplicity is None else {"support_hit_multiplicity": " ".join(map(str, hit_multiplicity))})
@@ -218,7 +214,7 @@ def _mean(graph: Any, values: Any, *how: Any) -> Any:
 
 
 WRITTEN: dict[str, Callable] = {"asinh": _asinh, "adaptive_avg_pool2d": _adaptive_average, "mean": _mean}
-"""Operations that torch's exporter does not know, or writes so that they round worse, in those of ONNX"""
+"""Operations that torch's exporter does not know, or writes so that they round worse"""
 
 
 def adaptive_shares(n: int, n_shares: int) -> Tensor:

@@ -96,7 +96,7 @@ def learned_of(twin: Twin) -> asked.Learned:
         raise ValueError("the network's file does not say how many particles its known patterns show; write it again")
     support, n = twin.support, len(twin.support.is_single)
     unsaid = np.full(n, "?"), twin.hit_multiplicity, np.full(n, "train"), np.full(n, np.nan)
-    return asked.Learned.of(Embedded(support.embeddings, *unsaid))
+    return asked.Learned.of(Embedded(support.embeddings, *unsaid), support.widths)
 
 
 def _known(like: Dataset) -> Iterator[tuple[str, Embedded]]:
