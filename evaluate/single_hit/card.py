@@ -55,10 +55,10 @@ NOT_TO_BE_TRUSTED = (
     "Particles larger than 40 nm or lighter than 60 kDa, viruses and nanoparticles: none was learned from.",
     "A mixture of species in a shot: several particles were of one kind.",
     "What `--one-sample` says of a sample without single, or without multiple, hits.",
-    "p(single) as a probability: it was fitted to made-up molecules, and not calibrated on any protein. Proteins "
-    "differ by the deviation that the table gives.",
-    "A pattern alone, where it matters: spectral clustering is right more often there unless parts of the detector are "
-    "missing. Give it a whole sample, or labels.",
+    "p(single) as a probability beyond what is said above: it was fitted to known molecules, is too sure of itself, the "
+    "more so the fewer photons there are, and proteins differ by the deviation that the table gives.",
+    "A pattern alone of long or branched molecules, of several whose surfaces touch, or of few photons: one pattern may "
+    "not tell two lobes from two particles. Give it a whole sample, or labels.",
 )
 
 
