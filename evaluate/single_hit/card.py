@@ -55,10 +55,10 @@ NOT_TO_BE_TRUSTED = (
     "Particles larger than 40 nm or lighter than 60 kDa, viruses and nanoparticles: none was learned from.",
     "A mixture of species in a shot: several particles were of one kind.",
     "What `--one-sample` says of a sample without single, or without multiple, hits.",
-    "p(single) as a probability beyond what is said above: it was fitted to known molecules, is too sure of itself, the "
-    "more so the fewer photons there are, and proteins differ by the deviation that the table gives.",
-    "A pattern alone of long or branched molecules, of several whose surfaces touch, or of few photons: one pattern may "
-    "not tell two lobes from two particles. Give it a whole sample, or labels.",
+    "p(single) as a probability beyond what is said above: it was fitted to known molecules, is too sure of itself, "
+    "the more so the fewer photons there are, and proteins differ by the deviation that the table gives.",
+    "A pattern alone of long or branched molecules, of several whose surfaces touch, or of few photons: one pattern "
+    "may not tell two lobes from two particles. Give it a whole sample, or labels.",
 )
 
 
@@ -185,7 +185,7 @@ def as_markdown(card: Mapping[str, Any]) -> str:
         f"- **Held out: nothing.** This file knows all {n_structures} structures of the table below. What it reaches "
         f"on proteins that nobody trained on was asked of {len(card['held_out'])} others, trained in the same way and "
         f"each without a family and all that is made of its pieces, about just this family ({families}). Nothing was "
-        "chosen by the family that a fold was asked about.",
+        "chosen by them, but that the two networks weigh alike (docs/results/unseen.md).",
         f"- **Experiment**: {setup}. Pulses of 1.6·10¹¹ to 5·10¹³ photons, Gaussian noise of 0.15 photons a pixel, a "
         "beam that wanders by a pixel; of several particles in a shot bounding spheres touch, or molecular surfaces; "
         "from half of the patterns a part of the detector was missing.",
