@@ -59,7 +59,9 @@ def structure_file(wildcards):
 
 def files_of_pieces(wildcards):
     """What random molecules are made up of: files of the run; entries of the archive are found by the job."""
-    whole = {s.piece_of for s in SIMULATION.structures if s.piece_of and s.source == "file"}
+    whole = {
+        s.piece_of for s in SIMULATION.structures if s.piece_of and s.source == "file"
+    }
     return [SIMULATION.structure(name).path for name in sorted(whole)]
 
 

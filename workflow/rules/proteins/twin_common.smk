@@ -26,8 +26,19 @@ def twin_source_of(wildcards):
 
 def twin_start_of(wildcards):
     """The twin whose weights a training begins with."""
-    training = next(t for t in TWINS.trainings if twin_folder(FILES, t) / "model.pt" == FILES.twin(
-        wildcards.dataset, wildcards.encoder, wildcards.fold, wildcards.shape, wildcards.seed) / "model.pt")
+    training = next(
+        t
+        for t in TWINS.trainings
+        if twin_folder(FILES, t) / "model.pt"
+        == FILES.twin(
+            wildcards.dataset,
+            wildcards.encoder,
+            wildcards.fold,
+            wildcards.shape,
+            wildcards.seed,
+        )
+        / "model.pt"
+    )
     start = TWINS.start_of(training)
     return {} if start is None else {"start": twin_folder(FILES, start) / "model.pt"}
 
