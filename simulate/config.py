@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationInfo, model_validator
 
 from frames.labels import NO_STRUCTURE
-from frames.schema import Identifier, Positive, Strict
+from frames.schema import Identifier, Positive, Strict, did_you_mean
 from frames.store.config import StorageConfig
 from frames.targets import Target, shot_targets
 from simulate.experiment.config import BeamConfig, DatasetConfig, DetectorConfig, refuse
@@ -44,6 +44,14 @@ class SlurmClusterConfig(Strict):
         return self
 
 
+def _pieces(structure: Mapping[str, Any], number: int) -> Iterator[dict[str, Any]]:
+    """Structures made up of the pieces of one, which is read as it is for itself."""
+    name = structure.get("id")
+    entry = {} if structure.get("source") == "file" else {"pdb_id": structure.get("pdb_id") or name}
+    for n in range(number):
+        yield {**structure, **entry, "id": f"piece-{name}-{n}", "piece_of": name}
+
+
 class SimulationConfig(Strict):
     """Everything up to the datasets."""
 
@@ -53,6 +61,9 @@ class SimulationConfig(Strict):
     )
     random_assemblies: Annotated[int, Field(ge=0, le=10_000)] = Field(
         0, description="so many more, made up by chance as dumbbells, stacked rings and their like: assembled-0, ..."
+    )
+    random_pieces: Annotated[int, Field(ge=0, le=1000)] = Field(
+        0, description="so many more of each structure that is no phantom, made up of its pieces: piece-<id>-0, ..."
     )
     archive: ArchiveConfig = ArchiveConfig()
     beam: BeamConfig = Field(BeamConfig(), description="of datasets that say nothing else")
@@ -68,18 +79,22 @@ class SimulationConfig(Strict):
     def _random_phantoms_are_structures(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        numbers = [values.get(key, 0) for key in ("random_phantoms", "random_assemblies")]
+        numbers = [values.get(key, 0) for key in ("random_phantoms", "random_assemblies", "random_pieces")]
         if not all(isinstance(number, int) for number in numbers):
             return values
         named = values.get("structures")
         if not isinstance(named, list | tuple):
             return values
-        there = {structure.get("id") for structure in named if isinstance(structure, dict)}
-        made_up = [
-            f"{kind}-{n}" for kind, number in zip(("random", "assembled"), numbers, strict=True) for n in range(number)
+        given = [structure for structure in named if isinstance(structure, dict)]
+        there = {structure.get("id") for structure in given}  # a dumped config has them
+        names = [
+            f"{kind}-{n}" for kind, number in zip(("random", "assembled"), numbers, strict=False) for n in range(number)
         ]
-        names = [name for name in made_up if name not in there]  # a dumped config has them
-        return {**values, "structures": [*named, *({"id": n, "source": "phantom", "phantom": n} for n in names)]}
+        added = [{"id": name, "source": "phantom", "phantom": name} for name in names]
+        for structure in given:
+            if structure.get("source") != "phantom" and structure.get("piece_of") is None:
+                added += _pieces(structure, numbers[2])
+        return {**values, "structures": [*named, *(one for one in added if one["id"] not in there)]}
 
     @model_validator(mode="before")
     @classmethod
@@ -110,6 +125,12 @@ class SimulationConfig(Strict):
                 f"simulation.plan.mixed_fraction is {self.plan.mixed_fraction:g}, but datasets {by_skopi} have "
                 "engine: skopi, which knows no mixed species; set it to 0 or use engine: fast"
             )
+        for number, structure in enumerate(self.structures):
+            if structure.piece_of is not None and structure.piece_of not in (there := [s.id for s in self.structures]):
+                yield (
+                    f"simulation.structures.{number}.piece_of: {structure.piece_of!r} is no structure of the run"
+                    f"{did_you_mean(structure.piece_of, there)}"
+                )
         for name, dataset in self.datasets.items():
             key = f"simulation.datasets.{name}.select"
             yield from self._wrong_shares(f"{key}.shares", dataset.select.shares)
@@ -143,11 +164,7 @@ class SimulationConfig(Strict):
     def selected(self, dataset: str) -> tuple[str, ...]:
         """Ids of the structures whose patterns a dataset holds, in the order of the config."""
         which = self.datasets[dataset].select.structures
-        return tuple(
-            structure.id
-            for structure in self.structures
-            if which == "all" or (structure.source == "phantom") == (which == "phantoms")
-        )
+        return tuple(structure.id for structure in self.structures if which == "all" or which == structure.kind)
 
     def targets(self, dataset: str) -> tuple[Target, ...]:
         """What a dataset asks of every pattern: how many particles were hit, and which structure."""

@@ -18,7 +18,7 @@ import json
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +30,9 @@ from torch import Tensor, nn
 from frames.files import atomic_path, must_be_free
 from frames.targets import names
 from train.batches.input_transforms import INPUTS
-from train.few_shot.support import SupportSet, read_hit_multiplicity, read_support
+from train.few_shot.support import SupportSet, read_hit_multiplicity
 from train.inference.embed import must_fit
-from train.inference.shipped import ALONE, AnswersBy
+from train.inference.shipped import ALONE, AnswersBy, beside, load_twin
 from train.loop.checkpoint import Described, TrainedEncoder, TrainedModel, holds_twin, load_encoder, load_model
 from train.onnx_constants import without_wide_rings
 
@@ -74,17 +74,26 @@ class ExportedTwin(nn.Module):
     centre: Tensor
     coefficients: Tensor
 
-    def __init__(self, model: nn.Module, transform: str, support: SupportSet, answers_by: AnswersBy = "means"):
+    def __init__(
+        self,
+        models: Sequence[nn.Module],
+        transforms: Sequence[str],
+        support: SupportSet,
+        answers_by: AnswersBy = "means",
+    ):
         super().__init__()
-        self.model = model
-        self.transform = INPUTS[transform]
+        self.models = nn.ModuleList(models)
+        self.transforms = [INPUTS[transform] for transform in transforms]
         logistic = ALONE[answers_by](support)
         self.register_buffer("centre", torch.from_numpy(logistic.centre))
         self.register_buffer("coefficients", torch.from_numpy(logistic.coefficients / np.append(logistic.scale, 1.0)))
 
     def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         """(B, ny, nx) -> (B, d), (B,)."""
-        embedding = self.model(self.transform(frames[:, None]))
+        embedding = torch.cat(
+            [model(transform(frames[:, None])) for model, transform in zip(self.models, self.transforms, strict=True)],
+            1,
+        )
         scores = (embedding.double() - self.centre) @ self.coefficients[:-1] + self.coefficients[-1]
         return embedding, scores.sigmoid().float()
 
@@ -117,17 +126,23 @@ def export_twin(
     frames: NDArray[np.float32],
     hit_multiplicity: NDArray[np.integer] | None = None,
     answers_by: AnswersBy = "means",
+    beside: Sequence[TrainedEncoder] = (),
 ) -> bytes:
     """The same of a twin network, with the training patterns that single and multiple hits are told apart by, and how
-    many particles (n,) these show, where that is known."""
-    module = ExportedTwin(trained.model, trained.description.recipe.input_transform, support, answers_by).eval().cpu()
+    many particles (n,) these show, where that is known. `beside` are further twins of the same known patterns, whose
+    embeddings stand in a row in `support`, see `train.inference.shipped.beside`."""
+    every = (trained, *beside)
+    transforms = [one.description.recipe.input_transform for one in every]
+    module = ExportedTwin([one.model for one in every], transforms, support, answers_by).eval().cpu()
+    description = replace(trained.description, model="+".join(one.description.model for one in every))
     embeddings = np.ascontiguousarray(support.embeddings, "<f4")
     contents = to_onnx(
         module,
-        trained.description,
+        description,
         {
             "support_embeddings": base64.b64encode(embeddings.tobytes()).decode(),
             "answers_by": answers_by,
+            "support_widths": json.dumps(support.widths),
             "support_is_single": "".join(str(int(single)) for single in support.is_single),
         }
         | ({} if hit_multiplicity is None else {"support_hit_multiplicity": " ".join(map(str, hit_multiplicity))})
@@ -199,7 +214,7 @@ def _mean(graph: Any, values: Any, *how: Any) -> Any:
 
 
 WRITTEN: dict[str, Callable] = {"asinh": _asinh, "adaptive_avg_pool2d": _adaptive_average, "mean": _mean}
-"""Operations that torch's exporter does not know, or writes so that they round worse, in those of ONNX"""
+"""Operations that torch's exporter does not know, or writes so that they round worse"""
 
 
 def adaptive_shares(n: int, n_shares: int) -> Tensor:
@@ -281,11 +296,14 @@ def main(argv: list[str] | None = None) -> int:
         default="means",
         help="p_single of a twin: by the nearer mean of known patterns, or by a regression on them (default: means)",
     )
+    parser.add_argument(
+        "--beside", type=Path, nargs="+", default=[], metavar="TWIN.pt", help="twins of the same dataset and fold, too"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace a file that is there")
     arguments = parser.parse_args(argv)
     try:
         must_be_free([arguments.output], overwrite=arguments.overwrite)
-        contents, n_frames = _exported(arguments.model, arguments.dataset, arguments.answers_by)
+        contents, n_frames = _exported(arguments.model, arguments.dataset, arguments.answers_by, arguments.beside)
         with atomic_path(arguments.output) as temporary:
             temporary.write_bytes(contents)
     except ModuleNotFoundError as error:
@@ -298,8 +316,10 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _exported(path: Path, folder: Path | None, answers_by: AnswersBy, n: int = 256) -> tuple[bytes, int]:
-    """The contents of a file for a model, and on how many frames it was checked."""
+def _exported(
+    path: Path, folder: Path | None, answers_by: AnswersBy, others: Sequence[Path] = (), n: int = 256
+) -> tuple[bytes, int]:
+    """The contents of a file for a model, others beside it, and on how many frames it was checked."""
     cpu = torch.device("cpu")
     trained = load_encoder(path, cpu) if holds_twin(path) else load_model(path, cpu)
     if folder is None:
@@ -315,9 +335,12 @@ def _exported(path: Path, folder: Path | None, answers_by: AnswersBy, n: int = 2
         test = dataset.splits["test"]
         frames = dataset.read(slice(test.start, min(test.stop, test.start + n))).astype(np.float32)
     if isinstance(trained, TrainedModel):
+        if others:
+            raise ValueError(f"{path} is a classifier; --beside is for twin networks")
         return export(trained, frames), len(frames)
-    support = read_support(path, trained.description.recipe.embedding_dim)
-    return export_twin(trained, support, frames, read_hit_multiplicity(path), answers_by), len(frames)
+    support = beside(*map(load_twin, (path, *others))).support
+    besides = [load_encoder(other, cpu) for other in others]
+    return export_twin(trained, support, frames, read_hit_multiplicity(path), answers_by, besides), len(frames)
 
 
 if __name__ == "__main__":

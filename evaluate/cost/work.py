@@ -89,5 +89,5 @@ def comparing(config: RunConfig, dataset: str) -> int:
 
 def twin_patterns(config: RunConfig, dataset: str, fold: str) -> int:
     """Training patterns of a dataset without the structures that a fold holds out."""
-    held_out = set(config.twinned.held_out(fold)) & set(config.simulation.selected(dataset))
+    held_out = set(config.held_out(fold)) & set(config.simulation.selected(dataset))
     return n_patterns(config, dataset, "train", without=len(held_out))

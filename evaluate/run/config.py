@@ -193,14 +193,33 @@ class RunConfig(Strict):
             for dataset in self._known(encoder.datasets):
                 yield from self._other_pixels(f"twins.encoders.{name}, of {dataset!r}", dataset, self.others_of(name))
                 for fold in encoder.folds:
-                    if set(self.simulation.selected(dataset)) <= set(twins.held_out(fold)):
+                    if set(self.simulation.selected(dataset)) <= set(self.held_out(fold)):
                         yield f"twins.encoders.{name}: fold {fold!r} holds out every structure of {dataset!r}"
+        yield from self._leaking_starts(twins)
         for dataset in self._asked_twins():
             if (fewest := self._fewest_labelled(dataset)) < (most := max(self.evaluation.twins.labels)):
                 yield (
                     f"evaluation.twins.labels asks for {most} labelled patterns, but {dataset!r} has {fewest} of each "
                     "structure in its validation split; lower it or raise plan.patterns_per_class"
                 )
+
+    def _leaking_starts(self, twins: TwinsConfig) -> Iterator[str]:
+        """Encoders that would begin with weights of one that learned what they may not see."""
+        for training in twins.trainings:
+            if (start := twins.start_of(training)) is None or start.dataset not in self.simulation.datasets:
+                continue
+            learned = set(self.simulation.selected(start.dataset)) - set(self.held_out(start.fold))
+            if seen := sorted(learned & set(self.held_out(training.fold))):
+                yield (
+                    f"twins.encoders.{training.encoder}.start: {start.encoder!r} learned from {seen[:10]}, which fold "
+                    f"{training.fold!r} holds out; train it in that fold, too, or on a dataset without them"
+                )
+
+    def held_out(self, fold: str) -> tuple[str, ...]:
+        """Ids of the structures that nobody trains on in a fold: the family's, and what is made of their pieces."""
+        members = self.twinned.held_out(fold)
+        pieces = [s.id for s in self.simulation.structures if s.piece_of in members and s.id not in members]
+        return (*members, *pieces)
 
     def _single_hits(self, dataset: str) -> int:
         """Of each structure, in the test split."""

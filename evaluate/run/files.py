@@ -131,5 +131,5 @@ class RunFiles:
 
 
 def _among_its_like(structure: str) -> str:
-    """Random phantoms come by the hundred: they lie in a folder of their own, made by one job."""
+    """Random molecules come by the hundred: they lie in a folder of their own, made by one job."""
     return "random" if RANDOM.fullmatch(structure) else ""

@@ -58,7 +58,7 @@ def _gathered(
 ) -> dict[str, Any]:
     shown = ("id", "source", "file", "sha256", "title", "assembly", "is_phantom", "stand_in_for")
     settings = config.model_dump(mode="json")
-    # Random phantoms come by the hundred; how many there are says all of them.
+    # Random molecules come by the hundred; how many there are says all of them.
     simulation = settings["simulation"]
     simulation["structures"] = [s for s in simulation["structures"] if not RANDOM.fullmatch(s["id"])]
     records = [read_json(files.structure(structure["id"])) for structure in simulation["structures"]]

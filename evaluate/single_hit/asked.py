@@ -27,9 +27,10 @@ class Learned(NamedTuple):
     logistic: Logistic
 
     @classmethod
-    def of(cls, known: Embedded) -> "Learned":
-        """From training patterns."""
-        return cls(fit_counts(known.embeddings, known.hit_multiplicity), fit(known.support))
+    def of(cls, known: Embedded, widths: tuple[int, ...] = ()) -> "Learned":
+        """From training patterns; `widths` as of a support set."""
+        support = known.support._replace(widths=widths)
+        return cls(fit_counts(known.embeddings, known.hit_multiplicity), fit(support))
 
     def sample(self, about: Embedded, noise: float) -> selector.Sample:
         """Patterns as the selector takes them."""

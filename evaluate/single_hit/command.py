@@ -1,10 +1,12 @@
 """What a twin network predicts of datasets that it never saw, beside controls that nobody trained, in one run.
 
-python -m evaluate.single_hit.command config/unseen-judged.yaml --like results/unseen/datasets/mixed -o tables
+python -m evaluate.single_hit.command config/unseen-judged.yaml --folds config/unseen.yaml -o tables
 
 Patterns are simulated as they are predicted, those of validation and test of every dataset of the config. Writes
-`single_hit.csv`, a row for each dataset, protocol and answerer, and `single_hit_structures.csv`, the same by structure.
-`--like` is a dataset of the network's training: controls know its training patterns, as the network does.
+`single_hit.csv`, a row for each dataset, protocol and answerer, and `single_hit_structures.csv`, the same by structure;
+`single_hit_calibration.csv` says whether p(single) of a pattern alone means what it says.
+Of `--folds` each structure is asked of the network that never saw its family, and controls know the same training
+patterns. `--like` is for one network that saw none of the structures: a dataset of its training.
 """
 
 import argparse
@@ -13,28 +15,28 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import yaml
 from numpy.typing import NDArray
 
-from evaluate.baselines import spectral_clustering
-from evaluate.baselines.feature_controls import classifiers_of, total_intensity
-from evaluate.predictions.embeddings import Embedded, embedded_by
-from evaluate.single_hit import asked
+from evaluate.predictions.embeddings import Embedded
+from evaluate.run.config import load_config
+from evaluate.run.config_files import read_config
+from evaluate.run.files import RunFiles
+from evaluate.single_hit import asked, calibration
+from evaluate.single_hit.calibration import reliability
+from evaluate.single_hit.folds import CONTROLS, USED, Fold, folds_of, one_fold
 from evaluate.single_hit.trial import Trial, asked_about
 from evaluate.table_files import write_table
 from evaluate.twin import protocols
 from evaluate.twin.protocols import ProtocolScore
-from frames.files import sha256
-from frames.store.dataset import Dataset, open_dataset
+from frames.store.dataset import open_dataset
 from simulate.config import SimulationConfig
-from train.config.recipe import N_SUPPORT
-from train.few_shot.logistic import fit
 from train.few_shot.selector import read_noise
-from train.inference.shipped import MODEL, Twin, load_twin
+from train.inference.shipped import MODEL, load_twin
 
 logger = logging.getLogger(__name__)
 
@@ -55,102 +57,117 @@ COLUMNS: Mapping[str, str] = {
 }
 STRUCTURE_COLUMNS = {
     **{name: says for name, says in COLUMNS.items() if name not in ("n_structures", "deviation")},
+    "fold": "family that the network asked has never seen; empty: it has seen none of the structures",
     "structure": "that the patterns show",
 }
 
-CONTROLS: Mapping[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
-    "spectral_clustering": spectral_clustering.features,
-    "total_intensity": total_intensity,
-}
 DRAWS, SEED = 3, 0
 
 
-class Known(NamedTuple):
-    """Features of training patterns, by who answers."""
-
-    network: Embedded
-    controls: Mapping[str, Embedded]
-
-
-def known_of(twin: Twin, like: Dataset) -> Known:
-    """The network's support set, and the controls' features of as many training patterns."""
-    train = like.splits["train"]
-    rows = slice(train.start, min(train.start + N_SUPPORT, train.stop))
-    controls = {name: embedded_by(features, like, rows) for name, features in CONTROLS.items()}
-    support = twin.support
-    if twin.hit_multiplicity is None:
-        raise ValueError("the network's file does not say how many particles its known patterns show; write it again")
-    n = len(support.is_single)
-    network = Embedded(
-        support.embeddings, np.full(n, "?"), twin.hit_multiplicity, np.full(n, "train"), np.full(n, np.nan)
-    )
-    return Known(network, controls)
-
-
-def scores_of(twin: Twin, known: Known, trial: Trial, labels: int) -> Iterator[tuple[str, ProtocolScore]]:
-    """Of the network and of every control, about the patterns of one dataset."""
+def scores_of(fold: Fold, trial: Trial, labels: int) -> Iterator[tuple[str, ProtocolScore]]:
+    """Of the network and of every control, about the patterns of one dataset: of all together, and by structure."""
 
     def embedded(features: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> Embedded:
         return Embedded(features(trial.frames), trial.structure, trial.hit_multiplicity, trial.split, photons)
 
     noise = read_noise(trial.frames[:64])
     photons = trial.frames.sum(axis=(1, 2), dtype=np.float64)
-    about = embedded(twin.embed)
-    learned = asked.Learned.of(known.network)
+    about, learned = embedded(fold.twin.embed), fold.learned
     yield from (("network", one) for one in asked.alone(learned, about.in_split("test")))
     yield from (("network", one) for one in asked.unlabelled(learned, about, noise))
     yield from (("network", one) for one in asked.few_shot(learned, about, noise, labels, DRAWS, SEED))
-    for name, features in CONTROLS.items():
-        theirs, about = known.controls[name], embedded(features)
-        scores = {key: make(theirs.support) for key, make in classifiers_of(name).items() if key in USED}
-        fitted, pool, test = fit(theirs.support), about.in_split("validation"), about.in_split("test")
+    for name, control in fold.controls.items():
+        about = embedded(CONTROLS[name])
+        pool, test = about.in_split("validation"), about.in_split("test")
         found = [
-            *protocols.evaluated("unseen", scores, test),
-            *protocols.unlabelled(theirs, fitted, about),
-            *protocols.few_shot(fitted, pool, test, [labels], DRAWS, SEED),
+            *protocols.evaluated("unseen", control.scores, test),
+            *protocols.unlabelled(control.known, control.fitted, about),
+            *protocols.few_shot(control.fitted, pool, test, [labels], DRAWS, SEED),
         ]
         yield from ((name, one) for one in found if one.classifier in USED)
 
 
-USED = ("clusters", "centroid", "mixture", "adapted")
-"""Classifiers of controls that docs/results/twins.md compares."""
+def over_structures(each: pd.DataFrame) -> pd.DataFrame:
+    """A row for all structures together, from rows of single ones, whoever was asked about each."""
+    return (
+        each.groupby(["dataset", "answerer", "protocol", "classifier", "labels"], sort=False)
+        .agg(
+            n_test=("n_test", "sum"),
+            n_structures=("structure", "nunique"),
+            accuracy=("accuracy", "mean"),
+            balanced_accuracy=("balanced_accuracy", "mean"),
+            majority_accuracy=("majority_accuracy", "mean"),
+            roc_auc=("roc_auc", "mean"),
+            deviation=("accuracy", lambda of: float(np.std(of))),
+            draw_deviation=("draw_deviation", "mean"),
+        )
+        .reset_index()
+    )
 
 
-def _write(table: pd.DataFrame, folder: Path, provenance: Mapping[str, Any]) -> None:
+def _write(each: pd.DataFrame, folder: Path, provenance: Mapping[str, Any]) -> None:
     """Both tables, of all datasets evaluated on so far: an hour's work is not lost with its last dataset."""
-    whole = table["structure"] == ""
-    write_table(table[whole], folder / "single_hit.csv", COLUMNS, provenance)
-    write_table(table[~whole], folder / "single_hit_structures.csv", STRUCTURE_COLUMNS, provenance)
+    write_table(over_structures(each), folder / "single_hit.csv", COLUMNS, provenance)
+    write_table(each, folder / "single_hit_structures.csv", STRUCTURE_COLUMNS, provenance)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m evaluate.single_hit.command", description=__doc__)
-    parser.add_argument("config", type=Path, help="of a run, whose structures the network has never seen")
+    parser.add_argument("config", type=Path, help="of a run, whose structures are asked about")
     parser.add_argument("--datasets", nargs="+", metavar="NAME", help="of the config (default: all)")
     parser.add_argument("--kept", type=Path, default=Path("results/unseen-judged"), help="folder of molecules")
-    parser.add_argument("--like", type=Path, required=True, help="a dataset of the network's training")
-    parser.add_argument("--model", type=Path, default=MODEL, help="model.onnx (default: the one that ships)")
+    who = parser.add_mutually_exclusive_group(required=True)
+    who.add_argument("--folds", type=Path, metavar="CONFIG", help="of the run that trained them; each on its family")
+    who.add_argument("--like", type=Path, help="a dataset of the training of one network, which has seen no structure")
+    parser.add_argument(
+        "--encoders", nargs="+", default=["folded", "spectral"], help="asked beside each other (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--model", type=Path, default=MODEL, help="model.onnx (default: the one that ships), for --like"
+    )
     parser.add_argument("--labels", type=int, default=20, help="of single and of multiple hits each (default: 20)")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the tables")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    twin = load_twin(arguments.model)
     config = SimulationConfig.model_validate(yaml.safe_load(arguments.config.read_text(encoding="utf-8"))["simulation"])
+    if arguments.folds is None:
+        folds = one_fold(load_twin(arguments.model), open_dataset(arguments.like))
+    else:
+        run = load_config(read_config(arguments.folds))
+        folds = [*folds_of(run, RunFiles(run.results_dir / run.run), arguments.encoders)]
     arguments.kept.mkdir(parents=True, exist_ok=True)
     arguments.output.mkdir(parents=True, exist_ok=True)
-    provenance: dict[str, Any] = {"model": sha256(arguments.model), "labels": arguments.labels, "draws": DRAWS}
-    known, rows = known_of(twin, open_dataset(arguments.like)), []
+    provenance: dict[str, Any] = {
+        "models": {fold.name: fold.twin.digest for fold in folds},
+        "labels": arguments.labels,
+        "draws": DRAWS,
+    }
+    rows: list[dict[str, Any]] = []
+    reliable: list[dict[str, Any]] = []
     for name in arguments.datasets or config.datasets:
         trial = asked_about(config, name, arguments.kept)
-        for answerer, score in scores_of(twin, known, trial, arguments.labels):
-            rows.append({"dataset": name, "answerer": answerer, **asdict(score)})
-            if not score.structure:
-                logger.info(
-                    "%s, %s, %s by %s: %.1f %% of %d right",
-                    *(name, answerer, score.protocol, score.classifier, 100 * score.accuracy, score.n_test),
-                )
-        _write(pd.DataFrame(rows), arguments.output, provenance)
+        alone: list[NDArray[np.floating]] = []
+        singles: list[NDArray[np.bool_]] = []
+        for fold in folds:
+            mine = trial if not fold.structures else trial.of(fold.structures)
+            test = mine.split == "test"
+            alone.append(fold.learned.logistic.scores(fold.twin.embed(mine.frames[test])))
+            singles.append(mine.hit_multiplicity[test] == 1)
+            for answerer, score in scores_of(fold, mine, arguments.labels):
+                if score.structure:
+                    rows.append({"dataset": name, "fold": fold.name, "answerer": answerer, **asdict(score)})
+        each = pd.DataFrame(rows)
+        for row in over_structures(each[each["dataset"] == name]).itertuples():
+            logger.info(
+                "%s, %s, %s by %s: %.1f %% of %d right",
+                *(name, row.answerer, row.protocol, row.classifier, 100 * row.accuracy, row.n_test),
+            )
+        _write(each, arguments.output, provenance)
+        reliable += [{"dataset": name, **row} for row in reliability(np.concatenate(alone), np.concatenate(singles))]
+        table = pd.DataFrame(reliable)
+        write_table(table, arguments.output / "single_hit_calibration.csv", calibration.COLUMNS, provenance)
+        logger.info("%s: calibration error %.3f", name, calibration.calibration_error(table[table["dataset"] == name]))
     return 0
 
 

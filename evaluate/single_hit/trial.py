@@ -4,10 +4,10 @@ Numbers of these molecules begin where those of config/unseen.yaml are far behin
 config/twin.yaml: 10¹³ photons per pulse, Poisson, Gaussian noise of 0.15.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,11 @@ class Trial(NamedTuple):
     """(n,)"""
     split: NDArray[np.str_]
     """(n,) train, validation or test"""
+
+    def of(self, structures: Collection[str]) -> Self:
+        """Patterns of these structures."""
+        mine = np.isin(self.structure, [*structures])
+        return type(self)(self.frames[mine], self.hit_multiplicity[mine], self.structure[mine], self.split[mine])
 
 
 def made_up(n_molecules: int) -> list[dict[str, str]]:
@@ -130,7 +135,7 @@ def inputs_of(config: SimulationConfig, name: str, folder: Path) -> Inputs:
         if not (record := atoms[key].with_suffix(".json")).exists():  # the record comes last
             make_structure(structure, config.archive, atoms[key], record)
         settings = config.volume
-        if structure.source == "phantom":
+        if structure.kind != "deposited":
             settings = settings.model_copy(update={"accuracy": settings.random_phantom_accuracy})
         if not (record := volumes[key].with_name(volumes[key].stem + ".json")).exists():
             make_volume(atoms[key], reach_q(reach), settings, volumes[key], record)

@@ -133,7 +133,7 @@ def _scores(files: RunFiles, config: RunConfig, training: TwinTraining) -> Itera
     evaluated = {condition: read_embedded(embeddings_file(files, training), condition) for condition in conditions}
     is_control = training.encoder in config.evaluation.twins.baselines
     for fold in [NONE, *config.twinned.families] if is_control else [training.fold]:
-        classifiers = Classifiers.fitted(training.encoder, known.without(config.twinned.held_out(fold)))
+        classifiers = Classifiers.fitted(training.encoder, known.without(config.held_out(fold)))
         for condition in conditions:
             for score in _of_fold(config, training, condition, fold, classifiers, evaluated[condition]):
                 yield fold, condition, score
@@ -164,7 +164,7 @@ def _of_fold(
     test = asked.in_split("test")
     learned_from = config.simulation.selected(training.dataset)
     # In a fold the family held out is evaluated on; without one, every structure that the dataset trained on has not.
-    unseen = test.of(config.twinned.held_out(fold)) if fold != NONE else test.without(learned_from)
+    unseen = test.of(config.held_out(fold)) if fold != NONE else test.without(learned_from)
     seen = test.of(learned_from)
     if fold == NONE and len(seen.split):
         yield from protocols.evaluated("same", scores, seen)

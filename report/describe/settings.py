@@ -134,6 +134,7 @@ def _placement(d: DatasetConfig, plan: PlanConfig) -> Parts:
         "ballistic": "touch as bounding spheres, ballistic aggregation",
         "random_contact": "touch as bounding spheres, random contact",
         "surface_contact": f"touch as molecules, their atoms {lengths.contact_distance_angstrom:g} Å apart",
+        "either_contact": "touch as bounding spheres, or as molecules, half of them each",
         "dispersed": f"lie apart, within {lengths.dispersion_radius_um:g} µm of the beam’s axis and of the middle",
     }[d.placement]
 

@@ -127,7 +127,7 @@ def _support(said: dict[str, str]) -> "SupportSet | None":
         return None
     is_single = np.array([c == "1" for c in said["support_is_single"]])
     embeddings = np.frombuffer(base64.b64decode(said["support_embeddings"]), "<f4").reshape(len(is_single), -1)
-    return SupportSet(embeddings, is_single)
+    return SupportSet(embeddings, is_single, tuple(json.loads(said.get("support_widths", "[]"))))
 
 
 def _from_checkpoint(path: Path, shape: tuple[int, int] | None) -> Network:

@@ -123,8 +123,8 @@ class SelectConfig(Strict):
         {}, description="hit multiplicity -> share of every class's patterns, in every split; all where not named"
     )
     views: ViewsConfig = ViewsConfig()
-    structures: Literal["all", "deposited", "phantoms"] = Field(
-        "all", description="whose patterns: of all structures of the run, or of those that are (no) phantoms"
+    structures: Literal["all", "deposited", "phantoms", "pieces"] = Field(
+        "all", description="whose patterns: of all structures of the run, or of those of one kind alone"
     )
 
 
@@ -137,7 +137,7 @@ class DatasetConfig(Strict):
     record: Literal["expected", "photons"] = Field(
         description="`expected`: noise-free mean per pixel (float32); `photons`: Poisson counts (uint16)"
     )
-    placement: Literal["ballistic", "random_contact", "surface_contact", "dispersed"] = Field(
+    placement: Literal["ballistic", "random_contact", "surface_contact", "dispersed", "either_contact"] = Field(
         "ballistic", description="how particles of a multi-hit lie together, see simulate/plan/placement.py"
     )
     select: SelectConfig = SelectConfig()
@@ -155,10 +155,10 @@ class DatasetConfig(Strict):
     def _parts_fit_together(self) -> Self:
         if self.record == "expected" and not self.readout.is_ideal:
             raise ValueError("readout needs record: photons; an expectation has no detector noise")
-        if self.select.views.side != "all" and self.placement == "surface_contact":
+        if self.select.views.side != "all" and self.placement in ("surface_contact", "either_contact"):
             raise ValueError(
                 f"select.views.side: {self.select.views.side} turns particles where they lie, and placement: "
-                "surface_contact laid them by how they were turned; use another placement, as ballistic"
+                f"{self.placement} laid them by how they were turned; use another placement, as ballistic"
             )
         if self.engine == "skopi":
             beyond = {

@@ -38,6 +38,9 @@ class StructureConfig(Strict):
     phantom: Annotated[str, AfterValidator(_phantom)] | None = Field(
         None, description="construction in simulate/molecules/phantoms.py (source: phantom)"
     )
+    piece_of: Identifier | None = Field(
+        None, description="the run's structure of whose pieces this molecule is made up, simulate/molecules/pieces.py"
+    )
     assembly: str = Field("deposited", description="`deposited`: the atoms as stored; else the name of an assembly")
     models: Literal["first", "all"] = Field(
         "first", description="of a file with several: the first of alternatives (NMR), or all, copies in a .pdb1 file"
@@ -57,6 +60,8 @@ class StructureConfig(Strict):
             raise ValueError(f"structure {self.id}: source 'file' needs a path")
         if self.source == "phantom" and self.phantom is None:
             raise ValueError(f"structure {self.id}: source 'phantom' needs the name of a phantom")
+        if self.source == "phantom" and self.piece_of is not None:
+            raise ValueError(f"structure {self.id}: piece_of is for molecules of the archive or of files, not phantoms")
         if self.source == "pdb" and self.entry is None:
             raise ValueError(f"structure {self.id}: not a PDB id (like 1ss8); set pdb_id, or source: file")
         if self.models == "all" and self.assembly != "deposited":
@@ -64,6 +69,11 @@ class StructureConfig(Strict):
                 f"structure {self.id}: models: all and assembly: {self.assembly} both ask for copies; choose one"
             )
         return self
+
+    @property
+    def kind(self) -> Literal["phantoms", "pieces", "deposited"]:
+        """What `select.structures` of a dataset calls it."""
+        return "phantoms" if self.source == "phantom" else "deposited" if self.piece_of is None else "pieces"
 
     @property
     def entry(self) -> str | None:

@@ -18,8 +18,9 @@ from simulate.molecules.phantom import Domain, Phantom, _elements, _turned, fill
 
 Array = NDArray[np.float64]
 
-RANDOM = re.compile(r"(random|assembled)-(\d{1,6})")
-"""Names of those that are made up by chance."""
+RANDOM = re.compile(r"(random|assembled)-(\d{1,6})|piece-(.+)-\d{1,6}")
+"""Names of molecules that are made up by chance: two kinds of phantoms, and pieces of deposited molecules
+(simulate/molecules/pieces.py)."""
 
 
 def named(name: str) -> Phantom:
@@ -34,7 +35,7 @@ def named(name: str) -> Phantom:
         must_be_known(name)
     except ValueError as error:
         raise KeyError(*error.args) from error
-    if match := RANDOM.fullmatch(name):
+    if (match := RANDOM.fullmatch(name)) and match[1]:
         from simulate.molecules.random_assemblies import random_assembly
         from simulate.molecules.random_phantoms import random_phantom
 
@@ -44,7 +45,7 @@ def named(name: str) -> Phantom:
 
 def must_be_known(name: str) -> None:
     """ValueError that lists the known phantoms where this is none of them."""
-    if name not in PHANTOMS and not RANDOM.fullmatch(name):
+    if name not in PHANTOMS and not ((match := RANDOM.fullmatch(name)) and match[1]):
         meant = did_you_mean(name, PHANTOMS)
         raise ValueError(
             f"no phantom {name!r}; known: {', '.join(sorted(PHANTOMS))} and random-<n>, assembled-<n>{meant}"

@@ -17,6 +17,7 @@ from simulate.molecules.atoms import Atoms
 from simulate.molecules.config import ArchiveConfig, StructureConfig, short_entry
 from simulate.molecules.form_factors import known_elements
 from simulate.molecules.hydration import hydrated
+from simulate.molecules.pieces import Chained, random_piece
 from simulate.molecules.reading import alternatives, kinds, mmcif, models, names, pdb_text
 from simulate.molecules.reading.assemblies import assembled
 
@@ -108,7 +109,7 @@ def read_structure(
         hydrogens=hydrogens,
         ligands=ligands,
         which_models=models,
-    )
+    ).atoms
 
 
 def write_structure(atoms: Atoms, path: Path | str) -> None:
@@ -164,11 +165,18 @@ def _read(config: StructureConfig, archive: ArchiveConfig) -> tuple[Atoms, dict[
         path = config.path
     found = _parse(path)
     choices = config.model_dump(include={"assembly", "altlocs", "waters", "hydrogens", "ligands"})
-    return _select(found, pdb_id=pdb_id, **choices, which_models=config.models).centred(), {
+    whole = _select(found, pdb_id=pdb_id, **choices, which_models=config.models)
+    title = dict(found.structure.info).get("_struct.title")
+    atoms = whole.atoms.centred()
+    if config.piece_of is not None:
+        atoms, made = random_piece(whole, config.id)
+        title = f"Made up of pieces of {config.piece_of}: {made}"
+    return atoms, {
         "pdb_id": pdb_id,
         "file": path.name,
         "sha256": pdb_archive.sha256(path),
-        "title": dict(found.structure.info).get("_struct.title"),
+        "title": title,
+        **({} if config.piece_of is None else {"piece_of": config.piece_of}),
         **choices,
         **({"reading": found.remarks} if found.remarks else {}),
     }
@@ -245,9 +253,11 @@ def _select(
     hydrogens: bool,
     ligands: bool,
     which_models: str,
-) -> Atoms:
+) -> Chained:
     structure, known = found.structure, known_elements()
     elements, positions, occupancies = [], [], []
+    chains, residues = [], []
+    n_chains = n_residues = -1
     try:
         _check_entry(structure, pdb_id)
         for model in _models(found, which_models, assembly):
@@ -257,7 +267,9 @@ def _select(
                 sentence = f"assembly {assembly} without chains that the file does not have: {', '.join(absent)}"
                 found.remark("chains_absent", absent, sentence)
             for chain in assembly_of_model:
+                n_chains += 1
                 for residue in chain:
+                    n_residues += 1
                     if (not waters and _is_water(residue)) or (not ligands and _is_ligand(residue)):
                         continue
                     for atom in residue:
@@ -272,13 +284,15 @@ def _select(
                         elements.append(symbol)
                         positions.append(atom.pos.tolist())
                         occupancies.append(atom.occ)
+                        chains.append(n_chains)
+                        residues.append(n_residues)
         if not any(occupancies):
             raise ValueError("no atom with an occupancy above 0 is left after the choices made")
         atoms = Atoms(np.array(elements), np.array(positions), np.array(occupancies))
         _check_places(found, atoms, assembly)
     except ValueError as error:
         raise ValueError(f"{found.path}: {error}") from error
-    return atoms
+    return Chained(atoms, np.array(chains), np.array(residues))
 
 
 def _models(found: _File, choice: str, assembly: str) -> list[gemmi.Model]:

@@ -9,6 +9,7 @@
                    straight line until the first of its atoms is as near as the contact distance to an atom of the
                    aggregate. Direction and place of the line are uniform: an even rain of particles from all around.
 `dispersed`        every particle lies anywhere in a cylinder along the beam; bounding spheres do not overlap.
+`either_contact`   of every two shots one as `ballistic`, one as `surface_contact`, by chance: to learn from.
 
 The models of contact put the first particle at the origin, and every particle touches another. A particle that misses
 or would overlap tries again, keeping its orientation, so orientations stay uniform in every model. Particles may be of
@@ -21,12 +22,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from frames.rng import mix
 from simulate.orientation import rotation_matrices
 from simulate.plan.config import PlacementConfig
 
 Array = NDArray[np.float64]
 
-MODELS = ("ballistic", "random_contact", "surface_contact", "dispersed")
+MODELS = ("ballistic", "random_contact", "surface_contact", "dispersed", "either_contact")
 
 LEAST_RADIUS = 1.0
 """Of a body, a single atom: a sphere without extent is met by none [Å]."""
@@ -107,6 +109,8 @@ def place(
         raise KeyError(f"no placement model {model!r}; known: {', '.join(MODELS)}")
     if not len(species):
         return np.empty((0, 3))
+    if model == "either_contact":
+        return _either(states, start, species, orientations, bodies, config)
     radii = np.array([body.radius for body in bodies.values()])[species]
     if model == "ballistic":
         positions, failed = loops.ballistic(states, start, radii)
@@ -134,6 +138,25 @@ def place(
             f"{model}: {failed.sum()} of {len(states)} rows found no place for a particle in {loops.MOST_TRIES} tries; "
             "raise dispersion_radius_um or lower the hit multiplicity"
         )
+    return positions
+
+
+def _either(
+    states: NDArray[np.uint64],
+    start: NDArray[np.int64],
+    species: NDArray[np.int64],
+    orientations: Array,
+    bodies: Mapping[str, Body],
+    config: PlacementConfig,
+) -> Array:
+    """Each row by the first bit of its mixed state: as it would be if all rows were placed by that model."""
+    counts, positions = np.diff(start), np.empty((len(species), 3))
+    for model, rows in zip(
+        ("ballistic", "surface_contact"), (bit := mix(states) >> np.uint64(63) == 1, ~bit), strict=True
+    ):
+        mine = np.repeat(rows, counts)
+        starts = np.concatenate([[0], np.cumsum(counts[rows])])
+        positions[mine] = place(model, states[rows], starts, species[mine], orientations[mine], bodies, config)
     return positions
 
 

@@ -87,7 +87,12 @@ def draw(config: PlanConfig, placement: str, bodies: Mapping[str, Body], *, firs
     ------
     KeyError or ValueError from `placement.place`.
     """
-    names, size = list(bodies), config.patterns_per_class
+    return placed(unplaced(config, list(bodies), first_number=first_number), placement, bodies, config)
+
+
+def unplaced(config: PlanConfig, names: Sequence[str], *, first_number: int = 0) -> Plan:
+    """The same of these structures, in the order of the config, but for where particles lie: all are at the origin."""
+    names, size = list(names), config.patterns_per_class
     classes = [(name, m) for name in names for m in config.hit_multiplicities if m]
     if 0 in config.hit_multiplicities:
         classes.append(("", 0))
@@ -109,13 +114,18 @@ def draw(config: PlanConfig, placement: str, bodies: Mapping[str, Body], *, firs
     )
     start = np.concatenate([[0], np.cumsum(counts)])
     all_species, all_orientations = np.concatenate(species), np.concatenate(orientations)
-    stream = states(table["seed"].to_numpy(), "placement")
-    positions = placements.place(placement, stream, start, all_species, all_orientations, bodies, config.placement)
     order = np.random.default_rng(config.seed).permutation(len(table))
     order = order[np.argsort(pd.Categorical(table["split"], SPLITS).codes[order], kind="stable")]
-    plan = Plan(table, start, all_species, all_orientations, positions).take(order)
+    plan = Plan(table, start, all_species, all_orientations, np.zeros((len(all_species), 3))).take(order)
     plan.table.insert(0, "pattern", np.arange(len(plan)))
     return plan
+
+
+def placed(plan: Plan, placement: str, bodies: Mapping[str, Body], config: PlanConfig) -> Plan:
+    """The rows of a plan, each with its particles where the model puts them, whatever other rows there are."""
+    stream = states(plan.table["seed"].to_numpy(), "placement")
+    where = stream, plan.start, plan.species, plan.orientations, bodies, config.placement
+    return replace(plan, positions=placements.place(placement, *where))
 
 
 def only(plan: Plan, structures: Sequence[str], among: Sequence[str]) -> Plan:

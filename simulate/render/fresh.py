@@ -75,10 +75,11 @@ class Source:
             raise OverflowError(f"epoch {epoch} needs more than {SEEDS_APART} patterns a class; train for fewer epochs")
         config = self.config.plan.model_copy(update={"patterns_per_class": size})
         chosen = self.config.datasets[self.name]
-        drawn = plans.draw(config, chosen.placement, self._bodies, first_number=SEEDS_APART * seed + first)
+        drawn = plans.unplaced(config, list(self._bodies), first_number=SEEDS_APART * seed + first)
         drawn = drawn.take(np.random.default_rng((seed, epoch)).permutation(len(drawn)))
         drawn.table["split"] = "train"
-        return plans.select(drawn, chosen.select.shares)
+        kept = plans.select(drawn, chosen.select.shares)  # placing takes longest
+        return plans.placed(kept, chosen.placement, self._bodies, config)
 
     def read(self, rows: plans.Plan) -> NDArray[np.float32]:
         """Patterns (n, ny, nx) of these rows as the detector reads them, exactly as a dataset would hold them."""

@@ -316,10 +316,12 @@ def test_a_twins_file_holds_the_patterns_that_it_answers_by(tmp_path):
 def test_other_weights_and_other_known_patterns_are_found_out(tmp_path):
     path = twin_file(tmp_path, "late3")
     trained, known = load_encoder(path, CPU), read_support(path, 4)
-    answer = export.ExportedTwin(trained.model, "standardise", known).eval()
+    answer = export.ExportedTwin([trained.model], ["standardise"], known).eval()
     contents, frames = export.to_onnx(answer, trained.description), halves(8)[0]
     export.must_agree(contents, answer, frames)
-    turned = export.ExportedTwin(trained.model, "standardise", SupportSet(known.embeddings, ~known.is_single)).eval()
+    turned = export.ExportedTwin(
+        [trained.model], ["standardise"], SupportSet(known.embeddings, ~known.is_single)
+    ).eval()
     with pytest.raises(ValueError, match="disagree"):
         export.must_agree(contents, turned, frames)
     with torch.no_grad():

@@ -64,6 +64,11 @@ class EncoderConfig(Strict):
     recipe: ResolvedTwinRecipe
     datasets: Datasets
     seeds: Seeds
+    start: Identifier | None = Field(
+        None,
+        description="encoder whose weights a training begins with: of the same fold and seed, or, where it has none of "
+        f"these, of fold `{NONE}` and its first seed",
+    )
     folds: Folds = Field(description=f"families that are held out, each in turn; `{NONE}`: nothing is")
     embedding_dims: Annotated[tuple[Annotated[int, Field(ge=1)], ...], AfterValidator(unique)] = Field(
         (), description="instead of the recipe's: a grid of these by `margins`"
@@ -132,6 +137,45 @@ class TwinsConfig(Strict):
                 meant = did_you_mean(unknown[0], there)
                 raise ValueError(f"encoders.{name}.folds: {unknown} are none of {there}{meant}")
         return self
+
+    @model_validator(mode="after")
+    def _starts_are_alike(self) -> Self:
+        for name, encoder in self.encoders.items():
+            if encoder.start is None:
+                continue
+            key = f"encoders.{name}.start"
+            if encoder.start not in self.encoders:
+                meant = did_you_mean(encoder.start, self.encoders)
+                raise ValueError(f"{key}: no encoder {encoder.start!r}; there are {list(self.encoders)}{meant}")
+            begun = self.encoders[encoder.start]
+            if begun.start is not None or len(begun.datasets) > 1 or begun.is_grid:
+                raise ValueError(
+                    f"{key}: {encoder.start!r} has a start itself, or several datasets, embedding dimensions or "
+                    "margins; begin with an encoder that is trained in one way"
+                )
+            ours, theirs = (
+                (one.network, one.recipe.embedding_dim, one.recipe.distance, bool(one.recipe.proxy_weight))
+                for one in (encoder, begun)
+            )
+            if ours != theirs or (encoder.is_grid and encoder.embedding_dims):
+                raise ValueError(
+                    f"{key}: network, embedding_dim, distance and use of proxies are {ours}, of {encoder.start!r} "
+                    f"{theirs}; its weights do not fit"
+                )
+            if encoder.recipe.initialisation != "torch":
+                raise ValueError(f"{key}: initialisation {encoder.recipe.initialisation} would overwrite its weights")
+            if NONE not in begun.folds and (missing := sorted(set(encoder.folds) - set(begun.folds))):
+                raise ValueError(f"{key}: {encoder.start!r} is not trained in folds {missing}, nor in {NONE!r}")
+        return self
+
+    def start_of(self, training: TwinTraining) -> TwinTraining | None:
+        """The training whose weights this one begins with."""
+        if (start := self.encoders[training.encoder].start) is None:
+            return None
+        begun = self.encoders[start]
+        (dim, margin), fold = begun.grid[0], training.fold if training.fold in begun.folds else NONE
+        seed = training.seed if training.seed in begun.seeds else begun.seeds[0]
+        return TwinTraining(begun.datasets[0], start, fold, dim, margin, seed)
 
     @property
     def trainings(self) -> list[TwinTraining]:

@@ -40,15 +40,32 @@ class Logistic(NamedTuple):
 def fit(support: SupportSet) -> Logistic:
     """Logistic regression on many known patterns.
 
+    Of several networks beside each other each has a regression of its own, and the log-odds are their mean: weighed by
+    one regression, the network that knows the known patterns best would outvote the others on patterns that none knows.
     Coefficients have a normal prior about zero, with `WEIGHT_OF_PRIOR`: one pattern's worth against all of `known`.
     """
     support.must_have_both()
+    if len(support.widths) > 1:
+        ends = np.cumsum(support.widths)[:-1]
+        blocks = np.split(support.embeddings, ends, axis=1)
+        return _mean([fit(SupportSet(block, support.is_single)) for block in blocks])
     embeddings = support.embeddings.astype(np.float64)
     centre, scale = embeddings.mean(axis=0), embeddings.std(axis=0)
     # A component that never changes tells nothing. Not `scale == 0`: the mean of equal values is rounded.
     scale[embeddings.max(axis=0) == embeddings.min(axis=0)] = 1.0
     start = np.zeros(embeddings.shape[1] + 1)
     return Logistic(centre, scale, _posterior((embeddings - centre) / scale, support.is_single, start))
+
+
+def _mean(fitted: list[Logistic]) -> Logistic:
+    """Of embeddings in a row, whose log-odds are the mean of what was fitted to each."""
+    slopes = [one.coefficients[:-1] / len(fitted) for one in fitted]
+    offset = np.mean([one.coefficients[-1] for one in fitted])
+    return Logistic(
+        np.concatenate([one.centre for one in fitted]),
+        np.concatenate([one.scale for one in fitted]),
+        np.append(np.concatenate(slopes), offset),
+    )
 
 
 def adapt(fitted: Logistic, labelled: SupportSet) -> Logistic:

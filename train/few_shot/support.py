@@ -28,6 +28,8 @@ class SupportSet(NamedTuple):
     """(n, d)"""
     is_single: NDArray[np.bool_]
     """(n,)"""
+    widths: tuple[int, ...] = ()
+    """of the embeddings of several networks that stand in a row; empty: of one"""
 
     def must_have_both(self) -> "SupportSet":
         """Itself; ValueError where one of the two classes has no pattern."""
@@ -97,7 +99,7 @@ def read_support(model: Path, embedding_dim: int) -> SupportSet:
         raise ValueError(
             f"{path} is damaged or does not hold embeddings, is_single and model ({error}); train again"
         ) from error
-    embeddings, is_single = support
+    embeddings, is_single = support.embeddings, support.is_single
     if is_single.dtype != bool or is_single.ndim != 1 or embeddings.shape != (len(is_single), embedding_dim):
         raise ValueError(
             f"{path} holds embeddings {embeddings.shape} and is_single {is_single.dtype} {is_single.shape}, expected "

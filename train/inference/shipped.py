@@ -7,7 +7,7 @@ known patterns that it answers by and what it was trained on.
 import base64
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -78,6 +78,42 @@ class Twin:
             )
 
 
+def beside(first: Twin, *others: Twin) -> Twin:
+    """Several twins of the same known patterns as one, whose embedding is all of theirs in a row.
+
+    Each answers by its own known patterns, and both weigh alike. ValueError where they know different patterns.
+    """
+    for other in others:
+        alike = (
+            first.description.dataset == other.description.dataset
+            and first.description.image_shape == other.description.image_shape
+            and np.array_equal(first.support.is_single, other.support.is_single)
+            and _numbers(first) == _numbers(other)
+        )
+        if not alike:
+            raise ValueError(
+                f"{first.description.model} and {other.description.model} know different patterns, of "
+                f"{first.description.dataset} and {other.description.dataset}; take twins of one dataset and fold"
+            )
+    every = (first, *others)
+    return replace(
+        first,
+        description=first.description._replace(model="+".join(one.description.model for one in every)),
+        support=SupportSet(
+            np.concatenate([one.support.embeddings for one in every], axis=1),
+            first.support.is_single,
+            tuple(one.support.embeddings.shape[1] for one in every),
+        ),
+        embed=lambda images: np.concatenate([one.embed(images) for one in every], axis=1),
+        digest="+".join(one.digest for one in every),
+    )
+
+
+def _numbers(twin: Twin) -> list[int]:
+    """Particles in known patterns; empty where nobody knows."""
+    return [] if twin.hit_multiplicity is None else twin.hit_multiplicity.tolist()
+
+
 def session_of(path: Path) -> "onnxruntime.InferenceSession":
     """A session on one thread; ValueError for a file that onnxruntime does not read."""
     import onnxruntime
@@ -113,6 +149,9 @@ def load_onnx(path: Path = MODEL) -> Twin:
     try:
         is_single = np.array([c == "1" for c in said["support_is_single"]])
         embeddings = np.frombuffer(base64.b64decode(said["support_embeddings"]), "<f4").reshape(len(is_single), -1)
+        widths = tuple(int(n) for n in json.loads(said.get("support_widths", "[]")))
+        if widths and sum(widths) != embeddings.shape[1]:
+            raise ValueError(f"embeddings of {embeddings.shape[1]} numbers are said to be of {list(widths)}")
         numbers = said.get("support_hit_multiplicity")
         hit_multiplicity = None if numbers is None else np.array(numbers.split(), np.int64)
         if hit_multiplicity is not None and not np.array_equal(hit_multiplicity == 1, is_single):
@@ -130,7 +169,9 @@ def load_onnx(path: Path = MODEL) -> Twin:
         parts = [session.run(["embedding"], {"frames": _float(images[at : at + AT_ONCE])})[0] for at in blocks]
         return np.concatenate(parts) if parts else np.zeros((0, embeddings.shape[1]), np.float32)
 
-    return Twin(told, domain, SupportSet(embeddings, is_single), hit_multiplicity, embed, sha256(path), answers_by)
+    return Twin(
+        told, domain, SupportSet(embeddings, is_single, widths), hit_multiplicity, embed, sha256(path), answers_by
+    )
 
 
 def load_twin(path: Path) -> Twin:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import nn
 
-from frames.files import DAMAGED, atomic_path
+from frames.files import DAMAGED, atomic_path, sha256
 from frames.targets import MULTIPLICITY, STRUCTURE, Target, named, names, shot_targets
 from train.config.old_keys import renamed
 from train.config.recipe import Recipe, TrainingRecipe, TwinRecipe
@@ -83,6 +83,8 @@ class TwinDescription(Described):
     recipe: TwinRecipe
     held_out: tuple[str, ...]
     """structures of the dataset that it was not trained on"""
+    start: str | None = None
+    """sha256 of the model.pt whose weights training began with"""
 
 
 class TrainedEncoder(NamedTuple):
@@ -115,11 +117,12 @@ def describe(name: str, dataset: "Dataset", recipe: Recipe, seed: int) -> Descri
 
 
 def describe_twin(
-    name: str, dataset: "Dataset", recipe: TwinRecipe, seed: int, held_out: Sequence[str]
+    name: str, dataset: "Dataset", recipe: TwinRecipe, seed: int, held_out: Sequence[str], start: Path | None = None
 ) -> TwinDescription:
-    """The same of a twin network that does not see the structures held out."""
+    """The same of a twin network that does not see the structures held out, begun with the weights of `start`."""
     description = _described(name, dataset, seed, "train.tasks.embed")
-    return TwinDescription(**description, recipe=recipe, held_out=tuple(held_out))
+    begun = None if start is None else sha256(start)
+    return TwinDescription(**description, recipe=recipe, held_out=tuple(held_out), start=begun)
 
 
 def _described(name: str, dataset: "Dataset", seed: int, trained_by: str) -> dict[str, Any]:

@@ -22,6 +22,7 @@ MODELS: Mapping[str, str] = {
     "azimuthal": "polar.azimuthal",
     "polar": "polar.polar",
     "folded": "polar.folded",
+    "spectral": "polar.spectral",
     "cartesian": "polar.ablations",
     "folded_apart": "polar.ablations",
     "folded_inner": "polar.ablations",

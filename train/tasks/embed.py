@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from frames.files import sha256, write_arrays
 from frames.targets import MULTIPLICITY, STRUCTURE
 from train.batches.batches import Batches, Patterns
+from train.batches.detector_dropout import without_parts
 from train.config.recipe import N_SUPPORT, Positives, TwinRecipe
 from train.inference.domain import domain_of
-from train.inference.embed import embed_batches
-from train.loop.checkpoint import describe_twin, load_encoder, twin
+from train.inference.embed import embed_batches, embed_frames
+from train.loop.checkpoint import TwinDescription, describe_twin, load_encoder, twin
 from train.loop.history import TwinEpoch, TwinHistory
 from train.loop.threads import inference_batch_size
 from train.loop.training_loop import Task, seed_process, train_model, training_batches
@@ -46,6 +47,7 @@ def fit_twin(
     held_out: Collection[str] = (),
     source: "PatternSource | None" = None,
     measure_threads: bool = True,
+    start: Path | None = None,
 ) -> TwinHistory:
     """Train network `name` as an encoder on the training split of `dataset`, without the structures held out.
 
@@ -59,17 +61,21 @@ def fit_twin(
     held_out : ids of structures whose patterns are neither learned from nor validated on.
     source :   that training patterns are rendered from, where the recipe says `on_the_fly`.
     measure_threads : False takes as many as torch has, all the time.
+    start :    model.pt of a twin of this kind, whose weights training begins with.
 
     Raises
     ------
     KeyError    no network has that name.
-    ValueError  it cannot embed, the images do not suit it, or nothing is left to learn from.
+    ValueError  it cannot embed, the images do not suit it, nothing is left to learn from, or `start` is of another
+                kind or has seen what is held out.
     """
     if unknown := sorted(set(held_out) - set(dataset.structures)):
         raise ValueError(f"held out are {unknown}, which are not among the structures of {dataset.name}")
     seed_process(seed)
-    description = describe_twin(name, dataset, recipe, seed, sorted(held_out))
+    description = describe_twin(name, dataset, recipe, seed, sorted(held_out), start)
     model = twin(description, device)
+    if start is not None:
+        _begin_with(model, start, description)
     seen = [index for index, structure in enumerate(dataset.structures) if structure not in held_out]
     if not seen:
         raise ValueError(f"every structure of {dataset.name} is held out: {sorted(held_out)}")
@@ -108,12 +114,7 @@ def fit_twin(
     def finish(evolution: list[Tensor]) -> None:
         arrays = {"embeddings": torch.stack(evolution).numpy(), "is_single": is_single[:WATCHED]}
         write_arrays(folder / "evolution.npz", arrays)
-        train = dataset.splits["train"]
-        rows = slice(train.start, min(train.start + N_SUPPORT, train.stop))
-        known = Batches(dataset, rows, inference_batch_size(device), recipe.memory_gb, structures=seen)
-        encoder = load_encoder(folder / "model.pt", device).model
-        embeddings = embed_batches(encoder, known, recipe.input_transform, device)
-        _write_support(folder / "support.npz", embeddings, dataset, known)
+        write_support(folder, dataset, device)
 
     domain = partial(domain_of, dataset, recipe, seen)
     record = {"n_validation": validation.n_patterns}
@@ -121,18 +122,60 @@ def fit_twin(
     return train_model(model, task, description, batches, device, folder, record, measure_threads)
 
 
-def _write_support(path: Path, embeddings: Tensor, dataset: "Dataset", batches: Batches) -> None:
-    """Embeddings (n, d) of the patterns of the batches, with what these are."""
+def _begin_with(model: nn.Module, start: Path, description: TwinDescription) -> None:
+    """Take over the weights of a trained twin; ValueError where it is of another kind or saw what is held out."""
+    trained = load_encoder(start, torch.device("cpu"))
+    theirs = trained.description
+    kinds = [
+        (one.model, one.recipe.embedding_dim, one.recipe.distance, one.hit_multiplicities, one.image_shape)
+        for one in (theirs, description)
+    ]
+    if kinds[0] != kinds[1]:
+        raise ValueError(
+            f"{start}: model, embedding_dim, distance, numbers of particles and pixels are {kinds[0]}, expected "
+            f"{kinds[1]}; begin with a twin of this kind"
+        )
+    if description.recipe.initialisation != "torch":
+        raise ValueError(
+            f"{start}: recipe.initialisation {description.recipe.initialisation} would overwrite its weights"
+        )
+    if seen := sorted((set(theirs.structures) - set(theirs.held_out)) & set(description.held_out)):
+        raise ValueError(f"{start} learned from {seen[:10]}, which are held out; begin with a twin that did not")
+    model.load_state_dict(trained.model.state_dict())
+
+
+def write_support(folder: Path, dataset: "Dataset", device: torch.device) -> None:
+    """Write `support.npz` beside the `model.pt` of a folder: training patterns that it learned from, as it knows them.
+
+    Where its recipe lets parts of the detector be missing they are missing here, too, in as many patterns: the same of
+    every twin of a dataset that holds out the same, so that twins can be asked beside each other.
+    """
+    path, trained = folder / "support.npz", load_encoder(folder / "model.pt", device)
+    recipe = trained.description.recipe
+    seen = [n for n, name in enumerate(dataset.structures) if name not in trained.description.held_out]
+    train = dataset.splits["train"]
+    rows = slice(train.start, min(train.start + N_SUPPORT, train.stop))
+    batches = Batches(dataset, rows, inference_batch_size(device), recipe.memory_gb, structures=seen)
     hit_multiplicity = np.array(dataset.hit_multiplicities)[batches.labels[MULTIPLICITY]]
-    photons = np.concatenate([np.asarray(some.images).sum((1, 2), dtype=np.float64) for some in batches.epoch()])
+    parts: list[Tensor] = []
+    photons: list[NDArray[np.float64]] = []
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        for some in batches.epoch():
+            images = torch.as_tensor(np.asarray(some.images, np.float32))
+            if recipe.detector_dropout:
+                images = without_parts(images, recipe.detector_dropout)
+            photons.append(images.double().sum((1, 2)).numpy())
+            parts.append(torch.from_numpy(embed_frames(trained, images.numpy())))
+    embeddings = torch.cat(parts)
     write_arrays(
         path,
         {
-            "embeddings": embeddings.cpu().numpy(),
+            "embeddings": embeddings.numpy(),
             "is_single": hit_multiplicity == 1,
             "structure": np.array(dataset.structures)[batches.labels[STRUCTURE]],
             "hit_multiplicity": hit_multiplicity,
-            "photons": photons,
+            "photons": np.concatenate(photons),
             "model": sha256(path.with_name("model.pt")),
         },
     )

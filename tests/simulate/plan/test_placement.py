@@ -324,3 +324,15 @@ def test_single_atoms_lie_beside_each_other(model: str) -> None:
     assert np.isfinite(positions).all()
     for row in positions.reshape(rows, 4, 3):
         assert pdist(row).min() >= 2 * body.radius * (1 - 1e-9)
+
+
+def test_either_contact_is_one_model_or_the_other_row_by_row(molecules):
+    bodies = [body_of(molecule) for molecule in molecules]
+    n, m = 400, 3
+    either, ballistic, surface = (
+        place(model, n, m, bodies) for model in ("either_contact", "ballistic", "surface_contact")
+    )
+    of_spheres, of_surfaces = (np.all(either == other, axis=(1, 2)) for other in (ballistic, surface))
+    assert (of_spheres ^ of_surfaces).all()
+    assert abs(of_spheres.mean() - 0.5) < 4 * 0.5 / np.sqrt(n)
+    np.testing.assert_array_equal(place("either_contact", 100, m, bodies, first_seed=300), either[300:])

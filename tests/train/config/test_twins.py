@@ -63,3 +63,39 @@ def test_every_named_recipe_is_one():
 def test_what_makes_no_sense_is_refused(changes, message):
     with pytest.raises(ValidationError, match=message):
         twins(**changes)
+
+
+BEGUN = {
+    "shapes": {"network": "late3", "datasets": ["made_up"], "folds": ["none"]},
+    "late3": {"start": "shapes"},
+}
+
+
+def test_a_training_starts_from_one_of_its_own_fold_or_of_none():
+    config = twins(families=FAMILIES, seeds=[3, 4], encoders=BEGUN)
+    starts = {training: config.start_of(training) for training in config.trainings}
+    shapes = config.trainings[0]
+    assert starts[shapes] is None
+    mine = [training for training in config.trainings if training.encoder == "late3"]
+    assert {training.fold for training in mine} == {"none", "rings", "spikes"}
+    for training in mine:
+        assert starts[training] == TwinTraining("made_up", "shapes", "none", *shapes[3:5], training.seed)
+    in_folds = twins(families=FAMILIES, encoders=BEGUN | {"shapes": BEGUN["shapes"] | {"folds": ["none", "rings"]}})
+    assert [in_folds.start_of(t).fold for t in in_folds.trainings if t.encoder == "late3"] == ["none", "rings", "none"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"late3": {"start": "shape"}}, "no encoder 'shape'; there are .*'shapes'"),
+        ({"late3": {"start": "shapes", "network": "late5"}}, "of 'shapes' .*do not fit"),
+        ({"late3": {"start": "shapes", "recipe": {"embedding_dim": 3}}}, "do not fit"),
+        ({"late3": {"start": "shapes", "recipe": {"initialisation": "he"}}}, "would overwrite its weights"),
+        ({"shapes": {"network": "late3", "folds": ["rings"]}}, "not trained in folds .*'spikes'"),
+        ({"shapes": {"network": "late3", "datasets": ["a", "b"]}}, "several datasets"),
+        ({"more": {"network": "late3", "start": "late3"}}, "'late3' has a start itself"),
+    ],
+)
+def test_what_cannot_be_started_from_is_refused(changes, message):
+    with pytest.raises(ValidationError, match=message):
+        twins(families=FAMILIES, encoders=BEGUN | changes)

@@ -138,3 +138,18 @@ def test_the_share_is_that_of_the_patterns():
 def test_a_share_that_is_none_is_refused(share):
     with pytest.raises(ValueError, match="single_share is"):
         probability(np.zeros(2), share)
+
+
+def test_networks_beside_each_other_weigh_alike_each_by_its_own_regression():
+    """Log-odds are the mean of what each would say alone, so that the one that is surer of known patterns has no more
+    of a say; and a few labels correct both."""
+    generator = np.random.default_rng(0)
+    is_single = generator.random(400) < 0.5
+    sure = np.where(is_single, 3.0, -3.0)[:, None] + generator.normal(size=(400, 2))
+    unsure = np.where(is_single, 0.5, -0.5)[:, None] + generator.normal(size=(400, 3))
+    both = np.hstack([sure, unsure])
+    found = fit(SupportSet(both, is_single, (2, 3)))
+    alone = [fit(SupportSet(some, is_single)).scores(some) for some in (sure, unsure)]
+    np.testing.assert_allclose(found.scores(both), np.mean(alone, axis=0))
+    assert np.abs(found.scores(both) - fit(SupportSet(both, is_single)).scores(both)).max() > 0.5
+    assert len(adapt(found, SupportSet(both[:20] + 1, is_single[:20])).coefficients) == 6

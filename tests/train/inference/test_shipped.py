@@ -121,7 +121,7 @@ def test_matrices_of_rings_are_kept_small_and_the_same(files):
 def test_files_without_numbers_of_particles_still_answer(files, tmp_path):
     trained = load_encoder(files / "model.pt", CPU)
     support = load_twin(files / "model.pt").support
-    answer = ExportedTwin(trained.model, "photons", support).eval()
+    answer = ExportedTwin([trained.model], ["photons"], support).eval()
     said = {
         "support_embeddings": base64.b64encode(np.ascontiguousarray(support.embeddings, "<f4").tobytes()).decode(),
         "support_is_single": "".join(str(int(single)) for single in support.is_single),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from frames.files import read_json
+from frames.files import read_json, sha256
 from train.config.recipe import TwinRecipe
 from train.inference.embed import embed_frames
 from train.loop import training_loop
@@ -189,3 +189,45 @@ def test_a_twin_is_no_network_with_two_answers(toy, tmp_path):
     fit_twin("late5", toy, replace(RECIPE, epochs=1), 0, CPU, tmp_path)
     with pytest.raises(ValueError, match="holds a twin network, expected a classifier of structure and number"):
         load_model(tmp_path / "model.pt", CPU)
+
+
+def test_a_training_goes_on_from_another_twins_weights(toy, tmp_path):
+    """At a rate of next to nothing they are still the same; and its file says whose they were."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    fit_twin("late3", toy, RECIPE, 0, CPU, first)
+    fit_twin("late3", toy, replace(RECIPE, epochs=1, learning_rate=1e-12), 1, CPU, second, start=first / "model.pt")
+    begun, went_on = (load_encoder(folder / "model.pt", CPU) for folder in (first, second))
+    for name, weights in begun.model.named_parameters():
+        torch.testing.assert_close(went_on.model.get_parameter(name), weights, atol=1e-9, rtol=0)
+    assert went_on.description.start == sha256(first / "model.pt")
+    assert begun.description.start is None
+    assert read_json(second / "training.json")["start"] == went_on.description.start
+
+
+def test_no_training_goes_on_from_what_saw_a_structure_held_out(toy, tmp_path):
+    seen, unseen = tmp_path / "seen", tmp_path / "unseen"
+    fit_twin("late3", toy, replace(RECIPE, epochs=1), 0, CPU, seen)
+    fit_twin("late3", toy, replace(RECIPE, epochs=1), 0, CPU, unseen, ["left"])
+    with pytest.raises(ValueError, match=r"learned from \['left'\], which are held out"):
+        fit_twin("late3", toy, RECIPE, 0, CPU, tmp_path / "leak", ["left"], start=seen / "model.pt")
+    fit_twin("late3", toy, replace(RECIPE, epochs=1), 0, CPU, tmp_path / "fine", ["left"], start=unseen / "model.pt")
+    with pytest.raises(ValueError, match="begin with a twin of this kind"):
+        fit_twin("late5", toy, RECIPE, 0, CPU, tmp_path / "other", start=seen / "model.pt")
+
+
+def test_a_checkpoint_of_another_start_is_not_continued(toy, tmp_path, monkeypatch, caplog):
+    for seed in (0, 1):
+        fit_twin("late3", toy, replace(RECIPE, epochs=1), seed, CPU, tmp_path / f"{seed}")
+    folder, reported = tmp_path / "begun", training_loop._report
+
+    def killed(*args):
+        reported(*args)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training_loop, "_report", killed)
+    with pytest.raises(KeyboardInterrupt):
+        fit_twin("late3", toy, RECIPE, 0, CPU, folder, start=tmp_path / "0" / "model.pt")
+    monkeypatch.setattr(training_loop, "_report", reported)
+    history = fit_twin("late3", toy, RECIPE, 0, CPU, folder, start=tmp_path / "1" / "model.pt")
+    assert "is of another start: training starts from scratch" in caplog.text
+    assert len(history) == RECIPE.epochs

@@ -2,7 +2,7 @@
 
 SIMULATION, STUDY = RUN.simulation, RUN.study
 STRUCTURES = [structure.id for structure in SIMULATION.structures]
-# Phantoms made up by chance come by the hundred: one job makes all of them, another all their volumes.
+# Molecules made up by chance come by the hundred: one job makes all of them, another all their volumes.
 RANDOM = [name for name in STRUCTURES if RANDOM_NAME.fullmatch(name)]
 NAMED_STRUCTURES = [name for name in STRUCTURES if name not in RANDOM]
 MODELS_TRAINED = RUN.training.models if RUN.training else {}
@@ -28,7 +28,7 @@ wildcard_constraints:
 
 
 def files_of(structures, file):
-    """The files of these structures; in place of those of random phantoms the folder that holds them."""
+    """The files of these structures; in place of those of random molecules the folder that holds them."""
     single = [file(name) for name in structures if name not in RANDOM]
     return single + ([file(RANDOM[0]).parent] if len(single) < len(structures) else [])
 
@@ -55,6 +55,14 @@ def structure_file(wildcards):
     """A structure's own file is an input; entries of the archive are found, and checked, by the job."""
     structure = SIMULATION.structure(wildcards.structure)
     return [structure.path] if structure.source == "file" else []
+
+
+def files_of_pieces(wildcards):
+    """What random molecules are made up of: files of the run; entries of the archive are found by the job."""
+    whole = {
+        s.piece_of for s in SIMULATION.structures if s.piece_of and s.source == "file"
+    }
+    return [SIMULATION.structure(name).path for name in sorted(whole)]
 
 
 def contents_of(files):

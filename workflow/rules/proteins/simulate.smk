@@ -92,6 +92,8 @@ grows_with("volume", lambda job: work.grid_points(job.reach))
 if RANDOM:
 
     rule random_structures:
+        input:
+            files_of_pieces,
         output:
             directory(FILES.atoms(RANDOM[0]).parent),
         log:
@@ -107,9 +109,10 @@ if RANDOM:
             settings=[
                 SIMULATION.structure(name).model_dump(mode="json") for name in RANDOM
             ],
+            contents=contents_of(files_of_pieces),
             source=source_digest("simulate.stages.structure"),
         message:
-            "structures of all random phantoms"
+            "structures of all random molecules"
         script:
             "../../scripts/simulate/random_structures.py"
 
@@ -134,7 +137,7 @@ if RANDOM:
             settings=settings("volume"),
             source=source_digest("simulate.stages.volume"),
         message:
-            "volumes of all random phantoms out to {wildcards.reach}"
+            "volumes of all random molecules out to {wildcards.reach}"
         script:
             "../../scripts/simulate/random_volumes.py"
 

@@ -4,6 +4,7 @@
 rule train_twin:
     input:
         unpack(twin_source_of),
+        unpack(twin_start_of),
         card=FILES.card("{dataset}"),
     output:
         model=TWIN / "model.pt",

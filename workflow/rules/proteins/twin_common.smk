@@ -24,11 +24,30 @@ def twin_source_of(wildcards):
     return rendered_from(wildcards) if fresh else {}
 
 
+def twin_start_of(wildcards):
+    """The twin whose weights a training begins with."""
+    training = next(
+        t
+        for t in TWINS.trainings
+        if twin_folder(FILES, t) / "model.pt"
+        == FILES.twin(
+            wildcards.dataset,
+            wildcards.encoder,
+            wildcards.fold,
+            wildcards.shape,
+            wildcards.seed,
+        )
+        / "model.pt"
+    )
+    start = TWINS.start_of(training)
+    return {} if start is None else {"start": twin_folder(FILES, start) / "model.pt"}
+
+
 def twin_settings(wildcards):
     """What decides an encoder's weights, beside the dataset, the seed, and what is in its path."""
     whole = TWINS.encoders[wildcards.encoder].model_dump(mode="json")
     settings = {key: whole[key] for key in ("network", "recipe")}
-    return settings | {"held_out": TWINS.held_out(wildcards.fold)}
+    return settings | {"held_out": RUN.held_out(wildcards.fold)}
 
 
 def learner_of(wildcards):

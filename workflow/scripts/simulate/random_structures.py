@@ -1,4 +1,4 @@
-"""Rule random_structures: every phantom of the run that is made up by chance."""
+"""Rule random_structures: every molecule of the run that is made up by chance."""
 
 from typing import TYPE_CHECKING
 
@@ -13,5 +13,5 @@ if TYPE_CHECKING:
 run, files = start(snakemake)
 names = [structure.id for structure in run.simulation.structures if RANDOM.fullmatch(structure.id)]
 files.atoms(names[0]).parent.mkdir(exist_ok=True)
-for name in progress(names, "random phantoms", len(names)):
+for name in progress(names, "random molecules", len(names)):
     make_structure(run.simulation.structure(name), run.simulation.archive, files.atoms(name), files.structure(name))

@@ -1,4 +1,4 @@
-"""Rule random_volumes: the complex fields of every phantom that is made up by chance."""
+"""Rule random_volumes: the complex fields of every molecule that is made up by chance."""
 
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,6 @@ reach = snakemake.wildcards.reach
 settings = run.simulation.volume.model_copy(update={"accuracy": run.simulation.volume.random_phantom_accuracy})
 names = [structure.id for structure in run.simulation.structures if RANDOM.fullmatch(structure.id)]
 files.field(names[0], reach).parent.mkdir(exist_ok=True)
-for name in progress(names, "volumes of random phantoms", len(names)):
+for name in progress(names, "volumes of random molecules", len(names)):
     paths = files.atoms(name), files.field(name, reach), files.volume(name, reach)
     make_volume(paths[0], reach_q(reach), settings, *paths[1:])

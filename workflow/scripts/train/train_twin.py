@@ -33,7 +33,8 @@ fit_twin(
     choose_device(run.twinned.device),
     Path(snakemake.output.model).parent,
     # A family may have members that this dataset does not show.
-    [structure for structure in run.twinned.held_out(wildcards.fold) if structure in dataset.structures],
+    [structure for structure in run.held_out(wildcards.fold) if structure in dataset.structures],
     source,
     measures_threads(run.twinned.threads, snakemake.threads),
+    None if (begun := snakemake.input.get("start")) is None else Path(begun),
 )
