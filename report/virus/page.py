@@ -14,7 +14,7 @@ from report.virus import draw
 from report.virus.draw import said
 from train.batches.representation import Representation, pictures
 
-TABLES = ("selection", "noise", "science", "agreement", "differences")
+TABLES = ("selection", "summary", "noise", "science", "agreement", "differences")
 TILES = {
     "shots": "shots fired",
     "hits": "hits found",
