@@ -116,7 +116,9 @@ def main() -> int:
     given = parser.parse_args()
     config: VirusRunConfig = load_config(yaml.safe_load(given.config.read_text()))
     run, fired = pool(given.run, config.detection.image_size)
-    numbers = {name: (n.single, n.other) for name, n in config.virus.splits.items() if name != "test"}
+    numbers: dict[str, tuple[int, int]] = {
+        name: (n.single, n.other) for name, n in config.virus.splits.items() if name != "test"
+    }
     test, found = config.virus.splits["test"], {}
     for factor in given.factors:
         mass = pd.Series(shares(factor)) / fired

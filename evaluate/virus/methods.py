@@ -79,7 +79,7 @@ class Experiment:
         """(n, rings, angles) photons, or with `log` log(photons + 1), of all frames."""
         made = None if self.seen is None else self.seen.polar_log if log else self.seen.polar
         if made is None:
-            return self.bins(how).of(self.frames, log)  # type: ignore[arg-type]
+            return self.bins(how).of(self.frames, log)
         if made.shape != (wanted := (len(self.table), how.n_rings, how.n_angles)):
             raise ValueError(f"rings and angles were made as {made.shape}, expected {wanted}; make them anew")
         return made
