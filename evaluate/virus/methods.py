@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from sklearn.cluster import SpectralClustering
+from sklearn.neighbors import NearestNeighbors
 
 from evaluate.virus.config import DetectionConfig, SelectionConfig
 from evaluate.virus.em import EMClasses, classify
@@ -24,6 +25,9 @@ from train.tasks.detect import describe_detector, fit_detector, select
 from train.tasks.find_single import best_threshold, fit_finder, load_members, log_odds
 
 SPLITS = ("train", "validation", "test")
+
+CLUSTERED = 5000
+"""Frames that spectral clustering is done on at most."""
 
 
 @dataclass(frozen=True)
@@ -197,14 +201,24 @@ def write_em_class(path: Path, classes: NDArray, chosen: NDArray[np.bool_]) -> N
 
 
 def spectral(run: Experiment, how: SelectionConfig, seed: int, n_clusters: int = 44) -> Selected:
-    """Spectral clusters of all frames (Yoon 2011), named by the labels as the EM's classes are."""
+    """Spectral clusters of all frames (Yoon 2011), named by the labels as the EM's classes are.
+
+    What it costs grows faster than frames: of more than CLUSTERED the labelled ones and some others are clustered, and
+    what is left belongs to the cluster of the nearest of these.
+    """
     photons = run.polar(how)
     roots = np.sqrt(np.abs(np.fft.rfft(photons, axis=2))[:, :, :13]).reshape(len(photons), -1)
     roots = (roots - roots.mean(1, keepdims=True)) / np.maximum(roots.std(1, keepdims=True), 1e-9)
-    n = min(n_clusters, len(roots) // 4)
-    model = SpectralClustering(n, affinity="nearest_neighbors", n_neighbors=min(10, len(roots)), random_state=seed)
-    clusters = model.fit_predict(roots)
     known, rows = np.concatenate([run.rows("train"), run.rows("validation")]), run.rows("test")
+    others = np.random.default_rng(seed).permutation(rows)[: max(0, CLUSTERED - len(known))]
+    some = np.sort(np.concatenate([known, others]))
+    n = min(n_clusters, len(some) // 4)
+    model = SpectralClustering(n, affinity="nearest_neighbors", n_neighbors=min(10, len(some)), random_state=seed)
+    clusters = np.empty(len(roots), int)
+    clusters[some] = model.fit_predict(roots[some])
+    if len(left := np.setdiff1d(np.arange(len(roots)), some)):
+        nearest = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(roots[some])
+        clusters[left] = clusters[some][nearest.kneighbors(roots[left], return_distance=False)[:, 0]]
     good = chosen_classes(clusters[known], run.single[known], n)
     share = np.array(
         [(run.single[known][clusters[known] == k].sum() + 1) / ((clusters[known] == k).sum() + 2) for k in range(n)]
