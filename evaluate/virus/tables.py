@@ -86,7 +86,7 @@ def write_tables(run: Experiment, how: SelectionConfig, selections: Selections, 
     arrays["radius"] = bins.radius
     arrays["mask"], arrays["manual"] = run.mask, judged.manual
     for kind, some in table.groupby("kind" if (table["kind"] != "").all() else "manual", sort=True):
-        arrays[f"kind/{kind}"] = run.frames[rows[some.index[:4]]]
+        arrays[f"kind/{kind}"] = run.frames[rows[some.index[:N_SHOWN]]]
     best = "ours" if ("ours", 0) in selections else next(iter(selections))[0]
     chosen = first[best]
     groups = {"hits": chosen & judged.manual, "misses": ~chosen & judged.manual, "alarms": chosen & ~judged.manual}

@@ -62,7 +62,7 @@ def build_page(
         return figures / name
 
     kinds = {name.split("/")[1]: some for name, some in arrays.items() if name.startswith("kind/")}
-    draw.gallery(path("kinds.png"), kinds, mask, columns=4)
+    draw.gallery(path("kinds.png"), kinds, mask)
     shown = {word: arrays[f"shown/{name}"] for name, word in GROUPS.items()}
     boxes = {word: arrays[f"box/{name}"] for name, word in GROUPS.items() if f"box/{name}" in arrays}
     words = {
