@@ -242,9 +242,10 @@ def main() -> int:
     parser.add_argument("--frames", type=int, default=256)
     parser.add_argument("--run", type=Path, default=Path("results/pr772-small"), help="of `labels`")
     parser.add_argument("--members", type=int, default=3, help="networks of `labels`")
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32", help="of their training")
     given = parser.parse_args()
     if given.what == "labels":
-        labels(given.run, FindRecipe(members=given.members))
+        labels(given.run, FindRecipe(members=given.members, precision=given.precision))
     else:
         (speeds if given.what == "speeds" else cuts)(given.frames)
     return 0
