@@ -11,7 +11,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import product
 from multiprocessing import Pipe, get_context
@@ -194,7 +194,7 @@ def cuts(n: int) -> None:
     print(json.dumps(told_of_cut))
 
 
-def labels(folder: Path, recipe: FindRecipe) -> None:
+def labels(folder: Path, recipe: FindRecipe, numbers: Sequence[int]) -> None:
     """What ours selects of a run's test frames from few labels of either kind, all of the detector or half of it.
 
     Labels are drawn of what was hit, from the training split alone; as many of the validation split decide the
@@ -207,7 +207,7 @@ def labels(folder: Path, recipe: FindRecipe) -> None:
     for name, mask in (("whole", whole.mask), ("half", half)):
         bins = polar_bins(whole.frames.shape[1:], centre, mask, r_min=6)
         photons = whole.polar(SelectionConfig()) if name == "whole" else bins.of(whole.frames)
-        for n in (5, 20, 80):
+        for n in numbers:
             generator, sets = np.random.default_rng(n), []
             for split, most in (("train", n), ("validation", min(n, 45))):
                 rows = whole.rows(split)
@@ -242,10 +242,13 @@ def main() -> int:
     parser.add_argument("--frames", type=int, default=256)
     parser.add_argument("--run", type=Path, default=Path("results/pr772-small"), help="of `labels`")
     parser.add_argument("--members", type=int, default=3, help="networks of `labels`")
+    parser.add_argument(
+        "--a-class", type=int, nargs="+", default=[5, 20, 80], help="labels of either kind, of `labels`"
+    )
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32", help="of their training")
     given = parser.parse_args()
     if given.what == "labels":
-        labels(given.run, FindRecipe(members=given.members, precision=given.precision))
+        labels(given.run, FindRecipe(members=given.members, precision=given.precision), given.a_class)
     else:
         (speeds if given.what == "speeds" else cuts)(given.frames)
     return 0
