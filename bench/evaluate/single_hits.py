@@ -243,7 +243,7 @@ def main() -> int:
     parser.add_argument("--run", type=Path, default=Path("results/pr772-small"), help="of `labels`")
     parser.add_argument("--members", type=int, default=3, help="networks of `labels`")
     parser.add_argument(
-        "--a-class", type=int, nargs="+", default=[5, 20, 80], help="labels of either kind, of `labels`"
+        "--a-class", type=int, nargs="+", default=[5, 20, 80], help="labels of each, of `labels`"
     )
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32", help="of their training")
     given = parser.parse_args()
