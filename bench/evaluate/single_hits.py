@@ -7,7 +7,6 @@ python -m bench.evaluate.single_hits labels --run results/pr772-small  # ours fr
 
 import argparse
 import json
-import resource
 import sys
 import tempfile
 import time
@@ -68,32 +67,40 @@ def shots(n: int, kinds: dict[str, float] | None = None, seed: int = 0) -> tuple
     return frames, table, seconds
 
 
-def timed(step: str, n: int, do: Callable[[], object], repeats: int = 3) -> None:
-    """A line on the fastest of some repeats in a process of its own: see `told`."""
-    ends, started = Pipe(duplex=False), memory_mb()
+def timed(
+    step: str, n: int, do: Callable[[], object], repeats: int = 3, warm: Callable[[], object] | None = None
+) -> None:
+    """A line on the fastest of some repeats in a process of its own: see `told`.
+
+    warm : what is done first, so that code is loaded and compiled; None does the step once.
+    """
+    ends = Pipe(duplex=False)
 
     def child() -> None:
-        took = []
+        (warm or do)()
+        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+        before, took = memory_mb("VmRSS"), []
         for _ in range(repeats):
             begun = time.perf_counter()
             do()
             took.append(time.perf_counter() - begun)
-        ends[1].send((min(took), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+        ends[1].send((min(took), memory_mb("VmHWM") - before))
 
     one = get_context("fork").Process(target=child)
     one.start()
     ends[1].close()
     try:
-        seconds, peak = ends[0].recv()
+        seconds, more = ends[0].recv()
     except EOFError:
         raise RuntimeError(f"{step} ended with {one.exitcode} before it was timed") from None
     one.join()
-    told(step, n, seconds, peak - started)
+    told(step, n, seconds, more)
 
 
-def memory_mb() -> float:
-    """What this process holds now; a forked one begins with as much."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
+def memory_mb(name: str) -> float:
+    """What this process holds now (VmRSS), or has held at most (VmHWM)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(name)).split()[1]) / 1024
 
 
 def told(step: str, n: int, seconds: float, megabytes: float) -> None:
@@ -115,7 +122,13 @@ def speeds(n: int) -> None:
     frames, table, _ = shots(n)
     geometry, centre = geometry_of("binned"), CENTRE["binned"]
     bodies, detector = Bodies.of(VirusConfig(), geometry.q_max), DetectorConfig()
-    timed("simulation", n, lambda: photons_of(table, bodies, geometry, detector), 1)
+    timed(
+        "simulation",
+        n,
+        lambda: photons_of(table, bodies, geometry, detector),
+        1,
+        partial(photons_of, table[:4], bodies, geometry, detector),
+    )
     q = np.linalg.norm(geometry.q, axis=-1)
     timed("hit finding", n, lambda: find_hits(frames, geometry.mask, centre, HitsConfig()))
     measure(frames[:2], geometry.mask, centre, q, SizesConfig())  # templates are made
@@ -150,7 +163,13 @@ def em(photons: NDArray, live: NDArray) -> None:
     for n in (2000, 4000, 8000):
         rate = 0.5 * np.maximum(photons[np.arange(n) % len(photons)], 0)
         many = generator.poisson(rate).astype(np.float32)
-        timed("EM, 20 classes, 24 iterations", n, partial(classify, many, live, config), 1)
+        timed(
+            "EM, 20 classes, 24 iterations",
+            n,
+            partial(classify, many, live, config),
+            1,
+            partial(classify, many[:100], live, config),
+        )
 
 
 def ranges(frames: NDArray, single: NDArray, diameter_nm: NDArray) -> Iterator[dict[str, float]]:
@@ -242,9 +261,7 @@ def main() -> int:
     parser.add_argument("--frames", type=int, default=256)
     parser.add_argument("--run", type=Path, default=Path("results/pr772-small"), help="of `labels`")
     parser.add_argument("--members", type=int, default=3, help="networks of `labels`")
-    parser.add_argument(
-        "--a-class", type=int, nargs="+", default=[5, 20, 80], help="labels of each, of `labels`"
-    )
+    parser.add_argument("--a-class", type=int, nargs="+", default=[5, 20, 80], help="labels of each, of `labels`")
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32", help="of their training")
     given = parser.parse_args()
     if given.what == "labels":
