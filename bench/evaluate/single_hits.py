@@ -7,33 +7,36 @@ python -m bench.evaluate.single_hits labels --run results/pr772-small  # ours fr
 
 import argparse
 import json
-import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import product
+from multiprocessing import Pipe, get_context
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
 
+from evaluate.virus.config import SelectionConfig
+from evaluate.virus.em import EMConfig, classify
 from evaluate.virus.found import read_experiment
 from evaluate.virus.hits import HitsConfig, find_hits
 from evaluate.virus.selection import counts, precision_at
 from evaluate.virus.sizes import SizesConfig, measure
 from frames.readout.readout import read
 from simulate.virus.bodies import Bodies
-from simulate.virus.config import VirusSimulationConfig
+from simulate.virus.config import DetectorConfig, VirusConfig, VirusSimulationConfig
 from simulate.virus.detector import CENTRE, geometry_of, readout_of
 from simulate.virus.images import photons_of, photons_per_fluence
 from simulate.virus.plan import plan
 from train.batches.drawn import labelled
 from train.batches.polar_bins import polar_bins
-from train.batches.representation import Coloured
+from train.batches.representation import Coloured, Representation, Scale, pictures
 from train.config.single_hits import FindRecipe
 from train.models.detection.yolo import yolo
 from train.models.polar.pattern import PolarPattern
@@ -64,25 +67,51 @@ def shots(n: int, kinds: dict[str, float] | None = None, seed: int = 0) -> tuple
     return frames, table, seconds
 
 
-def timed(step: str, n: int, do: Callable[[], object], repeats: int = 3) -> None:
-    """A line on the fastest of some repeats: frames/s, and hours for the largest public set on one core."""
-    took = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        do()
-        took.append(time.perf_counter() - started)
-    told(step, n, min(took))
+def timed(
+    step: str, n: int, do: Callable[[], object], repeats: int = 3, warm: Callable[[], object] | None = None
+) -> None:
+    """A line on the fastest of some repeats in a process of its own: see `told`.
+
+    warm : what is done first, so that code is loaded and compiled; None does the step once.
+    """
+    ends = Pipe(duplex=False)
+
+    def child() -> None:
+        (warm or do)()
+        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+        before, took = memory_mb("VmRSS"), []
+        for _ in range(repeats):
+            begun = time.perf_counter()
+            do()
+            took.append(time.perf_counter() - begun)
+        ends[1].send((min(took), memory_mb("VmHWM") - before))
+
+    one = get_context("fork").Process(target=child)
+    one.start()
+    ends[1].close()
+    try:
+        seconds, more = ends[0].recv()
+    except EOFError:
+        raise RuntimeError(f"{step} ended with {one.exitcode} before it was timed") from None
+    one.join()
+    told(step, n, seconds, more)
 
 
-def told(step: str, n: int, seconds: float) -> None:
-    """A line on a step."""
+def memory_mb(name: str) -> float:
+    """What this process holds now (VmRSS), or has held at most (VmHWM)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(name)).split()[1]) / 1024
+
+
+def told(step: str, n: int, seconds: float, megabytes: float) -> None:
+    """A line on a step: frames/s, hours for the largest public set on one core, what it needs beside its frames."""
     line = {
         "bench": "single_hits",
         "step": step,
         "frames": n,
         "frames_per_s": round(n / seconds, 1),
         "core_hours_for_285944": round(WHOLE * seconds / n / 3600, 3),
-        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "more_mb": round(megabytes),
     }
     print(json.dumps(line), flush=True)
 
@@ -90,26 +119,57 @@ def told(step: str, n: int, seconds: float) -> None:
 def speeds(n: int) -> None:
     """Of each step, on the same frames, one thread."""
     torch.set_num_threads(1)
-    frames, _, seconds = shots(n)
-    told("simulation", n, seconds)
+    frames, table, _ = shots(n)
     geometry, centre = geometry_of("binned"), CENTRE["binned"]
+    bodies, detector = Bodies.of(VirusConfig(), geometry.q_max), DetectorConfig()
+    timed(
+        "simulation",
+        n,
+        lambda: photons_of(table, bodies, geometry, detector),
+        1,
+        partial(photons_of, table[:4], bodies, geometry, detector),
+    )
     q = np.linalg.norm(geometry.q, axis=-1)
     timed("hit finding", n, lambda: find_hits(frames, geometry.mask, centre, HitsConfig()))
     measure(frames[:2], geometry.mask, centre, q, SizesConfig())  # templates are made
     for part in (n // 4, n // 2, n):
-        timed(f"size filter, {part}", part, partial(measure, frames[:part], geometry.mask, centre, q, SizesConfig()))
+        timed("size filter", part, partial(measure, frames[:part], geometry.mask, centre, q, SizesConfig()))
     bins = polar_bins(frames.shape[1:], (centre[1], centre[0]), geometry.mask)
     timed("rings and angles", n, lambda: bins.of(frames))
+    for scale in get_args(Scale):
+        seen = Representation("grayscale", scale, 64)
+        timed(f"pictures, {scale}, 64 pixels", n, partial(pictures, frames, geometry.mask, seen), 1)
     photons = bins.of(frames)
     members: list[torch.nn.Module] = [PolarPattern(26).eval() for _ in range(FindRecipe().members)]
     timed("ours, three networks", n, lambda: log_odds(members, photons, bins.live))
     for name, size, width, some in (
-        ("yolov2", 96, 0.125, 64), ("yolov3", 96, 0.125, 64), ("yolov2", 416, 1.0, 2), ("yolov3", 608, 1.0, 1),
+        ("yolov2", 64, 0.125, 256), ("yolov3", 64, 0.125, 256), ("yolov2", 416, 1.0, 2), ("yolov3", 608, 1.0, 1),
     ):  # fmt: skip
         model = Coloured(yolo(name, 3, width), "jet").eval()  # type: ignore[arg-type]
-        pictures = torch.randint(0, 255, (some, 1, size, size)).float()
+        drawn = torch.randint(0, 255, (some, 1, size, size)).float()
         with torch.no_grad():
-            timed(f"{name}, {size} pixels, width {width:g}", some, lambda m=model, p=pictures: m(p), 2)  # type: ignore[misc]
+            timed(f"{name}, {size} pixels, width {width:g}", some, partial(_asked, model, drawn), 2)
+    em(photons, bins.live)
+
+
+def _asked(model: torch.nn.Module, drawn: torch.Tensor) -> None:
+    for start in range(0, len(drawn), 64):
+        model(drawn[start : start + 64])
+
+
+def em(photons: NDArray, live: NDArray) -> None:
+    """The EM on more and more frames, thinned copies of those at hand where there are not so many."""
+    generator, config = np.random.default_rng(0), EMConfig(n_classes=20, n_iterations=24)
+    for n in (2000, 4000, 8000):
+        rate = 0.5 * np.maximum(photons[np.arange(n) % len(photons)], 0)
+        many = generator.poisson(rate).astype(np.float32)
+        timed(
+            "EM, 20 classes, 24 iterations",
+            n,
+            partial(classify, many, live, config),
+            1,
+            partial(classify, many[:100], live, config),
+        )
 
 
 def ranges(frames: NDArray, single: NDArray, diameter_nm: NDArray) -> Iterator[dict[str, float]]:
@@ -153,7 +213,7 @@ def cuts(n: int) -> None:
     print(json.dumps(told_of_cut))
 
 
-def labels(folder: Path, recipe: FindRecipe) -> None:
+def labels(folder: Path, recipe: FindRecipe, numbers: Sequence[int]) -> None:
     """What ours selects of a run's test frames from few labels of either kind, all of the detector or half of it.
 
     Labels are drawn of what was hit, from the training split alone; as many of the validation split decide the
@@ -165,8 +225,8 @@ def labels(folder: Path, recipe: FindRecipe) -> None:
     truth = (whole.table["truth"] == "single").to_numpy()
     for name, mask in (("whole", whole.mask), ("half", half)):
         bins = polar_bins(whole.frames.shape[1:], centre, mask, r_min=6)
-        photons = bins.of(whole.frames)
-        for n in (5, 20, 80):
+        photons = whole.polar(SelectionConfig()) if name == "whole" else bins.of(whole.frames)
+        for n in numbers:
             generator, sets = np.random.default_rng(n), []
             for split, most in (("train", n), ("validation", min(n, 45))):
                 rows = whole.rows(split)
@@ -201,9 +261,11 @@ def main() -> int:
     parser.add_argument("--frames", type=int, default=256)
     parser.add_argument("--run", type=Path, default=Path("results/pr772-small"), help="of `labels`")
     parser.add_argument("--members", type=int, default=3, help="networks of `labels`")
+    parser.add_argument("--a-class", type=int, nargs="+", default=[5, 20, 80], help="labels of each, of `labels`")
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32", help="of their training")
     given = parser.parse_args()
     if given.what == "labels":
-        labels(given.run, FindRecipe(members=given.members))
+        labels(given.run, FindRecipe(members=given.members, precision=given.precision), given.a_class)
     else:
         (speeds if given.what == "speeds" else cuts)(given.frames)
     return 0

@@ -7,6 +7,7 @@
     <folder>/hits.parquet               a row per shot: what hit finding measured
     <folder>/sizes.parquet              a row per hit: what the size filter measured
     <folder>/splits.parquet             a row per frame that networks see: `SPLITS`
+    <folder>/seen.npz                   what methods see of these frames: `source.seen.Seen`
     <folder>/tables/annotator.csv       the annotator's answers against what was hit
 
 A frame is named by `frame`, its row in the store of all shots, in every table. The rows of `splits.parquet` are in the
@@ -81,6 +82,11 @@ def sizes_file(folder: Path) -> Path:
 def splits_file(folder: Path) -> Path:
     """Frames that networks see."""
     return folder / "splits.parquet"
+
+
+def seen_file(folder: Path) -> Path:
+    """What methods see of the frames of the splits."""
+    return folder / "seen.npz"
 
 
 def write_splits(path: Path, splits: "pd.DataFrame") -> None:

@@ -13,12 +13,14 @@ from evaluate.virus.files import (
     hits_file,
     plan_file,
     read_splits,
+    seen_file,
     selection_file,
     sizes_file,
     splits_file,
     wanted,
 )
 from evaluate.virus.methods import Experiment
+from evaluate.virus.source.seen import StoredFrames, read_seen, see
 from evaluate.virus.tables import read_selection, write_tables
 from frames.files import atomic_path, read_table, write_arrays
 from frames.store.dataset import open_dataset
@@ -82,8 +84,17 @@ def flow(folder: Path) -> pd.DataFrame:
     return pd.concat([total, by_kind.sort_values("right_size", ascending=False)]).rename_axis("kind").reset_index()
 
 
-def read_experiment(folder: Path, centre: tuple[float, float]) -> Experiment:
+def make_seen(run: Experiment, detection: DetectionConfig, selection: SelectionConfig, folder: Path) -> None:
+    """Write what all methods see of a run's frames, which are read once: `evaluate.virus.source.seen.Seen`."""
+    scales = sorted({detection.representation(method).scale for method in detection.methods})
+    seen = see(run.frames, run.mask, run.bins(selection), run.boxed, scales, detection.image_size, log=selection.em.log)
+    seen.write(seen_file(folder))
+
+
+def read_experiment(folder: Path, centre: tuple[float, float], *, seen: bool = True) -> Experiment:
     """Frames of the splits of a run's folder, with the detector's mask; the beam at `centre` (x, y) [pixels].
+
+    seen : whether `make_seen` has written what methods see of them; else it is made when it is asked for.
 
     FileNotFoundError; ValueError for a damaged file, or a frame that the store lacks.
     """
@@ -95,11 +106,5 @@ def read_experiment(folder: Path, centre: tuple[float, float]) -> Experiment:
             f"{splits_file(folder)} names frame {wanted.max()}, but {dataset_folder(folder)} holds {len(dataset)}; "
             "make both anew"
         )
-    frames = np.empty((len(wanted), *dataset.shape[1:]), np.float32)
-    step = dataset.patterns_per_shard
-    for start in range(0, len(dataset), step):
-        here = np.flatnonzero((wanted >= start) & (wanted < start + step))
-        if len(here):
-            block = dataset.read(slice(start, min(start + step, len(dataset))))
-            frames[here] = block[wanted[here] - start]
-    return Experiment(frames, splits, dataset.mask, centre)
+    frames = StoredFrames(dataset, wanted)
+    return Experiment(frames, splits, dataset.mask, centre, read_seen(seen_file(folder)) if seen else None)

@@ -2,7 +2,9 @@
 
 Two tests. The first holds the radial profile against balls and icosahedra of every size, by Poisson likelihood (which
 decides) and by L1 distance. Two particles that touch have the mean profile of one, so the second looks along the rings
-inside of the central maximum: there a particle as round as an icosahedron is even, and a dimer has fringes.
+inside of the central maximum: there a particle as round as an icosahedron is even, and a dimer has fringes. Opposite
+sectors are counted together, as |F(q)| = |F(-q)|: what a beam some pixels off its place does to one side it undoes on
+the other.
 
 Sizes are circumdiameters of an icosahedron; the ball of its volume has 0.846 of it.
 """
@@ -23,8 +25,8 @@ BODIES = ("sphere", "icosahedron")
 FIRST_MINIMUM = 4.493
 """q R of the first minimum of a ball: tan x = x."""
 
-ANGLES = 24
-"""Sectors of a ring, of those that hold live pixels."""
+ANGLES = 12
+"""Sectors of a ring over half a circle, opposite ones together."""
 
 
 class SizesConfig(Strict):
@@ -39,7 +41,7 @@ class SizesConfig(Strict):
     least_photons: Annotated[float, Field(ge=0)] = Field(0.5, description="of a pixel that counts: below is noise")
     most_misfit: Annotated[float, Field(gt=0)] = Field(0.25, description="L1 distance of the profile, relative")
     most_anisotropy: Annotated[float, Field(gt=0)] = Field(
-        0.34,
+        0.28,
         description="relative standard deviation along rings inside of the central maximum, beyond Poisson's; as many "
         "times that of the most uneven simulated singles as it is below that of half of the aggregates",
     )
@@ -178,7 +180,7 @@ def anisotropy(
     # The radial fall inside of a sector is taken out first: what is left is even for a round particle.
     counted = np.bincount(ring[inside], minlength=ring.max() + 1)
     mean = np.bincount(ring[inside], values[inside], len(counted)) / np.maximum(counted, 1)
-    sector = (ring[inside] // 4) * ANGLES + ((angle[inside] / (2 * np.pi) + 0.5) * ANGLES).astype(int) % ANGLES
+    sector = (ring[inside] // 4) * ANGLES + (angle[inside] / np.pi % 1 * ANGLES).astype(int) % ANGLES
     got = np.bincount(sector, values[inside])
     expected = np.bincount(sector, mean[ring[inside]])
     if not expected.sum() > 0:

@@ -20,29 +20,28 @@ AT_ONCE = 256
 """Frames held together."""
 
 
-def make_hits(folder: Path, geometry: Geometry, centre: tuple[float, float], config: HitsConfig) -> None:
-    """Write hits.parquet: frame, photons, score, lit, hit."""
-    dataset, parts = open_dataset(files.dataset_folder(folder)), []
-    for start in range(0, len(dataset), AT_ONCE):
-        rows = slice(start, min(start + AT_ONCE, len(dataset)))
-        found = find_hits(dataset.read(rows), geometry.mask, centre, config)
-        parts.append(pd.DataFrame({"frame": np.arange(rows.start, rows.stop), **vars(found)}))
-    _write(files.hits_file(folder), pd.concat(parts, ignore_index=True))
+def make_hits(
+    folder: Path, geometry: Geometry, centre: tuple[float, float], config: HitsConfig, sizes: SizesConfig
+) -> None:
+    """Write hits.parquet of all shots: frame, photons, score, lit, hit; and sizes.parquet of the hits.
 
-
-def make_sizes(folder: Path, geometry: Geometry, centre: tuple[float, float], config: SizesConfig) -> None:
-    """Write sizes.parquet of the hits: frame, and the fields of `sizes.Sizes`."""
-    dataset, hits = open_dataset(files.dataset_folder(folder)), read_table(files.hits_file(folder)).to_pandas()
-    frames, parts = hits["frame"][hits["hit"]].to_numpy(), []
+    The latter has frame, and the fields of `sizes.Sizes`. Frames are read once for both. ValueError where nothing is
+    a hit.
+    """
+    dataset, parts, measured = open_dataset(files.dataset_folder(folder)), [], []
     q = np.linalg.norm(geometry.q, axis=-1)
     for start in range(0, len(dataset), AT_ONCE):
-        rows = slice(start, min(start + AT_ONCE, len(dataset)))
-        if len(wanted := frames[(frames >= rows.start) & (frames < rows.stop)]):
-            found = measure(dataset.read(rows)[wanted - rows.start], geometry.mask, centre, q, config)
-            parts.append(pd.DataFrame({"frame": wanted, **vars(found)}))
-    if not parts:
-        raise ValueError(f"{files.hits_file(folder)} holds no hit; look at virus.hits and at the background")
-    _write(files.sizes_file(folder), pd.concat(parts, ignore_index=True))
+        rows = np.arange(start, min(start + AT_ONCE, len(dataset)))
+        frames = dataset.read(slice(int(rows[0]), int(rows[-1]) + 1))
+        found = find_hits(frames, geometry.mask, centre, config)
+        parts.append(pd.DataFrame({"frame": rows, **vars(found)}))
+        if found.hit.any():
+            of_hits = measure(frames[found.hit], geometry.mask, centre, q, sizes)
+            measured.append(pd.DataFrame({"frame": rows[found.hit], **vars(of_hits)}))
+    if not measured:
+        raise ValueError(f"{files.dataset_folder(folder)} holds no hit; look at virus.hits and at the background")
+    _write(files.hits_file(folder), pd.concat(parts, ignore_index=True))
+    _write(files.sizes_file(folder), pd.concat(measured, ignore_index=True))
 
 
 def make_splits(folder: Path, numbers: dict[str, Numbers], *, reject_dimers: bool, dealt_by: int | None = None) -> None:

@@ -13,10 +13,10 @@ from evaluate.virus.config import SelectionConfig
 from evaluate.virus.files import ORIGIN, SINGLE
 from evaluate.virus.methods import Experiment, Selected
 from evaluate.virus.science import power_spectrum, science_table
-from evaluate.virus.selection import f1_difference, noise_audit, selection_table
+from evaluate.virus.selection import f1_difference, noise_audit, selection_table, summary_table
 from frames.files import atomic_path, read_arrays, write_arrays
 
-TABLES = ("selection", "noise", "science", "agreement", "differences", "frames")
+TABLES = ("selection", "summary", "noise", "science", "agreement", "differences", "frames")
 """CSV files below tables/."""
 
 N_SHOWN = 8
@@ -65,10 +65,12 @@ def write_tables(run: Experiment, how: SelectionConfig, selections: Selections, 
     """Write `TABLES` as CSV, and `page.npz` with what the page draws, into a folder."""
     judged, rows = judge(run, selections), run.rows("test")
     table, bins = run.table.iloc[rows].reset_index(drop=True), run.bins(how)
-    photons = bins.of(run.frames[rows])
+    photons = run.polar(how)[rows]
     labels = {"manual": judged.manual} | ({} if judged.truth is None else {"truth": judged.truth})
+    selected = selection_table(judged.selections, labels)
     tables = {
-        "selection": selection_table(judged.selections, labels),
+        "selection": selected,
+        "summary": summary_table(selected, judged.selections, labels),
         "noise": noise_audit(judged.selections, judged.manual, judged.manual if judged.truth is None else judged.truth),
         "science": science_table(judged.selections, photons, bins, table),
         "agreement": agreement(judged),
@@ -84,7 +86,7 @@ def write_tables(run: Experiment, how: SelectionConfig, selections: Selections, 
     arrays["radius"] = bins.radius
     arrays["mask"], arrays["manual"] = run.mask, judged.manual
     for kind, some in table.groupby("kind" if (table["kind"] != "").all() else "manual", sort=True):
-        arrays[f"kind/{kind}"] = run.frames[rows[some.index[:4]]]
+        arrays[f"kind/{kind}"] = run.frames[rows[some.index[:N_SHOWN]]]
     best = "ours" if ("ours", 0) in selections else next(iter(selections))[0]
     chosen = first[best]
     groups = {"hits": chosen & judged.manual, "misses": ~chosen & judged.manual, "alarms": chosen & ~judged.manual}

@@ -14,7 +14,7 @@ from report.virus import draw
 from report.virus.draw import said
 from train.batches.representation import Representation, pictures
 
-TABLES = ("selection", "noise", "science", "agreement", "differences")
+TABLES = ("selection", "summary", "noise", "science", "agreement", "differences")
 TILES = {
     "shots": "shots fired",
     "hits": "hits found",
@@ -51,6 +51,8 @@ def build_page(
     FileNotFoundError naming what the run lacks.
     """
     told = {name: pd.read_csv(tables / f"{name}.csv") for name in TABLES}
+    for name in ("science", "noise"):  # a row a seed, of which the page shows the mean
+        told[name] = told[name].groupby("method", sort=False).mean().reset_index()
     arrays = read_arrays(tables / "page.npz")
     figures.mkdir(parents=True, exist_ok=True)
     mask, drawn = arrays["mask"], []
@@ -60,7 +62,7 @@ def build_page(
         return figures / name
 
     kinds = {name.split("/")[1]: some for name, some in arrays.items() if name.startswith("kind/")}
-    draw.gallery(path("kinds.png"), kinds, mask, columns=4)
+    draw.gallery(path("kinds.png"), kinds, mask)
     shown = {word: arrays[f"shown/{name}"] for name, word in GROUPS.items()}
     boxes = {word: arrays[f"box/{name}"] for name, word in GROUPS.items() if f"box/{name}" in arrays}
     words = {
@@ -93,6 +95,7 @@ def build_page(
     draw.agreement(path("agreement.svg"), told["agreement"])
     implied = positives_implied(PUBLISHED["em"])
     flow = pd.read_csv(tables / "flow.csv").to_dict("records")
+    simulated = len(flow) > 1  # nobody knows kinds of recorded frames: one row of all
     write_page(
         Path(__file__).parent / "page.html.j2",
         (said, percent),
@@ -103,7 +106,11 @@ def build_page(
         kinds=[name for name in told["science"] if name.startswith("share_")],
         has_truth=bool((told["selection"]["against"] == "truth").any()),
         flow=flow,
-        tiles={word: int(flow[0][name]) for name, word in TILES.items()},
+        simulated=simulated,
+        tiles={
+            word if simulated or name != "shots" else "frames recorded": int(flow[0][name])
+            for name, word in TILES.items()
+        },
         em_positives=(round(implied["recall"][0]), round(implied["recall"][1])),
     )
 

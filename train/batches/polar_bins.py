@@ -5,6 +5,7 @@ half has bins all the same.
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,14 @@ from scipy.sparse import csr_array
 
 AT_ONCE = 512
 """Frames that are summed together."""
+
+
+class Frames(Protocol):
+    """(n, ny, nx) photons: an array, or what reads blocks of one from a file."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice, /) -> NDArray: ...
 
 
 @dataclass(frozen=True)
@@ -30,7 +39,7 @@ class PolarBins:
         """(n_rings, n_angles) live pixels of each bin."""
         return self.matrix.sum(1).reshape(self.n_rings, self.n_angles).astype(np.float32)
 
-    def of(self, frames: NDArray, log: bool = False) -> NDArray[np.float32]:
+    def of(self, frames: Frames, log: bool = False) -> NDArray[np.float32]:
         """(n, n_rings, n_angles) photons in the bins of frames (n, ny, nx); with `log` of log(photons + 1)."""
         summed = np.empty((len(frames), self.n_rings, self.n_angles), np.float32)
         for start in range(0, len(frames), AT_ONCE):

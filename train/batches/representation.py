@@ -79,14 +79,23 @@ def pictures(frames: NDArray, mask: NDArray[np.bool_] | None, how: Representatio
         some = np.where(live, np.maximum(frames[start : start + AT_ONCE], 0), 0).astype(np.float32)
         if how.scale == "log":
             some = np.log1p(some)
-        white = np.quantile(some[:, live], BRIGHTEST, axis=1)
+        white = brightest(some[:, live])
         # where even that many pixels are dark the brightest one is white
         white = np.where(white > 0, white, np.maximum(some.max((1, 2)), 1))
-        some = np.minimum(some / white[:, None, None].astype(np.float32), 1)
+        some = np.minimum(some / white[:, None, None], 1)
         size = (how.image_size, how.image_size)
         resized = interpolate(torch.from_numpy(some)[:, None], size, mode="bilinear", antialias=True)[:, 0]
         drawn[start : start + AT_ONCE] = (255 * resized).round().clamp(0, 255).to(torch.uint8).numpy()
     return drawn
+
+
+def brightest(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(n,) quantile BRIGHTEST of values (n, pixels), from the few that are above: half of the time of np.quantile."""
+    place = BRIGHTEST * (values.shape[1] - 1)
+    below = int(place)
+    n = values.shape[1] - below
+    top = torch.topk(torch.from_numpy(values), n, dim=1).values[:, -2:].numpy() if n > 1 else values[:, [0, 0]]
+    return top[:, -1] + (top[:, 0] - top[:, -1]) * np.float32(place - below)
 
 
 def resized_boxes(boxes: NDArray[np.floating], frame_shape: tuple[int, int], how: Representation) -> NDArray:

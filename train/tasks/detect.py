@@ -38,6 +38,9 @@ N_CHECKPOINTS = 5
 PREDICTED_AT_ONCE = 64
 """Pictures."""
 
+HOPELESS = 0.1
+"""Of the threshold: what one checkpoint finds less likely the others are not asked about."""
+
 
 @dataclass(frozen=True)
 class DetectDescription(Described):
@@ -221,26 +224,32 @@ def checkpoints_of(folder: Path) -> list[Path]:
 
 
 def intersection(scores: Sequence[NDArray] | NDArray, threshold: float) -> NDArray[np.bool_]:
-    """(n,) frames that every checkpoint selects, from their scores (checkpoints, n)."""
+    """(n,) frames that every checkpoint selects, from their scores (checkpoints, n); NaN, not asked, selects none."""
     return np.all(np.asarray(scores) > threshold, axis=0)
 
 
 def select(
-    folder: Path, pictures: NDArray, device: torch.device, validation: Boxed
+    folder: Path, pictures: NDArray, device: torch.device, validation: Boxed, hopeless: float = HOPELESS
 ) -> tuple[NDArray, NDArray, NDArray]:
     """Scores (checkpoints, n) of pictures, selected (n,) by all, and the last checkpoint's boxes (n, 4).
+
+    The last checkpoint is asked about every picture, and the others about those that may still be selected: of a
+    picture that one finds less likely than `hopeless` times the threshold the others' scores are NaN. So the lowest of
+    a picture's scores is exact from there on, and below an upper bound.
 
     validation : decides the threshold where the recipe has none: that from which on the lowest of a frame's scores
                  selects with the highest F1.
     """
-    scores, known, boxes, threshold = [], [], np.empty((0, 4), np.float32), None
-    for path in checkpoints_of(folder):
-        model, description = load_detector(path, device)
-        boxes, score = found(model, pictures)
-        scores.append(score)
-        if (threshold := description.recipe.threshold) is None:
-            known.append(found(model, np.asarray(validation.images))[1])
+    models = [load_detector(path, device) for path in checkpoints_of(folder)]
+    threshold = models[-1][1].recipe.threshold
     if threshold is None:
+        known = [found(model, np.asarray(validation.images))[1] for model, _ in models]
         lowest = best_threshold(np.min(known, axis=0), validation.single == 1)
         threshold = float(np.nextafter(np.float32(lowest), np.float32(-np.inf)))  # the frame at it is selected, too
-    return np.stack(scores), intersection(scores, threshold), boxes
+    scores = np.full((len(models), len(pictures)), np.nan, np.float32)
+    boxes, scores[-1] = found(models[-1][0], pictures)
+    hopeful = np.flatnonzero(scores[-1] >= hopeless * threshold)
+    for row in range(len(models) - 2, -1, -1):
+        scores[row, hopeful] = found(models[row][0], pictures[hopeful])[1]
+        hopeful = hopeful[scores[row, hopeful] >= hopeless * threshold]
+    return scores, intersection(scores, threshold), boxes

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
+from evaluate.virus import methods
 from evaluate.virus.config import DetectionConfig, SelectionConfig
 from evaluate.virus.em import EMConfig
 from evaluate.virus.methods import (
@@ -58,7 +59,7 @@ def right(run: Experiment, chosen: np.ndarray) -> float:
     return float((chosen == run.single[run.rows("test")]).mean())
 
 
-def test_all_methods_find_what_is_plain(run, tmp_path) -> None:
+def test_all_methods_find_what_is_plain(run, tmp_path, monkeypatch) -> None:
     mine = ours(run, HOW, 0, tmp_path / "ours")
     assert right(run, mine.chosen) > 0.88
     assert mine.frame[0] == 361
@@ -68,6 +69,8 @@ def test_all_methods_find_what_is_plain(run, tmp_path) -> None:
     with h5py.File(tmp_path / "em.h5") as file:
         assert file["em_class/classes"][()].min() >= 1
         assert np.array_equal(file["em_class/select"][run.rows("test")], selected.chosen)
+    assert right(run, spectral(run, HOW, 0, 8).chosen) > 0.85
+    monkeypatch.setattr(methods, "CLUSTERED", 180)  # 60 of the 120 test frames; the others by their neighbours
     assert right(run, spectral(run, HOW, 0, 8).chosen) > 0.85
 
 

@@ -13,11 +13,13 @@ from evaluate.virus.selection import (
     counts,
     f1_difference,
     f1_interval,
+    f1_over_seeds,
     noise_audit,
     positives_implied,
     precision_at,
     same_labels,
     selection_table,
+    summary_table,
 )
 from train.batches.polar_bins import polar_bins
 
@@ -124,3 +126,41 @@ def test_contrast_is_that_of_the_fringes() -> None:
     row = science_table({("x", 0): (chosen, None)}, bins.of(frames), bins, about).iloc[0]
     assert row["share_double"] == pytest.approx(1 / 3)
     assert row["diameter_nm"] == 71
+
+
+def test_intervals_over_seeds_are_those_of_resampled_frames_and_seeds() -> None:
+    single, score = drawn()
+    generator = np.random.default_rng(4)
+    some, others = ([score + generator.normal(0, wide, len(score)) > 0.8 for _ in range(3)] for wide in (0.3, 1))
+    slow = []
+    for _ in range(800):
+        rows, means = generator.integers(len(single), size=len(single)), []
+        for side in (some, others):
+            picked = [side[i][rows] for i in generator.integers(3, size=3)]
+            means.append(np.mean([2 * (c & single[rows]).sum() / (c.sum() + single[rows].sum()) for c in picked]))
+        slow.append((means[0], means[0] - means[1]))
+    expected = np.quantile(slow, [0.025, 0.975], axis=0)
+    mean, low, high = f1_over_seeds(some, single)
+    assert mean == pytest.approx(np.mean([2 * (c & single).sum() / (c.sum() + single.sum()) for c in some]))
+    np.testing.assert_allclose((low, high), expected[:, 0], atol=0.008)
+    np.testing.assert_allclose(f1_over_seeds(some, single, others)[1:], expected[:, 1], atol=0.01)
+
+
+def test_a_summary_has_the_means_over_seeds_and_what_ours_has_more() -> None:
+    single, score = drawn()
+    generator = np.random.default_rng(5)
+    selections = {
+        (name, seed): ((mine := score + generator.normal(0, wide, len(score))) > 0.8, mine)
+        for name, wide in (("ours", 0.1), ("em", 1.5))
+        for seed in range(3)
+    }
+    table = selection_table(selections, {"manual": single})
+    summary = summary_table(table, selections, {"manual": single}).set_index("method")
+    assert summary.index.tolist() == ["ours", "em"]
+    assert summary["seeds"].tolist() == [3, 3]
+    f1 = table[table["method"] == "em"]["f1"]
+    assert summary.loc["em", "f1"] == pytest.approx(f1.mean())
+    assert summary.loc["em", "f1_sd"] == pytest.approx(np.std(f1, ddof=1))
+    assert summary.loc["em", "ours_more"] == pytest.approx(summary.loc["ours", "f1"] - f1.mean())
+    assert 0 < summary.loc["em", "ours_more_low"] < summary.loc["em", "ours_more"] < summary.loc["em", "ours_more_high"]
+    assert np.isnan(summary.loc["ours", "ours_more"])

@@ -7,7 +7,7 @@ import torch
 
 from train.batches.drawn import Boxed, DrawnBatches, jittered, labelled
 from train.batches.polar_bins import polar_bins
-from train.batches.representation import Representation, jet, pictures, resized_boxes, turned
+from train.batches.representation import BRIGHTEST, Representation, brightest, jet, pictures, resized_boxes, turned
 
 
 def test_jet_is_the_map_of_that_name() -> None:
@@ -95,3 +95,9 @@ def test_bins_hold_every_live_pixel_between_the_rings_once() -> None:
     )
     with pytest.raises(ValueError, match="check the centre and the mask"):
         polar_bins((30, 20), (9, 9), np.ones((30, 20), bool))
+
+
+@pytest.mark.parametrize("pixels", [1, 2, 150, 201, 5000])
+def test_white_is_the_quantile_of_the_live_pixels(pixels: int) -> None:
+    values = np.random.default_rng(pixels).poisson(3.0, (7, pixels)).astype(np.float32)
+    np.testing.assert_allclose(brightest(values), np.quantile(values, BRIGHTEST, axis=1), rtol=1e-6)

@@ -90,11 +90,20 @@ def test_without_a_threshold_the_validation_frames_decide_it(tmp_path) -> None:
     description, validation, test = described("yolov2", threshold=None, balanced=True), blobs(24, 1), blobs(40, 2)
     history = fit_detector(description, blobs(48, 0), validation, CPU, tmp_path, measure_threads=False)
     assert history[-1].validation_recall > 0  # of a detector that never exceeds 0.25, too
-    known, _, _ = select(tmp_path, validation.images, CPU, validation)
-    scores, selected, _ = select(tmp_path, test.images, CPU, validation)
+    known, _, _ = select(tmp_path, validation.images, CPU, validation, hopeless=0)
+    scores, selected, _ = select(tmp_path, test.images, CPU, validation, hopeless=0)
     single, lowest = validation.single == 1, known.min(0)
     f1 = {t: 2 * single[lowest >= t].sum() / ((lowest >= t).sum() + single.sum()) for t in lowest}
-    assert np.array_equal(selected, scores.min(0) >= max(f1, key=lambda t: f1[t]))
+    threshold = max(f1, key=lambda t: f1[t])
+    assert np.array_equal(selected, scores.min(0) >= threshold)
+    # not to ask about what is hopeless changes neither what is selected nor a score from there on
+    few, same, boxes = select(tmp_path, test.images, CPU, validation, hopeless=1)
+    assert np.isnan(few).any()
+    assert np.array_equal(same, selected)
+    assert np.isfinite(boxes).all()
+    asked = np.isfinite(few)
+    assert np.array_equal(few[asked], scores[asked])
+    assert (scores.min(0)[~asked.all(0)] < threshold).all()
 
 
 def test_selected_is_what_all_checkpoints_select() -> None:

@@ -27,3 +27,25 @@ def virus_frames():
             + 1
         )
     return sum(VIRUS.simulation.shots.values())
+
+
+def virus_seen_by(what):
+    """What of `detection` and `selection` a method depends on, or `all` that is made for methods, or `tables`.
+
+    Which methods and seeds there are besides is not among it: another seed leaves those that stand.
+    """
+    detection, selection = RUN.detection.model_dump(
+        mode="json"
+    ), RUN.selection.model_dump(mode="json")
+    rings = {name: selection[name] for name in ("n_rings", "n_angles", "r_min_pixels")}
+    if what == "all":
+        scales = sorted({name.split("_")[2] for name in RUN.detection.methods})
+        return rings | {
+            "log": RUN.selection.em.log,
+            "scales": scales,
+            "image_size": RUN.detection.image_size,
+        }
+    if what.startswith("yolo"):
+        return {name: detection[name] for name in ("image_size", "width", "recipe")}
+    of_method = {"em": ("em", "em_classes"), "ours": ("finder",)}
+    return rings | {name: selection[name] for name in of_method.get(what, ())}

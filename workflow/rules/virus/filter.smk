@@ -6,6 +6,7 @@ rule virus_hits:
         FILES.card("shots"),
     output:
         virus_files.hits_file(RUN.folder),
+        virus_files.sizes_file(RUN.folder),
     log:
         log_of("virus_hits"),
     benchmark:
@@ -14,44 +15,17 @@ rule virus_hits:
         "../../envs/singlehit.yaml"
     resources:
         mem_mb=growing(4000),
-        runtime=growing(30),
+        runtime=growing(60),
     params:
-        settings=virus_settings("hits"),
+        settings=virus_settings("hits", "sizes"),
         source=source_digest("evaluate.virus.source.place", "evaluate.virus.stages"),
     message:
-        "hits: photons and lit pixels of every shot"
+        "hits: photons and lit pixels of every shot, and sizes of the hits"
     script:
         "../../scripts/virus/hits.py"
 
 
 grows_with("virus_hits", virus_frames())
-
-
-rule virus_sizes:
-    input:
-        virus_files.hits_file(RUN.folder),
-        FILES.card("shots"),
-    output:
-        virus_files.sizes_file(RUN.folder),
-    log:
-        log_of("virus_sizes"),
-    benchmark:
-        benchmark_of("virus_sizes")
-    conda:
-        "../../envs/singlehit.yaml"
-    resources:
-        mem_mb=growing(4000),
-        runtime=growing(60),
-    params:
-        settings=virus_settings("sizes"),
-        source=source_digest("evaluate.virus.source.place", "evaluate.virus.stages"),
-    message:
-        "sizes of the hits"
-    script:
-        "../../scripts/virus/sizes.py"
-
-
-grows_with("virus_sizes", virus_frames())
 
 
 rule virus_splits:

@@ -3,9 +3,37 @@
 VIRUS_SELECTIONS = virus_files.wanted(RUN.detection, RUN.selection)
 
 
+rule virus_seen:
+    input:
+        virus_files.splits_file(RUN.folder),
+        card=FILES.card("shots"),
+    output:
+        virus_files.seen_file(RUN.folder),
+    log:
+        log_of("virus_seen"),
+    benchmark:
+        benchmark_of("virus_seen")
+    conda:
+        "../../envs/singlehit.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
+    params:
+        settings=virus_seen_by("all"),
+        source=source_digest("evaluate.virus.found", "evaluate.virus.source.place"),
+    message:
+        "rings, angles and pictures of the frames that networks see"
+    script:
+        "../../scripts/virus/seen.py"
+
+
+grows_with("virus_seen", virus_frames())
+
+
 rule virus_select:
     input:
         virus_files.splits_file(RUN.folder),
+        virus_files.seen_file(RUN.folder),
         card=FILES.card("shots"),
     output:
         virus_files.selection_file(RUN.folder, "{method}", "{seed}"),
@@ -22,9 +50,7 @@ rule virus_select:
         mem_mb=growing(8000),
         runtime=growing(240),
     params:
-        settings=lambda wildcards: RUN.model_dump(mode="json")[
-            "detection" if wildcards.method.startswith("yolo") else "selection"
-        ],
+        settings=lambda wildcards: virus_seen_by(wildcards.method),
         source=source_digest("evaluate.virus.found", "evaluate.virus.source.place"),
     message:
         "{wildcards.method}, seed {wildcards.seed}: train and select"
@@ -38,6 +64,7 @@ grows_with("virus_select", 1)
 rule virus_tables:
     input:
         virus_files.splits_file(RUN.folder),
+        virus_files.seen_file(RUN.folder),
         [
             virus_files.selection_file(RUN.folder, method, seed)
             for method, seed in VIRUS_SELECTIONS
@@ -48,6 +75,7 @@ rule virus_tables:
             RUN.folder / "tables" / f"{name}.csv"
             for name in (
                 "selection",
+                "summary",
                 "noise",
                 "science",
                 "agreement",
@@ -67,7 +95,7 @@ rule virus_tables:
         mem_mb=growing(8000),
         runtime=growing(30),
     params:
-        settings=RUN.selection.model_dump(mode="json"),
+        settings=virus_seen_by("tables"),
         source=source_digest("evaluate.virus.found", "evaluate.virus.source.place"),
     message:
         "what all selections are worth"

@@ -1,4 +1,4 @@
-"""Rule virus_hits: hits of the shots."""
+"""Rule virus_hits: hits of the shots, and their sizes."""
 
 from typing import TYPE_CHECKING
 
@@ -11,4 +11,4 @@ if TYPE_CHECKING:
 
 run, _ = start(snakemake)
 place = place_of(run)
-make_hits(run.folder, place.geometry, place.row_column, run.virus.hits)
+make_hits(run.folder, place.geometry, place.row_column, run.virus.hits, run.virus.sizes)
