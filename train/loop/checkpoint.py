@@ -5,14 +5,14 @@ import io
 import json
 import zipfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import nn
 
-from frames.files import DAMAGED, atomic_path
+from frames.files import DAMAGED, atomic_path, sha256
 from frames.targets import MULTIPLICITY, STRUCTURE, Target, named, names, shot_targets
 from train.config.old_keys import renamed
 from train.config.recipe import Recipe, TrainingRecipe, TwinRecipe
@@ -41,6 +41,8 @@ class Described:
     """of the layout and of every shard's sha256"""
     source: str
     """digest of the code that trains"""
+    teacher: str = field(default="", kw_only=True)
+    """sha256 of the file of the network that it was distilled from; empty where it was from none"""
 
     @property
     def structures(self) -> tuple[str, ...]:
@@ -111,18 +113,18 @@ class TrainedModel(NamedTuple):
 
 def describe(name: str, dataset: "Dataset", recipe: Recipe, seed: int) -> Description:
     """Network `name`, trained on `dataset` by `recipe` from `seed`."""
-    return Description(**_described(name, dataset, seed, "train.tasks.classify"), recipe=recipe)
+    return Description(**_described(name, dataset, recipe, seed, "train.tasks.classify"), recipe=recipe)
 
 
 def describe_twin(
     name: str, dataset: "Dataset", recipe: TwinRecipe, seed: int, held_out: Sequence[str]
 ) -> TwinDescription:
     """The same of a twin network that does not see the structures held out."""
-    description = _described(name, dataset, seed, "train.tasks.embed")
+    description = _described(name, dataset, recipe, seed, "train.tasks.embed")
     return TwinDescription(**description, recipe=recipe, held_out=tuple(held_out))
 
 
-def _described(name: str, dataset: "Dataset", seed: int, trained_by: str) -> dict[str, Any]:
+def _described(name: str, dataset: "Dataset", recipe: TrainingRecipe, seed: int, trained_by: str) -> dict[str, Any]:
     contents = json.dumps([dataset.card["layout"], dataset.card["shards"]], sort_keys=True)
     _, ny, nx = dataset.shape
     return {
@@ -133,6 +135,7 @@ def _described(name: str, dataset: "Dataset", seed: int, trained_by: str) -> dic
         "dataset": dataset.name,
         "dataset_digest": hashlib.sha256(contents.encode()).hexdigest(),
         "source": training_digest(name, trained_by),
+        "teacher": sha256(Path(recipe.teacher)) if recipe.teacher else "",
     }
 
 

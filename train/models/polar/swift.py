@@ -1,7 +1,7 @@
 """A network for one core: what `folded` sees, resampled once instead of six times, under a shorter stack of layers.
 
-Two thirds of the time of `folded` (train/models/polar/folded.py) go into six maps of every pixel, each brought onto rings
-by itself. Here one is:
+Two thirds of the time of `folded` (train/models/polar/folded.py) go into six maps of every pixel, each brought onto
+rings by itself. Here one is:
 
 - Each pixel is read as photons p s(p), s a soft step: one photon and none are told apart where they lie, before
   anything is averaged, as there. Negative readings and small noise come to nothing.
@@ -16,6 +16,7 @@ distilled from a `folded`.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -81,7 +82,7 @@ class Swift(nn.Module):
         self.norm = MapNorm(n_maps, n_rings)
         layers: list[nn.Module] = [nn.Conv2d(n_maps, widths[0], patch, patch, bias=False), nn.BatchNorm2d(widths[0])]
         layers += [nn.ReLU(inplace=True), Residual(widths[0], 3, Around)]
-        for before, width in zip(widths, widths[1:], strict=False):
+        for before, width in pairwise(widths):
             layers += [Around(before, width, 3, 2), nn.ReLU(inplace=True), Residual(width, 3, Around)]
         self.layers = nn.Sequential(*layers)
         n_left = n_rings // patch
@@ -108,7 +109,9 @@ class Swift(nn.Module):
 
         Of the inner rings as many as in two pixels, of the outer, two pixels wide, as in eight.
         """
-        photons = (images * (STEEPNESS * (images - SEEN)).sigmoid()).transpose(0, 1)  # (1, B, ny, nx): one table for all
+        photons = (images * (STEEPNESS * (images - SEEN)).sigmoid()).transpose(
+            0, 1
+        )  # (1, B, ny, nx): one table for all
         edge = self.n_pixels // 2 - reach(N_RINGS)
         middle = photons[:, :, edge : self.n_pixels - edge, edge : self.n_pixels - edge]
         inner = grid_sample(with_opposite(middle), self.inner, align_corners=False)
