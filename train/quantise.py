@@ -31,18 +31,6 @@ N_CALIBRATION = 512
 """Patterns whose ranges of maps are taken, at most"""
 
 
-class Patterns:
-    """Calibration patterns as onnxruntime asks for them: a batch for each call, then None."""
-
-    def __init__(self, frames: NDArray[np.float32]):
-        self._batches: Iterator[NDArray] = iter([frames[at : at + AT_ONCE] for at in range(0, len(frames), AT_ONCE)])
-
-    def get_next(self) -> dict[str, NDArray] | None:
-        """The next batch."""
-        batch = next(self._batches, None)
-        return None if batch is None else {"frames": batch}
-
-
 def quantised(contents: bytes, frames: NDArray[np.float32]) -> bytes:
     """The ONNX file of a network of ours with its layers in 8 bits, metadata and all.
 
@@ -91,10 +79,18 @@ def quantised(contents: bytes, frames: NDArray[np.float32]) -> bytes:
 def _reader(frames: NDArray[np.float32]) -> Any:
     from onnxruntime.quantization import CalibrationDataReader
 
-    class Reader(Patterns, CalibrationDataReader):
-        """As onnxruntime wants its type."""
+    class Reader(CalibrationDataReader):
+        """Calibration patterns as onnxruntime asks for them: a batch for each call, then None."""
 
-    return Reader(frames)
+        def __init__(self) -> None:
+            self.batches: Iterator[int] = iter(range(0, len(frames), AT_ONCE))
+
+        def get_next(self) -> dict[str, NDArray] | None:
+            """The next batch."""
+            at = next(self.batches, None)
+            return None if at is None else {"frames": frames[at : at + AT_ONCE]}
+
+    return Reader()
 
 
 def _answering(model: "onnx.ModelProto") -> list[str]:

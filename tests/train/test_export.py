@@ -82,6 +82,8 @@ def model_file(tmp_path: Path) -> Path:
         ("folded", 128),
         ("azimuthal", 256),
         ("folded", 256),
+        ("swift", 128),
+        ("swift", 256),
     ],
 )
 def test_a_file_answers_photons_as_the_network_does(name, size):

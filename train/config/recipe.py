@@ -59,6 +59,9 @@ class TrainingRecipe:
     """weight of the difference from the teacher's answers, train/losses/distillation.py, beside the loss of labels"""
     label_weight: float = 1.0
     """weight of the loss of labels where there is a teacher; 0 learns from the teacher alone"""
+    starts_as_teacher: bool = False
+    """weights that are called alike and have the same shape in the teacher, a model.pt, are those that training begins
+    with"""
     memory_gb: float = 8.0
     """patterns held at once, of each split [1e9 bytes], by the GPU where one trains; a training split above it is
     shuffled in whole shards"""
@@ -74,6 +77,11 @@ class TrainingRecipe:
         for name in ("teacher_weight", "label_weight"):
             if not (math.isfinite(value := getattr(self, name)) and value >= 0):
                 raise ValueError(f"{name} is {value}, expected zero or a positive number")
+        if self.starts_as_teacher and not (self.teacher and self.initialisation == "torch"):
+            raise ValueError(
+                f"starts_as_teacher with teacher {self.teacher!r} and initialisation {self.initialisation!r}, expected "
+                "a teacher and torch"
+            )
         if self.teacher and not self.teacher_weight + self.label_weight:
             raise ValueError("teacher_weight and label_weight are both 0: nothing is left to learn from")
         if not 0 <= self.detector_dropout <= 1:

@@ -135,8 +135,16 @@ def _described(name: str, dataset: "Dataset", recipe: TrainingRecipe, seed: int,
         "dataset": dataset.name,
         "dataset_digest": hashlib.sha256(contents.encode()).hexdigest(),
         "source": training_digest(name, trained_by),
-        "teacher": sha256(Path(recipe.teacher)) if recipe.teacher else "",
+        "teacher": _digest_of_teacher(recipe.teacher),
     }
+
+
+def _digest_of_teacher(teacher: str) -> str:
+    if teacher and not Path(teacher).is_file():
+        raise FileNotFoundError(
+            f"recipe.teacher: there is no {teacher}; expected a model.pt of a run, or what `singlehit onnx` made of it"
+        )
+    return sha256(Path(teacher)) if teacher else ""
 
 
 def network(description: Description, device: torch.device) -> nn.Module:

@@ -19,7 +19,7 @@ from train.loop.training_loop import Lesson, Task, seed_process, train_model, tr
 from train.losses.distillation import divergence
 from train.losses.multi_output import multi_output_loss
 from train.models.heads import Logits
-from train.tasks.teacher import load_teacher
+from train.tasks.teacher import taught
 from train.tasks.validation import validate
 
 if TYPE_CHECKING:
@@ -57,11 +57,9 @@ def fit(
     FileNotFoundError  there is no such teacher.
     """
     seed_process(seed)
-    teacher = load_teacher(recipe.teacher, device) if recipe.teacher else None
     description = describe(name, dataset, recipe, seed)
-    if teacher is not None:
-        teacher.must_teach(description)
     model = network(description, device)
+    teacher = taught(description, model, device)
     split = dataset.splits["validation"]
     validation = Batches(dataset, split, recipe.batch_size, recipe.memory_gb, held_on=held_on(device))
 

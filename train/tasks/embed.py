@@ -25,7 +25,7 @@ from train.losses.distillation import squared_distance
 from train.losses.miners import MINERS
 from train.losses.triplet import distances, proxy_loss, triplet_loss
 from train.models.encoder import Embedding
-from train.tasks.teacher import load_teacher
+from train.tasks.teacher import taught
 
 if TYPE_CHECKING:
     from frames.store.dataset import Dataset
@@ -72,11 +72,9 @@ def fit_twin(
     if unknown := sorted(set(held_out) - set(dataset.structures)):
         raise ValueError(f"held out are {unknown}, which are not among the structures of {dataset.name}")
     seed_process(seed)
-    teacher = load_teacher(recipe.teacher, device) if recipe.teacher else None
     description = describe_twin(name, dataset, recipe, seed, sorted(held_out))
-    if teacher is not None:
-        teacher.must_teach(description, held_out)
     model = twin(description, device)
+    teacher = taught(description, model, device, held_out)
     seen = [index for index, structure in enumerate(dataset.structures) if structure not in held_out]
     if not seen:
         raise ValueError(f"every structure of {dataset.name} is held out: {sorted(held_out)}")

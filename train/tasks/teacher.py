@@ -5,8 +5,9 @@ missing and all, so fresh patterns have answers as well as stored ones.
 """
 
 import json
+import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from train.models.heads import Logits
 LEAST_PROBABILITY = 1e-30
 """below it a teacher's probabilities are not told apart"""
 
-TEACHER = "teacher"
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Teacher:
     held_out: tuple[str, ...]
     """structures of its dataset that it did not learn from"""
     recipe: Mapping[str, Any]
+    weights: Mapping[str, Tensor] = field(default_factory=dict)
+    """by name; none of an ONNX file, whose weights are folded into others"""
 
     @property
     def structures(self) -> set[str]:
@@ -78,17 +81,30 @@ class Teacher:
                 f"{_said(ours.targets)}; give a teacher that was trained on such a dataset"
             )
 
+    def start(self, model: nn.Module) -> list[str]:
+        """Give a network the weights that are called alike here and have the same shape; the names of these.
+
+        ValueError where there is none, as in an ONNX file.
+        """
+        ours = model.state_dict()
+        alike = {
+            name: theirs for name, theirs in self.weights.items() if name in ours and ours[name].shape == theirs.shape
+        }
+        if not alike:
+            raise ValueError(
+                f"recipe.starts_as_teacher: {self.path} has no weights of the names and shapes of this network's; give "
+                "the model.pt of a teacher of the same kind"
+            )
+        model.load_state_dict(alike, strict=False)
+        return list(alike)
+
 
 def load_teacher(path: str, device: torch.device) -> Teacher:
     """The teacher of a recipe: a model.pt, on the device, or an ONNX file, on one thread of the CPU.
 
-    FileNotFoundError; ValueError for a file of something else, or one that is damaged.
+    ValueError for a file of something else, or one that is damaged.
     """
     file = Path(path)
-    if not file.is_file():
-        raise FileNotFoundError(
-            f"recipe.teacher: there is no {path}; expected a model.pt of a run, or what `singlehit onnx` wrote of one"
-        )
     return _of_onnx(file) if file.suffix == ".onnx" else _of_checkpoint(file, device)
 
 
@@ -98,9 +114,26 @@ def _of_checkpoint(path: Path, device: torch.device) -> Teacher:
     model = trained.model.requires_grad_(False)
     answers = partial(_asked, model, said.recipe.input_transform)
     held_out = said.held_out if isinstance(said, TwinDescription) else ()
-    return Teacher(
-        answers, str(path), sha256(path), _shape(said.image_shape), said.targets, tuple(held_out), vars(said.recipe)
-    )
+    shape, weights = _shape(said.image_shape), model.state_dict()
+    return Teacher(answers, str(path), sha256(path), shape, said.targets, tuple(held_out), vars(said.recipe), weights)
+
+
+def taught(
+    description: Described, model: nn.Module, device: torch.device, held_out: Collection[str] = ()
+) -> Teacher | None:
+    """The teacher of the network described, whose weights it now starts with if its recipe says so; None without one.
+
+    ValueError for one that is damaged, does not suit, or knows what is held out.
+    """
+    recipe = description.recipe
+    if not recipe.teacher:
+        return None
+    teacher = load_teacher(recipe.teacher, device)
+    teacher.must_teach(description, held_out)
+    if recipe.starts_as_teacher:
+        names_alike = teacher.start(model)
+        logger.info("%d of %d weights start as those of %s", len(names_alike), len(model.state_dict()), teacher.path)
+    return teacher
 
 
 def _asked(model: nn.Module, transform: str, images: Tensor) -> Any:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from train.batches.input_transforms import network_input
 from train.config.recipe import Recipe, TwinRecipe
 from train.export import export, export_twin
 from train.few_shot.support import read_support
@@ -14,6 +15,7 @@ from train.inference.embed import embed_frames
 from train.inference.predict import predict_frames
 from train.loop import training_loop
 from train.loop.checkpoint import load_encoder, load_model
+from train.models.encoder import encoder
 from train.tasks.classify import fit
 from train.tasks.embed import fit_twin
 from train.tasks.teacher import load_teacher
@@ -90,7 +92,7 @@ def test_the_teacher_is_asked_about_the_images_that_the_network_sees(taught, toy
     asked, seen, network_input = [], [], training_loop.network_input
     answers = load_teacher(str(taught / "twin.onnx"), CPU)
     spied = replace(answers, answers=lambda images: (asked.append(images.clone()), answers.answers(images))[1])
-    monkeypatch.setattr("train.tasks.embed.load_teacher", lambda *_: spied)
+    monkeypatch.setattr("train.tasks.teacher.load_teacher", lambda *_: spied)
     monkeypatch.setattr(
         training_loop,
         "network_input",
@@ -124,9 +126,36 @@ def test_a_teacher_of_another_kind_is_refused(taught, toy, tmp_path, change, sai
         fit_twin("late3", toy, recipe, 0, CPU, tmp_path, held_out=["left"])
 
 
-def test_files_that_are_none_are_named(tmp_path):
+def test_weights_of_the_same_name_and_shape_are_taken_over(taught, toy, tmp_path, monkeypatch):
+    """Without a step the network is its teacher where both are of one kind; elsewhere it shares what fits."""
+    teacher = load_teacher(str(taught / "twin" / "model.pt"), CPU)
+    torch.manual_seed(1)
+    same, other = (encoder(name, 3, "squared_l2") for name in ("late3", "late5"))
+    assert set(teacher.start(same)) == set(teacher.weights)
+    images = torch.from_numpy(toy.read(slice(0, 4)).astype(np.float32))
+    standard = network_input(images, "standardise", CPU)
+    torch.testing.assert_close(same.eval()(standard), teacher.answers(images))
+    kept = other.state_dict()
+    alike = teacher.start(other)
+    assert 0 < len(alike) < len(kept)
+    for name, weights in other.state_dict().items():
+        assert torch.equal(weights, teacher.weights[name] if name in alike else kept[name])
+    with pytest.raises(ValueError, match="has no weights of the names and shapes"):
+        load_teacher(str(taught / "twin.onnx"), CPU).start(other)
+
+
+def test_a_training_starts_as_its_teacher_where_the_recipe_says_so(taught, toy, tmp_path):
+    recipe = replace(TWIN, epochs=1, teacher=str(taught / "twin" / "model.pt"), label_weight=0.0, learning_rate=1e-12)
+    near = fit_twin("late3", toy, replace(recipe, starts_as_teacher=True), 5, CPU, tmp_path / "near", held_out=["left"])
+    far = fit_twin("late3", toy, recipe, 5, CPU, tmp_path / "far", held_out=["left"])
+    assert near[0].train_loss < 0.1 * far[0].train_loss  # not zero: in training statistics are the batch's
+
+
+def test_files_that_are_none_are_named(toy, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"there is no .*none\.pt; expected a model\.pt"):
-        load_teacher(str(tmp_path / "none.pt"), CPU)
+        fit("late3", toy, replace(CLASSIFIER, teacher=str(tmp_path / "none.pt")), 0, CPU, tmp_path)
+    with pytest.raises(ValueError, match="starts_as_teacher with teacher ''"):
+        Recipe(starts_as_teacher=True)
     with pytest.raises(ValueError, match="both 0"):
         Recipe(teacher="some.pt", teacher_weight=0.0, label_weight=0.0)
 
