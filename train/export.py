@@ -35,6 +35,7 @@ from train.inference.embed import must_fit
 from train.inference.shipped import ALONE, AnswersBy
 from train.loop.checkpoint import Described, TrainedEncoder, TrainedModel, holds_twin, load_encoder, load_model
 from train.onnx_constants import without_wide_rings
+from train.onnx_rewrites import rewritten
 from train.quantise import N_CALIBRATION, changed, quantised
 
 OPSET = 17
@@ -167,7 +168,7 @@ def to_onnx(
             output_names=list(module.outputs),
             dynamic_axes={name: {0: "batch"} for name in ("frames", *module.outputs)},
         )
-    model = without_wide_rings(onnx.load_from_string(contents.getvalue()))
+    model = without_wide_rings(rewritten(onnx.load_from_string(contents.getvalue())))
     onnx.helper.set_model_props(model, metadata(description) | dict(more or {}))
     serialised = model.SerializeToString()
     onnx.checker.check_model(serialised, full_check=True)
