@@ -10,8 +10,10 @@ The last layer stays as it is: its few numbers are the answer. Rounding is not t
 `changed` says of how many patterns the answer is another.
 """
 
+import logging
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,28 +47,27 @@ def quantised(contents: bytes, frames: NDArray[np.float32]) -> bytes:
     """
     import onnx
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
-    from onnxruntime.quantization.shape_inference import quant_pre_process
 
     if not len(frames):
         raise ValueError("no patterns to calibrate on; give a dataset with training patterns")
     original = onnx.load_from_string(contents)
     with tempfile.TemporaryDirectory() as folder:
-        plain, simple, whole = (str(Path(folder) / name) for name in ("plain.onnx", "simple.onnx", "whole.onnx"))
+        plain, whole = (str(Path(folder) / name) for name in ("plain.onnx", "whole.onnx"))
         onnx.save(original, plain)
-        # Without it a batch normalisation would stay beside its convolution.
-        quant_pre_process(plain, simple, skip_symbolic_shape=True)
-        last = _answering(onnx.load(simple))
-        quantize_static(
-            simple,
-            whole,
-            _reader(frames[:N_CALIBRATION]),
-            quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=list(LAYERS),
-            nodes_to_exclude=last,
-            per_channel=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-        )
+        # torch has put batch normalisations into their convolutions as it wrote the file; onnxruntime's own
+        # preparation would write out the matrices of rings, 8 MB.
+        with _unprepared():
+            quantize_static(
+                plain,
+                whole,
+                _reader(frames[:N_CALIBRATION]),
+                quant_format=QuantFormat.QDQ,
+                op_types_to_quantize=list(LAYERS),
+                nodes_to_exclude=_answering(original),
+                per_channel=True,
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+            )
         made = onnx.load(whole)
     if not any(node.op_type == "QuantizeLinear" for node in made.graph.node):
         raise ValueError("the network has no layer to put in 8 bits")
@@ -74,6 +75,17 @@ def quantised(contents: bytes, frames: NDArray[np.float32]) -> bytes:
     serialised = made.SerializeToString()
     onnx.checker.check_model(serialised)
     return serialised
+
+
+@contextmanager
+def _unprepared() -> Iterator[None]:
+    """Without onnxruntime's warning that its own preparation was left out."""
+    root, level = logging.getLogger(), logging.getLogger().level
+    root.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
 
 
 def _reader(frames: NDArray[np.float32]) -> Any:
