@@ -25,7 +25,7 @@ from train.export import ExportedNetwork, to_onnx
 from train.loop.checkpoint import Description, network
 from train.loop.device import choose_device, describe_device, flush_denormals
 from train.models.registry import MODELS, input_for
-from train.quantise import quantised
+from train.onnx_files.eight_bits import quantised
 
 SECONDS = 0.6
 """for each way of asking"""

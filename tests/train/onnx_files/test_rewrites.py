@@ -10,7 +10,7 @@ from torch.nn.functional import grid_sample
 
 from train.models.polar.folded import by_twos
 from train.models.polar.rings import polar_places
-from train.onnx_rewrites import TINY, rewritten
+from train.onnx_files.rewrites import TINY, rewritten
 
 
 class Signs(nn.Module):

@@ -7,10 +7,9 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from tests.train.test_export import trained
 from train.export import export, trial_frames
-from train.quantise import changed, quantised
-
-from .test_export import trained
+from train.onnx_files.eight_bits import changed, quantised
 
 SIZE = 8
 
