@@ -72,6 +72,22 @@ def test_layers_are_in_integers_the_last_is_not_and_the_file_says_what_it_said()
     np.testing.assert_array_equal(numpy_helper.to_array(kept["second"]), second)
 
 
+def test_the_first_convolution_and_the_last_layer_stay_as_they_are():
+    """Of `swift`: six convolutions in integers of seven, and the dense layer before the heads."""
+    frames = trial_frames((128, 128), 8)
+    made = onnx.load_from_string(quantised(export(trained("swift"), frames), frames))
+    kept = {one.name: one.data_type for one in made.graph.initializer}
+    made_by = {output: node for node in made.graph.node for output in node.output}
+    layers = [node for node in made.graph.node if node.op_type in ("Conv", "Gemm")]
+
+    def is_in_integers(node: onnx.NodeProto) -> bool:
+        maker = made_by.get(node.input[1])
+        return maker is not None and maker.op_type == "DequantizeLinear" and kept[maker.input[0]] == TensorProto.INT8
+
+    found = [(node.op_type, is_in_integers(node)) for node in layers]
+    assert found == [("Conv", False), *[("Conv", True)] * 6, ("Gemm", True), ("Gemm", False), ("Gemm", False)]
+
+
 def test_what_changes_is_counted():
     """Against a network whose answers are turned by one class for positive frames."""
     contents, first, second = dense_network()
