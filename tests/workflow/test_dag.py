@@ -174,10 +174,8 @@ def test_nothing_runs_on_a_bad_config(workflow, changes: dict[str, Any], message
 
 def test_a_teacher_is_trained_before_the_network_that_it_teaches(workflow) -> None:
     """Of the same run its file is made; of no run it has to be there, which is said before any job."""
-    taught = {
-        "network": "late10",
-        "recipe": {"base": "plain", "teacher": "results/tiny/models/noisy/late10/seed0/model.pt"},
-    }
+    models = "results/tiny/models/noisy"
+    taught = {"network": "late10", "recipe": {"base": "plain", "teacher": f"{models}/late10/seed0/model.pt"}}
     workflow.configure(training__models={"late10": {}, "taught": taught}, training__seeds=[0], evaluation={})
     asked = [f"{models}/taught/seed0/model.pt"]
     planned = workflow.snakemake("--dry-run", *asked).stdout
