@@ -17,10 +17,9 @@ import io
 import json
 import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -34,7 +33,10 @@ from train.few_shot.support import SupportSet, read_hit_multiplicity
 from train.inference.embed import must_fit
 from train.inference.shipped import ALONE, AnswersBy, beside, load_twin
 from train.loop.checkpoint import Described, TrainedEncoder, TrainedModel, holds_twin, load_encoder, load_model
-from train.onnx_constants import without_wide_rings
+from train.onnx_files.constants import without_wide_rings
+from train.onnx_files.eight_bits import N_CALIBRATION, changed, quantised
+from train.onnx_files.operations import WRITTEN
+from train.onnx_files.rewrites import rewritten
 
 OPSET = 17
 """of ONNX; read by every onnxruntime since 1.12 (2022)"""
@@ -42,6 +44,9 @@ LEAST_PROBABILITY = 1e-30
 """below it probabilities are not told apart"""
 LEEWAY = 10.0
 """by which another order of sums may err more than torch's; twice is the most that was seen of our networks"""
+
+
+EMBEDDING_DIFFERS = "of an embedding its distance from before, over the spread"
 
 
 Outputs = tuple[Tensor, ...] | list[NDArray]
@@ -178,52 +183,11 @@ def to_onnx(
             output_names=list(module.outputs),
             dynamic_axes={name: {0: "batch"} for name in ("frames", *module.outputs)},
         )
-    model = without_wide_rings(onnx.load_from_string(contents.getvalue()))
+    model = without_wide_rings(rewritten(onnx.load_from_string(contents.getvalue())))
     onnx.helper.set_model_props(model, metadata(description) | dict(more or {}))
     serialised = model.SerializeToString()
     onnx.checker.check_model(serialised, full_check=True)
     return serialised
-
-
-def _asinh(graph: Any, x: Any) -> Any:
-    return graph.op("Asinh", x)
-
-
-def _adaptive_average(graph: Any, images: Any, size: Any) -> Any:
-    """Mean over equal shares of an image: `size` of them along y and x."""
-    shape, wanted = images.type().varyingSizes()[-2:], torch.onnx.symbolic_helper._get_const(size, "is", "size")
-    rows, columns = (
-        graph.op("Constant", value_t=adaptive_shares(*lengths)) for lengths in zip(shape, wanted, strict=True)
-    )
-    return graph.op("Einsum", rows, images, columns, equation_s="ry,bcyx,sx->bcrs")
-
-
-def _mean(graph: Any, values: Any, *how: Any) -> Any:
-    """Mean along one axis after the other, of an image by sums of a hundred terms.
-
-    onnxruntime adds all terms of a mean one by one. Photons take few values, so their squares are rounded the same way
-    again and again: over an image by 1e-5 of the sum, where torch, which adds in blocks, errs by 1e-7.
-    """
-    helper = torch.onnx.symbolic_helper
-    axes, keepdim = list(range(values.type().dim())), False
-    if len(how) == 3:  # axes, keepdim, dtype; of all values at once, dtype alone
-        axes, keepdim = helper._get_const(how[0], "is", "dim"), helper._get_const(how[1], "i", "keepdim")
-    for axis in axes:
-        values = graph.op("ReduceMean", values, axes_i=[axis], keepdims_i=1)
-    return values if keepdim else helper._squeeze_helper(graph, values, axes)
-
-
-WRITTEN: dict[str, Callable] = {"asinh": _asinh, "adaptive_avg_pool2d": _adaptive_average, "mean": _mean}
-"""Operations that torch's exporter does not know, or writes so that they round worse"""
-
-
-def adaptive_shares(n: int, n_shares: int) -> Tensor:
-    """(n_shares, n): row i averages the pixels that the i-th of `n_shares` equal parts of n pixels touches."""
-    first = torch.arange(n_shares) * n // n_shares
-    end = -(-torch.arange(1, n_shares + 1) * n // n_shares)
-    pixel = torch.arange(n)
-    inside = (pixel >= first[:, None]) & (pixel < end[:, None])
-    return inside / inside.sum(1, keepdim=True)
 
 
 def metadata(description: Described) -> dict[str, str]:
@@ -299,11 +263,21 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--beside", type=Path, nargs="+", default=[], metavar="TWIN.pt", help="twins of the same dataset and fold, too"
     )
+    parser.add_argument(
+        "--int8",
+        action="store_true",
+        help="layers in 8 bits, 2 to 3 times as fast; ranges from training patterns of --dataset, which it needs",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace a file that is there")
     arguments = parser.parse_args(argv)
     try:
         must_be_free([arguments.output], overwrite=arguments.overwrite)
+        if arguments.int8 and arguments.dataset is None:
+            raise ValueError("--int8 takes ranges from training patterns; give their dataset, --dataset FOLDER")
         contents, n_frames = _exported(arguments.model, arguments.dataset, arguments.answers_by, arguments.beside)
+        differs = ""
+        if arguments.int8:
+            contents, differs = _in_8_bits(contents, arguments.dataset)
         with atomic_path(arguments.output) as temporary:
             temporary.write_bytes(contents)
     except ModuleNotFoundError as error:
@@ -312,8 +286,22 @@ def main(argv: list[str] | None = None) -> int:
     except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: a damaged dataset, or what ONNX has not
         print(error, file=sys.stderr)
         return 2
-    print(f"{arguments.output}: {len(contents) / 1e6:.1f} MB, agrees with torch on {n_frames} frames")
+    print(f"{arguments.output}: {len(contents) / 1e6:.1f} MB, agrees with torch on {n_frames} frames{differs}")
     return 0
+
+
+def _in_8_bits(contents: bytes, folder: Path, n: int = 256) -> tuple[bytes, str]:
+    """The network in 8 bits, calibrated on training patterns, and what it answers otherwise about test patterns."""
+    from frames.store.dataset import open_dataset
+
+    dataset = open_dataset(folder)
+    train, test = dataset.splits["train"], dataset.splits["test"]
+    known = dataset.read(slice(train.start, min(train.stop, train.start + N_CALIBRATION))).astype(np.float32)
+    made = quantised(contents, known)
+    frames = dataset.read(slice(test.start, min(test.stop, test.start + n))).astype(np.float32)
+    shares = changed(contents, made, frames)
+    told = ", ".join(f"{name} {100 * share:.1f} %" for name, share in shares.items())
+    return made, f" before it was put in 8 bits; now other answers ({EMBEDDING_DIFFERS}) to: {told}"
 
 
 def _exported(

@@ -33,6 +33,7 @@ from train.loop.checkpoint import (
 )
 from train.loop.history import Epoch, TwinEpoch
 from train.models.registry import input_for
+from train.onnx_files import operations
 
 CPU = torch.device("cpu")
 
@@ -82,6 +83,8 @@ def model_file(tmp_path: Path) -> Path:
         ("folded", 128),
         ("azimuthal", 256),
         ("folded", 256),
+        ("swift", 128),
+        ("swift", 256),
     ],
 )
 def test_a_file_answers_photons_as_the_network_does(name, size):
@@ -106,7 +109,7 @@ def test_a_file_answers_photons_as_the_network_does(name, size):
 def test_shares_are_those_of_adaptive_pooling(n, n_shares):
     """Of float32 shares: their ulp."""
     images = torch.rand(2, 3, n, n)
-    shares = export.adaptive_shares(n, n_shares)
+    shares = operations.adaptive_shares(n, n_shares)
     expected = nn.AdaptiveAvgPool2d(n_shares)(images)
     torch.testing.assert_close(shares @ images @ shares.T, expected, rtol=0, atol=1e-6)
 

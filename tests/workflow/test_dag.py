@@ -172,6 +172,21 @@ def test_nothing_runs_on_a_bad_config(workflow, changes: dict[str, Any], message
     assert not workflow.results.exists()
 
 
+def test_a_teacher_is_trained_before_the_network_that_it_teaches(workflow) -> None:
+    """Of the same run its file is made; of no run it has to be there, which is said before any job."""
+    models = "results/tiny/models/noisy"
+    taught = {"network": "late10", "recipe": {"base": "plain", "teacher": f"{models}/late10/seed0/model.pt"}}
+    workflow.configure(training__models={"late10": {}, "taught": taught}, training__seeds=[0], evaluation={})
+    asked = [f"{models}/taught/seed0/model.pt"]
+    planned = workflow.snakemake("--dry-run", *asked).stdout
+    assert planned.index("train late10 on noisy, seed 0") < planned.index("train taught on noisy, seed 0")
+    taught["recipe"]["teacher"] = "nowhere/model.pt"
+    workflow.configure(training__models={"taught": taught}, training__seeds=[0], evaluation={})
+    done = workflow.snakemake("--dry-run", *asked)
+    assert done.returncode != 0
+    assert "nowhere/model.pt" in done.stdout + done.stderr
+
+
 def test_a_key_that_is_there_twice_is_refused(workflow) -> None:
     """Snakemake's own reader takes the last, and would simulate something else."""
     file = workflow.folder / "config.yaml"

@@ -52,6 +52,16 @@ class TrainingRecipe:
     """the epoch whose weights become the model: the last, as in the poster, or that of the best validation accuracy"""
     on_the_fly: bool = False
     """each epoch's training patterns are rendered for it alone: none is seen twice; validation is the dataset's"""
+    teacher: str = ""
+    """file of a trained network, model.pt or what `singlehit onnx` wrote of one, that this one is distilled from,
+    train/tasks/teacher.py; none where empty"""
+    teacher_weight: float = 1.0
+    """weight of the difference from the teacher's answers, train/losses/distillation.py, beside the loss of labels"""
+    label_weight: float = 1.0
+    """weight of the loss of labels where there is a teacher; 0 learns from the teacher alone"""
+    starts_as_teacher: bool = False
+    """weights that are called alike and have the same shape in the teacher, a model.pt, are those that training begins
+    with"""
     memory_gb: float = 8.0
     """patterns held at once, of each split [1e9 bytes], by the GPU where one trains; a training split above it is
     shuffled in whole shards"""
@@ -64,6 +74,16 @@ class TrainingRecipe:
         self._must_be_counts("batch_size", "epochs")
         if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):
             raise ValueError(f"weight_decay is {self.weight_decay}, expected zero or a positive number")
+        for name in ("teacher_weight", "label_weight"):
+            if not (math.isfinite(value := getattr(self, name)) and value >= 0):
+                raise ValueError(f"{name} is {value}, expected zero or a positive number")
+        if self.starts_as_teacher and not (self.teacher and self.initialisation == "torch"):
+            raise ValueError(
+                f"starts_as_teacher with teacher {self.teacher!r} and initialisation {self.initialisation!r}, expected "
+                "a teacher and torch"
+            )
+        if self.teacher and not self.teacher_weight + self.label_weight:
+            raise ValueError("teacher_weight and label_weight are both 0: nothing is left to learn from")
         if not 0 <= self.detector_dropout <= 1:
             raise ValueError(f"detector_dropout is {self.detector_dropout}, expected a share from 0 to 1")
         if self.on_the_fly and self.augment != "none":
@@ -104,9 +124,12 @@ class Recipe(TrainingRecipe):
     """share of a label's weight that is spread over all classes"""
     ordinal_weight: float = 0.0
     """weight of the ranked probability score of targets whose classes are numbers, train/losses/multi_output.py"""
+    teacher_temperature: float = 1.0
+    """by which logits, the teacher's and its own, are divided before they are compared"""
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._must_be_positive("teacher_temperature")
         for target, weight in self.target_weights.items():
             if not (math.isfinite(weight) and weight > 0):
                 raise ValueError(f"target_weights.{target} is {weight}, expected a positive number")

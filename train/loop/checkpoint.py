@@ -5,7 +5,7 @@ import io
 import json
 import zipfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -41,6 +41,8 @@ class Described:
     """of the layout and of every shard's sha256"""
     source: str
     """digest of the code that trains"""
+    teacher: str = field(default="", kw_only=True)
+    """sha256 of the file of the network that it was distilled from; empty where it was from none"""
 
     @property
     def structures(self) -> tuple[str, ...]:
@@ -113,19 +115,19 @@ class TrainedModel(NamedTuple):
 
 def describe(name: str, dataset: "Dataset", recipe: Recipe, seed: int) -> Description:
     """Network `name`, trained on `dataset` by `recipe` from `seed`."""
-    return Description(**_described(name, dataset, seed, "train.tasks.classify"), recipe=recipe)
+    return Description(**_described(name, dataset, recipe, seed, "train.tasks.classify"), recipe=recipe)
 
 
 def describe_twin(
     name: str, dataset: "Dataset", recipe: TwinRecipe, seed: int, held_out: Sequence[str], start: Path | None = None
 ) -> TwinDescription:
     """The same of a twin network that does not see the structures held out, begun with the weights of `start`."""
-    description = _described(name, dataset, seed, "train.tasks.embed")
+    description = _described(name, dataset, recipe, seed, "train.tasks.embed")
     begun = None if start is None else sha256(start)
     return TwinDescription(**description, recipe=recipe, held_out=tuple(held_out), start=begun)
 
 
-def _described(name: str, dataset: "Dataset", seed: int, trained_by: str) -> dict[str, Any]:
+def _described(name: str, dataset: "Dataset", recipe: TrainingRecipe, seed: int, trained_by: str) -> dict[str, Any]:
     contents = json.dumps([dataset.card["layout"], dataset.card["shards"]], sort_keys=True)
     _, ny, nx = dataset.shape
     return {
@@ -136,7 +138,16 @@ def _described(name: str, dataset: "Dataset", seed: int, trained_by: str) -> dic
         "dataset": dataset.name,
         "dataset_digest": hashlib.sha256(contents.encode()).hexdigest(),
         "source": training_digest(name, trained_by),
+        "teacher": _digest_of_teacher(recipe.teacher),
     }
+
+
+def _digest_of_teacher(teacher: str) -> str:
+    if teacher and not Path(teacher).is_file():
+        raise FileNotFoundError(
+            f"recipe.teacher: there is no {teacher}; expected a model.pt of a run, or what `singlehit onnx` made of it"
+        )
+    return sha256(Path(teacher)) if teacher else ""
 
 
 def network(description: Description, device: torch.device) -> nn.Module:

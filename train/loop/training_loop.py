@@ -40,6 +40,16 @@ BURN_IN = 1000
 
 
 @dataclass(frozen=True)
+class Lesson:
+    """What a network learns of a teacher's answers, beside the labels."""
+
+    answers: Callable[[Tensor], Any]
+    """images (B, ny, nx) [photons] -> the teacher's answers, train/tasks/teacher.py"""
+    difference: Callable[[Any, Any], Tensor]
+    """(outputs, the teacher's answers) -> mean loss, train/losses/distillation.py"""
+
+
+@dataclass(frozen=True)
 class Task(Generic[AnyRow]):
     """Loss and validation of a network."""
 
@@ -57,6 +67,8 @@ class Task(Generic[AnyRow]):
     """(tensors of all epochs) -> further files, once `model.pt` is written: an error here does not lose the training"""
     stop: Callable[[list[AnyRow]], bool] | None = None
     """rows of all epochs so far -> whether training ends with the last of them"""
+    lesson: Lesson | None = None
+    """of the recipe's teacher, if it has one"""
 
 
 def seed_process(seed: int) -> None:
@@ -271,10 +283,14 @@ def _loss(model: nn.Module, task: Task, mine: Patterns, n: int, recipe: Training
     images = torch.as_tensor(mine.images, device=device)
     if recipe.detector_dropout:
         images = without_parts(images, recipe.detector_dropout)
-    images = network_input(images, recipe.input_transform, device)  # (B, 1, ny, nx)
     with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
-        outputs = model(images)
-    return task.loss(*gather_batch(outputs, mine, n))
+        outputs = model(network_input(images, recipe.input_transform, device))  # of (B, 1, ny, nx)
+    outputs, patterns = gather_batch(outputs, mine, n)
+    if task.lesson is None:
+        return task.loss(outputs, patterns)
+    told, _ = gather_batch(task.lesson.answers(images), mine, n)
+    loss = recipe.teacher_weight * task.lesson.difference(outputs, told)
+    return loss + recipe.label_weight * task.loss(outputs, patterns) if recipe.label_weight else loss
 
 
 def _try_step(

@@ -23,6 +23,7 @@ MODELS: Mapping[str, str] = {
     "polar": "polar.polar",
     "folded": "polar.folded",
     "spectral": "polar.spectral",
+    "swift": "polar.swift",
     "cartesian": "polar.ablations",
     "folded_apart": "polar.ablations",
     "folded_inner": "polar.ablations",
@@ -50,10 +51,11 @@ OTHER_PIXELS: Mapping[str, tuple[int, int]] = {
     "azimuthal": (2, 1),
     "polar": (66, 2),
     "folded": (96, 32),
+    "swift": (96, 32),
 }
 """Networks that take other square images: from so many pixels along an edge on, in steps of so many."""
 
-BUILT_FOR_PIXELS = ("azimuthal", "polar", "folded")
+BUILT_FOR_PIXELS = ("azimuthal", "polar", "folded", "swift")
 """Those of them that have other layers for other images."""
 
 

@@ -15,9 +15,11 @@ from train.inference.domain import domain_of
 from train.loop.checkpoint import describe, network
 from train.loop.device import held_on
 from train.loop.history import Epoch, History
-from train.loop.training_loop import Task, seed_process, train_model, training_batches
+from train.loop.training_loop import Lesson, Task, seed_process, train_model, training_batches
+from train.losses.distillation import divergence
 from train.losses.multi_output import multi_output_loss
 from train.models.heads import Logits
+from train.tasks.teacher import taught
 from train.tasks.validation import validate
 
 if TYPE_CHECKING:
@@ -51,11 +53,13 @@ def fit(
     Raises
     ------
     KeyError    no network has that name.
-    ValueError  the images do not suit the network.
+    ValueError  the images do not suit the network, or the recipe's teacher not the dataset.
+    FileNotFoundError  there is no such teacher.
     """
     seed_process(seed)
     description = describe(name, dataset, recipe, seed)
     model = network(description, device)
+    teacher = taught(description, model, device)
     split = dataset.splits["validation"]
     validation = Batches(dataset, split, recipe.batch_size, recipe.memory_gb, held_on=held_on(device))
 
@@ -68,10 +72,12 @@ def fit(
     def validated(model: nn.Module) -> dict[str, Any]:
         return asdict(validate(model, validation, recipe, device))
 
+    temperature = recipe.teacher_temperature
     asked, ordinal = [target.name for target in dataset.targets], [t.name for t in dataset.targets if t.is_number]
     if unasked := sorted(set(recipe.target_weights) - set(asked)):
         logger.warning("recipe.target_weights has %s, but %s asks %s", unasked, dataset.name, asked)
     batches = training_batches(dataset, recipe, seed, device, source)
     record = {"n_validation": validation.n_patterns}
-    task = Task(loss, validated, Epoch, partial(domain_of, dataset, recipe))
+    lesson = None if teacher is None else Lesson(teacher.answers, partial(divergence, temperature=temperature))
+    task = Task(loss, validated, Epoch, partial(domain_of, dataset, recipe), lesson=lesson)
     return train_model(model, task, description, batches, device, folder, record, measure_threads)

@@ -21,10 +21,12 @@ from train.inference.embed import embed_batches, embed_frames
 from train.loop.checkpoint import TwinDescription, describe_twin, load_encoder, twin
 from train.loop.history import TwinEpoch, TwinHistory
 from train.loop.threads import inference_batch_size
-from train.loop.training_loop import Task, seed_process, train_model, training_batches
+from train.loop.training_loop import Lesson, Task, seed_process, train_model, training_batches
+from train.losses.distillation import squared_distance
 from train.losses.miners import MINERS
 from train.losses.triplet import distances, proxy_loss, triplet_loss
 from train.models.encoder import Embedding
+from train.tasks.teacher import taught
 
 if TYPE_CHECKING:
     from frames.store.dataset import Dataset
@@ -66,8 +68,9 @@ def fit_twin(
     Raises
     ------
     KeyError    no network has that name.
-    ValueError  it cannot embed, the images do not suit it, nothing is left to learn from, or `start` is of another
-                kind or has seen what is held out.
+    ValueError  it cannot embed, the images do not suit it, or nothing is left to learn from; `start`, or the recipe's
+                teacher, does not suit or has seen what is held out.
+    FileNotFoundError  there is no such teacher.
     """
     if unknown := sorted(set(held_out) - set(dataset.structures)):
         raise ValueError(f"held out are {unknown}, which are not among the structures of {dataset.name}")
@@ -75,7 +78,10 @@ def fit_twin(
     description = describe_twin(name, dataset, recipe, seed, sorted(held_out), start)
     model = twin(description, device)
     if start is not None:
+        if recipe.starts_as_teacher:
+            raise ValueError(f"a training begins with the weights of {start} or of its teacher; expected one of the two")
         _begin_with(model, start, description)
+    teacher = taught(description, model, device, held_out)
     seen = [index for index, structure in enumerate(dataset.structures) if structure not in held_out]
     if not seen:
         raise ValueError(f"every structure of {dataset.name} is held out: {sorted(held_out)}")
@@ -118,7 +124,8 @@ def fit_twin(
 
     domain = partial(domain_of, dataset, recipe, seen)
     record = {"n_validation": validation.n_patterns}
-    task = Task(loss, validated, TwinEpoch, domain, watch=lambda _: watched[0].cpu(), finish=finish)
+    lesson = None if teacher is None else Lesson(teacher.answers, squared_distance)
+    task = Task(loss, validated, TwinEpoch, domain, lambda _: watched[0].cpu(), finish, lesson=lesson)
     return train_model(model, task, description, batches, device, folder, record, measure_threads)
 
 

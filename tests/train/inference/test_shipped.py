@@ -21,7 +21,7 @@ from train.inference.shipped import load_onnx, load_twin
 from train.loop.checkpoint import TwinDescription, load_encoder, save_model
 from train.loop.history import TwinEpoch
 from train.models.encoder import encoder
-from train.onnx_constants import without_wide_rings
+from train.onnx_files.constants import without_wide_rings
 
 CPU = torch.device("cpu")
 NUMBERS = np.array([1, 2, 3, 4, 1, 2, 1, 4])

@@ -49,6 +49,7 @@ PARAMETERS = {
     "azimuthal": 102_927,
     "polar": 342_543,
     "folded": 432_987,
+    "swift": 432_987 - 2 * (16 * 16 * 9 + 2 * 16) + 10,  # less a block, and with two numbers for each of five steps
     # as published for ImageNet, less two input channels of three in the first convolution, with our heads
     "resnet18": 11_689_512 - 2 * 64 * 7 * 7 - (512 * 1000 + 1000) + HEADS[0],
     "vgg16": 138_357_544 - 2 * 64 * 3 * 3 - DENSE + HEADS[1],
@@ -120,7 +121,9 @@ def test_standard_networks_take_any_size(name):
         assert build(name, sizes(2, 3))(torch.zeros(1, 1, 64, 96))["hit_multiplicity"].shape == (1, 3)
 
 
-@pytest.mark.parametrize(("name", "n_pixels"), [("azimuthal", 256), ("polar", 256), ("folded", 256), ("folded", 96)])
+@pytest.mark.parametrize(
+    ("name", "n_pixels"), [("azimuthal", 256), ("polar", 256), ("folded", 256), ("folded", 96), ("swift", 256)]
+)
 def test_our_networks_are_built_for_other_images(name, n_pixels):
     """One step of training lowers the loss; images of another size are refused."""
     torch.manual_seed(0)

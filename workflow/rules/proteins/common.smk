@@ -143,9 +143,10 @@ def predict_digest(wildcards):
 
 
 def source_of(wildcards):
-    """What patterns of a dataset are rendered from, where the model's recipe asks for fresh ones."""
-    fresh = MODELS_TRAINED[wildcards.model].recipe.on_the_fly
-    return rendered_from(wildcards) if fresh else {}
+    """What patterns of a dataset are rendered from, where the model's recipe asks for fresh ones, and its teacher."""
+    recipe = MODELS_TRAINED[wildcards.model].recipe
+    taught = {"teacher": recipe.teacher} if recipe.teacher else {}
+    return taught | (rendered_from(wildcards) if recipe.on_the_fly else {})
 
 
 def rendered_from(wildcards):

@@ -19,9 +19,10 @@ wildcard_constraints:
 
 
 def twin_source_of(wildcards):
-    """What patterns of a dataset are rendered from, where the encoder's recipe asks for fresh ones."""
-    fresh = TWINS.encoders[wildcards.encoder].recipe.on_the_fly
-    return rendered_from(wildcards) if fresh else {}
+    """What patterns of a dataset are rendered from, where the encoder's recipe asks for fresh ones, and its teacher."""
+    recipe = TWINS.encoders[wildcards.encoder].recipe
+    taught = {"teacher": recipe.teacher} if recipe.teacher else {}
+    return taught | (rendered_from(wildcards) if recipe.on_the_fly else {})
 
 
 def twin_start_of(wildcards):
