@@ -79,7 +79,7 @@ def fit_twin(
     model = twin(description, device)
     if start is not None:
         if recipe.starts_as_teacher:
-            raise ValueError(f"a training begins with the weights of {start} or of its teacher; expected one of the two")
+            raise ValueError(f"a training begins with the weights of {start} or of its teacher, not of both")
         _begin_with(model, start, description)
     teacher = taught(description, model, device, held_out)
     seen = [index for index, structure in enumerate(dataset.structures) if structure not in held_out]
