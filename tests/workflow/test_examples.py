@@ -34,10 +34,11 @@ OF_A_FILE = ("peaks", "virus")
 
 
 def made_by_the_small_run_on_crystals() -> set[str]:
-    """Its networks."""
+    """Its datasets and networks."""
     run = load_run(yaml.safe_load((ROOT / "config" / "sfx-small.yaml").read_text(encoding="utf-8")))
     learning, datasets = run.sfx.learned, list(run.sfx.datasets)
-    made, models = set(), models_folder(RunFiles(run.folder))
+    files = RunFiles(run.folder)
+    made, models = {str(files.dataset(name)) for name in datasets}, models_folder(files)
     for source in datasets:
         for name, system in learning.systems.items():
             for case in cases(learning, name, source, datasets):
