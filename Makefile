@@ -51,10 +51,8 @@ screen-demo: install ## a simulated beam time: beamline, screening and live page
 	@test -e results/demo/models/noise_free/polar/seed0/model.pt || { echo "there is no demo yet; it is made first" && $(MAKE) demo; }
 	python -m screen.beamline.demo results/demo
 
-# One more than cores: whoever waits for a server, a killed job or a silence lets others work.
 test: dev ## the test suite, files shared by at most four processes
-	pytest -m "not browser and not slurm and not faults" \
-		--numprocesses "$$($(BIN)/python -c 'import os; print(min(4, len(os.sched_getaffinity(0)) + 1))')" \
+	pytest -m "not browser and not slurm and not faults" --numprocesses logical --maxprocesses 4 \
 		--dist loadfile --no-loadscope-reorder
 
 test-browser: dev ## the report page in headless Chromium
