@@ -242,7 +242,8 @@ def run(screening: Screening) -> int:
     finally:
         ended.set()
         for number, handler in before.items():
-            signal.signal(number, handler)
+            # The same Ctrl-C may come again when all is written already, and would tell of a death that was none.
+            signal.signal(number, signal.SIG_IGN if signals else handler)
     print(in_a_line(status))
     print(f"{screening.ledger.folder / 'decisions.parquet'}: {sum(status.counts.values())} frames")
     return INTERRUPTED if signals else 0

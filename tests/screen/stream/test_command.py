@@ -106,7 +106,7 @@ def test_a_run_goes_on_only_as_it_began(tmp_path, model, capsys):
     assert len(read_table(tmp_path / "run" / "decisions.parquet")) == 5
 
 
-@pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGINT, signal.SIGINT, signal.SIGTERM]])
+@pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGINT] * 9 + [signal.SIGTERM] * 41])
 def test_it_ends_in_order_when_interrupted(tmp_path, model, signals):
     """Also by one Ctrl-C that comes several times, to it and to its group, as `timeout` sends it."""
     (tmp_path / "grows").mkdir()
