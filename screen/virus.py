@@ -31,6 +31,7 @@ from screen.network.virus import Seen, save_selector
 from train.batches.drawn import labelled
 from train.batches.polar_bins import PolarBins, polar_bins
 from train.config.single_hits import FindRecipe
+from train.few_shot.logistic import probability
 from train.progress import progress
 from train.tasks.find_single import best_threshold, fit_finder, load_members, log_odds
 
@@ -103,7 +104,7 @@ def find(given: argparse.Namespace) -> None:
     table = pd.DataFrame(
         {
             "frame": np.arange(len(recording)),
-            "p_single": np.where(left_out, np.nan, 1 / (1 + np.exp(-np.float64(odds)))),
+            "p_single": np.where(left_out, np.nan, probability(odds.astype(np.float64))),
             "single": chosen.astype(int),
             "labelled": np.isin(np.arange(len(recording)), labels.frames).astype(int),
         }
@@ -118,7 +119,7 @@ def find(given: argparse.Namespace) -> None:
         seen = Seen(recording.mask, place, N_RINGS, N_ANGLES, R_MIN, given.photon or 1.0)
         save_selector(given.network, members, seen)
         # Rounded down, or the frame that the threshold is of would be lost.
-        p = np.floor(1e6 / (1 + np.exp(-np.float64(threshold)))) / 1e6
+        p = np.floor(1e6 * float(probability(np.array([threshold]))[0])) / 1e6
         print(f"{given.network}: singlehit screen SOURCE --model {given.network} --threshold {p:g} --out FOLDER")
     right = int(((odds[held] >= threshold) == single[held]).sum())
     print(f"{table_file}: {int(chosen.sum())} of {len(recording)} frames selected")

@@ -20,6 +20,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -37,6 +38,9 @@ from train.onnx_files.constants import without_wide_rings
 from train.onnx_files.eight_bits import N_CALIBRATION, changed, quantised
 from train.onnx_files.operations import WRITTEN
 from train.onnx_files.rewrites import rewritten
+
+if TYPE_CHECKING:
+    from frames.store.dataset import Dataset
 
 OPSET = 17
 """of ONNX; read by every onnxruntime since 1.12 (2022)"""
@@ -295,13 +299,16 @@ def _in_8_bits(contents: bytes, folder: Path, n: int = 256) -> tuple[bytes, str]
     from frames.store.dataset import open_dataset
 
     dataset = open_dataset(folder)
-    train, test = dataset.splits["train"], dataset.splits["test"]
-    known = dataset.read(slice(train.start, min(train.stop, train.start + N_CALIBRATION))).astype(np.float32)
-    made = quantised(contents, known)
-    frames = dataset.read(slice(test.start, min(test.stop, test.start + n))).astype(np.float32)
-    shares = changed(contents, made, frames)
+    made = quantised(contents, _first_of(dataset, "train", N_CALIBRATION))
+    shares = changed(contents, made, _first_of(dataset, "test", n))
     told = ", ".join(f"{name} {100 * share:.1f} %" for name, share in shares.items())
     return made, f" before it was put in 8 bits; now other answers ({EMBEDDING_DIFFERS}) to: {told}"
+
+
+def _first_of(dataset: "Dataset", split: str, n: int) -> NDArray[np.float32]:
+    """At most n patterns of a split."""
+    rows = dataset.splits[split]
+    return dataset.read(slice(rows.start, min(rows.stop, rows.start + n))).astype(np.float32)
 
 
 def _exported(
@@ -320,8 +327,7 @@ def _exported(
             trained.description.must_fit(dataset)
         else:
             must_fit(trained, dataset.shape[1:])
-        test = dataset.splits["test"]
-        frames = dataset.read(slice(test.start, min(test.stop, test.start + n))).astype(np.float32)
+        frames = _first_of(dataset, "test", n)
     if isinstance(trained, TrainedModel):
         if others:
             raise ValueError(f"{path} is a classifier; --beside is for twin networks")

@@ -43,6 +43,11 @@ class Reliability(NamedTuple):
     n: NDArray[np.int64]
     """(b,) patterns"""
 
+    @property
+    def error(self) -> float:
+        """Mean over the patterns of |accuracy − confidence| of their bin."""
+        return float(np.average(np.abs(self.accuracy - self.confidence), weights=self.n))
+
 
 def log_likelihoods(probabilities: ArrayLike, temperature: float = 1.0) -> NDArray[np.float64]:
     """(n, k) log p of a head at a temperature: log softmax of log(p) / T, p no less than `FLOOR`.
@@ -120,11 +125,22 @@ def reliability_curve(confidence: ArrayLike, right: ArrayLike, n_bins: int = N_B
     return Reliability(np.bincount(number, confidence) / n, np.bincount(number, right) / n, n)
 
 
+def equal_width(probability: ArrayLike, n_bins: int) -> NDArray[np.int64]:
+    """(n,) number of the bin of each probability, of so many that are equally wide."""
+    return np.minimum((n_bins * np.asarray(probability, float)).astype(np.int64), n_bins - 1)
+
+
+def probability_curve(probability: ArrayLike, happened: ArrayLike, n_bins: int) -> Reliability:
+    """Mean probability of one answer, and how often it was so, in bins of equal width that have patterns."""
+    probability, happened = np.asarray(probability, float), np.asarray(happened, float)
+    _, number, n = np.unique(equal_width(probability, n_bins), return_inverse=True, return_counts=True)
+    return Reliability(np.bincount(number, probability) / n, np.bincount(number, happened) / n, n)
+
+
 def expected_calibration_error(confidence: ArrayLike, right: ArrayLike, n_bins: int = N_BINS) -> float:
     """Mean over the patterns of |accuracy − confidence| of their bin, see `reliability_curve`.
 
     Not zero for a calibrated head either: b bins of n patterns, a fraction p right in each, show √(2b p(1−p)/πn) by
     chance: a percentage point with 15 bins, 8,800 patterns and nine in ten right.
     """
-    curve = reliability_curve(confidence, right, n_bins)
-    return float(np.average(np.abs(curve.accuracy - curve.confidence), weights=curve.n))
+    return reliability_curve(confidence, right, n_bins).error

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
+from evaluate.metrics.calibration import probability_curve
+
 
 class Measures(NamedTuple):
     """Fractions; hits are what is looked for."""
@@ -72,6 +74,4 @@ def calibrated(p: NDArray, truth: NDArray[np.bool_], asked: NDArray) -> NDArray[
 
 def calibration_error(p: NDArray, truth: NDArray[np.bool_], bins: int = 10) -> float:
     """Mean difference of probability and frequency over bins of equal width, weighed by their frames."""
-    which = np.minimum((np.asarray(p) * bins).astype(int), bins - 1)
-    gaps = [abs(p[which == b].mean() - truth[which == b].mean()) * (which == b).mean() for b in np.unique(which)]
-    return float(sum(gaps))
+    return probability_curve(p, truth, bins).error

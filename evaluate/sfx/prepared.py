@@ -17,7 +17,7 @@ from frames.pixels.peaks.finder import Mask
 from frames.store.hits import hit_class
 from frames.store.writer import array
 from train.batches.candidates import FEATURES, KEPT, candidates_of
-from train.batches.contrast import contrasted
+from train.batches.contrast import VECTORS, contrasted
 from train.batches.hits import HitData
 from train.config.hits import HitSystem, LearningConfig
 from train.progress import progress
@@ -30,8 +30,6 @@ UNKNOWN = -1
 
 AT_ONCE = 16
 """Frames read together."""
-
-VECTORS = {"rows": slice(0, 1), "columns": slice(1, 2), "both": slice(0, 2)}
 
 
 def wanted(learning: LearningConfig) -> dict[str, set[str]]:

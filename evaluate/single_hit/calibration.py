@@ -8,6 +8,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from evaluate.metrics.calibration import Reliability, equal_width, probability_curve
+
 N_BINS = 10
 """Of p(single), equally wide."""
 
@@ -23,16 +25,11 @@ COLUMNS: Mapping[str, str] = {
 def reliability(scores: NDArray[np.floating], is_single: NDArray[np.bool_]) -> list[dict[str, Any]]:
     """Rows of a table, one for each bin of p(single) that has patterns, from log-odds (n,) and what is true (n,)."""
     p = expit(scores)
-    at = np.minimum((N_BINS * p).astype(int), N_BINS - 1)
-    return [
-        {
-            "from_p": number / N_BINS,
-            "n": int((at == number).sum()),
-            "mean_p": float(p[at == number].mean()),
-            "single": float(is_single[at == number].mean()),
-        }
-        for number in np.unique(at).tolist()
-    ]
+    curve, numbers = probability_curve(p, is_single, N_BINS), np.unique(equal_width(p, N_BINS))
+    table = pd.DataFrame(
+        {"from_p": numbers / N_BINS, "n": curve.n, "mean_p": curve.confidence, "single": curve.accuracy}
+    )
+    return table.to_dict("records")
 
 
 def calibration_error(rows: pd.DataFrame) -> float:
@@ -40,4 +37,4 @@ def calibration_error(rows: pd.DataFrame) -> float:
 
     Of probabilities that are right it is not 0 but some 1/√(patterns of a bin); Guo et al., ICML 2017.
     """
-    return float((rows["n"] * (rows["mean_p"] - rows["single"]).abs()).sum() / rows["n"].sum())
+    return Reliability(rows["mean_p"].to_numpy(), rows["single"].to_numpy(), rows["n"].to_numpy()).error

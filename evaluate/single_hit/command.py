@@ -91,16 +91,7 @@ def over_structures(each: pd.DataFrame) -> pd.DataFrame:
     """A row for all structures together, from rows of single ones, whoever was asked about each."""
     return (
         each.groupby(["dataset", "answerer", "protocol", "classifier", "labels"], sort=False)
-        .agg(
-            n_test=("n_test", "sum"),
-            n_structures=("structure", "nunique"),
-            accuracy=("accuracy", "mean"),
-            balanced_accuracy=("balanced_accuracy", "mean"),
-            majority_accuracy=("majority_accuracy", "mean"),
-            roc_auc=("roc_auc", "mean"),
-            deviation=("accuracy", lambda of: float(np.std(of))),
-            draw_deviation=("draw_deviation", "mean"),
-        )
+        .agg(**protocols.OVER_STRUCTURES, draw_deviation=("draw_deviation", "mean"))
         .reset_index()
     )
 

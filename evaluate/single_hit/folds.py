@@ -14,7 +14,7 @@ from evaluate.run.files import RunFiles
 from evaluate.single_hit import asked
 from evaluate.twin.outputs import twin_folder
 from frames.store.dataset import Dataset, open_dataset
-from train.config.recipe import N_SUPPORT
+from train.config.recipe import support_rows
 from train.config.twins import NONE
 from train.few_shot.logistic import Logistic, fit
 from train.few_shot.support import Scores
@@ -101,7 +101,6 @@ def learned_of(twin: Twin) -> asked.Learned:
 
 def _known(like: Dataset) -> Iterator[tuple[str, Embedded]]:
     """Controls' features of as many training patterns as a network keeps."""
-    train = like.splits["train"]
-    rows = slice(train.start, min(train.start + N_SUPPORT, train.stop))
+    rows = support_rows(like.splits["train"])
     for name, features in CONTROLS.items():
         yield name, embedded_by(features, like, rows)

@@ -14,6 +14,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +60,18 @@ class ProtocolScore:
     """of the accuracy, the mean over structures, from one draw of labelled patterns to the next"""
     structure: str = ""
     """that the score is of; empty: of all of them"""
+
+
+OVER_STRUCTURES: Mapping[str, Any] = {
+    "n_test": ("n_test", "sum"),
+    "n_structures": ("structure", "nunique"),
+    "accuracy": ("accuracy", "mean"),
+    "balanced_accuracy": ("balanced_accuracy", "mean"),
+    "majority_accuracy": ("majority_accuracy", "mean"),
+    "roc_auc": ("roc_auc", "mean"),
+    "deviation": ("accuracy", lambda of: float(np.std(of))),
+}
+"""How rows of single structures become one of all, where each was asked of another network: columns of `.agg`."""
 
 
 def single_or_multiple(

@@ -89,13 +89,7 @@ def over_folds(each: pd.DataFrame) -> pd.DataFrame:
         held_out.groupby(keys, sort=False)
         .agg(
             n_train=("n_train", "mean"),
-            n_test=("n_test", "sum"),
-            n_structures=("structure", "nunique"),
-            accuracy=("accuracy", "mean"),
-            balanced_accuracy=("balanced_accuracy", "mean"),
-            majority_accuracy=("majority_accuracy", "mean"),
-            roc_auc=("roc_auc", "mean"),
-            deviation=("accuracy", lambda of: float(np.std(of))),
+            **protocols.OVER_STRUCTURES,
             collapsed=("collapsed", "max"),
             run=("run", "first"),
         )

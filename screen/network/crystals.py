@@ -10,10 +10,8 @@ from frames.files import sha256
 from frames.pixels.peaks.finder import Mask
 from screen.network.network import Network
 from train.batches.candidates import candidates_of
-from train.batches.contrast import ALL_LIVE, Contrast, contrasted, halved
+from train.batches.contrast import ALL_LIVE, VECTORS, Contrast, contrasted, halved
 from train.tasks.find_hits import TrainedHits, hit_probability, load_hits, predict_logits
-
-VECTORS = {"rows": slice(0, 1), "columns": slice(1, 2), "both": slice(0, 2)}
 
 
 def binned(image: NDArray, live: NDArray[np.bool_] | None, how: Contrast) -> tuple[NDArray, NDArray[np.bool_] | None]:
@@ -27,6 +25,12 @@ def binned(image: NDArray, live: NDArray[np.bool_] | None, how: Contrast) -> tup
     return image, None if live is None else alive
 
 
+def contrast_of(trained: TrainedHits) -> Contrast | None:
+    """How frames are prepared for a network; None of one that counts spots."""
+    about = {key: value for key, value in trained.description.preprocessing.items() if key != "vectors"}
+    return Contrast(**about) if about else None
+
+
 def network_input_of(
     trained: TrainedHits,
     image: NDArray,
@@ -35,23 +39,20 @@ def network_input_of(
     photon_adu: float | None = None,
 ) -> NDArray:
     """What the network takes of a frame (ny, nx): as its training's were prepared. ValueError as preparing says."""
-    about = dict(trained.description.preprocessing)
-    if not about:
+    if (how := contrast_of(trained)) is None:
         return candidates_of(image, None if live is None else Mask.of(live), photon_adu).features
-    vectors = about.pop("vectors")
     takes_image = trained.description.image_shape[0] > 0
-    how = Contrast(**about)
     image, live = binned(image, live, how)
     made = contrasted(image, how, live, image=takes_image, source=source)
-    return made.image if takes_image else np.stack((made.rows, made.columns))[VECTORS[vectors]]
+    if takes_image:
+        return made.image
+    return np.stack((made.rows, made.columns))[VECTORS[trained.description.preprocessing["vectors"]]]
 
 
 def must_take(trained: TrainedHits, shape: tuple[int, ...], source: str) -> None:
     """ValueError where frames (ny, nx) are too small for what it sees of them."""
-    about = dict(trained.description.preprocessing)
-    if about:
-        about.pop("vectors")
-        Contrast(**about).must_fit(shape, source)
+    if (how := contrast_of(trained)) is not None:
+        how.must_fit(shape, source)
 
 
 def hit_network(path: Path, shape: tuple[int, int] | None) -> Network:

@@ -20,6 +20,7 @@ from frames.files import sha256
 from frames.targets import Target
 from screen.network.network import Network, answering_by
 from train.inference.domain import Domain
+from train.inference.shipped import session_of
 
 if TYPE_CHECKING:
     from train.few_shot.support import SupportSet
@@ -44,20 +45,7 @@ def load_network(path: Path | str, shape: tuple[int, int] | None = None) -> Netw
 
 
 def _from_onnx(path: Path) -> Network:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    # Threads of its own would wait, turning, for work that workers of ours have.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.set_denormal_as_zero", "1")
-    options.log_severity_level = 3
-    try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # of many types of its own
-        raise ValueError(
-            f"{path} is no network that onnxruntime reads ({error}); write it by `singlehit onnx`"
-        ) from error
+    session = session_of(path)
     said = session.get_modelmeta().custom_metadata_map
     inputs, outputs = session.get_inputs(), {output.name: output for output in session.get_outputs()}
     shape = tuple(inputs[0].shape) if len(inputs) == 1 else ()

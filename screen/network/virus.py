@@ -14,6 +14,7 @@ from torch import nn
 from frames.files import sha256
 from screen.network.network import Network
 from train.batches.polar_bins import polar_bins
+from train.few_shot.logistic import probability
 from train.loop.checkpoint import load, save
 from train.models.polar.pattern import PolarPattern
 from train.tasks.find_single import log_odds
@@ -63,6 +64,6 @@ def virus_network(path: Path) -> Network:
 
     def predict(images: NDArray[np.float32]) -> NDArray[np.float64]:
         odds = log_odds(list(members), bins.of(images / np.float32(seen.photon)), bins.live)
-        return 1 / (1 + np.exp(-odds.astype(np.float64)))
+        return probability(odds.astype(np.float64)).astype(float)
 
     return Network("polar_pattern", (ny, nx), predict, None, sha256(path))

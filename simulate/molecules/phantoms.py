@@ -18,9 +18,11 @@ from simulate.molecules.phantom import Domain, Phantom, _elements, _turned, fill
 
 Array = NDArray[np.float64]
 
-RANDOM = re.compile(r"(random|assembled)-(\d{1,6})|piece-(.+)-\d{1,6}")
-"""Names of molecules that are made up by chance: two kinds of phantoms, and pieces of deposited molecules
-(simulate/molecules/pieces.py)."""
+RANDOM_PHANTOM = re.compile(r"(random|assembled)-(\d{1,6})")
+"""Names of phantoms that are made up by chance."""
+
+RANDOM = re.compile(rf"{RANDOM_PHANTOM.pattern}|piece-.+-\d{{1,6}}")
+"""Names of all molecules that are: of pieces of deposited ones, too (simulate/molecules/pieces.py)."""
 
 
 def named(name: str) -> Phantom:
@@ -35,7 +37,7 @@ def named(name: str) -> Phantom:
         must_be_known(name)
     except ValueError as error:
         raise KeyError(*error.args) from error
-    if (match := RANDOM.fullmatch(name)) and match[1]:
+    if match := RANDOM_PHANTOM.fullmatch(name):
         from simulate.molecules.random_assemblies import random_assembly
         from simulate.molecules.random_phantoms import random_phantom
 
@@ -45,7 +47,7 @@ def named(name: str) -> Phantom:
 
 def must_be_known(name: str) -> None:
     """ValueError that lists the known phantoms where this is none of them."""
-    if name not in PHANTOMS and not ((match := RANDOM.fullmatch(name)) and match[1]):
+    if name not in PHANTOMS and not RANDOM_PHANTOM.fullmatch(name):
         meant = did_you_mean(name, PHANTOMS)
         raise ValueError(
             f"no phantom {name!r}; known: {', '.join(sorted(PHANTOMS))} and random-<n>, assembled-<n>{meant}"

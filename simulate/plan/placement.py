@@ -151,9 +151,8 @@ def _either(
 ) -> Array:
     """Each row by the first bit of its mixed state: as it would be if all rows were placed by that model."""
     counts, positions = np.diff(start), np.empty((len(species), 3))
-    for model, rows in zip(
-        ("ballistic", "surface_contact"), (bit := mix(states) >> np.uint64(63) == 1, ~bit), strict=True
-    ):
+    of_spheres = mix(states) >> np.uint64(63) == 1
+    for model, rows in (("ballistic", of_spheres), ("surface_contact", ~of_spheres)):
         mine = np.repeat(rows, counts)
         starts = np.concatenate([[0], np.cumsum(counts[rows])])
         positions[mine] = place(model, states[rows], starts, species[mine], orientations[mine], bodies, config)

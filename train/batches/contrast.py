@@ -81,6 +81,10 @@ class Contrast:
             )
 
 
+VECTORS = {"rows": slice(0, 1), "columns": slice(1, 2), "both": slice(0, 2)}
+"""Which of the rows' and the columns' vectors, in this order, a network takes."""
+
+
 class Contrasted(NamedTuple):
     """A frame after pre-processing."""
 

@@ -19,6 +19,11 @@ N_SUPPORT = 6000
 """Patterns of the training split whose embeddings a twin keeps, at most."""
 
 
+def support_rows(train: slice) -> slice:
+    """Of a training split, the rows whose embeddings a twin keeps."""
+    return slice(train.start, min(train.start + N_SUPPORT, train.stop))
+
+
 @dataclass(frozen=True)
 class TrainingRecipe:
     """How any network is trained, whatever the loss; the defaults are the poster's, but for augmentation and weights

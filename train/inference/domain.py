@@ -142,6 +142,15 @@ class Domain:
         return np.all([self.ranges[name].near(values) for name, values in compared.items()], axis=0)
 
 
+def must_be_of(image_shape: tuple[int, ...], model: str, expected: tuple[int, ...]) -> None:
+    """ValueError unless images have the shape that a network was trained on."""
+    if tuple(image_shape) != tuple(expected):
+        raise ValueError(
+            f"images of {tuple(image_shape)} pixels, but {model} was trained on {tuple(expected)}; bin or pad them to "
+            "that size, as with a table of `singlehit tabulate` (docs/selecting.md)"
+        )
+
+
 def _distances(together: NDArray, mean: NDArray, precision: NDArray) -> NDArray[np.float64]:
     """(n,) Mahalanobis distances of what is compared together (n, k) from its mean over the training patterns."""
     with np.errstate(invalid="ignore"):

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from train.batches.batches import Batches, Patterns
 from train.batches.input_transforms import network_input
+from train.inference.domain import must_be_of
 from train.loop.checkpoint import TrainedEncoder, TrainedModel
 from train.loop.threads import inference_batch_size, side_by_side
 
@@ -37,9 +38,4 @@ def embed_frames(trained: TrainedEncoder, frames: NDArray) -> NDArray[np.float32
 
 def must_fit(trained: TrainedEncoder | TrainedModel, image_shape: tuple[int, ...]) -> None:
     """ValueError unless images have the shape that the network was trained on."""
-    if tuple(image_shape) != tuple(trained.description.image_shape):
-        raise ValueError(
-            f"images of {tuple(image_shape)} pixels, but {trained.description.model} was trained on "
-            f"{tuple(trained.description.image_shape)}; bin or pad them to that size, as with a table of "
-            "`singlehit tabulate` (docs/selecting.md)"
-        )
+    must_be_of(image_shape, trained.description.model, trained.description.image_shape)

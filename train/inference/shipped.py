@@ -6,7 +6,7 @@ known patterns that it answers by and what it was trained on.
 
 import base64
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from frames.files import sha256
 from train.few_shot.classifiers import between_means
 from train.few_shot.logistic import Logistic, fit
 from train.few_shot.support import SupportSet, read_hit_multiplicity, read_support
-from train.inference.domain import Domain
+from train.inference.domain import Domain, must_be_of
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -70,12 +70,7 @@ class Twin:
 
     def must_take(self, image_shape: tuple[int, ...]) -> None:
         """ValueError unless images have the shape that the network was trained on."""
-        if tuple(image_shape) != self.description.image_shape:
-            raise ValueError(
-                f"images of {tuple(image_shape)} pixels, but {self.description.model} was trained on "
-                f"{self.description.image_shape}; bin or pad them to that size, as with a table of `singlehit "
-                "tabulate` (docs/selecting.md)"
-            )
+        must_be_of(image_shape, self.description.model, self.description.image_shape)
 
 
 def beside(first: Twin, *others: Twin) -> Twin:
@@ -114,20 +109,31 @@ def _numbers(twin: Twin) -> list[int]:
     return [] if twin.hit_multiplicity is None else twin.hit_multiplicity.tolist()
 
 
-def session_of(path: Path) -> "onnxruntime.InferenceSession":
-    """A session on one thread; ValueError for a file that onnxruntime does not read."""
+def session_of(file: Path | bytes) -> "onnxruntime.InferenceSession":
+    """A session on one thread, of a file or its contents; ValueError for one that onnxruntime does not read."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
+    # Threads of its own would wait, turning, for work that workers of ours have.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.set_denormal_as_zero", "1")
     options.log_severity_level = 3
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        given = file if isinstance(file, bytes) else str(file)
+        return onnxruntime.InferenceSession(given, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # of many types of its own
+        named = "what was given" if isinstance(file, bytes) else file
         raise ValueError(
-            f"{path} is no network that onnxruntime reads ({error}); write it by `singlehit onnx`"
+            f"{named} is no network that onnxruntime reads ({error}); write it by `singlehit onnx`"
         ) from error
+
+
+def answered(session: "onnxruntime.InferenceSession", outputs: Sequence[str], frames: NDArray) -> list[NDArray]:
+    """Each output for frames (n, ny, nx), one at least, `AT_ONCE` together."""
+    starts = range(0, len(frames), AT_ONCE)
+    parts = [session.run(list(outputs), {"frames": _float(frames[at : at + AT_ONCE])}) for at in starts]
+    return [np.concatenate(output) for output in zip(*parts, strict=True)]
 
 
 def load_onnx(path: Path = MODEL) -> Twin:
@@ -165,9 +171,9 @@ def load_onnx(path: Path = MODEL) -> Twin:
         raise ValueError(f"{path} is damaged, or of another version ({error}); write it again") from error
 
     def embed(images: NDArray) -> NDArray[np.float32]:
-        blocks = range(0, len(images), AT_ONCE)
-        parts = [session.run(["embedding"], {"frames": _float(images[at : at + AT_ONCE])})[0] for at in blocks]
-        return np.concatenate(parts) if parts else np.zeros((0, embeddings.shape[1]), np.float32)
+        if not len(images):
+            return np.zeros((0, embeddings.shape[1]), np.float32)
+        return answered(session, ["embedding"], images)[0]
 
     return Twin(
         told, domain, SupportSet(embeddings, is_single, widths), hit_multiplicity, embed, sha256(path), answers_by

@@ -1,5 +1,6 @@
 """What a network that is distilled minimises: how far its answers are from its teacher's."""
 
+import torch
 from torch import Tensor
 
 from train.models.heads import Logits
@@ -15,10 +16,8 @@ def divergence(logits: Logits, of_teacher: Logits, temperature: float = 1.0) -> 
     ----------
     logits, of_teacher : target -> (B, its classes); logarithms of probabilities are logits as well.
     """
-    return sum(
-        (_divergence(logits[target] / temperature, head / temperature) for target, head in of_teacher.items()),
-        start=next(iter(logits.values())).sum() * 0.0,
-    ) * (temperature**2)
+    each = [_divergence(logits[target] / temperature, head / temperature) for target, head in of_teacher.items()]
+    return temperature**2 * torch.stack(each).sum()
 
 
 def _divergence(logits: Tensor, of_teacher: Tensor) -> Tensor:

@@ -14,13 +14,15 @@ says of how many patterns the answer is another.
 
 import logging
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from train.inference.shipped import answered, session_of
 
 if TYPE_CHECKING:
     import onnx
@@ -143,29 +145,10 @@ def changed(contents: bytes, eight_bits: bytes, frames: NDArray[np.float32]) -> 
     Of probabilities of classes the likeliest class, of p_single the side of one half. Of embeddings the root mean
     square distance between the two, over that of the embeddings from their mean.
     """
-    import onnxruntime
-
-    sessions = [
-        onnxruntime.InferenceSession(one, _one_thread(), ["CPUExecutionProvider"]) for one in (contents, eight_bits)
-    ]
+    sessions = [session_of(one) for one in (contents, eight_bits)]
     outputs = [output.name for output in sessions[0].get_outputs()]
-    found = [_answers(session, outputs, frames) for session in sessions]
+    found = [answered(session, outputs, frames) for session in sessions]
     return {name: _differs(name, one, other) for name, one, other in zip(outputs, *found, strict=True)}
-
-
-def _one_thread() -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return options
-
-
-def _answers(session: Any, outputs: Sequence[str], frames: NDArray[np.float32]) -> list[NDArray]:
-    starts = range(0, len(frames), AT_ONCE)
-    parts = [session.run(list(outputs), {"frames": frames[at : at + AT_ONCE]}) for at in starts]
-    return [np.concatenate(output) for output in zip(*parts, strict=True)]
 
 
 def _differs(name: str, one: NDArray, other: NDArray) -> float:

@@ -8,8 +8,10 @@
 Measured of `folded` in docs/networks.md. `train.export.must_agree` compares what is written with torch.
 """
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,11 +22,25 @@ TINY = np.finfo(np.float32).tiny
 """The least positive normal number: of smaller ones a session may make zeros, and 0 / 0 is no sign"""
 
 
-class Graph(NamedTuple):
+@dataclass(frozen=True)
+class Graph:
     """A graph's nodes, by what they make."""
 
     model: "onnx.ModelProto"
-    made_by: dict[str, "onnx.NodeProto"]
+
+    @cached_property
+    def made_by(self) -> dict[str, "onnx.NodeProto"]:
+        """Output -> the node that makes it."""
+        return {output: node for node in self.model.graph.node for output in node.output}
+
+    @cached_property
+    def shapes(self) -> dict[str, list[int]]:
+        """Value -> its sizes, 0 where one is not known."""
+        from onnx import shape_inference
+
+        graph = shape_inference.infer_shapes(self.model, data_prop=True).graph
+        values = (*graph.input, *graph.value_info)
+        return {value.name: [one.dim_value for one in value.type.tensor_type.shape.dim] for value in values}
 
     def inputs(self, node: "onnx.NodeProto", operation: str) -> list["onnx.NodeProto | None"]:
         """What makes the inputs of a node, if it is of this operation; else nothing."""
@@ -47,7 +63,7 @@ Rewrite = Callable[[Graph, "onnx.NodeProto"], "list[onnx.NodeProto] | None"]
 def rewritten(model: "onnx.ModelProto") -> "onnx.ModelProto":
     """The same network in faster operations."""
     for rewrite in REWRITES:
-        graph = Graph(model, {output: node for node in model.graph.node for output in node.output})
+        graph = Graph(model)
         nodes = [new for node in model.graph.node for new in (rewrite(graph, node) or [node])]
         del model.graph.node[:]
         model.graph.node.extend(_used(nodes, [output.name for output in model.graph.output]))
@@ -120,8 +136,10 @@ def sampled_at_once(graph: Graph, node: "onnx.NodeProto") -> "list[onnx.NodeProt
     from onnx import helper, numpy_helper
 
     expanded = (graph.inputs(node, "GridSample") or [None, None])[1]
-    shape = _shape(graph.model, node.input[0]) if expanded is not None else None
-    if expanded is None or expanded.op_type != "Expand" or shape is None:
+    if expanded is None or expanded.op_type != "Expand":
+        return None
+    shape = graph.shapes.get(node.input[0], [])
+    if len(shape) != 4 or not all(shape[1:]):
         return None
     places = graph.constant(expanded.input[0])
     if places is None or places.shape[0] != 1:
@@ -136,22 +154,6 @@ def sampled_at_once(graph: Graph, node: "onnx.NodeProto") -> "list[onnx.NodeProt
         helper.make_node("GridSample", [f"{out}_maps", expanded.input[0]], [f"{out}_sampled"], f"{name}_once", **how),
         helper.make_node("Reshape", [f"{out}_sampled", f"{out}_many"], [out], f"{name}_apart"),
     ]
-
-
-def _shape(model: "onnx.ModelProto", name: str) -> list[int] | None:
-    """(_, maps, height, width) of what a node makes, where all but the first are known."""
-    from onnx import shape_inference
-
-    for value in _inferred(shape_inference, model):
-        if value.name == name:
-            sizes = [one.dim_value for one in value.type.tensor_type.shape.dim]
-            return sizes if len(sizes) == 4 and all(sizes[1:]) else None
-    return None
-
-
-def _inferred(shape_inference: Any, model: "onnx.ModelProto") -> "Iterator[onnx.ValueInfoProto]":
-    graph = shape_inference.infer_shapes(model, data_prop=True).graph
-    yield from (*graph.input, *graph.value_info)
 
 
 REWRITES: tuple[Rewrite, ...] = (means_by_pooling, signs_by_division, sampled_at_once)

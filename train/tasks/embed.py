@@ -15,7 +15,7 @@ from frames.files import sha256, write_arrays
 from frames.targets import MULTIPLICITY, STRUCTURE
 from train.batches.batches import Batches, Patterns
 from train.batches.detector_dropout import without_parts
-from train.config.recipe import N_SUPPORT, Positives, TwinRecipe
+from train.config.recipe import Positives, TwinRecipe, support_rows
 from train.inference.domain import domain_of
 from train.inference.embed import embed_batches, embed_frames
 from train.loop.checkpoint import TwinDescription, describe_twin, load_encoder, twin
@@ -160,8 +160,7 @@ def write_support(folder: Path, dataset: "Dataset", device: torch.device) -> Non
     path, trained = folder / "support.npz", load_encoder(folder / "model.pt", device)
     recipe = trained.description.recipe
     seen = [n for n, name in enumerate(dataset.structures) if name not in trained.description.held_out]
-    train = dataset.splits["train"]
-    rows = slice(train.start, min(train.start + N_SUPPORT, train.stop))
+    rows = support_rows(dataset.splits["train"])
     batches = Batches(dataset, rows, inference_batch_size(device), recipe.memory_gb, structures=seen)
     hit_multiplicity = np.array(dataset.hit_multiplicities)[batches.labels[MULTIPLICITY]]
     parts: list[Tensor] = []

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from frames.files import sha256
 from frames.targets import STRUCTURE, Target, names
 from train.batches.input_transforms import network_input
-from train.inference.shipped import AT_ONCE, session_of
+from train.inference.shipped import answered, session_of
 from train.loop.checkpoint import Described, TwinDescription, holds_twin, load_encoder, load_model
 from train.models.heads import Logits
 
@@ -153,10 +153,7 @@ def _of_onnx(path: Path) -> Teacher:
     outputs = ["embedding"] if "embedding_dim" in recipe else list(names(targets))
 
     def answers(images: Tensor) -> Tensor | Logits:
-        frames = np.ascontiguousarray(images.cpu().numpy(), np.float32)
-        starts = range(0, len(frames), AT_ONCE)
-        parts = [session.run(outputs, {"frames": frames[at : at + AT_ONCE]}) for at in starts]
-        found = [np.concatenate(output) for output in zip(*parts, strict=True)]
+        found = answered(session, outputs, images.cpu().numpy())
         if "embedding_dim" in recipe:
             return torch.from_numpy(found[0]).to(images.device)
         # Its outputs are probabilities, and their logarithms logits, but for a constant of each pattern.

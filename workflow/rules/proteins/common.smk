@@ -143,8 +143,12 @@ def predict_digest(wildcards):
 
 
 def source_of(wildcards):
-    """What patterns of a dataset are rendered from, where the model's recipe asks for fresh ones, and its teacher."""
-    recipe = MODELS_TRAINED[wildcards.model].recipe
+    """What a model learns from beside the dataset."""
+    return learned_from(MODELS_TRAINED[wildcards.model].recipe, wildcards)
+
+
+def learned_from(recipe, wildcards):
+    """A recipe's teacher, and what patterns of a dataset are rendered from, where it asks for fresh ones."""
     taught = {"teacher": recipe.teacher} if recipe.teacher else {}
     return taught | (rendered_from(wildcards) if recipe.on_the_fly else {})
 

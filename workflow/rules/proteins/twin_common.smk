@@ -19,10 +19,8 @@ wildcard_constraints:
 
 
 def twin_source_of(wildcards):
-    """What patterns of a dataset are rendered from, where the encoder's recipe asks for fresh ones, and its teacher."""
-    recipe = TWINS.encoders[wildcards.encoder].recipe
-    taught = {"teacher": recipe.teacher} if recipe.teacher else {}
-    return taught | (rendered_from(wildcards) if recipe.on_the_fly else {})
+    """What an encoder learns from beside the dataset."""
+    return learned_from(TWINS.encoders[wildcards.encoder].recipe, wildcards)
 
 
 def twin_start_of(wildcards):
@@ -30,7 +28,7 @@ def twin_start_of(wildcards):
     training = next(
         t
         for t in TWINS.trainings
-        if twin_folder(FILES, t) / "model.pt"
+        if twin_folder(FILES, t)
         == FILES.twin(
             wildcards.dataset,
             wildcards.encoder,
@@ -38,7 +36,6 @@ def twin_start_of(wildcards):
             wildcards.shape,
             wildcards.seed,
         )
-        / "model.pt"
     )
     start = TWINS.start_of(training)
     return {} if start is None else {"start": twin_folder(FILES, start) / "model.pt"}

@@ -7,7 +7,7 @@ from evaluate.baselines.feature_controls import CONTROLS
 from evaluate.predictions.embeddings import embedded_by, write_support
 from evaluate.run.job import start
 from frames.store.dataset import open_dataset
-from train.config.recipe import N_SUPPORT
+from train.config.recipe import support_rows
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -15,6 +15,5 @@ if TYPE_CHECKING:
 run, files = start(snakemake)
 wildcards = snakemake.wildcards
 dataset = open_dataset(files.dataset(wildcards.dataset))
-train = dataset.splits["train"]
-rows = slice(train.start, min(train.stop, train.start + N_SUPPORT))
+rows = support_rows(dataset.splits["train"])
 write_support(embedded_by(CONTROLS[wildcards.control], dataset, rows), Path(snakemake.output.support))
