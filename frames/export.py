@@ -1,4 +1,4 @@
-"""Datasets as files that other programs read, and such files as one another. What lies where: docs/formats.md.
+"""Datasets as files that other programs read, and such files as one another. What lies where: docs/guide/formats.md.
 
 singlehit export results/demo/datasets/noise_free --format cxi --output frames.cxi --split test
 """

@@ -82,7 +82,7 @@ class Asked:
             far = [text for text, (_, is_far) in zip(warnings, differences, strict=True) if is_far]
             if refused := far or self._far():
                 raise ValueError(
-                    f"{refused[0]}. Train on frames like these (docs/selecting.md), or predict with --force"
+                    f"{refused[0]}. Train on frames like these (docs/guide/selecting.md), or predict with --force"
                 )
         return warnings
 

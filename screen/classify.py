@@ -3,7 +3,8 @@ shows, and of which structure.
 
 singlehit classify model.pt run0042.cxi -o frames.csv
 
-One row a frame, docs/selecting.md has the columns. Probabilities are as the network gives them, at no temperature.
+One row a frame, docs/guide/selecting.md has the columns. Probabilities are as the network gives them, at no
+temperature.
 """
 
 import argparse

@@ -3,7 +3,7 @@
 singlehit peaks results/sfx-small/datasets/ln84 -o frames.csv --cxi hits.cxi --at-least 10
 
 One row a frame: `frame` (its index, from 0), `n_peaks`, `hit` (1 where it has `--at-least` so many). What is read:
-docs/formats.md; how peaks are found: docs/crystals.md.
+docs/guide/formats.md; how peaks are found: docs/systems/crystals.md.
 """
 
 import argparse

@@ -4,7 +4,7 @@ singlehit select model.pt run0042.cxi --labels labels.csv -o frames.csv
 
 One row a frame: `frame` (its index, from 0), `p_single`, `single` (1 where p_single > 0.5), `labelled` (1 where a label
 was given), `in_domain` (0 where the network was trained on nothing like it). What is read, and how labels are written:
-docs/selecting.md.
+docs/guide/selecting.md.
 """
 
 import argparse

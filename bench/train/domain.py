@@ -1,4 +1,4 @@
-"""Which frames are in the domain of networks trained on a demo's datasets: the tables of docs/selecting.md.
+"""Which frames are in the domain of networks trained on a demo's datasets: the tables of docs/guide/selecting.md.
 
 python -m bench.train.domain results/demo
 

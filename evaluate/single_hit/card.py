@@ -50,7 +50,7 @@ CONDITIONS = {
 
 NOT_TO_BE_TRUSTED = (
     "Frames of another photon energy, distance, pixel size or noise than the experiment above: `singlehit select` "
-    "compares, warns, and refuses what is far (docs/selecting.md). Train for yours: config/unseen.yaml.",
+    "compares, warns, and refuses what is far (docs/guide/selecting.md). Train for yours: config/unseen.yaml.",
     "Frames without any particle, and crystals: every frame is taken for a hit of one to four particles.",
     "Particles larger than 40 nm or lighter than 60 kDa, viruses and nanoparticles: none was learned from.",
     "A mixture of species in a shot: several particles were of one kind.",

@@ -55,7 +55,8 @@ def shape_of(shape: Sequence[int], source: str, stored: AsStored | None = None) 
     if len(shape) < 3 or (len(shape) > 3 and stored is None):
         raise ValueError(
             f"{source} has shape {tuple(shape)}, expected frames (n, ny, nx): put the panels of a detector together "
-            "first, or by a table of `singlehit tabulate` (docs/selecting.md), and write a single frame as (1, ny, nx)"
+            "first, or by a table of `singlehit tabulate` (docs/guide/selecting.md), and write a single frame as "
+            "(1, ny, nx)"
         )
     return tuple(int(length) for length in shape)
 

@@ -2,7 +2,7 @@
 
 singlehit tabulate --geom agipd.geom --like results/run/datasets/spb -o pixels.npz
 
-How, step by step: docs/selecting.md, "Frames of another detector".
+How, step by step: docs/guide/selecting.md, "Frames of another detector".
 """
 
 import argparse
@@ -209,7 +209,7 @@ def _run(arguments: argparse.Namespace) -> str:
             raise ValueError(
                 f"a pixel's step in q would be {1 + off:.3f} times that of {arguments.like} with {binning} x {binning} "
                 "pixels summed: patterns of another scale than the network knows. Train one for this detector "
-                "(docs/selecting.md), or give --force"
+                "(docs/guide/selecting.md), or give --force"
             )
         if abs(off) > DIFFERS:
             _warn(f"steps in q differ by {off:+.1%}: particles look that much larger or smaller")

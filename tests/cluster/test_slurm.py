@@ -58,7 +58,7 @@ def orphans_of(run: OnSlurm) -> list[str]:
 def test_a_second_driver_is_refused_and_a_killed_one_resumed_after_its_jobs_were_cancelled(
     rendered, by_hand, tmp_path
 ) -> None:
-    """As docs/cluster.md says; shards that stood are kept."""
+    """As docs/guide/cluster.md says; shards that stood are kept."""
     run = rendered.without_shards(tmp_path)
     held = orphans_of(run)
     assert held

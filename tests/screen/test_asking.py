@@ -86,7 +86,7 @@ def test_far_frames_are_refused_unless_it_is_forced(frames, named, model_file, t
     assert captured.err.count("\n") == 1
     assert f"a.npy: 100% of {N} frames looked at are far from what late3 was trained on (toy): " in captured.err
     assert named in captured.err
-    assert captured.err.endswith("Train on frames like these (docs/selecting.md), or predict with --force\n")
+    assert captured.err.endswith("Train on frames like these (docs/guide/selecting.md), or predict with --force\n")
     assert [*tmp_path.iterdir()] == [path]
 
     assert main([str(model_file), str(path), "-o", str(out), "--force"]) == 0

@@ -123,7 +123,7 @@ def test_what_is_wrong_is_told_in_one_line_and_nothing_is_written(toy, model_fil
         return captured.err
 
     np.save(tmp_path / "small.npy", np.ones((2, 64, 64)))
-    assert "docs/selecting.md" in refused(model_file, tmp_path / "small.npy")
+    assert "docs/guide/selecting.md" in refused(model_file, tmp_path / "small.npy")
     assert "none.npy" in refused(model_file, tmp_path / "none.npy")
     fit_twin("late3", toy, TwinRecipe(epochs=1, batch_size=16), 0, CPU, tmp_path / "twin")
     assert "holds a twin network" in refused(tmp_path / "twin" / "model.pt", toy.folder)

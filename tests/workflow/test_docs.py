@@ -235,7 +235,7 @@ def test_what_the_readme_says_of_twins_under_jitter_is_so() -> None:
 @pytest.mark.parametrize("text", ["run: x\n\ttitle: y\n", "run: x\ntitle\nsimulation: {}\n", "run: [x\ntitle: y\n"])
 def test_what_snakemake_says_of_a_config_that_is_no_yaml_is_as_the_docs_have_it(tmp_path: Path, text: str) -> None:
     """It reads the file before the Snakefile, and names neither line nor column; the command that they name does."""
-    page = " ".join((ROOT / "docs" / "your-run.md").read_text().split())
+    page = " ".join((ROOT / "docs" / "guide" / "your-run.md").read_text().split())
     (told,) = re.findall(r'before anything of ours, and says no more than "([^"]+)"', page)
     (file := tmp_path / "mine.yaml").write_text(text)
     with pytest.raises(WorkflowError, match=f"^{told}"):

@@ -23,7 +23,7 @@ def blocks(section: str, language: str) -> list[str]:
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     folder = tmp_path / "copy"
-    for name in (*PACKAGES, "config", "docs/experiments.md", "pyproject.toml"):
+    for name in (*PACKAGES, "config", "docs/guide/experiments.md", "pyproject.toml"):
         there = folder / name
         there.parent.mkdir(parents=True, exist_ok=True)
         # With what is compiled of it, which is known by the times of the files, but for what others compile right now.

@@ -44,7 +44,7 @@ def test_nothing_held_out_is_known(twinned) -> None:
 
 
 def test_its_encoder_judges_a_file_of_frames(twinned, tmp_path, capsys) -> None:
-    """What docs/selecting.md does. It never saw noise, so of noisy frames it answers only when it is forced."""
+    """What docs/guide/selecting.md does. It never saw noise, so of noisy frames it answers only when it is forced."""
     model = twinned.results / "twins" / "mixed" / "azimuthal" / "none" / "d8-m0.5" / "seed0" / "model.pt"
     out = tmp_path / "frames.csv"
     arguments = [str(model), str(twinned.results / "datasets" / "dim"), "-o", str(out)]

@@ -11,7 +11,7 @@ A network gives log-probabilities of 1, 2, ... particles, of each pattern alone.
 Nothing is switched by hand. Where pulses vary so much that photons are no likelier to lie at m, 2m, ... than anywhere
 else, two clouds in the network's word are what is left (train/few_shot/mixture.py), or, with labels, the corrected
 network's word alone. Which is right when was learned from made-up molecules that the network had not seen
-(docs/twins.md).
+(docs/systems/twins.md).
 
 Of n particles, photons N have, with m of one, relative spread s of pulses and orientations, and read noise of r photons
 over the whole image,

@@ -147,7 +147,7 @@ def must_be_of(image_shape: tuple[int, ...], model: str, expected: tuple[int, ..
     if tuple(image_shape) != tuple(expected):
         raise ValueError(
             f"images of {tuple(image_shape)} pixels, but {model} was trained on {tuple(expected)}; bin or pad them to "
-            "that size, as with a table of `singlehit tabulate` (docs/selecting.md)"
+            "that size, as with a table of `singlehit tabulate` (docs/guide/selecting.md)"
         )
 
 

@@ -5,7 +5,7 @@
 - Sign(x) as x / max(|x|, 1.2e-38): it has no vector instruction, and takes as long as a logarithm.
 - GridSample at the same places of each image, of all images and maps as maps of one image: places are worked out once.
 
-Measured of `folded` in docs/networks.md. `train.export.must_agree` compares what is written with torch.
+Measured of `folded` in docs/systems/networks.md. `train.export.must_agree` compares what is written with torch.
 """
 
 from collections.abc import Callable

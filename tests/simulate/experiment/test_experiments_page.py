@@ -1,4 +1,4 @@
-"""docs/experiments.md says what the code does: every key, every default, every number of the presets."""
+"""docs/guide/experiments.md says what the code does: every key, every default, every number of the presets."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -18,7 +18,7 @@ from simulate.molecules.config import StructureConfig
 from simulate.plan.config import PlanConfig
 from simulate.render.layout import layout_of
 
-PAGE = Path(__file__).parents[3] / "docs" / "experiments.md"
+PAGE = Path(__file__).parents[3] / "docs" / "guide" / "experiments.md"
 
 
 def tables() -> list[list[list[str]]]:

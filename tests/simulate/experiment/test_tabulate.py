@@ -112,7 +112,7 @@ def test_a_scale_that_is_another_is_refused_unless_it_is_forced(trained_on, tmp_
     options = *assembled(), "--like", trained_on, "--bin", 6
     assert make(tmp_path, *options) == 2
     assert "would be 1.500 times that of" in (said := capsys.readouterr().err)
-    assert "Train one for this detector (docs/selecting.md), or give --force" in said
+    assert "Train one for this detector (docs/guide/selecting.md), or give --force" in said
     assert not (tmp_path / "pixels.npz").exists()
     assert make(tmp_path, *options, "--force") == 0
     assert "warning: steps in q differ by +50.0%" in capsys.readouterr().err

@@ -15,7 +15,7 @@ rings by itself, and into means over rings. Here:
 
 All layers that it shares with `folded` are called alike and have the same shape, so that it can start with the weights
 of one that it is distilled from (`starts_as_teacher` in train/config/recipe.py). With 8-bit weights and maps it makes
-more frames a second than the European XFEL (docs/networks.md).
+more frames a second than the European XFEL (docs/systems/networks.md).
 """
 
 from collections.abc import Mapping
