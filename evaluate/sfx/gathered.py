@@ -186,9 +186,11 @@ def _frames_shown(
     first = names[0]
     hits = np.flatnonzero(prepared[first]["label"] == 2)
     if len(hits):
-        frame = open_dataset(files.dataset(first)).read(slice(int(hits[0]), int(hits[0]) + 1))[0]
+        dataset = open_dataset(files.dataset(first))
+        frame, live = dataset.read(slice(int(hits[0]), int(hits[0]) + 1))[0], ~dataset.mask
+        live[tuple(prepared[first]["hot"].T)] = False
         for how, contrast in learning.preprocessing.items():
-            made = contrasted(frame, contrast)
+            made = contrasted(frame, contrast, live)
             arrays[f"contrast_{how}"], arrays[f"rows_{how}"] = made.image, made.rows
     test = predictions[(predictions["split"] == "test") & (predictions["trained_on"] == predictions["tested_on"])]
     ours = [name for name, one in learning.systems.items() if one.network == "spots"] or list(learning.systems)
