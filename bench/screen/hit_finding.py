@@ -2,9 +2,9 @@
 
 The competitors are those of arXiv 2309.04474 (an A100 of 40 GB, networks alone): 11,123 row vectors/s and 126 images/s;
 and 50 frames/s of a core from a compressed frame in memory to the answer, which this project set itself. A frame is
-compressed as the datasets' are (zstd of shuffled bits); decoding is in the time. The peak finder's competitor is peakfinder8 of
-cfelpyutils 2.2.0, 130 ms a frame of this size, as the notes on this experiment measured it; frames are simulated
-against a prototype's 7.5 a second.
+compressed as the datasets' are (zstd of shuffled bits); decoding is in the time. The peak finder's competitor is
+peakfinder8 of cfelpyutils 2.2.0, 130 ms a frame of this size, as the notes on this experiment measured it; frames are
+simulated against a prototype's 7.5 a second.
 """
 
 import tempfile
