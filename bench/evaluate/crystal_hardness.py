@@ -124,11 +124,10 @@ def main() -> int:
         own = np.arange(given.frames, given.frames + n_learned)  # the first were searched for peaks, and are tested
         for seed in range(given.seeds):
             own = np.random.default_rng(seed).permutation(own)
-            parts = [data[given.source].take(rows) for rows in (own[: sizes.train], own[sizes.train :])]
+            train, validation = (data[given.source].take(rows) for rows in (own[: sizes.train], own[sizes.train :]))
             folder = given.work / "models" / f"{name}-{seed}"
-            trained = fit_hits(
-                system.network, *parts, system.recipe, seed, torch.device("cpu"), folder, {}, measure_threads=False
-            )
+            given_to = system.network, train, validation, system.recipe, seed, torch.device("cpu"), folder, {}
+            trained = fit_hits(*given_to, measure_threads=False)
             for key, one in data.items():
                 test = one.take(np.arange(given.frames))
                 p = hit_probability(predict_logits(trained.model, test.inputs, system.recipe, torch.device("cpu")))

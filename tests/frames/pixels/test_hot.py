@@ -24,8 +24,8 @@ def stands_out(image: NDArray, live: NDArray[np.bool_], i: int, j: int) -> bool:
     )
     if len(others) < hot.OTHERS:
         return False
-    middle = np.median(others)
-    deviation = 1.4826 * np.median(np.abs(others - middle))
+    middle = float(np.median(others))
+    deviation = 1.4826 * float(np.median(np.abs(np.array(others) - middle)))
     beside = sorted(
         float(image[y, x])
         for y, x in ((i - 1, j), (i + 1, j), (i, j - 1), (i, j + 1))
