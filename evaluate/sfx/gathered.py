@@ -61,6 +61,8 @@ def write_tables(run: SfxRun, files: RunFiles) -> None:
         with atomic_path(files.table(name)) as temporary:
             table.to_csv(temporary, index=False)
     shown = maps | _frames_shown(learning, files, names, prepared, everything)
+    for name, arrays in prepared.items():
+        shown |= {f"hot_{name}": arrays["hot"], f"looked_at_{name}": np.array(arrays["n_looked_at"])}
     write_arrays(features_file(files), shown, compress=True)
 
 
