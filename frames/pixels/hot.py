@@ -77,7 +77,8 @@ class HotPixels:
         places = ", ".join(f"({row}, {column})" for row, column in self.places[:6])
         more = ", ..." if len(self.places) > 6 else ""
         found = f", masked: row and column {places}{more}" if places else ""
-        return f"hot in the first {self.n_frames} frames: {len(self.places)} pixels{found}"
+        pixels = "pixel" if len(self.places) == 1 else "pixels"
+        return f"hot in the first {self.n_frames} frames: {len(self.places)} {pixels}{found}"
 
 
 class HotSearch:
