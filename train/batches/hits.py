@@ -80,14 +80,11 @@ def split_rows(n: int, sizes: tuple[int, int, int], order: Order, seed: int, nam
 class HitBatches:
     """Frames in batches, each once an epoch or, where the recipe says so, classes drawn as often as each other.
 
-    The order, and how a frame is turned and cut, follows from the seed and the epoch's number alone. With a `hit_share`
-    frames are drawn with replacement, that share of them among hits and maybes, the rest among misses.
+    The order, and how a frame is turned and cut, follows from the seed and the epoch's number alone.
     """
 
-    def __init__(
-        self, data: HitData, recipe: HitRecipe, seed: int, domain: int = SOURCE, hit_share: float | None = None
-    ):
-        self.data, self.recipe, self.seed, self.domain, self.hit_share = data, recipe, seed, domain, hit_share
+    def __init__(self, data: HitData, recipe: HitRecipe, seed: int, domain: int = SOURCE):
+        self.data, self.recipe, self.seed, self.domain = data, recipe, seed, domain
         if recipe.class_balanced and (data.label < 0).any():
             raise ValueError(f"{data.name} has frames without a label, of which no classes can be drawn")
 
@@ -113,10 +110,6 @@ class HitBatches:
 
     def _order(self, generator: np.random.Generator) -> NDArray[np.int64]:
         n = self.n_patterns
-        if self.hit_share is not None:
-            hits, misses = np.flatnonzero(self.data.label > 0), np.flatnonzero(self.data.label == 0)
-            is_hit = generator.random(n) < self.hit_share
-            return np.where(is_hit, generator.choice(hits, n), generator.choice(misses, n))
         if not self.recipe.class_balanced:
             rounds = math.ceil(n / len(self.data))
             return np.concatenate([generator.permutation(len(self.data)) for _ in range(rounds)])[:n]
@@ -125,15 +118,15 @@ class HitBatches:
 
 
 class DomainBatches(HitBatches):
-    """Half of every batch from a labelled source, `hit_share` of it hits, half from a target without labels."""
+    """Half of every batch from a labelled source, half from a target without labels."""
 
-    def __init__(self, source: HitData, target: HitData, recipe: HitRecipe, seed: int, hit_share: float | None = None):
+    def __init__(self, source: HitData, target: HitData, recipe: HitRecipe, seed: int):
         super().__init__(source, recipe, seed)
         if recipe.batch_size % 2:
             raise ValueError(f"batch_size is {recipe.batch_size}, expected an even number: half source, half target")
         each = replace(recipe, batch_size=recipe.batch_size // 2)
         self.halves = (
-            HitBatches(source, each, seed, SOURCE, hit_share),
+            HitBatches(source, each, seed, SOURCE),
             HitBatches(target.unlabelled(), replace(each, class_balanced=False, steps=None), seed, TARGET),
         )
 

@@ -1,9 +1,9 @@
 """Domain-adversarial training: a source with labels, a target without, features that do not tell which is which.
 
-Ganin & Lempitsky, ICML 2015. λ = 2/(1 + e^(-10 p)) - 1 of the training's progress p, times `recipe.domain_weight`,
-weighs the reversed gradient. Which epoch training ends with is told by what needs no label of the target: the label
-loss of the source's validation frames neither falls nor rises any more and is near its least, and the loss of the
-domain head goes up and down (`has_settled`).
+Ganin & Lempitsky, ICML 2015. λ = 2/(1 + e^(-10 p)) - 1 of the training's progress p weighs the reversed gradient. Which
+epoch training ends with is told by what needs no label of the target: the label loss of the source's validation frames
+neither falls nor rises any more and is near its least, and the loss of the domain head goes up and down
+(`has_settled`).
 """
 
 import math
@@ -20,7 +20,6 @@ from torch.nn.functional import cross_entropy
 from train.batches.batches import Patterns
 from train.batches.hits import SOURCE, DomainBatches, HitData, centred
 from train.batches.input_transforms import network_input
-from train.batches.shares import estimated_share
 from train.config.hit_recipe import HitRecipe
 from train.loop.training_loop import Task, seed_process, train_model
 from train.models.hit_finding.layers import DomainAdversarial, DomainLogits
@@ -29,7 +28,6 @@ from train.tasks.find_hits import (
     TrainedHits,
     describe_hits,
     digest_of,
-    hit_probability,
     is_done,
     judged,
     label_loss,
@@ -51,7 +49,7 @@ TURNS = 2
 """How often the domain loss must have changed between rising and falling."""
 
 STRONG = 0.9
-"""Of the largest λ, below which training goes on in any case: features are not yet asked to forget the domain."""
+"""λ below which training goes on in any case: features are not yet asked to forget the domain."""
 
 
 @dataclass(frozen=True)
@@ -71,13 +69,12 @@ def strength(progress: float) -> float:
     return 2 / (1 + math.exp(-10 * progress)) - 1
 
 
-def has_settled(history: Sequence[DomainEpoch], epochs: int, weight: float = 1.0) -> bool:
+def has_settled(history: Sequence[DomainEpoch], epochs: int) -> bool:
     """Whether over the last `epochs` the label loss is at a plateau and the domain loss oscillates, at a strong λ.
 
     The label loss is that of the source's validation frames; of the target nothing but the domain is looked at.
-    `weight` is the largest λ.
     """
-    if len(history) < epochs or history[-1].strength < STRONG * weight:
+    if len(history) < epochs or history[-1].strength < STRONG:
         return False
     label = np.array([row.validation_loss for row in history])
     half = epochs // 2
@@ -92,22 +89,14 @@ def has_settled(history: Sequence[DomainEpoch], epochs: int, weight: float = 1.0
 class _Strengthening(DomainBatches):
     """Sets the network's λ before each batch is drawn."""
 
-    def __init__(
-        self,
-        model: DomainAdversarial,
-        source: HitData,
-        target: HitData,
-        recipe: HitRecipe,
-        seed: int,
-        hit_share: float | None,
-    ):
-        super().__init__(source, target, recipe, seed, hit_share)
+    def __init__(self, model: DomainAdversarial, source: HitData, target: HitData, recipe: HitRecipe, seed: int):
+        super().__init__(source, target, recipe, seed)
         self.model = model
 
     def epoch(self, number: int = 0) -> Iterator[Patterns]:
         n_before, n_steps = (number - 1) * len(self), self.recipe.epochs * len(self)
         for step, batch in enumerate(super().epoch(number), n_before):
-            self.model.strength = self.recipe.domain_weight * strength(step / n_steps)
+            self.model.strength = strength(step / n_steps)
             yield batch
 
 
@@ -136,11 +125,7 @@ def fit_adversarial(
     `recipe.checkpoint` must be `last`: the rule says when training ends, and no epoch is chosen by an accuracy. A
     `start`, trained on the source, spares what the rule would take for a plateau: that nothing is learned yet.
 
-    Where the source has hits in a fifth of its frames and the target in half, features that hide the domain cannot tell
-    hits. With `recipe.match_shares` the source's frames are drawn so that as many are hits as the target has, by what
-    the start answers about its frames (`train.batches.shares`).
-
-    ValueError for another checkpoint, a start that is another network, or shares to be matched without a start.
+    ValueError for another checkpoint, or a start that is another network.
     """
     if recipe.checkpoint != "last":
         raise ValueError(f"recipe.checkpoint is {recipe.checkpoint!r}, expected 'last' for adversarial training")
@@ -156,12 +141,6 @@ def fit_adversarial(
         if start.description.model != name:
             raise ValueError(f"weights of {start.description.model} are to start a {name}; expected the same network")
         network.load_state_dict(start.model.state_dict())
-    share = None
-    if recipe.match_shares:
-        if start is None:
-            raise ValueError("recipe.match_shares needs a base: the source's network tells the target's share of hits")
-        p = hit_probability(predict_logits(start.model, target.inputs, recipe, device)).numpy()
-        share = estimated_share(p, float((source.label > 0).mean()))
     model = DomainAdversarial(network).to(device)
 
     def loss(outputs: DomainLogits, patterns: Patterns) -> Tensor:
@@ -180,13 +159,9 @@ def fit_adversarial(
         means = {"domain_loss": float(np.mean(losses)), "domain_accuracy": float(np.mean(right))}
         return row | means | {"strength": model.strength}
 
-    batches = _Strengthening(model, source, target, recipe, seed, share)
-
-    def settled(history: Sequence[DomainEpoch]) -> bool:
-        return has_settled(history, recipe.plateau, recipe.domain_weight)
-
-    task = Task(loss, validated, DomainEpoch, lambda: None, stop=settled)
-    record = {"n_validation": len(validation), "target": target.name, "n_target": len(target), "hit_share": share}
+    batches = _Strengthening(model, source, target, recipe, seed)
+    task = Task(loss, validated, DomainEpoch, lambda: None, stop=lambda history: has_settled(history, recipe.plateau))
+    record = {"n_validation": len(validation), "target": target.name, "n_target": len(target)}
     train_model(model, task, description, batches, device, folder, record, measure_threads)
     return load_hits(folder / "model.pt", device)
 

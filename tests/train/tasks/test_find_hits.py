@@ -1,7 +1,6 @@
 """Trainings of networks that find hits: they learn, resume to the bit, and never see what they must not."""
 
 import csv
-import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +10,7 @@ import pytest
 import torch
 
 from support.made.hit_frames import candidates, vectors
-from train.batches.hits import HitBatches, HitData
-from train.batches.shares import estimated_share
+from train.batches.hits import HitData
 from train.config.hit_recipe import HitRecipe
 from train.models.hit_finding.layers import DomainLogits
 from train.tasks import find_hits
@@ -141,23 +139,6 @@ def test_adversarial_training_begins_where_the_source_ended(source: TrainedHits,
         fit_adversarial(*given, tmp_path / "other", {}, start=spots)
 
 
-def test_hits_are_drawn_as_often_as_the_target_seems_to_have_them(source: TrainedHits, tmp_path: Path) -> None:
-    data = vectors(60)
-    drawn = np.concatenate([batch.labels["hit"] for batch in HitBatches(data, RECIPE, 0, hit_share=0.8).epoch(1)])
-    assert (drawn > 0).mean() == pytest.approx(0.8, abs=3 * math.sqrt(0.8 * 0.2 / len(drawn)))
-    recipe = replace(RECIPE, checkpoint="last", epochs=1, match_shares=True)
-    target = vectors(60, 2, "b")
-    few = target.take(np.concatenate([np.flatnonzero(target.label == 0), np.flatnonzero(target.label > 0)[:5]]))
-    given = "rows", data, vectors(30, 1), few, recipe, 0, CPU
-    fit_adversarial(*given, tmp_path, {}, start=source)
-    share = json.loads((tmp_path / "training.json").read_text())["hit_share"]
-    p = hit_probability(predict_logits(source.model, few.inputs, recipe, CPU)).numpy()
-    assert share == pytest.approx(estimated_share(p, 0.5))
-    assert share < 0.4  # of few, a seventh
-    with pytest.raises(ValueError, match="match_shares needs a base"):
-        fit_adversarial(*given, tmp_path / "none", {})
-
-
 def test_strength_is_the_papers() -> None:
     assert [strength(p) for p in (0, 0.5, 1)] == pytest.approx([0, math.tanh(2.5), math.tanh(5)])
 
@@ -175,7 +156,6 @@ def test_training_ends_at_a_plateau_of_the_label_and_an_oscillation_of_the_domai
     assert not has_settled(epochs([0.9, 0.8, 0.6, 0.5, 0.4, 0.3], up_and_down), 6)
     assert not has_settled(epochs([0.3] * 6, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]), 6)
     assert not has_settled(epochs([0.3] * 6, up_and_down, 0.5), 6)
-    assert has_settled(epochs([0.3] * 6, up_and_down, 0.5), 6, weight=0.5)
     assert not has_settled(epochs([0.3] * 5, up_and_down[:5]), 6)
 
 
