@@ -6,6 +6,9 @@ Without --model the network that ships answers (models/crystal_hit), which count
 Another sees a square in the middle, as large as it was trained on; frames twice as large or more are binned first,
 2 x 2, so that more of a frame is in it.
 
+Pixels that are hot in the first frames are masked, as they were where the network was trained
+(`frames/pixels/hot.py`), and said.
+
 A row a frame: its number, the probability of a hit or maybe, whether that is at least the threshold, and its peaks
 where these were asked for. A frame that shows nothing (masked, saturated, blank) is told of and given no probability;
 nothing is left out of the CSV.
@@ -23,6 +26,7 @@ from numpy.typing import NDArray
 
 from frames.formats.open import open_frames
 from frames.frames import Frames
+from frames.pixels.hot import hot_in
 from frames.pixels.peaks.config import PeakConfig
 from screen.asking import must_be_writable, status, warn, write_rows
 from screen.network.crystals import must_take, network_input_of
@@ -47,8 +51,14 @@ class Told(NamedTuple):
     """(ny, nx), 0 where masked"""
 
 
-def told(trained: TrainedHits, frames: Frames, device: torch.device, photon_adu: float | None = None) -> Iterator[Told]:
-    """What is told of each frame, in their order.
+def told(
+    trained: TrainedHits,
+    frames: Frames,
+    device: torch.device,
+    photon_adu: float | None = None,
+    hot: NDArray[np.bool_] | None = None,
+) -> Iterator[Told]:
+    """What is told of each frame, in their order; hot (ny, nx) pixels are masked.
 
     ValueError where frames are of a size that the network cannot take.
     """
@@ -57,6 +67,8 @@ def told(trained: TrainedHits, frames: Frames, device: torch.device, photon_adu:
         inputs, problems = [], []
         for number, image in enumerate(images):
             live = None if bad is None else ~(bad if bad.ndim == 2 else bad[number])
+            if hot is not None and hot.any():
+                live = ~hot if live is None else live & ~hot
             try:
                 source = f"{frames.source}, frame {rows.start + number}"
                 inputs.append(network_input_of(trained, image, live, source, photon_adu))
@@ -104,11 +116,13 @@ def _run(arguments: argparse.Namespace) -> None:
     device = choose_device()
     trained = load_hits(arguments.model, device)
     frames = open_frames(arguments.frames, arguments.dataset)
+    must_take(trained, frames.shape[1:], frames.source)
+    hot = hot_in(frames)
     hits: list[int] = []
     problems: list[str] = []
 
     def rows() -> Iterator[list[Any]]:
-        for one in told(trained, frames, device, arguments.photon_adu):
+        for one in told(trained, frames, device, arguments.photon_adu, hot.bad):
             is_hit = one.p_hit >= arguments.threshold  # False of NaN
             if is_hit:
                 hits.append(one.frame)
@@ -123,8 +137,10 @@ def _run(arguments: argparse.Namespace) -> None:
         from screen.peaks import peaks_of
 
         chosen = frames.take(np.array(hits, np.int64))
-        write_cxi_with_peaks(chosen, peaks_of(chosen, PeakConfig(photon_adu=arguments.photon_adu)), arguments.cxi)
-    print(f"{arguments.output}: {len(hits)} of {len(frames)} frames are hits")
+        write_cxi_with_peaks(
+            chosen, peaks_of(chosen, PeakConfig(photon_adu=arguments.photon_adu), hot.bad), arguments.cxi
+        )
+    print(f"{arguments.output}: {len(hits)} of {len(frames)} frames are hits; {hot.said}")
     warn(problems[:5])
     if len(problems) > 5:
         warn([f"and {len(problems) - 5} more frames that show nothing: column `problem`"])

@@ -2,8 +2,9 @@
 
 singlehit peaks results/sfx-small/datasets/ln84 -o frames.csv --cxi hits.cxi --at-least 10
 
-One row a frame: `frame` (its index, from 0), `n_peaks`, `hit` (1 where it has `--at-least` so many). What is read:
-docs/guide/formats.md; how peaks are found: docs/systems/crystals.md.
+One row a frame: `frame` (its index, from 0), `n_peaks`, `hit` (1 where it has `--at-least` so many). Pixels that are
+hot in the first frames are masked, and said. What is read: docs/guide/formats.md; how peaks are found:
+docs/systems/crystals.md.
 """
 
 import argparse
@@ -20,20 +21,22 @@ from frames.files import atomic_path, must_be_free
 from frames.formats.cxi_peaks import write_cxi_with_peaks
 from frames.formats.open import open_frames
 from frames.frames import Frames
+from frames.pixels.hot import hot_in
 from frames.pixels.peaks.config import PeakConfig
 from frames.pixels.peaks.finder import Mask, find_in_frames, no_peaks
 from frames.store.hits import HIT
 from frames.store.spots import PEAK_COLUMNS, counted
 
 
-def peaks_of(patterns: Frames, config: PeakConfig | None = None) -> pd.DataFrame:
-    """Peaks of all frames, PEAK_COLUMNS."""
+def peaks_of(patterns: Frames, config: PeakConfig | None = None, hot: NDArray[np.bool_] | None = None) -> pd.DataFrame:
+    """Peaks of all frames, PEAK_COLUMNS; hot (ny, nx) pixels are masked."""
     parts, mask = [no_peaks()], Mask.of(np.ones(patterns.shape[1:], bool))
     blocks = tqdm(patterns.masked_blocks(), patterns.name, patterns.n_blocks, unit="block", disable=None)
     for rows, images, bad in blocks:
         for at, image in enumerate(images):
             own = bad if bad is None or bad.ndim == 2 else bad[at]
             good: NDArray[np.bool_] = np.ones(image.shape, bool) if own is None else ~own
+            good = good if hot is None else good & ~hot
             if not np.array_equal(good, mask.good):
                 mask = Mask.of(good)
             parts.append(find_in_frames(image[None], mask, config, rows.start + at))
@@ -63,13 +66,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise ValueError(f"--min-snr, --min-pixels or --photon-adu: {error.errors()[0]['msg']}") from error
     must_be_free([path for path in (given.output, given.cxi) if path is not None], overwrite=given.overwrite)
     patterns = open_frames(given.file, given.dataset)
-    peaks = peaks_of(patterns, config)
+    hot = hot_in(patterns)
+    peaks = peaks_of(patterns, config, hot.bad)
     counts = counted(peaks, len(patterns))
     table = pd.DataFrame({"frame": np.arange(len(patterns)), "n_peaks": counts})
     table["hit"] = (counts >= given.at_least).astype(int)
     with atomic_path(given.output) as temporary:
         table.to_csv(temporary, index=False)
     print(f"{int(table['hit'].sum())} of {len(table)} frames have {given.at_least} peaks or more: {given.output}")
+    print(hot.said)
     if given.cxi is not None:
         hits = np.flatnonzero(table["hit"])
         if not len(hits):

@@ -61,6 +61,8 @@ def write_tables(run: SfxRun, files: RunFiles) -> None:
         with atomic_path(files.table(name)) as temporary:
             table.to_csv(temporary, index=False)
     shown = maps | _frames_shown(learning, files, names, prepared, everything)
+    for name, arrays in prepared.items():
+        shown |= {f"hot_{name}": arrays["hot"], f"looked_at_{name}": np.array(arrays["n_looked_at"])}
     write_arrays(features_file(files), shown, compress=True)
 
 
@@ -186,9 +188,11 @@ def _frames_shown(
     first = names[0]
     hits = np.flatnonzero(prepared[first]["label"] == 2)
     if len(hits):
-        frame = open_dataset(files.dataset(first)).read(slice(int(hits[0]), int(hits[0]) + 1))[0]
+        dataset = open_dataset(files.dataset(first))
+        frame, live = dataset.read(slice(int(hits[0]), int(hits[0]) + 1))[0], ~dataset.mask
+        live[tuple(prepared[first]["hot"].T)] = False
         for how, contrast in learning.preprocessing.items():
-            made = contrasted(frame, contrast)
+            made = contrasted(frame, contrast, live)
             arrays[f"contrast_{how}"], arrays[f"rows_{how}"] = made.image, made.rows
     test = predictions[(predictions["split"] == "test") & (predictions["trained_on"] == predictions["tested_on"])]
     ours = [name for name, one in learning.systems.items() if one.network == "spots"] or list(learning.systems)

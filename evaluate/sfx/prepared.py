@@ -1,9 +1,12 @@
 """A dataset of crystal frames as its networks take it: read once, pre-processed in every way that a run asks for.
 
 <run>/prepared/<dataset>.npz   label, n_spots, background, and of each pre-processing <name>_image (n, p, p) float16
-                               and <name>_vectors (n, 2, p) float32, rows and columns; candidates (n, k, features)
+                               and <name>_vectors (n, 2, p) float32, rows and columns; candidates (n, k, features);
+                               hot (k, 2) int32 row and column of hot pixels, which are masked, and n_looked_at, the
+                               first frames by which these were found: of this dataset alone, no label is looked at
 """
 
+import logging
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frames.files import read_arrays, write_arrays
+from frames.pixels.hot import FIRST, HotPixels, hot_pixels
 from frames.pixels.peaks.finder import Mask
 from frames.store.hits import hit_class
 from frames.store.writer import array
@@ -24,6 +28,8 @@ from train.progress import progress
 
 if TYPE_CHECKING:
     from frames.store.dataset import Dataset
+
+logger = logging.getLogger(__name__)
 
 UNKNOWN = -1
 """Visible spots of a frame of which nobody counted them."""
@@ -99,9 +105,18 @@ def prepare_dataset(dataset: "Dataset", learning: LearningConfig, path: Path) ->
     starts = progress(range(0, n, AT_ONCE), f"preparing {dataset.name}", -(-n // AT_ONCE))
     rows = (slice(start, min(start + AT_ONCE, n)) for start in starts)
     blocks = ((some, dataset.read(some)) for some in rows)
-    live = None if dataset.mask is None else ~dataset.mask
+    live, hot = live_pixels(dataset)
+    logger.info("%s: %s", dataset.name, hot.said)
     arrays = prepare(blocks, n, n_spots, learning, dataset.name, live)
-    write_arrays(path, arrays | {"label": label})
+    write_arrays(path, arrays | {"label": label, "hot": hot.places, "n_looked_at": hot.n_frames})
+
+
+def live_pixels(dataset: "Dataset") -> tuple[NDArray[np.bool_], HotPixels]:
+    """(ny, nx) pixels that measure, neither masked nor hot; and which are hot."""
+    live = ~dataset.mask
+    first = dataset.read(slice(0, min(FIRST, len(dataset))))
+    hot = hot_pixels(((frame, live) for frame in first), dataset.shape[1:])
+    return live & ~hot.bad, hot
 
 
 def data_of(arrays: Mapping[str, Any], system: HitSystem, name: str) -> HitData:

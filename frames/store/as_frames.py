@@ -1,6 +1,7 @@
 """A dataset as frames: read as any file of frames is."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from frames.frames import Frames, Instrument
 from frames.geometry import Geometry
@@ -27,9 +28,14 @@ def of_dataset(dataset: Dataset, *, as_stored: bool) -> Frames:
         quantity=dataset.record if dataset.record == "expected" else "photons" if counted else "reading",
         fetch=dataset.read_raw if as_stored else dataset.read,
         labels=_labels(dataset, images),
-        instrument=Instrument.of(Geometry.load(geometry)) if geometry.exists() else Instrument(),
+        # Datasets of crystals and viruses have a mask and no geometry: without it a beamstop would be 65,535 bright.
+        instrument=Instrument.of(Geometry.load(geometry)) if geometry.exists() else Instrument(mask=_mask(dataset)),
         together=dataset.patterns_per_shard,
     )
+
+
+def _mask(dataset: Dataset) -> NDArray[np.bool_] | None:
+    return dataset.mask if dataset.mask.any() else None
 
 
 def _labels(dataset: Dataset, images: str) -> dict[str, Label]:

@@ -99,6 +99,7 @@ def build_page(run: SfxRun, files: RunFiles) -> None:
         overlaps=tables["sfx_overlap"].to_dict("records"),
         speed=tables["sfx_speed"].to_dict("records"),
         n_seeds=len(learning.seeds),
+        hot=[(name, len(shown[f"hot_{name}"]), shown[f"looked_at_{name}"]) for name in names],
         images={name: data_uri(files.figure(name)) for name in FIGURES},
     )
 

@@ -1,5 +1,7 @@
 """Networks that find hits of crystals, asked about frames: each frame is prepared as its training's were."""
 
+import logging
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -7,11 +9,14 @@ import torch
 from numpy.typing import NDArray
 
 from frames.files import sha256
+from frames.pixels.hot import HotSearch
 from frames.pixels.peaks.finder import Mask
 from screen.network.network import Network
 from train.batches.candidates import candidates_of
 from train.batches.contrast import ALL_LIVE, VECTORS, Contrast, contrasted, halved
 from train.tasks.find_hits import TrainedHits, hit_probability, load_hits, predict_logits
+
+logger = logging.getLogger(__name__)
 
 
 def binned(image: NDArray, live: NDArray[np.bool_] | None, how: Contrast) -> tuple[NDArray, NDArray[np.bool_] | None]:
@@ -58,6 +63,8 @@ def must_take(trained: TrainedHits, shape: tuple[int, ...], source: str) -> None
 def hit_network(path: Path, shape: tuple[int, int] | None) -> Network:
     """A model.pt that finds hits, for frames of a size; p is of a hit or maybe, NaN of a frame that shows nothing.
 
+    Pixels that are hot in the first frames are masked from then on; in these they are not.
+
     ValueError where no size is given, as it takes frames of any, or where it is too small.
     """
     cpu = torch.device("cpu")
@@ -66,11 +73,25 @@ def hit_network(path: Path, shape: tuple[int, int] | None) -> Network:
         raise ValueError(f"{path} finds hits in frames of any size: say of which these are, --frame-shape NY NX")
     must_take(trained, shape, "the stream")
 
+    search, lock = HotSearch(shape), threading.Lock()
+    live: NDArray[np.bool_] | None = None
+
+    def look(image: NDArray[np.float32]) -> None:
+        nonlocal live
+        with lock:  # several threads may ask at once
+            if not search.ended:
+                search.add(image)
+                if search.ended:
+                    found = search.found()
+                    live = ~found.bad
+                    logger.info("%s", found.said)
+
     def predict(images: NDArray[np.float32]) -> NDArray[np.float64]:
         inputs, shows = [], np.zeros(len(images), bool)
         for number, image in enumerate(images):
+            look(image)
             try:
-                inputs.append(network_input_of(trained, image, None, "a frame"))
+                inputs.append(network_input_of(trained, image, live, "a frame"))
                 shows[number] = True
             except ValueError:  # blank, saturated: no answer, and so it is kept
                 continue

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from frames.files import read_table, sha256
+from frames.pixels.hot import FIRST
 from screen.hits import SHIPPED, main
-from screen.network.crystals import binned, network_input_of
+from screen.network.crystals import binned, hit_network, network_input_of
 from screen.network.networks import load_network
 from screen.stream.command import main as screen
 from support.made.crystals import REAL
@@ -188,3 +189,31 @@ def test_vectors_of_frames_that_show_nothing_have_no_answer(tmp_path: Path) -> N
     assert np.isnan(p).tolist() == [False, True, False]
     with pytest.raises(ValueError, match=r"frames of 64 x 64 pixels, but 64 pixels with their windows"):
         load_network(tmp_path / "model.pt", (64, 64))
+
+
+def test_hot_pixels_are_masked_in_a_stream_and_in_a_file(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """From the 33rd frame on answers are as if the hot pixel were masked; of a file all are, and it is said."""
+    about = {"pixels": 64, "local_contrast": "wide", "global_contrast": True, "halve": False, "vectors": "rows"}
+    trained = fit_hits("rows", vectors(20), vectors(20, 1), RECIPE, 0, torch.device("cpu"), tmp_path, about)
+    frames = np.random.default_rng(0).normal(400, 20, (FIRST + 3, 128, 128)).astype(np.float32)
+    frames[:, 60, 70] = 9000
+    live = np.ones((128, 128), bool)
+    live[60, 70] = False
+
+    def asked(mask: np.ndarray | None) -> np.ndarray:
+        inputs = np.stack([network_input_of(trained, frame, mask, "a frame") for frame in frames])
+        return hit_probability(predict_logits(trained.model, inputs, RECIPE, torch.device("cpu"))).numpy()
+
+    masked, whole = asked(live), asked(None)
+    assert np.abs(masked - whole).max() > 1e-3
+    network = hit_network(tmp_path / "model.pt", (128, 128))
+    in_stream = np.concatenate([network.predict(frames[start : start + 5]) for start in range(0, len(frames), 5)])
+    np.testing.assert_allclose(in_stream[: FIRST - 1], whole[: FIRST - 1], atol=1e-5)
+    np.testing.assert_allclose(in_stream[FIRST:], masked[FIRST:], atol=1e-5)
+    np.save(tmp_path / "frames.npy", frames)
+    assert (
+        main([str(tmp_path / "frames.npy"), "--model", str(tmp_path / "model.pt"), "-o", str(tmp_path / "h.csv")]) == 0
+    )
+    told = [float(row["p_hit"]) for row in csv.DictReader((tmp_path / "h.csv").open())]
+    np.testing.assert_allclose(told, masked, atol=1e-5)
+    assert "hot in the first 32 frames: 1 pixel, masked: row and column (60, 70)" in capsys.readouterr().out

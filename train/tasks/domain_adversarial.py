@@ -2,7 +2,8 @@
 
 Ganin & Lempitsky, ICML 2015. λ = 2/(1 + e^(-10 p)) - 1 of the training's progress p weighs the reversed gradient. Which
 epoch training ends with is told by what needs no label of the target: the label loss of the source's validation frames
-does not fall any more, and the loss of the domain head goes up and down (`has_settled`).
+neither falls nor rises any more and is near its least, and the loss of the domain head goes up and down
+(`has_settled`).
 """
 
 import math
@@ -37,7 +38,12 @@ from train.tasks.find_hits import (
 )
 
 STILL = 0.02
-"""Of the label loss: what it must fall by from one half of the epochs looked at to the other, or it does not."""
+"""Of the label loss: what it may differ by from one half of the epochs looked at to the other. One that rises is as
+little at a plateau as one that falls: then domains are mixed at the cost of what tells hits."""
+
+LOST = 1.25
+"""Times the least label loss of any epochs before, as many: above that, what was learned is being lost, and a plateau
+up there is none to end at."""
 
 TURNS = 2
 """How often the domain loss must have changed between rising and falling."""
@@ -64,15 +70,20 @@ def strength(progress: float) -> float:
 
 
 def has_settled(history: Sequence[DomainEpoch], epochs: int) -> bool:
-    """Whether over the last `epochs` the label loss is at a plateau and the domain loss oscillates, at a strong λ."""
+    """Whether over the last `epochs` the label loss is at a plateau and the domain loss oscillates, at a strong λ.
+
+    The label loss is that of the source's validation frames; of the target nothing but the domain is looked at.
+    """
     if len(history) < epochs or history[-1].strength < STRONG:
         return False
-    last = history[-epochs:]
-    label = np.array([row.validation_loss for row in last])
-    before, after = label[: epochs // 2].mean(), label[epochs // 2 :].mean()
-    steps = np.sign(np.diff([row.domain_loss for row in last]))
+    label = np.array([row.validation_loss for row in history])
+    half = epochs // 2
+    before, after = label[-epochs:-half].mean(), label[-half:].mean()
+    is_still = abs(before - after) < STILL * before
+    least = np.convolve(label, np.full(half, 1 / half), "valid").min()
+    steps = np.sign(np.diff([row.domain_loss for row in history[-epochs:]]))
     steps = steps[steps != 0]
-    return bool(before - after < STILL * before and (np.diff(steps) != 0).sum() >= TURNS)
+    return bool(is_still and after <= LOST * least and (np.diff(steps) != 0).sum() >= TURNS)
 
 
 class _Strengthening(DomainBatches):

@@ -159,6 +159,17 @@ def test_training_ends_at_a_plateau_of_the_label_and_an_oscillation_of_the_domai
     assert not has_settled(epochs([0.3] * 5, up_and_down[:5]), 6)
 
 
+def test_a_label_loss_that_rises_or_was_lost_is_no_plateau() -> None:
+    up_and_down = [0.6, 0.7, 0.6, 0.7, 0.6, 0.7]
+    assert not has_settled(epochs([0.3, 0.4, 0.5, 0.6, 0.7, 0.8], up_and_down), 6)
+    assert not has_settled(epochs([0.3] * 3 + [0.31] * 3, up_and_down), 6)  # by 3 %
+    assert has_settled(epochs([0.3] * 3 + [0.305] * 3, up_and_down), 6)  # by 1.7 %
+    lost = [0.1, 0.1, 0.1] + [0.3] * 6
+    assert not has_settled(epochs(lost, [*up_and_down, 0.6, 0.7, 0.6]), 6)
+    assert has_settled(epochs([0.1, 0.1, 0.1] + [0.12] * 6, [*up_and_down, 0.6, 0.7, 0.6]), 6)
+    assert has_settled(epochs([0.9, 0.9, 0.9] + [0.3] * 6, [*up_and_down, 0.6, 0.7, 0.6]), 6)
+
+
 def test_losses_are_their_formulas() -> None:
     logits, label = torch.tensor([[1.0, 0.0], [0.0, 2.0], [0.0, 1.0]]), torch.tensor([0, 2, 1])
     expected = -(math.log(math.e / (math.e + 1)) * 2 + math.log(math.e**2 / (math.e**2 + 1))) / 3
