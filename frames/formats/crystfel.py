@@ -142,9 +142,7 @@ def _panel(
     if res <= 0:
         raise ValueError(f"{name}/res is {res:g}, expected pixels per metre")
     if not SMALLEST <= 1 / res <= LARGEST:
-        raise ValueError(
-            f"{name}/res is {res:g}: pixels of {1 / res:g} m; expected pixels per metre, 5000 of 200 µm"
-        )
+        raise ValueError(f"{name}/res is {res:g}: pixels of {1 / res:g} m; expected pixels per metre, 5000 of 200 µm")
     fs, ss = (_vector(f"{name}/{key}", values[key]) for key in ("fs", "ss"))
     lengths, across = (float(np.hypot.reduce(axis)) for axis in (fs, ss)), abs(float(np.dot(fs, ss)))
     if any(abs(length - 1) > OFF_AXIS for length in lengths) or across > OFF_AXIS:
