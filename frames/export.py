@@ -73,7 +73,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("source", type=Path, help="a folder .../datasets/<name>, or HDF5, CXI, Zarr, .emc, .npy")
     parser.add_argument("--format", choices=tuple(WRITERS), required=True)
-    parser.add_argument("--output", type=Path, required=True, help="file to write")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="file to write")
     parser.add_argument("--split", choices=(*SPLITS, "all"), default="all")
     parser.add_argument("--rows", type=_rows, default=slice(None), metavar="A:B", help="of the split, counted from 0")
     images = parser.add_mutually_exclusive_group()

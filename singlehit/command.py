@@ -69,8 +69,11 @@ def run(name: str, given: Sequence[str]) -> int:
     """A command with its arguments. What goes wrong is told in a line."""
     command = COMMANDS[name]
     try:
-        status = importlib.import_module(command.module).main([*command.before, *given])
-        sys.stdout.flush()
+        from frames.interrupts import kept
+
+        with kept():
+            status = importlib.import_module(command.module).main([*command.before, *given])
+            sys.stdout.flush()
         return status
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -81,7 +81,7 @@ def _with_noise(
     certain, degree = np.empty((n, pixels)), np.empty((n, pixels), dtype=np.int64)
     likelihood_numba.survey(readings, log_low, log_high, log_factors, variance, faint, certain, degree)
 
-    pattern, pixel = np.nonzero(degree >= 0)
+    pattern, pixel = (np.ascontiguousarray(found) for found in np.nonzero(degree >= 0))
     start = np.searchsorted(pattern, np.arange(n + 1))
     begin = np.concatenate([[0], np.cumsum(degree[pattern, pixel] + 1)])
     coefficients, fall, log_scale = np.empty(begin[-1]), np.empty(len(pixel)), np.empty(len(pixel))

@@ -8,6 +8,7 @@ import resource
 import socket
 import sys
 import time
+from contextlib import ExitStack
 from copy import copy
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,7 @@ from evaluate.run.config import RunConfig
 from evaluate.run.files import RunFiles
 from evaluate.run.systems import load_run
 from frames.files import write_json
+from frames.interrupts import kept
 from frames.provenance import PACKAGES, ROOT
 
 if TYPE_CHECKING:
@@ -33,6 +35,9 @@ FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 FOLDERS = [ROOT / name for name in PACKAGES]
 """Of this project; the environment may lie beside them."""
+
+HELD = ExitStack()
+"""What is so until the process ends, however it does."""
 
 LOCKS: list[IO[str]] = []
 """Held until the process ends, however it does."""
@@ -67,6 +72,7 @@ def start(snakemake: Job) -> tuple[Any, RunFiles]:
     logging.basicConfig(level=logging.INFO, handlers=[to_file, to_terminal], format=FORMAT)
     logging.captureWarnings(True)
     sys.excepthook = partial(_say_why_it_failed, Path(snakemake.log[0]))
+    HELD.enter_context(kept())
     log = Path(snakemake.log[0])
     LOCKS.append(_locked(log.with_name(f".{log.stem}.lock")))
     run = load_run(snakemake.config)

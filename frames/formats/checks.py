@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -46,6 +47,17 @@ def must_be_numbers(dtype: DTypeLike, source: str) -> None:
     """ValueError for values that are no real numbers."""
     if np.dtype(dtype).kind not in "biuf":
         raise ValueError(f"{source} holds {dtype} values, expected real numbers")
+
+
+def must_be_values(attributes: Mapping[str, Any], source: str) -> None:
+    """ValueError for numbers that are values only once they are scaled or shifted, as NetCDF's conventions have it."""
+    for name, nothing in (("scale_factor", 1.0), ("add_offset", 0.0)):
+        said = np.ravel(attributes.get(name, nothing))
+        if said.dtype.kind in "iuf" and (said != nothing).any():
+            raise ValueError(
+                f"{source} says {name} {said[0]:g} of itself, which is not applied here; write the values themselves, "
+                "or remove the attribute if they are"
+            )
 
 
 def shape_of(shape: Sequence[int], source: str, stored: AsStored | None = None) -> tuple[int, ...]:

@@ -28,6 +28,16 @@ IGNORED = (
 )
 """What says nothing of where pixels lie, nor of which are bad."""
 
+SMALLEST, LARGEST = 1e-6, 1e-2
+"""Edge of a pixel of any detector [m]."""
+
+OFF_AXIS = 0.1
+"""By how much directions of pixels may be longer or shorter than one, or the cosine between them off 0."""
+
+TILE, TILE_HOLDS, CROWDED = 4, 24, 0.01
+"""Edge of a square [pixels]; of its 16 pixels half as many more where turned panels meet; and in so small a share of
+the squares that all meet alike."""
+
 SYNONYMS = {"mask": "mask0_data", "mask_file": "mask0_file", "mask_good": "mask0_goodbits", "mask_bad": "mask0_badbits"}
 
 BAD_XY, BAD_FS_SS = ("min_x", "max_x", "min_y", "max_y"), ("min_fs", "max_fs", "min_ss", "max_ss")
@@ -48,6 +58,11 @@ class _Panel:
     res: float
     """[pixels/m]"""
     adu_per_photon: float | None
+
+    def tiles(self) -> NDArray[np.float64]:
+        """(3, n_ss, n_fs) places of pixels in squares of TILE pixels, and steps of 2 % of the distance."""
+        steps = np.full(self.usable.shape, np.log(self.position[2].mean()) / 0.02)
+        return np.stack([*(self.position[:2] * self.res / TILE), steps])
 
 
 def read_geom(
@@ -71,7 +86,7 @@ def read_geom(
     FileNotFoundError; ValueError that names the line or the panel, for what is not understood, missing or
     contradictory, and where neither file nor caller says the distance.
     """
-    text = Path(path).read_text(encoding="utf-8", errors="replace")
+    text = Path(path).read_text(encoding="utf-8-sig", errors="replace")
     try:
         whole, panels, bad = _statements(text)
         energy = _energy(whole) if photon_energy_eV is None else photon_energy_eV
@@ -126,7 +141,15 @@ def _panel(
     corner_x, corner_y, res = (_number(f"{name}/{key}", values[key]) for key in ("corner_x", "corner_y", "res"))
     if res <= 0:
         raise ValueError(f"{name}/res is {res:g}, expected pixels per metre")
+    if not SMALLEST <= 1 / res <= LARGEST:
+        raise ValueError(f"{name}/res is {res:g}: pixels of {1 / res:g} m; expected pixels per metre, 5000 of 200 µm")
     fs, ss = (_vector(f"{name}/{key}", values[key]) for key in ("fs", "ss"))
+    lengths, across = (float(np.hypot.reduce(axis)) for axis in (fs, ss)), abs(float(np.dot(fs, ss)))
+    if any(abs(length - 1) > OFF_AXIS for length in lengths) or across > OFF_AXIS:
+        raise ValueError(
+            f"{name}/fs is {values['fs']!r} and {name}/ss {values['ss']!r}, expected directions of length 1, at right "
+            "angles to each other"
+        )
     along_fs, along_ss = np.arange(n_fs) + 0.5, np.arange(n_ss)[:, None] + 0.5
     axes = zip((corner_x, corner_y, 0.0), fs, ss, strict=True)
     position = np.stack([corner + of_fs * along_fs + of_ss * along_ss for corner, of_fs, of_ss in axes]) / res
@@ -216,6 +239,7 @@ def _together(
     shape = least if shape is None else shape
     if len(shape) != len(least) or any(a < b for a, b in zip(shape, least, strict=True)):
         raise ValueError(f"its panels lie in frames of {least} pixels, so these cannot be of {shape}")
+    _must_lie_apart(panels)
     position, usable, gain = np.full((3, *shape), np.nan), np.zeros(shape, bool), np.ones(shape)
     for panel in panels:
         if np.isfinite(position[(0, *panel.place)]).any():
@@ -236,6 +260,20 @@ def _together(
         adu_per_photon=None if np.isnan(gain).any() else gain,
         mask=mask,
     )
+
+
+def _must_lie_apart(panels: list[_Panel]) -> None:
+    """ValueError where panels at one distance lie over each other: photons would count twice."""
+    tiles = np.concatenate([np.rint(panel.tiles()).reshape(3, -1) for panel in panels], axis=1).astype(np.int64)
+    _, first, which, held = np.unique(
+        tiles[0] + (tiles[1] << 20) + (tiles[2] << 40), return_index=True, return_inverse=True, return_counts=True
+    )
+    if (crowded := (held > TILE_HOLDS)[which]).mean() > CROWDED:
+        x, y, _ = TILE * tiles[:, first[held.argmax()]]
+        raise ValueError(
+            f"panels lie over each other: {crowded.sum()} of {crowded.size} pixels share their place with others, as "
+            f"about x {x}, y {y}; see corner_x, corner_y, fs and ss"
+        )
 
 
 def _mask_of(panels: Mapping[str, Values]) -> MaskBeside | None:
@@ -261,9 +299,15 @@ def _energy(whole: Values) -> float | None:
         if value.startswith("/"):
             return None
         if key == "photon_energy":
-            return _quantity(key, value, {"": 1.0, "eV": 1.0, "keV": 1e3})
-        return wavelength(_quantity(key, value, {"m": 1e10, "A": 1.0}))  # λ = hc/E, and E = hc/λ
+            return _above_zero(key, value, {"": 1.0, "eV": 1.0, "keV": 1e3})
+        return wavelength(_above_zero(key, value, {"m": 1e10, "A": 1.0}))  # λ = hc/E, and E = hc/λ
     return None
+
+
+def _above_zero(key: str, value: str, units: Mapping[str, float]) -> float:
+    if (number := _quantity(key, value, units)) <= 0:
+        raise ValueError(f"{key} is {value!r}, expected more than 0")
+    return number
 
 
 def _quantity(key: str, value: str, units: Mapping[str, float]) -> float:

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from frames.formats.checks import MASKS, AsStored, must_be_numbers, must_be_there, nothing_there
+from frames.formats.checks import MASKS, AsStored, must_be_numbers, must_be_there, must_be_values, nothing_there
 from frames.formats.hdf5_sources import load_plugins, look_up, must_hold_values
 from frames.formats.masks import StoredMask, means_by_place
 from frames.frames import Frames, Label, stream
@@ -129,6 +129,7 @@ def must_be_frames(dataset: h5py.Dataset, source: str) -> None:
             f"{source} holds values of a type that cannot be read ({error}), expected real numbers"
         ) from error
     must_be_numbers(dtype, source)
+    must_be_values(dataset.attrs, source)
     if dataset.shape is None:
         raise ValueError(f"{source} holds no frames: it is empty")
     must_hold_values(dataset, source)

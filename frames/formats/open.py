@@ -13,6 +13,27 @@ HDF5_SUFFIXES = (".h5", ".hdf5", ".cxi", ".hdf", ".nxs")
 
 EXPECTED = "expected HDF5 or CXI (.h5, .hdf5, .cxi), .emc, a Zarr folder, a folder .../datasets/<name>, or .npy"
 
+ADVICE = {
+    ".npz": "holds several arrays: save the frames alone with np.save",
+    ".gz": "is packed with gzip: unpack it",
+    ".bz2": "is packed with bzip2: unpack it",
+    ".zip": "is a ZIP archive: unpack it",
+    ".tar": "is a tar archive: unpack it",
+    ".cbf": "holds a single image: write the frames as (n, ny, nx) into HDF5, as with FabIO",
+    ".img": "holds a single image: write the frames as (n, ny, nx) into HDF5, as with FabIO",
+    ".tif": "holds images: write the frames as (n, ny, nx) into HDF5",
+    ".tiff": "holds images: write the frames as (n, ny, nx) into HDF5",
+    ".xtc": "is raw data of LCLS: write the frames to HDF5 with psana",
+    ".xtc2": "is raw data of LCLS: write the frames to HDF5 with psana",
+    ".mat": "is a file of MATLAB: write the frames as (n, ny, nx) into HDF5",
+}
+"""What to do with files that are not read."""
+
+
+def is_named_hdf5(path: Path) -> bool:
+    """Whether a file's name ends as those of HDF5 do, in small letters or capitals."""
+    return path.suffix.lower() in HDF5_SUFFIXES
+
 
 def dataset_of(path: Path, name: str | None = None) -> Path | None:
     """The folder of the dataset of ours that a path names, by itself or by its store; None where it names another."""
@@ -67,18 +88,21 @@ def open_file(
         raise FileNotFoundError(f"there is no file {path}; {EXPECTED}")
     if path.is_dir():
         return read_zarr(path, name, mask_means, stored)
-    if path.suffix in (".npy", ".emc") and name is not None:
+    suffix = path.suffix.lower()
+    if suffix in (".npy", ".emc") and name is not None:
         raise ValueError(f"{path} is one array and has no dataset {name!r}; leave the name out")
-    if path.suffix in (".npy", ".emc") and stored is not None and stored.mask is not None:
+    if suffix in (".npy", ".emc") and stored is not None and stored.mask is not None:
         raise ValueError(f"{path} is one array, and has no mask {stored.mask.name}, by which the table of pixels masks")
-    if path.suffix == ".npy":
+    if suffix == ".npy":
         return read_npy(path, stored)
-    if path.suffix == ".emc":
+    if suffix == ".emc":
         from frames.formats.emc import read_emc
 
         return read_emc(path, mask_means=mask_means)
-    if path.suffix in HDF5_SUFFIXES:
+    if is_named_hdf5(path):
         return _open_hdf5(path, name, mask_means, stored)
+    if suffix in ADVICE:
+        raise ValueError(f"{path} {ADVICE[suffix]}; {EXPECTED}")
     raise ValueError(f"{path} is of no known format; {EXPECTED}")
 
 

@@ -10,6 +10,12 @@ HIGHEST = tuple(2**bits - 1 for bits in (16, 31, 32, 63, 64))
 NO_READING = 1e30
 """Beyond it no detector reads anything; the largest floats, and 9.97e36 of NetCDF, stand where nothing was written."""
 
+WRAPPED = 4096
+"""Below zero no pedestal and no noise of a detector brings it further."""
+
+BROKEN = 5e-4
+"""Share of a detector's pixels that may be broken, and read as much as they can."""
+
 ADVICE = "add a dataset `mask` beside the frames (nonzero: bad), or set them to 0"
 
 
@@ -32,8 +38,8 @@ def must_be_readings(
     """
     kept = zero_where(bad, images)
 
-    def refuse(where: NDArray[np.bool_], what: str) -> None:
-        raise ValueError(_told(where, what, source, first))
+    def refuse(where: NDArray[np.bool_], what: str, advice: str = ADVICE) -> None:
+        raise ValueError(_told(where, what, source, first, advice))
 
     if kept.size == 0 or kept.dtype == bool:
         return kept
@@ -42,12 +48,20 @@ def must_be_readings(
         refuse(filled, f"are {fill:g}, which the file is filled with where nothing was written,")
     highest, lowest = kept.max(), kept.min()
     integers = np.iinfo(kept.dtype) if kept.dtype.kind in "iu" else None
+    if kept.dtype.kind == "u" and (wrapped := _wrapped(kept, highest)) is not None:
+        least, bits = int(kept[wrapped].min()), 8 * kept.dtype.itemsize
+        refuse(
+            wrapped,
+            f"are {least} to {highest}, which look like the negative numbers {least - 2**bits} to "
+            f"{int(highest) - 2**bits} stored without a sign,",
+            f"store the same bits as int{bits}, as numpy's `frames.view('int{bits}')` reads them",
+        )
     marks = (*HIGHEST, *(() if integers is None else (integers.max,)))
     if any(int(highest) == mark or (kept.dtype == np.float32 and highest == np.float32(mark)) for mark in marks):
         refuse(kept == highest, f"are {highest:.10g}, the highest number of an integer: saturated, or no reading,")
     if integers is not None and lowest < -1 and lowest == integers.min:
         refuse(kept == lowest, f"are {lowest}, the lowest number of an integer,")
-    if kept.dtype.kind == "f" and max(abs(highest), abs(lowest)) > NO_READING:
+    if kept.dtype.kind == "f" and max(abs(float(highest)), abs(float(lowest))) > NO_READING:
         refuse(abs(kept) > NO_READING, f"are beyond {NO_READING:g}, which no detector reads,")
     if (
         lowest <= -1
@@ -59,6 +73,21 @@ def must_be_readings(
         if always or (rows.all(axis=-1) & negative.any(axis=-1)).any():
             refuse(negative, f"are {lowest:g}" if lowest == -1 or not (kept == -1).any() else f"are {lowest:g} or -1")
     return kept
+
+
+def _wrapped(kept: NDArray, highest: np.unsignedinteger) -> NDArray[np.bool_] | None:
+    """Where values of a type without a sign look like negative ones; None where they do not.
+
+    They are of several numbers within 4096 of the highest, and in more pixels than may be broken; none lies between
+    them and a quarter of the type's range, as the flanks of bright peaks would.
+    """
+    most = int(np.iinfo(kept.dtype).max)
+    if most < HIGHEST[0] or int(highest) <= most - WRAPPED:
+        return None
+    near = kept > most - WRAPPED
+    if near.mean() < BROKEN or (kept[near] == highest).all() or ((kept > most // 4) & ~near).any():
+        return None
+    return near
 
 
 def zero_where(bad: NDArray[np.bool_] | None, images: NDArray) -> NDArray:
@@ -76,10 +105,10 @@ def must_be_finite(images: NDArray, source: str, first: int) -> None:
         raise ValueError(_told(~finite, "are no finite numbers", source, first))
 
 
-def _told(where: NDArray[np.bool_], what: str, source: str, first: int) -> str:
+def _told(where: NDArray[np.bool_], what: str, source: str, first: int, advice: str = ADVICE) -> str:
     frame = int(np.argmax(where.reshape(len(where), -1).any(axis=1)))
     pixel = ", ".join(str(at) for at in np.argwhere(where[frame])[0])
     return (
         f"{source}: frame {first + frame} has {int(where[frame].sum())} pixels that {what} and that no mask says to "
-        f"leave out, the first at [{pixel}]; {ADVICE}"
+        f"leave out, the first at [{pixel}]; {advice}"
     )

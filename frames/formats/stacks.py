@@ -16,6 +16,7 @@ from frames.formats.checks import (
     in_words,
     must_be_numbers,
     must_be_there,
+    must_be_values,
     nothing_there,
     shape_of,
 )
@@ -94,6 +95,7 @@ def read_zarr(
                 masks.append(StoredMask(key, mask.shape, _fetch(mask, f"{path}: {key}"), means, beside))
     must_be_there(masks, stored, path)
     must_be_numbers(stack.dtype, source)
+    must_be_values(stack.attrs, source)
     shape = shape_of(stack.shape, source, stored)
     bad = bad_of(masks, shape, source, mask_means)
     _must_have_chunks(stack, path, source)

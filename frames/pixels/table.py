@@ -157,7 +157,7 @@ def fold(frames: NDArray, table: PixelTable, bad: NDArray[np.bool_] | None = Non
     flat = np.ascontiguousarray(frames.reshape(n, -1), COMPILED.get(frames.dtype.name, np.float64))
     bad = np.zeros((n, 0), bool) if bad is None else np.broadcast_to(bad, frames.shape).reshape(flat.shape)
     images = np.empty((n, table.n_pixels**2), np.float32)
-    add_up(flat, np.ascontiguousarray(bad), *_per_pixel(table), *table.runs, images)
+    add_up(_read_only(flat), _read_only(np.ascontiguousarray(bad)), *_per_pixel(table), *table.runs, images)
     return images.reshape(-1, table.n_pixels, table.n_pixels)
 
 
@@ -182,8 +182,16 @@ class Folder:
             raise ValueError(f"a frame of {frame.shape} pixels, but the table is of {self.table.frame_shape}")
         flat = np.ascontiguousarray(frame.reshape(-1), COMPILED.get(frame.dtype.name, np.float64))
         photons, sums = np.empty(max(AT_ONCE, self._longest), np.float32), np.zeros(image.size)
-        add_up_one(flat, self._none if bad is None else bad.reshape(-1), *self._prepared, photons, sums)
+        left_out = self._none if bad is None else np.ascontiguousarray(bad.reshape(-1))
+        add_up_one(_read_only(flat), _read_only(left_out), *self._prepared, photons, sums)
         image.reshape(-1)[:] = sums
+
+
+def _read_only(values: NDArray) -> NDArray:
+    """The same values, not to be written to, as those of a file are: loops are compiled anew for arrays that may be."""
+    view = values.view()
+    view.flags.writeable = False
+    return view
 
 
 def _per_pixel(table: PixelTable) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:

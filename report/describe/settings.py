@@ -1,5 +1,6 @@
 """Settings of datasets and recipes as a reader wants them, and what differs between two."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -212,6 +213,10 @@ def model_differences(model: ModelConfig, against: ModelConfig) -> list[str]:
     return network + recipe_differences(model.recipe, against.recipe)
 
 
+OF_TEACHERS = ("teacher_weight", "label_weight", "starts_as_teacher", "teacher_temperature")
+"""Settings that mean nothing to a network without a teacher"""
+
+
 @dataclass(frozen=True)
 class Row:
     """A setting of several recipes."""
@@ -237,8 +242,9 @@ def compared(all_of: Sequence[Recipe], against: Recipe) -> Compared:
     flat, theirs = [_flat(asdict(recipe)) for recipe in all_of], _flat(asdict(against))
     keys = dict.fromkeys(key for values in (theirs, *flat) for key in values)
     rows = {
-        key.replace("_", " "): Row([_plain(values.get(key)) for values in flat], _plain(theirs.get(key)))
+        _named(key): Row([_plain(values.get(key)) for values in flat], _plain(theirs.get(key)))
         for key in keys
+        if key not in OF_TEACHERS or any(recipe.teacher for recipe in (*all_of, against))
     }
     different = {key: row for key, row in rows.items() if set(row.values) != {row.reference}}
     return Compared(different, {key: row.reference for key, row in rows.items() if key not in different})
@@ -248,10 +254,16 @@ def recipe_differences(recipe: Recipe, against: Recipe) -> list[str]:
     """In what a recipe differs from another, key by key."""
     ours, theirs = _flat(asdict(recipe)), _flat(asdict(against))
     return [
-        f"{key.replace('_', ' ')}: {_plain(ours.get(key))} instead of {_plain(theirs.get(key))}"
+        f"{_named(key)}: {_plain(ours.get(key))} instead of {_plain(theirs.get(key))}"
         for key in dict.fromkeys([*ours, *theirs])
         if ours.get(key) != theirs.get(key)
     ]
+
+
+def _named(key: str) -> str:
+    """A setting in words."""
+    words = re.sub(r"^target_weights\.", "weight of ", key).replace("_", " ")
+    return re.sub(r" gb$", " (GB)", words)
 
 
 def _joined(parts: list[str | Markup]) -> Markup:
@@ -268,7 +280,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _plain(value: Any) -> str:
     match value:
-        case None:
+        case None | "":
             return "none"
         case bool():
             return "yes" if value else "no"

@@ -21,7 +21,7 @@ from frames.formats.checks import AsStored
 from frames.formats.cxi import DATA, DETECTOR, LABELS, VERSION, write_cxi
 from frames.formats.hdf5 import write_labels
 from frames.formats.masks import MaskMeans
-from frames.formats.open import HDF5_SUFFIXES, open_file
+from frames.formats.open import is_named_hdf5, open_file
 from frames.frames import Frames, Instrument, Label
 from screen.sinks.decisions import decisions_of
 from screen.stream.ledger import Record
@@ -131,7 +131,7 @@ class VirtualHits:
         mask_means: MaskMeans | None = None,
     ):
         """Of a file or a folder of files; ValueError for a file that is not HDF5."""
-        if not frames.is_dir() and frames.suffix not in HDF5_SUFFIXES:
+        if not frames.is_dir() and not is_named_hdf5(frames):
             raise ValueError(f"{frames} is no HDF5 file, of which hits could be virtual; have them copied: --hits copy")
         self._ledger, self._frames, self._output = ledger, frames, output
         self._dataset, self._mask_means = dataset, mask_means
@@ -164,7 +164,7 @@ def write_virtual(
     opened: dict[str, Frames] = {}
     for run in dict.fromkeys(runs):
         path = frames / run if frames.is_dir() else frames
-        if path.suffix not in HDF5_SUFFIXES:
+        if not is_named_hdf5(path):
             raise ValueError(f"{path} is no HDF5 file, of which hits could be virtual; have them copied: --hits copy")
         opened[run] = open_file(path, dataset, mask_means, AsStored(None))
     first = next(iter(opened.values()))

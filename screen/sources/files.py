@@ -136,7 +136,9 @@ class Files:
         while not self._closed.is_set():
             now = time.monotonic()
             there = sorted(
-                path for path in self.path.rglob("*") if path.suffix in SUFFIXES and not path.name.startswith(".")
+                path
+                for path in self.path.rglob("*")
+                if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
             )
             for path in there:
                 if path in done or self._closed.is_set():

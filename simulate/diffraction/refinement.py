@@ -63,7 +63,8 @@ def refinements(n_pixels: int, bandwidths: tuple[float, ...], tolerances: tuple[
     """
     parts = [_fewest_points(n_pixels, *pair) for pair in zip(bandwidths, tolerances, strict=True)]
     first, weights, n_coarse = (np.stack(arrays) for arrays in zip(*parts, strict=True))
-    return Refinement(first, weights.astype(np.float32), n_coarse)
+    # In one order whatever it was made of: loops are compiled anew for another.
+    return Refinement(first, weights.astype(np.float32, order="C"), n_coarse)
 
 
 @functools.lru_cache(maxsize=1024)

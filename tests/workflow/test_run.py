@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -27,7 +28,7 @@ from support.programs.running import ONE_THREAD, ROOT
 def copied(finished, tmp_path: Path):
     """The finished run, to be damaged; times of files are kept, as snakemake looks at them."""
     shutil.copytree(finished.folder, tmp_path, dirs_exist_ok=True, copy_function=shutil.copy2)
-    return type(finished)(tmp_path)
+    return replace(finished, folder=tmp_path)
 
 
 BEGUN = ("structures", "volumes", "benchmarks/structure", "benchmarks/volume")
@@ -41,7 +42,7 @@ def part(finished, folder: Path, kept: tuple[str, ...]):
     """What other runs find of the finished one, and nothing else of it."""
     for found in (finished.folder / ".snakemake", *(finished.results / name for name in kept)):
         shutil.copytree(found, folder / found.relative_to(finished.folder), copy_function=shutil.copy2)
-    return type(finished)(folder)
+    return replace(finished, folder=folder)
 
 
 @pytest.fixture

@@ -48,9 +48,9 @@ CONFIG = {
 
 
 @pytest.fixture(scope="module")
-def crystals(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
+def crystals(tmp_path_factory: pytest.TempPathFactory, server: Path) -> Workflow:
     """The finished run."""
-    workflow = Workflow(tmp_path_factory.mktemp("crystals"))
+    workflow = Workflow(tmp_path_factory.mktemp("crystals"), server)
     workflow.write(CONFIG)
     threads = [f"{rule}=1" for rule in ("sfx_shards", "sfx_find")]
     done = workflow.snakemake("--set-threads", *threads)

@@ -1,5 +1,6 @@
 """A run on a virus, as small as it gets: shots, or recorded frames, hits, sizes, splits, selections, tables, page."""
 
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -55,9 +56,9 @@ CONFIG: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
+def run(tmp_path_factory: pytest.TempPathFactory, server: Path) -> Workflow:
     """Run once."""
-    made = Workflow(tmp_path_factory.mktemp("virus"))
+    made = Workflow(tmp_path_factory.mktemp("virus"), server)
     made.write(CONFIG)
     done = made.snakemake("--set-threads", "virus_shards=1")
     assert done.returncode == 0, done.stderr
@@ -82,9 +83,9 @@ BETWEEN = 300
 
 
 @pytest.fixture(scope="module")
-def recorded(run: Workflow, tmp_path_factory: pytest.TempPathFactory) -> tuple[Workflow, np.ndarray]:
+def recorded(run: Workflow, tmp_path_factory: pytest.TempPathFactory, server: Path) -> tuple[Workflow, np.ndarray]:
     """The same frames in another order as a beamline has them: two files of spi-em-class' layout, and labels."""
-    made = Workflow(tmp_path_factory.mktemp("recorded"))
+    made = Workflow(tmp_path_factory.mktemp("recorded"), server)
     simulated, plan = open_dataset(dataset_folder(run.results)), read_table(plan_file(run.results)).to_pandas()
     order = np.random.default_rng(0).permutation(len(plan))
     frames, place = simulated.read(slice(0, len(plan)))[order], place_of(load_config(CONFIG))

@@ -1,6 +1,7 @@
 """What a person says of some frames of a file."""
 
 import csv
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -29,6 +30,8 @@ class Labels(NamedTuple):
 def read_labels(path: Path, n_frames: int, files: Mapping[str, range] | None = None) -> Labels:
     """The labels of a CSV file with columns `frame` and `single`, and perhaps `split`; others are left alone.
 
+    Commas, semicolons or tabs between them, and names in capitals, are read alike.
+
     Parameters
     ----------
     files : name of each file of a run -> numbers of its frames in the run. Where the CSV has a column `file`, `frame`
@@ -40,26 +43,45 @@ def read_labels(path: Path, n_frames: int, files: Mapping[str, range] | None = N
     whose answer is not among `ANSWERS`, or whose split is none.
     """
     answers: dict[int, tuple[bool, str]] = {}
-    with open(path, newline="", encoding="utf-8-sig") as stream:  # spreadsheets begin a file with a mark
-        rows = csv.DictReader(stream)
-        try:
-            rows.fieldnames = names = [name.strip() for name in rows.fieldnames or ()]
-            if missing := {"frame", "single"} - set(names):
-                raise ValueError(
-                    f"{path} has no column {' and no column '.join(sorted(missing))}: its first line is "
-                    f"{','.join(names)!r}, expected frame,single"
-                )
-            for row in rows:
-                where = f"{path}, line {rows.line_num}"
-                of = _file(row, where, files) if files is not None and "file" in names else range(n_frames)
-                frame, answer = _label(row, where, len(of))
-                if (frame := of.start + frame) in answers:
-                    raise ValueError(f"{where}: frame {frame} is labelled twice; keep one of them")
-                answers[frame] = answer, _split(row, where)
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise ValueError(f"{path} is no CSV file ({error}); expected columns frame,single") from error
+    text = _text_of(path)
+    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
+    try:
+        rows.fieldnames = names = [name.strip().lower() for name in rows.fieldnames or ()]
+        if missing := {"frame", "single"} - set(names):
+            raise ValueError(
+                f"{path} has no column {' and no column '.join(sorted(missing))}: its first line is "
+                f"{text.partition(chr(10))[0].rstrip()[:80]!r}, expected frame,single"
+            )
+        if twice := [name for name in ("frame", "single", "split", "file") if names.count(name) > 1]:
+            raise ValueError(f"{path} has several columns {' and '.join(twice)}; keep one of each")
+        for row in rows:
+            where = f"{path}, line {rows.line_num}"
+            of = _file(row, where, files) if files is not None and "file" in names else range(n_frames)
+            frame, answer = _label(row, where, len(of))
+            if (frame := of.start + frame) in answers:
+                raise ValueError(f"{where}: frame {frame} is labelled twice; keep one of them")
+            answers[frame] = answer, _split(row, where)
+    except csv.Error as error:
+        raise ValueError(f"{path} is no CSV file ({error}); expected columns frame,single") from error
     split = tuple(name for _, name in answers.values()) if "split" in names else ()
     return Labels(np.array([*answers], np.int64), np.array([single for single, _ in answers.values()], bool), split)
+
+
+def _text_of(path: Path) -> str:
+    """Without a mark of its encoding; what spreadsheets write that is no UTF-8 is UTF-16 or, in each byte, a letter."""
+    content = path.read_bytes()
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return content.decode("utf-16", errors="replace")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
+
+
+def _delimiter(text: str) -> str:
+    """Between the cells of the first line: a comma, or the semicolon or tab of some spreadsheets."""
+    first = text.partition("\n")[0]
+    return next((one for one in ",;\t" if one in first), ",")
 
 
 def _cell(row: Mapping[str, str | None], name: str) -> str:

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frames.formats.hdf5 import find_frames, open_hdf5, stored_mask
-from frames.formats.masks import MaskMeans
-from frames.formats.open import HDF5_SUFFIXES, open_file
+from frames.formats.masks import MaskMeans, bad_pixels
+from frames.formats.open import is_named_hdf5, open_file
 from frames.formats.readings import must_be_readings
 from frames.formats.spi.images import centre_beside, has_images, read_groups
 from frames.frames import BYTES_AT_ONCE, Frames, spans
@@ -228,13 +228,13 @@ def _parts(path: Path, said: Said, first: int) -> list[Part]:
         raise ValueError(f"{patterns.source} is {patterns.shape}, expected frames (n, ny, nx)")
     shape = (patterns.shape[1], patterns.shape[2])
     given = _given_mask(path, said, shape)
-    if said.dataset is None and path.suffix in HDF5_SUFFIXES:
+    if said.dataset is None and is_named_hdf5(path):
         with open_hdf5(path) as file:
             in_groups = has_images(file)
         if in_groups:
             return _of_groups(path, patterns, said, given, first)
     mask = _must_have(_one_mask(patterns) if given is None else given, patterns.source, "mask")
-    beside = None if said.dataset is None or path.suffix not in HDF5_SUFFIXES else centre_beside(path, said.dataset)
+    beside = None if said.dataset is None or not is_named_hdf5(path) else centre_beside(path, said.dataset)
     centre = _must_have(said.centre or beside, patterns.source, "image_center")
     return [Part(path, patterns, 0, first, patterns.shape[0], mask, centre)]
 
@@ -274,10 +274,10 @@ def _given_mask(path: Path, said: Said, shape: tuple[int, int]) -> NDArray[np.bo
         return np.zeros(shape, bool)
     if said.mask.endswith(".npy"):
         try:
-            mask = np.load(said.mask, allow_pickle=False)
+            mask = bad_pixels(np.load(said.mask, allow_pickle=False), said.mask_means or "bad")
         except ValueError as error:
             raise ValueError(f"{said.mask} is no .npy file of numbers, or is damaged ({error})") from error
-    elif path.suffix in HDF5_SUFFIXES:
+    elif is_named_hdf5(path):
         with open_hdf5(path) as file:
             name, stored = find_frames(file, (said.mask.strip("/"),), path)
             mask = stored_mask(name, stored, path).bad(slice(None), said.mask_means or "bad")
@@ -285,7 +285,7 @@ def _given_mask(path: Path, said: Said, shape: tuple[int, int]) -> NDArray[np.bo
         raise ValueError(f"{path} has no dataset {said.mask}; name an .npy file as the mask")
     if mask.shape != shape:
         raise ValueError(f"mask {said.mask} is {mask.shape}, images of {path} are {shape}; expected one size")
-    return np.asarray(mask == 0 if said.mask_means == "good" and said.mask.endswith(".npy") else mask != 0)
+    return np.asarray(mask)
 
 
 def _one_mask(patterns: Frames) -> NDArray[np.bool_] | None:

@@ -105,7 +105,8 @@ def find_peaks(image: NDArray, mask: Mask, config: PeakConfig | None = None) -> 
     if config.max_radius is not None:
         middle = (np.array(image.shape[::-1]) - 1) / 2
         found = found[np.hypot(*(found[:, :2] - middle).T) <= config.max_radius]
-    found = found[compiled.apart(found[:, 0], found[:, 1], config.apart)]
+    x, y = found[:, :2].T.copy()
+    found = found[compiled.apart(x, y, config.apart)]
     names = [name for name in PEAK_COLUMNS if name != "frame"]
     table = pd.DataFrame(found, columns=names)
     return table.astype({name: PEAK_COLUMNS[name][0] for name in names})

@@ -25,21 +25,30 @@ _SIGNATURES = {
     b"%!PS": "a PostScript document",
 }
 
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
+"""In no text, and soon in what is packed or binary."""
+
 _ATOM = re.compile(rb"^[ \t]*(?:ATOM|HETATM)", re.M | re.I)
 _PDB_RECORD = re.compile(rb"^(?:HEADER|TITLE |COMPND|CRYST1|REMARK|MODEL |SEQRES|ORIGX|SCALE|END\b)", re.M)
 _DATA_BLOCK = re.compile(rb"(?:\s*(?:#[^\n]*)?\n)*\s*data_", re.I)
 
 
 def text_of(content: bytes) -> bytes:
-    """The content as UTF-8 (or what else keeps ASCII) without a byte order mark, lines ending with a line feed.
+    """The content as UTF-8 without a byte order mark, lines ending with a line feed.
 
-    Programs of Windows and of old Macintoshes end lines otherwise, or say in front which encoding follows.
+    Programs of Windows and of old Macintoshes end lines otherwise, or say in front which encoding follows. What is no
+    UTF-8 is taken for Latin-1, in which names of old titles are written: there every byte is a letter.
     """
     if content[:4] in (b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff"):
         content = content.decode("utf-32").encode()
     elif content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         content = content.decode("utf-16").encode()
     content = content.removeprefix(b"\xef\xbb\xbf")
+    if not content.isascii() and content[:1].isascii() and not _CONTROL.search(content[:4096]):
+        try:
+            content.decode()
+        except UnicodeDecodeError:
+            content = content.decode("latin-1").encode()
     return content.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in content else content
 
 
@@ -95,7 +104,7 @@ def without_atoms(block_names: list[str], tags: set[str]) -> str:
         return "a CIF of small-molecule crystallography (fractional coordinates); convert it to PDBx/mmCIF"
     if "_em_volume_selection." in tags or "_validation." in tags:
         return "no model of atoms"
-    return f"without any atom (_atom_site) in its blocks {block_names[:5]}"
+    return f"mmCIF without any atom (_atom_site), in its blocks {block_names[:5]}"
 
 
 def _is(what: str) -> NoReturn:

@@ -1,5 +1,6 @@
 """The atoms of an mmCIF file, every row accounted for."""
 
+import re
 import string
 from collections import Counter
 
@@ -10,6 +11,9 @@ from simulate.molecules.reading import kinds, names
 
 _CORE_TAGS = ("_atom_site_fract_x", "_atom_site_label")
 """Of small-molecule crystallography, whose dictionary has no dots."""
+
+_NEEDED = ("id", "type_symbol", "label_alt_id", "label_asym_id", "Cartn_x", "Cartn_y", "Cartn_z")
+"""Columns of _atom_site without any of which the parser finds no atom at all."""
 
 _LABELS = "".join(sorted(string.digits + string.ascii_letters))
 """Of alternative positions, as the parser has them: in ascending order."""
@@ -31,8 +35,10 @@ def read(text: bytes) -> tuple[gemmi.Structure, gemmi.cif.Block, Counter[str], i
     try:
         document = gemmi.cif.read_string(text)
     except (ValueError, RuntimeError) as error:
-        raise ValueError(f"cannot be read as mmCIF: {error}") from error
-    blocks = [block for block in document if len(block.find_values("_atom_site.Cartn_x"))]
+        # "data" is the parser's name for text that it is given.
+        said = re.sub(r"^data:(\d+)(:\d+\(\d+\))?", r"line \1", str(error))
+        raise ValueError(f"cannot be read as mmCIF: {said}") from error
+    blocks = [block for block in document if "_atom_site." in block.get_mmcif_category_names()]
     if not blocks:
         raise ValueError(f"no structure but {kinds.without_atoms([b.name for b in document], _categories(document))}")
     if len(blocks) > 1:
@@ -41,6 +47,8 @@ def read(text: bytes) -> tuple[gemmi.Structure, gemmi.cif.Block, Counter[str], i
             "one file; keep one of them"
         )
     block = blocks[0]
+    if missing := [tag for tag in _NEEDED if not len(block.find_values(f"_atom_site.{tag}"))]:
+        raise ValueError(f"_atom_site has no column {', '.join(missing)}; add it, or fetch the entry again")
     _check_positions(block)
     without_occupancy = _check_occupancies(block)
     beside = _check_names(block)
@@ -51,7 +59,7 @@ def read(text: bytes) -> tuple[gemmi.Structure, gemmi.cif.Block, Counter[str], i
         raise ValueError(f"cannot be read as a structure: {error}") from error
     found, rows = sum(model.count_atom_sites() for model in structure), len(block.find_values("_atom_site.Cartn_x"))
     if found != rows:
-        raise ValueError(f"{found} atoms read of {rows} rows of _atom_site; are columns missing, as auth_asym_id?")
+        raise ValueError(f"{found} atoms read of {rows} rows of _atom_site; write the file again")
     return structure, block, _without(structure, beside), without_occupancy
 
 

@@ -31,6 +31,8 @@ _PLAIN = re.compile(
 """An ordinary line: nine in ten of the archive's. All others are looked at more closely."""
 
 _ATOM = re.compile(rb"\s*(?:ATOM|HETA)", re.I)
+_SIX_DIGITS = re.compile(r"ATOM \d{6} ", re.I)
+"""Numbers of atoms from 100,000 on, whose first digit some programs put into the blank before their columns."""
 _COORDINATE = re.compile(r" *[-+]?(?:\d+\.?\d*|\.\d+) *")
 _FIXED = re.compile(r" *[-+]?\d*\.\d{3}")
 _FACTOR = re.compile(rf"{_COORDINATE.pattern}|\*+ *")
@@ -140,6 +142,8 @@ class _Line:
     def __init__(self, number: int, line: bytes) -> None:
         self.number = number
         self.text = line.decode("latin-1")[:WIDTH].rstrip().ljust(WIDTH)
+        if _SIX_DIGITS.match(self.text):
+            self.text = f"ATOM  {self.text[6:]}"
         if self.text[:6].upper() not in ("ATOM  ", "HETATM"):
             self.refuse("an atom's line begins with ATOM or HETATM in column 1")
         if "\t" in self.text:

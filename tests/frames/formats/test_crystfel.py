@@ -241,6 +241,13 @@ def test_bits_of_a_mask_say_what_is_bad() -> None:
         ("clen = 130.0 mm", "clen = 130.0 cm", "clen is '130.0 cm', expected a number and one of m, mm"),
         ("clen = 130.0 mm", "clen = -130 mm", "lies at -0.13 m along the beam"),
         ("res = 13333.3333333333", "res = 0", "upper/res is 0, expected pixels per metre"),
+        ("res = 13333.3333333333", "res = 75e-6", "res is 7.5e-05: pixels of 13333.3 m; expected pixels per metre"),
+        ("upper/fs = x", "upper/fs = 2x", "upper/fs is '2x' and upper/ss 'y', expected directions of length 1"),
+        ("upper/fs = x", "upper/fs = 0x", "expected directions of length 1, at right angles"),
+        ("upper/fs = x", "upper/fs = y", "expected directions of length 1, at right angles"),
+        ("lower/corner_y = -2", "lower/corner_y = 6", "panels lie over each other: 32 of 64 pixels share their place"),
+        ("wavelength = 7.29 A", "wavelength = 0 A", "wavelength is '0 A', expected more than 0"),
+        ("wavelength = 7.29 A", "photon_energy = -5", "photon_energy is '-5', expected more than 0"),
         ("upper/corner_x = -4\n", "", "panel upper has no corner_x"),
         ("upper/corner_x = -4", "upper/corner_x = left", "upper/corner_x is 'left', expected a number"),
         ("upper/max_fs = 7", "upper/max_fs = 7.5", "upper/max_fs is '7.5', expected a whole number"),
@@ -272,6 +279,18 @@ def test_what_is_not_understood_is_refused(tmp_path: Path, old: str, new: str, m
     assert old in PNCCD
     with pytest.raises(ValueError, match=rf"some\.geom: .*{message}"):
         read_geom(written(tmp_path, PNCCD.replace(old, new, 1)))
+
+
+@pytest.mark.parametrize(("old", "new"), [("lower/corner_y = -2", "lower/corner_y = 6\nlower/coffset = 0.1")])
+def test_a_panel_behind_another_lies_apart(tmp_path: Path, old: str, new: str) -> None:
+    assert old in PNCCD
+    assert np.isfinite(read_geom(written(tmp_path, PNCCD.replace(old, new, 1))).x).all()
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path: Path, mark: bytes) -> None:
+    (tmp_path / "some.geom").write_bytes(mark + PNCCD.lstrip().encode())
+    assert read_geom(tmp_path / "some.geom").distance_mm == 130
 
 
 def test_frames_smaller_than_the_panels_and_files_without_panels_are_refused(tmp_path: Path) -> None:

@@ -100,6 +100,58 @@ def test_readings_below_zero_are_readings(tmp_path: Path) -> None:
     assert np.array_equal(read_by_both(written(tmp_path / "c.h5", {"photons": bright})), bright)
 
 
+@pytest.mark.parametrize("dtype", ["u2", ">u2", "u4"])
+@pytest.mark.parametrize("highest", [-1, -2])
+def test_negative_numbers_without_a_sign_are_told(dtype: str, highest: int, tmp_path: Path) -> None:
+    """As a pedestal that is subtracted in the type of the readings leaves them; -1 need not be among them."""
+    values = np.random.default_rng(7).poisson(3.0, (N, NY, NX)) - 4
+    values[(values < 0) & (values > highest)] = 0
+    values[1, 2, 3], values[1, 2, 4] = -4, highest
+    np.save(tmp_path / "a.npy", values.astype(dtype))
+    bits = 8 * np.dtype(dtype).itemsize
+    assert f"are {2**bits - 4} to {2**bits + highest}, which look like the negative numbers -4 to {highest} stored " \
+        f"without a sign" in refused(tmp_path / "a.npy")  # fmt: skip
+    assert f"store the same bits as int{bits}" in refused(tmp_path / "a.npy")
+    np.save(tmp_path / "b.npy", values.astype(dtype).astype(f"u{bits // 8}").view(f"i{bits // 8}"))
+    assert np.array_equal(open_frames(tmp_path / "b.npy").read(slice(0, N)), values)
+
+
+def test_bright_and_broken_pixels_are_no_negative_numbers(tmp_path: Path) -> None:
+    """Peaks have flanks; of a detector few pixels are broken, or all of these read the same."""
+    flanks = np.random.default_rng(7).poisson(3.0, (N, NY, NX)).astype("u2")
+    flanks[:, 2, 1:4] = 63000, 65000, 30000
+    broken = np.zeros((2, 200, 200), "u2")
+    broken[:, 3, 7], broken[:, 9, 1] = 64000, 65001
+    alike = flanks.copy()
+    alike[:, 2, 1:4] = 65534
+    for name, frames in {"flanks": flanks, "broken": broken, "alike": alike}.items():
+        np.save(tmp_path / f"{name}.npy", frames)
+        assert np.array_equal(open_frames(tmp_path / f"{name}.npy").read(slice(0, len(frames))), frames), name
+
+
+@pytest.mark.filterwarnings("error")
+def test_half_precision_is_read_as_it_is(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", COUNTS.astype("f2"))
+    assert np.array_equal(open_frames(tmp_path / "a.npy").read(slice(0, N)), COUNTS)
+
+
+@pytest.mark.parametrize(("name", "value"), [("scale_factor", 0.5), ("add_offset", [-10.0])])
+def test_values_that_are_to_be_scaled_first_are_refused(name: str, value: object, tmp_path: Path) -> None:
+    """What NetCDF keeps in few bits; scaled by one, or shifted by nothing, they are what they are."""
+    nothing = {"scale_factor": 1, "add_offset": 0}
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["photons"], file["as_they_are"] = COUNTS, COUNTS
+        file["photons"].attrs[name] = value
+        file["as_they_are"].attrs.update(nothing)
+    made = zarr.create_group(tmp_path / "a.zarr").create_array("photons", data=COUNTS)
+    made.attrs[name] = value
+    for path in (tmp_path / "a.h5", tmp_path / "a.zarr"):
+        assert f"{path}: photons says {name} {np.ravel(value)[0]:g} of itself, which is not applied" in refused(path)
+    assert np.array_equal(open_frames(tmp_path / "a.h5", "as_they_are").read(slice(0, N)), COUNTS)
+    made.attrs.update(nothing)
+    assert np.array_equal(open_frames(tmp_path / "a.zarr").read(slice(0, N)), COUNTS)
+
+
 def test_what_a_file_says_that_it_is_filled_with_is_no_reading(tmp_path: Path) -> None:
     values = COUNTS.copy()
     values[3, 2, 1] = -7

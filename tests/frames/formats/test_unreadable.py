@@ -1,6 +1,7 @@
 """What cannot be read is told in a line: groups, words, filters that are missing, files half written or cut short."""
 
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -10,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
+from frames.formats.open import open_frames
 from support.made.files_of_others import COUNTS, DATA, NX, NY, N, read_by_both, refused, written
 
 
@@ -119,3 +121,29 @@ def test_a_file_that_is_cut_short_is_told(tmp_path: Path) -> None:
     path = written(tmp_path / "a.h5", {"photons": COUNTS})
     path.write_bytes(path.read_bytes()[:-100])
     assert "is cut short" in refused(path)
+
+
+@pytest.mark.parametrize("ending", ["NPY", "Npy", "H5", "HDF5", "CXI"])
+def test_endings_may_be_in_capitals(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{ending}"
+    if ending.lower() == "npy":
+        with path.open("wb") as stream:
+            np.save(stream, COUNTS)
+    else:
+        written(path, {"photons": COUNTS})
+    assert np.array_equal(open_frames(path).read(slice(0, N)), COUNTS)
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("a.npz", "holds several arrays: save the frames alone with np.save"),
+        ("a.cxi.GZ", "is packed with gzip: unpack it"),
+        ("a.cbf", "holds a single image: write the frames as (n, ny, nx) into HDF5"),
+        ("a.xyz", "is of no known format"),
+    ],
+)
+def test_what_to_do_with_other_files_is_said(name: str, advice: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"something")
+    with pytest.raises(ValueError, match=re.escape(f"{tmp_path / name} {advice}")):
+        open_frames(tmp_path / name)

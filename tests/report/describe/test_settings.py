@@ -110,6 +110,18 @@ def test_recipes_are_a_table_of_what_any_of_them_changes() -> None:
     assert not set(table.same) & set(table.different)
 
 
+def test_settings_are_told_in_words() -> None:
+    """What only a teacher gives a meaning is left out without one; nothing is an empty word."""
+    plain = compared([Recipe(target_weights={"hit_multiplicity": 4})], Recipe())
+    assert plain.different["weight of hit multiplicity"].values == ["4"]
+    assert plain.same["teacher"] == "none"
+    assert plain.same["memory (GB)"] == "8"
+    of_teachers = {"teacher weight", "label weight", "starts as teacher", "teacher temperature"}
+    assert not of_teachers & {*plain.same, *plain.different}
+    assert of_teachers < {*compared([Recipe(teacher="model.pt")], Recipe()).same}
+    assert all(plain.same.values())
+
+
 def test_models_differ_in_network_and_recipe() -> None:
     shared = {"datasets": ("noisy",), "seeds": (0,)}
     ours = ModelConfig(network="late5", recipe={"epochs": 3}, **shared)

@@ -66,6 +66,15 @@ def test_a_file_that_stays_half_is_unreadable_and_those_about_it_are_read(tmp_pa
     assert len(found) == 50 + 1 + 3
 
 
+def test_files_whose_names_end_in_capitals_are_read_too(tmp_path):
+    with open(tmp_path / "a.NPY", "wb") as stream:
+        np.save(stream, FRAMES[:2])
+    with h5py.File(tmp_path / "b.H5", "w") as file:
+        file["photons"] = FRAMES[2:5]
+    frames = all_of(Files(tmp_path, settling=QUICK))
+    assert np.array_equal([frame.image for frame in frames], FRAMES[:5])
+
+
 def test_what_is_decided_is_not_read_again(tmp_path):
     np.save(tmp_path / "a.npy", FRAMES)
     source = Files(tmp_path / "a.npy")

@@ -82,6 +82,47 @@ def test_labels_of_several_letters_in_mmcif(tmp_path: Path) -> None:
     assert atoms.occupancies.tolist() == [1, 1]
 
 
+def atom_site(left_out: str = "") -> str:
+    """An mmCIF file of one atom at (1, 2, 3), perhaps without a column."""
+    values = {"id": 1, "type_symbol": "C", "label_atom_id": "CA", "label_alt_id": ".", "label_comp_id": "ALA",
+              "label_asym_id": "A", "label_seq_id": 1, "Cartn_x": 1, "Cartn_y": 2, "Cartn_z": 3}  # fmt: skip
+    return "data_X\n" + "".join(f"_atom_site.{tag} {value}\n" for tag, value in values.items() if tag != left_out)
+
+
+@pytest.mark.parametrize("tag", ["id", "type_symbol", "label_alt_id", "label_asym_id", "Cartn_x", "Cartn_y", "Cartn_z"])
+def test_a_column_that_is_missing_is_named(tmp_path: Path, tag: str) -> None:
+    assert read_structure(written(tmp_path, atom_site(), "whole.cif")).positions.tolist() == [[1, 2, 3]]
+    with pytest.raises(ValueError, match=rf"some\.cif: _atom_site has no column {tag}; add it"):
+        read_structure(written(tmp_path, atom_site(tag), "some.cif"))
+
+
+def test_a_damaged_mmcif_file_is_told_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"some\.cif: cannot be read as mmCIF: line 12 "):
+        read_structure(written(tmp_path, atom_site() + "_atom_site.id 2\n", "some.cif"))
+
+
+# Letters and packing
+
+
+@pytest.mark.parametrize("name", ["some.pdb", "some.cif"])
+def test_titles_may_have_letters_of_any_language(tmp_path: Path, name: str) -> None:
+    """Of old files in Latin-1, which is no UTF-8."""
+    title, atoms = ("TITLE     Protéine\n", at(1)) if name.endswith("pdb") else ("", atom_site())
+    text = title + atoms + ("" if title else "_struct.title 'Protéine'\n")
+    for encoding in ("latin-1", "utf-8"):
+        (tmp_path / name).write_bytes(text.encode(encoding))
+        config = StructureConfig(id="x", source="file", path=tmp_path / name)
+        found, record = load_atoms(config, ArchiveConfig())
+        assert len(found) == 1
+        assert record["title"].casefold() == "protéine"
+
+
+@pytest.mark.parametrize(("ending", "packer"), [("bz2", "bzip2"), ("BZ2", "bzip2"), ("xz", "xz"), ("Z", "compress")])
+def test_what_is_packed_otherwise_is_told(tmp_path: Path, ending: str, packer: str) -> None:
+    with pytest.raises(ValueError, match=rf"some\.pdb\.{ending} is packed with {packer}; unpack it"):
+        read_structure(written(tmp_path, at(1), f"some.pdb.{ending}"))
+
+
 # Assemblies in PDB files
 
 

@@ -29,6 +29,7 @@ def elements(folder: Path, *atoms: tuple[str, str]) -> list[str]:
         ("    1  N ", "*****  N "),
         ("    1  N ", "186a0  N "),  # hexadecimal, as VMD counts on
         ("    1  N ", "A0000  N "),  # hybrid-36
+        ("ATOM      1  N ", "ATOM 100000  N "),  # in a blank of the format
         ("A   1    ", "A10000   "),
         ("A   1    ", "AA000    "),
         ("A   1    ", "A****    "),
@@ -71,7 +72,6 @@ def test_coordinates_within_their_columns_are_read(
         ("A   1    ", "A10000    "),
         ("A   1    ", "A100000  "),
         ("ATOM      1", "ATOM  100000"),
-        ("ATOM      1", "ATOM 100000"),
         (N, "ATOM 1 N ALA A 1 1.000 2.000 3.000 1.00 20.00 N\n"),
         ("ATOM", " ATOM"),
         (N, "ATOM      1  N\n"),

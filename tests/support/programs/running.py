@@ -12,6 +12,8 @@ from typing import Any
 
 import yaml
 
+from support.programs import warm
+
 ROOT = Path(__file__).resolve().parents[3]
 
 TINY: dict[str, Any] = {
@@ -72,6 +74,8 @@ class Workflow:
     """A folder in which snakemake is run on one config."""
 
     folder: Path
+    server: Path | None = None
+    """of `warm.py`, to run snakemake and its jobs by, but those of `start`"""
 
     @property
     def results(self) -> Path:
@@ -102,9 +106,10 @@ class Workflow:
 
     def snakemake(self, *arguments: str, configfile: Path | None = None) -> subprocess.CompletedProcess:
         """Run to the end; standard error holds what snakemake says."""
-        return subprocess.run(
-            self.command(*arguments, configfile=configfile), capture_output=True, text=True, check=False, timeout=900
-        )
+        command = self.command(*arguments, configfile=configfile)
+        if self.server is not None:
+            return warm.run(self.server, command[1:])
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
 
     def planned(self, *targets: Path, configfile: Path | None = None) -> Counter[str]:
         """Jobs per rule that a dry run announces, by default for the whole run; empty when there is nothing to do."""

@@ -4,27 +4,28 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-
 from evaluate.predictions.embeddings import embedded_by, write_embedded
 from evaluate.run.job import start
 from evaluate.run.sections import TWIN_CONTROLS
 from frames.store.dataset import open_dataset
-from train.inference.embed import embed_frames
-from train.loop.checkpoint import load_encoder
-from train.loop.device import choose_device
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 run, files = start(snakemake)
-torch.set_num_threads(snakemake.threads)  # so many batches are at work side by side
 wildcards = snakemake.wildcards
 if wildcards.learner in TWIN_CONTROLS:
     from evaluate.baselines.feature_controls import CONTROLS
 
     features = CONTROLS[wildcards.learner]
 else:
+    import torch  # which takes longer to import than a control does to embed
+
+    from train.inference.embed import embed_frames
+    from train.loop.checkpoint import load_encoder
+    from train.loop.device import choose_device
+
+    torch.set_num_threads(snakemake.threads)  # so many batches are at work side by side
     features = partial(embed_frames, load_encoder(Path(snakemake.input[0]), choose_device(run.twinned.device)))
 of = {}
 for name in snakemake.params.about:

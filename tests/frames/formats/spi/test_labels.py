@@ -1,5 +1,6 @@
 """Labels of a person, as spreadsheets and pandas write them; a line that cannot be is named."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -53,7 +54,32 @@ def test_a_line_that_cannot_be_is_named(tmp_path: Path, text: str, said: str) ->
         read_labels(write(tmp_path / "labels.csv", text), 5)
 
 
+LABELS = "frame,single,note\n4,1,café\n2,0,x\n"
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
+@pytest.mark.parametrize("heading", [str.lower, str.title, str.upper])
+def test_labels_are_read_as_spreadsheets_write_them(
+    tmp_path: Path, delimiter: str, encoding: str, heading: Callable[[str], str]
+) -> None:
+    first, rest = LABELS.split("\n", 1)
+    text = f"{heading(first)}\n{rest}".replace(",", delimiter).replace("\n", "\r\n")
+    (tmp_path / "labels.csv").write_bytes(text.encode(encoding))
+    found = read_labels(tmp_path / "labels.csv", 5)
+    assert (found.frames.tolist(), found.is_single.tolist()) == ([4, 2], [True, False])
+
+
+@pytest.mark.parametrize("first", ["frame,single,single", "frame,single,Single", "frame,FRAME,single"])
+def test_two_columns_of_one_name_are_not_chosen_from(tmp_path: Path, first: str) -> None:
+    with pytest.raises(ValueError, match=r"labels\.csv has several columns (single|frame); keep one of each"):
+        read_labels(write(tmp_path / "labels.csv", f"{first}\n0,1,0\n"), 5)
+
+
 def test_no_file_of_text_is_no_labels(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_bytes(b"frame,single\n\xff\xfe,1\n")
-    with pytest.raises(ValueError, match=r"labels.csv is no CSV file"):
+    with pytest.raises(ValueError, match=r"labels.csv, line 2: there is no frame 'ÿþ'"):
+        read_labels(tmp_path / "labels.csv", 5)
+    (tmp_path / "labels.csv").write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00")
+    with pytest.raises(ValueError, match=r"labels.csv has no column frame and no column single"):
         read_labels(tmp_path / "labels.csv", 5)

@@ -63,6 +63,20 @@ def test_all_layouts_read_the_same(tmp_path: Path) -> None:
     assert len(found[1].parts) == 1  # of one mask and one centre
 
 
+@pytest.mark.parametrize(("means", "usable", "unusable"), [(None, 0, 1), ("good", 1, 0), ("cxi", 256, 1)])
+def test_a_mask_of_numpys_means_what_is_said(means: str | None, usable: int, unusable: int, tmp_path: Path) -> None:
+    """What is no number is no pixel, whatever else it may mean; 256 of the bits of CXI is a noisy pixel."""
+    np.save(tmp_path / "run.npy", rings(2, CENTRE))
+    for dtype, one_more in ((np.int32, unusable), (np.float32, np.nan)):
+        mask = np.where(MASK, unusable, usable).astype(dtype)
+        mask[5, 6] = one_more
+        np.save(tmp_path / "mask.npy", mask)
+        found = opened(tmp_path / "run.npy", mask=str(tmp_path / "mask.npy"), centre=CENTRE, mask_means=means)
+        expected = MASK != 0
+        expected[5, 6] = True
+        assert np.array_equal(found.mask, expected)
+
+
 def test_groups_of_other_centres_are_moved_onto_the_first(tmp_path: Path) -> None:
     images, moved = rings(2, CENTRE), np.zeros((1, *SHAPE), np.int64)
     moved[0, 3:, :-2] = images[1, :-3, 2:]  # the beam 3 rows further, 2 columns nearer
