@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from evaluate.virus.em import EMConfig
 from evaluate.virus.published import PUBLISHED
+from simulate.virus.config import RehearsalConfig
 from train.config.single_hits import DetectRecipe, FindRecipe
 
 if TYPE_CHECKING:
@@ -54,4 +55,5 @@ class SelectionConfig(Strict):
     em_seeds: tuple[int, ...] = Field((0,), min_length=1, description="a run of the EM each")
     em_classes: str | None = Field(None, description="CSV with a column class: those chosen by hand, from 1")
     finder: FindRecipe = Field(FindRecipe(), description="ours")
+    rehearsal: RehearsalConfig | None = Field(None, description="simulated frames that ours learns from as well")
     seeds: tuple[int, ...] = Field((0,), min_length=1, description="an ensemble of ours each")

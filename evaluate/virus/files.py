@@ -8,6 +8,7 @@
     <folder>/sizes.parquet              a row per hit: what the size filter measured
     <folder>/splits.parquet             a row per frame that networks see: `SPLITS`
     <folder>/seen.npz                   what methods see of these frames: `source.seen.Seen`
+    <folder>/rehearsal.npz              simulated frames that ours learns from as well: `source.rehearsed.Rehearsal`
     <folder>/tables/annotator.csv       the annotator's answers against what was hit
 
 A frame is named by `frame`, its row in the store of all shots, in every table. The rows of `splits.parquet` are in the
@@ -87,6 +88,11 @@ def splits_file(folder: Path) -> Path:
 def seen_file(folder: Path) -> Path:
     """What methods see of the frames of the splits."""
     return folder / "seen.npz"
+
+
+def rehearsal_file(folder: Path) -> Path:
+    """Simulated frames that ours learns from as well."""
+    return folder / "rehearsal.npz"
 
 
 def write_splits(path: Path, splits: "pd.DataFrame") -> None:
