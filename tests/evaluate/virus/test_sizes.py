@@ -9,7 +9,7 @@ import pytest
 from scipy.optimize import minimize
 
 from evaluate.virus.hits import HitsConfig, annulus, find_hits, poisson_sigmas
-from evaluate.virus.sizes import SizesConfig, anisotropy, fitted_pedestal, measure
+from evaluate.virus.sizes import SizesConfig, anisotropy, darkest, fitted_pedestal, measure
 from simulate.virus.detector import CENTRE, geometry_of
 from simulate.virus.icosahedron import EQUAL_VOLUME_SPHERE, icosahedron
 
@@ -105,6 +105,26 @@ def test_sizes_and_dimers_are_those_without_a_pedestal(pedestal: float, of: str)
     # 5 sigma of 2e4 pixels' noise, were brightness known, and as much again since it is fitted, too
     noise = 10 * np.sqrt((abs(pedestal) + 0.216**2) / 2e4)
     assert found.pedestal[:3] == pytest.approx(pedestal if abs(pedestal) >= 0.1 else 0, abs=noise)
+
+
+def test_the_darkest_annulus_is_that_of_a_loop_and_knows_unusable_pixels() -> None:
+    y, x = np.indices((90, 90))
+    r = np.hypot(y - 45, x - 45)
+    frames = np.random.default_rng(0).normal(5, 0.1, (2, 90, 90)) + np.where((r >= 32) & (r < 48), -3, 0)
+    frames[1, 45, ::2] = np.nan
+    mask = (r < 10) | ((r >= 32) & (r < 40))
+    slow = []
+    for frame in frames:
+        means = []
+        for low in range(0, 80, 16):
+            inside = np.argwhere(~mask & (r >= max(low, 12)) & (r < low + 16))
+            some = [frame[row, column] for row, column in inside]
+            if len(some) >= 500:
+                means.append(np.nanmean(some))
+        slow.append(min(means))
+    assert darkest(frames, mask, r, 12) == pytest.approx(slow, abs=0.015)  # 1,000 pixels of noise .1: 5 sigma
+    assert slow == pytest.approx([2, 2], abs=0.02)
+    assert darkest(frames, r > 20, r, 12).tolist() == [0, 0]
 
 
 def test_a_pedestal_is_that_of_the_highest_likelihood() -> None:
