@@ -114,8 +114,7 @@ def read_splits(path: Path) -> "pd.DataFrame":
 
 def wanted(detection: "DetectionConfig", selection: "SelectionConfig") -> list[tuple[str, int]]:
     """(method, seed) of every selection of a run."""
-    found = [(method, seed) for method in detection.methods for seed in detection.seeds]
-    found += [("em", seed) for seed in selection.em_seeds] + [("spectral", 0)]
+    found = detection.trainings + [("em", seed) for seed in selection.em_seeds] + [("spectral", 0)]
     return found + [("ours", seed) for seed in selection.seeds]
 
 

@@ -11,6 +11,7 @@ import torch
 from evaluate.virus import methods
 from evaluate.virus.config import DetectionConfig, SelectionConfig
 from evaluate.virus.em import EMConfig
+from evaluate.virus.files import wanted
 from evaluate.virus.methods import (
     Experiment,
     chosen_classes,
@@ -102,6 +103,15 @@ def test_a_row_of_the_slides_is_trained_and_selects(run, tmp_path) -> None:
     assert np.isfinite(selected.score).all()
     with pytest.raises(ValueError, match="expected some of yolov2_jet_linear"):
         DetectionConfig(methods=("yolov9",))
+
+
+def test_a_method_may_have_seeds_of_its_own() -> None:
+    methods = ("yolov2_jet_linear", "yolov3_jet_linear")
+    how = DetectionConfig(methods=methods, seeds=(0, 1), seeds_of={"yolov3_jet_linear": (4,)})
+    assert how.trainings == [("yolov2_jet_linear", 0), ("yolov2_jet_linear", 1), ("yolov3_jet_linear", 4)]
+    assert wanted(how, HOW) == [*how.trainings, ("em", 0), ("spectral", 0), ("ours", 0)]
+    with pytest.raises(ValueError, match=r"seeds_of has 'yolov2_jet_log' .* one of yolov2_jet_linear, yolov3"):
+        DetectionConfig(methods=methods, seeds_of={"yolov2_jet_log": (0,)})
 
 
 def test_a_turn_changes_no_answer() -> None:
