@@ -119,6 +119,12 @@ class RehearsalConfig(Strict):
     )
     diameter_nm: Range = Field((66.0, 79.0), description="circumdiameter, uniform: wider than what is looked for")
     photons: Range = Field((5e4, 3e5), description="as of a simulation; wider, too")
+    halo_photons: Annotated[float, Field(ge=0)] = Field(
+        1.0, description="at most, a pixel beside the beam: light that gas and slits scatter; uniform from none"
+    )
+    halo_reach: tuple[Share, Share] = Field(
+        (0.15, 0.6), description="where it has fallen to 1/e, as parts of the detector's largest q; log-uniform"
+    )
     kinds: dict[str, Share] = Field(
         {
             "single": 0.27, "double": 0.07, "aggregate": 0.1, "droplet": 0.33, "ellipsoid": 0.11,
@@ -126,3 +132,15 @@ class RehearsalConfig(Strict):
         },
         description="share of each; two of three droplets and ellipsoids fail the size filter",
     )  # fmt: skip
+
+    @model_validator(mode="after")
+    def _ranges_are_ranges(self) -> Self:
+        for name in ("diameter_nm", "photons", "halo_reach"):
+            low, high = getattr(self, name)
+            if not 0 < low <= high:
+                raise ValueError(f"{name} {(low, high)}: expected two numbers above 0, the smaller first")
+        if unknown := [kind for kind in self.kinds if kind not in KINDS]:
+            raise ValueError(f"no kind is called {unknown[0]!r}; there are {', '.join(KINDS)}")
+        if abs(sum(self.kinds.values()) - 1) > 1e-6:
+            raise ValueError(f"kinds: shares sum to {sum(self.kinds.values()):g}, expected 1")
+        return self

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from frames.geometry import Geometry
 from frames.readout.config import ReadoutConfig
 from frames.readout.readout import read
-from frames.rng import uniforms
+from frames.rng import states, uniforms
 from simulate.virus.bodies import Bodies
 from simulate.virus.config import DetectorConfig, RehearsalConfig, VirusConfig, VirusSimulationConfig
 from simulate.virus.detector import readout_of
@@ -69,6 +69,22 @@ def rehearsed(config: RehearsalConfig, geometry: Geometry, detector: DetectorCon
         table = shots_of(mine, asked, photons_per_fluence(bodies, geometry))
         for start in range(0, len(table), AT_ONCE):
             rows = table.iloc[start : start + AT_ONCE]
-            counts = photons_of(rows, bodies, geometry, detector)
-            frames = read(counts, readout, rows["seed"].to_numpy(np.uint64), geometry.live)
+            of_rows = rows["seed"].to_numpy(np.uint64)
+            counts = photons_of(rows, bodies, geometry, detector) + halos(of_rows, config, geometry)
+            frames = read(counts, readout, of_rows, geometry.live)
             yield Rehearsed(frames, rows["kind"].to_numpy(str))
+
+
+def halos(seeds: NDArray[np.uint64], config: RehearsalConfig, geometry: Geometry) -> NDArray[np.uint16]:
+    """(n, ny, nx) photons that do not come from the particle, fewer and fewer from the beam on, one seed a frame."""
+    u, q = uniforms(seeds, "background", 2), np.linalg.norm(geometry.q, axis=-1)
+    low, high = config.halo_reach
+    expected = [
+        config.halo_photons * strength * geometry.live * np.exp(-q / (geometry.q_max * low * (high / low) ** reach))
+        for strength, reach in u
+    ]
+    drawn = [
+        np.random.Generator(np.random.PCG64(int(seed))).poisson(one)
+        for seed, one in zip(states(seeds, "background"), expected, strict=True)
+    ]
+    return np.asarray(drawn, np.uint16)

@@ -8,7 +8,7 @@ from evaluate.virus.source.rehearsed import read_rehearsal, rehearse
 from frames.geometry import flat
 from simulate.virus.config import RehearsalConfig, VirusConfig
 from simulate.virus.plan import seeds_of
-from simulate.virus.rehearsal import made_up, rehearsed
+from simulate.virus.rehearsal import halos, made_up, rehearsed
 from train.batches.polar_bins import polar_bins
 
 PLACE = (40.0, 41.0)
@@ -61,6 +61,25 @@ def test_what_passes_the_size_filter_is_kept_on_rings_and_angles(fired, tmp_path
     again = read_rehearsal(tmp_path / "rehearsal.npz")
     assert np.array_equal(again.polar, found.polar)
     assert again.kind.tolist() == found.kind.tolist()
+
+
+def test_halos_are_as_bright_and_as_wide_as_is_said() -> None:
+    config = RehearsalConfig(halo_photons=40.0, halo_reach=(0.3, 0.3))
+    q = np.linalg.norm(GEOMETRY.q, axis=-1)
+    found = halos(np.arange(300, dtype=np.uint64), config, GEOMETRY)
+    mean, shape = found.mean(0), np.exp(-q / (0.3 * GEOMETRY.q_max))
+    # strengths are uniform: mean 1/2, and 1/sqrt(12) over sqrt(300) frames is 1/60
+    assert mean[~GEOMETRY.mask].sum() / shape[~GEOMETRY.mask].sum() == pytest.approx(20, abs=4 * 40 / 60)
+    bright = mean / shape
+    assert bright[q < 0.3 * GEOMETRY.q_max][~GEOMETRY.mask[q < 0.3 * GEOMETRY.q_max]].mean() == pytest.approx(
+        bright[q > 0.6 * GEOMETRY.q_max].mean(), rel=0.05
+    )
+    assert not found[:, GEOMETRY.mask].any()
+    assert np.array_equal(found[5:6], halos(np.array([5], np.uint64), config, GEOMETRY))
+    with pytest.raises(ValueError, match=r"halo_reach \(0\.5, 0\.2\): expected"):
+        RehearsalConfig(halo_reach=(0.5, 0.2))
+    with pytest.raises(ValueError, match="no kind is called 'dust'"):
+        RehearsalConfig(kinds={"dust": 1.0})
 
 
 def test_no_shot_is_one_of_a_simulated_run_of_the_same_seed() -> None:
