@@ -3,6 +3,7 @@
 python -m bench.evaluate.single_hits  # frames/s and megabytes of each step, a JSON line each
 python -m bench.evaluate.single_hits cuts  # ranges and the cut of the second test, from some shots, tried on others
 python -m bench.evaluate.single_hits labels --run results/pr772-small  # ours from 5, 20 and 80 labels of either kind
+python -m bench.evaluate.single_hits labels --rehearse  # and from simulated frames of made-up viruses
 """
 
 import argparse
@@ -10,7 +11,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import product
 from multiprocessing import Pipe, get_context
@@ -30,12 +31,13 @@ from evaluate.virus.selection import counts, precision_at
 from evaluate.virus.sizes import SizesConfig, measure
 from frames.readout.readout import read
 from simulate.virus.bodies import Bodies
-from simulate.virus.config import DetectorConfig, VirusConfig, VirusSimulationConfig
+from simulate.virus.config import DetectorConfig, RehearsalConfig, VirusConfig, VirusSimulationConfig
 from simulate.virus.detector import CENTRE, geometry_of, readout_of
 from simulate.virus.images import photons_of, photons_per_fluence
 from simulate.virus.plan import plan
-from train.batches.drawn import labelled
-from train.batches.polar_bins import polar_bins
+from simulate.virus.rehearsal import rehearsed
+from train.batches.drawn import Boxed, labelled
+from train.batches.polar_bins import PolarBins, polar_bins
 from train.batches.representation import Coloured, Representation, Scale, pictures
 from train.config.single_hits import FindRecipe
 from train.models.detection.yolo import yolo
@@ -213,18 +215,38 @@ def cuts(n: int) -> None:
     print(json.dumps(told_of_cut))
 
 
-def labels(folder: Path, recipe: FindRecipe, numbers: Sequence[int]) -> None:
+def rehearsals(all_bins: Mapping[str, PolarBins]) -> dict[str, Boxed]:
+    """Simulated frames that pass the size filter, as each of some detectors sees them; simulated once."""
+    geometry, place = geometry_of("binned"), CENTRE["binned"]
+    q, kinds = np.linalg.norm(geometry.q, axis=-1), []
+    polar: dict[str, list[NDArray]] = {name: [] for name in all_bins}
+    for some in rehearsed(RehearsalConfig(), geometry, DetectorConfig()):
+        passed = measure(some.frames, geometry.mask, place, q, SizesConfig()).right_size
+        kinds.append(some.kind[passed])
+        for name, bins in all_bins.items():
+            polar[name].append(bins.of(some.frames[passed]))
+    single = np.concatenate(kinds) == "single"
+    return {name: labelled(np.concatenate(some), single) for name, some in polar.items()}
+
+
+def labels(folder: Path, recipe: FindRecipe, numbers: Sequence[int], *, rehearse: bool) -> None:
     """What ours selects of a run's test frames from few labels of either kind, all of the detector or half of it.
 
     Labels are drawn of what was hit, from the training split alone; as many of the validation split decide the
     threshold, at most 45. Nothing of the test split is seen, nor made of what is trained on.
+
+    rehearse : whether it learns from simulated frames of made-up viruses as well.
     """
     centre = (CENTRE["binned"][1], CENTRE["binned"][0])
     whole = read_experiment(folder, centre)
     half = whole.mask | (np.arange(whole.mask.shape[0])[:, None] > CENTRE["binned"][0])
     truth = (whole.table["truth"] == "single").to_numpy()
-    for name, mask in (("whole", whole.mask), ("half", half)):
-        bins = polar_bins(whole.frames.shape[1:], centre, mask, r_min=6)
+    all_bins = {
+        name: polar_bins(whole.frames.shape[1:], centre, mask, r_min=6)
+        for name, mask in (("whole", whole.mask), ("half", half))
+    }
+    beside = rehearsals(all_bins) if rehearse else {}
+    for name, bins in all_bins.items():
         photons = whole.polar(SelectionConfig()) if name == "whole" else bins.of(whole.frames)
         for n in numbers:
             generator, sets = np.random.default_rng(n), []
@@ -234,7 +256,8 @@ def labels(folder: Path, recipe: FindRecipe, numbers: Sequence[int]) -> None:
                 chosen = np.concatenate(picked)
                 sets.append(labelled(photons[chosen], truth[chosen]))
             with tempfile.TemporaryDirectory() as where:
-                fit_finder(sets[0], sets[1], bins.live, recipe, 0, torch.device("cpu"), Path(where), "virus")
+                cpu = torch.device("cpu")
+                fit_finder(sets[0], sets[1], bins.live, recipe, 0, cpu, Path(where), "virus", beside.get(name))
                 members = load_members(Path(where), bins.n_rings, torch.device("cpu"))
             least = best_threshold(log_odds(members, np.asarray(sets[1].images), bins.live), sets[1].single == 1)
             rows = whole.rows("test")
@@ -243,6 +266,7 @@ def labels(folder: Path, recipe: FindRecipe, numbers: Sequence[int]) -> None:
                 "bench": "single_hits",
                 "step": "labels",
                 "detector": name,
+                "rehearsed": len(beside.get(name, ())),
                 "a_class": n,
                 "test": len(rows),
             }
@@ -263,9 +287,11 @@ def main() -> int:
     parser.add_argument("--members", type=int, default=3, help="networks of `labels`")
     parser.add_argument("--a-class", type=int, nargs="+", default=[5, 20, 80], help="labels of each, of `labels`")
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32", help="of their training")
+    parser.add_argument("--rehearse", action="store_true", help="simulated frames as well, of `labels`")
     given = parser.parse_args()
     if given.what == "labels":
-        labels(given.run, FindRecipe(members=given.members, precision=given.precision), given.a_class)
+        recipe = FindRecipe(members=given.members, precision=given.precision)
+        labels(given.run, recipe, given.a_class, rehearse=given.rehearse)
     else:
         (speeds if given.what == "speeds" else cuts)(given.frames)
     return 0

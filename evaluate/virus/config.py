@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from evaluate.virus.em import EMConfig
 from evaluate.virus.published import PUBLISHED
+from simulate.virus.config import RehearsalConfig
 from train.config.single_hits import DetectRecipe, FindRecipe
 
 if TYPE_CHECKING:
@@ -29,12 +30,24 @@ class DetectionConfig(Strict):
     width: Annotated[float, Field(gt=0, le=1)] = Field(1.0, description="factor on all channels; 1 as published")
     recipe: DetectRecipe = Field(DetectRecipe(), description="of YOLOv2 and YOLOv3")
     seeds: tuple[int, ...] = Field((0,), min_length=1, description="a training each")
+    seeds_of: dict[str, tuple[int, ...]] = Field({}, description="method -> its own seeds, in place of `seeds`")
 
     @model_validator(mode="after")
     def _known(self) -> Self:
         if unknown := [name for name in self.methods if name not in YOLO]:
             raise ValueError(f"detection.methods has {unknown[0]!r}, expected some of {', '.join(YOLO)}")
+        for name, seeds in self.seeds_of.items():
+            if name not in self.methods or not seeds:
+                raise ValueError(
+                    f"detection.seeds_of has {name!r} with seeds {list(seeds)}, expected a seed or more of one of "
+                    f"{', '.join(self.methods)}"
+                )
         return self
+
+    @property
+    def trainings(self) -> list[tuple[str, int]]:
+        """(method, seed) of each."""
+        return [(name, seed) for name in self.methods for seed in self.seeds_of.get(name, self.seeds)]
 
     def representation(self, method: str) -> "Representation":
         """The pictures of a method."""
@@ -54,4 +67,5 @@ class SelectionConfig(Strict):
     em_seeds: tuple[int, ...] = Field((0,), min_length=1, description="a run of the EM each")
     em_classes: str | None = Field(None, description="CSV with a column class: those chosen by hand, from 1")
     finder: FindRecipe = Field(FindRecipe(), description="ours")
+    rehearsal: RehearsalConfig | None = Field(None, description="simulated frames that ours learns from as well")
     seeds: tuple[int, ...] = Field((0,), min_length=1, description="an ensemble of ours each")

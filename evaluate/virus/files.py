@@ -8,6 +8,7 @@
     <folder>/sizes.parquet              a row per hit: what the size filter measured
     <folder>/splits.parquet             a row per frame that networks see: `SPLITS`
     <folder>/seen.npz                   what methods see of these frames: `source.seen.Seen`
+    <folder>/rehearsal.npz              simulated frames that ours learns from as well: `source.rehearsed.Rehearsal`
     <folder>/tables/annotator.csv       the annotator's answers against what was hit
 
 A frame is named by `frame`, its row in the store of all shots, in every table. The rows of `splits.parquet` are in the
@@ -89,6 +90,11 @@ def seen_file(folder: Path) -> Path:
     return folder / "seen.npz"
 
 
+def rehearsal_file(folder: Path) -> Path:
+    """Simulated frames that ours learns from as well."""
+    return folder / "rehearsal.npz"
+
+
 def write_splits(path: Path, splits: "pd.DataFrame") -> None:
     """Write a table of splits, atomically; ValueError for columns that are missing, or a frame that is there twice."""
     import pyarrow as pa
@@ -108,8 +114,7 @@ def read_splits(path: Path) -> "pd.DataFrame":
 
 def wanted(detection: "DetectionConfig", selection: "SelectionConfig") -> list[tuple[str, int]]:
     """(method, seed) of every selection of a run."""
-    found = [(method, seed) for method in detection.methods for seed in detection.seeds]
-    found += [("em", seed) for seed in selection.em_seeds] + [("spectral", 0)]
+    found = detection.trainings + [("em", seed) for seed in selection.em_seeds] + [("spectral", 0)]
     return found + [("ours", seed) for seed in selection.seeds]
 
 

@@ -7,12 +7,14 @@ import pandas as pd
 
 from evaluate.virus import methods
 from evaluate.virus.config import DetectionConfig, SelectionConfig
+from evaluate.virus.experiment import VirusRunConfig
 from evaluate.virus.files import (
     SINGLE,
     dataset_folder,
     hits_file,
     plan_file,
     read_splits,
+    rehearsal_file,
     seen_file,
     selection_file,
     sizes_file,
@@ -20,10 +22,13 @@ from evaluate.virus.files import (
     wanted,
 )
 from evaluate.virus.methods import Experiment
+from evaluate.virus.source.place import place_of
+from evaluate.virus.source.rehearsed import read_rehearsal, rehearse
 from evaluate.virus.source.seen import StoredFrames, read_seen, see
 from evaluate.virus.tables import read_selection, write_tables
 from frames.files import atomic_path, read_table, write_arrays
 from frames.store.dataset import open_dataset
+from train.batches.polar_bins import polar_bins
 
 
 def make_selection(
@@ -34,7 +39,8 @@ def make_selection(
     if method in detection.methods:
         found = methods.yolo(run, method, detection, seed, output.parent)
     elif method == "ours":
-        found = methods.ours(run, selection, seed, output.parent)
+        rehearsed = None if selection.rehearsal is None else read_rehearsal(rehearsal_file(folder)).labelled
+        found = methods.ours(run, selection, seed, output.parent, rehearsed)
     elif method == "spectral":
         found = methods.spectral(run, selection, seed)
     elif method == "em":
@@ -89,6 +95,20 @@ def make_seen(run: Experiment, detection: DetectionConfig, selection: SelectionC
     scales = sorted({detection.representation(method).scale for method in detection.methods})
     seen = see(run.frames, run.mask, run.bins(selection), run.boxed, scales, detection.image_size, log=selection.em.log)
     seen.write(seen_file(folder))
+
+
+def make_rehearsal(run: VirusRunConfig) -> None:
+    """Write the simulated frames that ours learns from as well: `evaluate.virus.source.rehearsed.Rehearsal`.
+
+    Seen by the run's detector, with its mask. ValueError of a run that asks for none.
+    """
+    how, place = run.selection, place_of(run)
+    if (asked := how.rehearsal) is None:
+        raise ValueError("selection has no section `rehearsal`: ours learns from labelled frames alone")
+    bins = polar_bins(place.geometry.shape, place.xy, place.geometry.mask, how.n_rings, how.n_angles, how.r_min_pixels)
+    detector = None if run.virus.recorded is not None else run.virus.simulated.detector
+    found = rehearse(asked, place.geometry, place.row_column, detector, run.virus.sizes, bins)
+    found.write(rehearsal_file(run.folder))
 
 
 def read_experiment(folder: Path, centre: tuple[float, float], *, seen: bool = True) -> Experiment:

@@ -17,7 +17,7 @@ from evaluate.virus.files import SINGLE
 from evaluate.virus.source.seen import Seen, StoredFrames
 from frames.files import atomic_path, write_arrays
 from frames.provenance import json_digest
-from train.batches.drawn import labelled
+from train.batches.drawn import Boxed, labelled
 from train.batches.polar_bins import PolarBins, polar_bins
 from train.batches.representation import Representation, pictures, resized_boxes
 from train.models.detection.boxes import pattern_box
@@ -226,12 +226,15 @@ def spectral(run: Experiment, how: SelectionConfig, seed: int, n_clusters: int =
     return _selected(run, np.isin(clusters[rows], good), share[clusters[rows]])
 
 
-def ours(run: Experiment, how: SelectionConfig, seed: int, folder: Path) -> Selected:
-    """The ensemble of polar networks; its threshold is that of the highest F1 on the validation frames."""
+def ours(run: Experiment, how: SelectionConfig, seed: int, folder: Path, rehearsed: Boxed | None = None) -> Selected:
+    """The ensemble of polar networks; its threshold is that of the highest F1 on the validation frames.
+
+    rehearsed : simulated frames to learn from as well, on the same rings and angles.
+    """
     bins, photons = run.bins(how), run.polar(how)
     train, validation = (labelled(photons[rows], run.single[rows]) for rows in map(run.rows, SPLITS[:2]))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    fit_finder(train, validation, bins.live, how.finder, seed, device, folder, "virus", digest=run.digest)
+    fit_finder(train, validation, bins.live, how.finder, seed, device, folder, "virus", rehearsed, run.digest)
     models = load_members(folder, how.n_rings, device)
     threshold = best_threshold(log_odds(models, np.asarray(validation.images), bins.live), validation.single == 1)
     score = log_odds(models, photons[run.rows("test")], bins.live)

@@ -6,6 +6,10 @@ inside of the central maximum: there a particle as round as an icosahedron is ev
 sectors are counted together, as |F(q)| = |F(-q)|: what a beam some pixels off its place does to one side it undoes on
 the other.
 
+Where a detector's dark level was not taken off as a whole, each pixel reads some part of a photon too much or too
+little; so does light that did not come from the particle. This pedestal is fitted beside the size, at most as much as
+the darkest annulus has, and subtracted before both tests where it is more than noise.
+
 Sizes are circumdiameters of an icosahedron; the ball of its volume has 0.846 of it.
 """
 
@@ -29,6 +33,11 @@ ANGLES = 12
 """Sectors of a ring over half a circle, opposite ones together."""
 
 
+ANNULUS_PX, LEAST_PIXELS, ENOUGH_PIXELS = 16, 500, 1000
+"""Width of the annuli whose darkest bounds a pedestal, their least pixels, and about how many of more are looked at:
+noise of .2 photons leaves .01."""
+
+
 class SizesConfig(Strict):
     """Which sizes are held against, and which pass."""
 
@@ -39,6 +48,9 @@ class SizesConfig(Strict):
     outer_px: Annotated[float, Field(gt=0)] = 80.0
     background_photons: Annotated[float, Field(gt=0)] = Field(0.03, description="a pixel, mean")
     least_photons: Annotated[float, Field(ge=0)] = Field(0.5, description="of a pixel that counts: below is noise")
+    least_pedestal: Annotated[float, Field(ge=0)] = Field(
+        0.1, description="photons a pixel, more or fewer, from which on what is read too much is subtracted"
+    )
     most_misfit: Annotated[float, Field(gt=0)] = Field(0.25, description="L1 distance of the profile, relative")
     most_anisotropy: Annotated[float, Field(gt=0)] = Field(
         0.28,
@@ -75,6 +87,8 @@ class Sizes:
     """second-best minimum of the L1 distance over the best; infinite where there is one only"""
     anisotropy: NDArray[np.float64]
     """relative standard deviation along rings"""
+    pedestal: NDArray[np.float64]
+    """that was subtracted [photons a pixel]; 0 where it was below `least_pedestal`"""
     right_size: NDArray[np.bool_]
     """passes the first test"""
     one_particle: NDArray[np.bool_]
@@ -115,15 +129,32 @@ def measure(
         )
     values = np.asarray(frames, np.float64).reshape(len(frames), -1)[:, chosen]
     finite = np.isfinite(values)
-    values = np.where(finite & (values >= config.least_photons), values, 0)
     counted = np.add.reduceat(finite, starts, axis=1, dtype=np.float64)
-    profile = np.add.reduceat(values, starts, axis=1) * n / np.maximum(counted, 1)
+    whole = n / np.maximum(counted, 1)
     q_ring = np.add.reduceat(q.ravel()[chosen], starts) / n
     sizes = np.arange(config.fitted_nm[0], config.fitted_nm[1] + config.step_nm / 2, config.step_nm)
-    likely, near = {}, {}
+    shapes = {}
     for body in BODIES:
         shape = templates(q_ring, sizes, body) * n
-        shape /= shape.sum(1, keepdims=True)
+        shapes[body] = shape / shape.sum(1, keepdims=True)
+    every = max(1, round(2 / config.step_nm))
+    pedestal = darkest(frames, mask, r, config.inner_px)
+    for row in np.flatnonzero(pedestal >= config.least_pedestal):
+        read = np.add.reduceat(np.where(finite[row], values[row], 0), starts) * whole[row]
+        pedestal[row] = np.clip(fitted_pedestal(read, n, shapes["icosahedron"][::every]), 0, pedestal[row])
+    lies_flat = np.abs(pedestal) < config.least_pedestal
+    pedestal[lies_flat] = 0
+    # A cut would leave what of a pedestal's own noise lies above it, so there is none where one was subtracted; the
+    # background that is reckoned with stays.
+    values = np.where(
+        lies_flat[:, None],
+        np.where(values >= config.least_photons, values, 0),
+        values - (pedestal - config.background_photons)[:, None],
+    )
+    values = np.where(finite, values, 0)
+    profile = np.add.reduceat(values, starts, axis=1) * whole
+    likely, near = {}, {}
+    for body, shape in shapes.items():
         likely[body], near[body] = _likelihood_and_l1(profile, shape, config.background_photons * n)
     best = {body: sizes[likely[body].argmax(1)] for body in BODIES}
     l1 = near["icosahedron"]
@@ -143,6 +174,7 @@ def measure(
         misfit=misfit,
         score=np.array([_second_minimum(row) / max(row.min(), 1e-12) for row in l1]),
         anisotropy=uneven,
+        pedestal=pedestal,
         right_size=(best["icosahedron"] >= low) & (best["icosahedron"] <= high) & (misfit <= config.most_misfit),
         one_particle=uneven <= config.most_anisotropy,
     )
@@ -158,6 +190,45 @@ def _likelihood_and_l1(profile: NDArray, shape: NDArray, background: NDArray) ->
         likely[row] = np.log(expected) @ counts - expected.sum(1)
         near[row] = np.abs(expected - counts).sum(1) / max(counts.sum(), 1e-12)
     return likely, near
+
+
+def darkest(frames: NDArray, mask: NDArray[np.bool_], r: NDArray, inner_px: float) -> NDArray[np.float64]:
+    """(n,) photons a pixel of the darkest annulus of frames (n, ny, nx), from inner_px to the corners.
+
+    No particle takes photons away, so a pedestal is not above it; and none is negative where no annulus is. 0 where
+    no annulus has LEAST_PIXELS live ones.
+    """
+    flat, found = np.asarray(frames).reshape(len(frames), -1), []
+    number = np.where(mask | (r < inner_px), -1, r // ANNULUS_PX).ravel().astype(int)
+    for one in np.unique(number[number >= 0]):
+        pixels = np.flatnonzero(number == one)
+        if len(pixels) >= LEAST_PIXELS:
+            some = flat[:, pixels[:: max(1, len(pixels) // ENOUGH_PIXELS)]]
+            there = np.isfinite(some)
+            found.append(np.where(there, some, 0).sum(1, dtype=np.float64) / np.maximum(there.sum(1), 1))
+    return np.min(found, axis=0) if found else np.zeros(len(frames))
+
+
+def fitted_pedestal(profile: NDArray, n: NDArray, shape: NDArray, turns: int = 4) -> float:
+    """What each pixel reads too much [photons], of the likeliest size.
+
+    Rings of expectation s t + p n: brightness s and pedestal p of each size by least squares, weighted with the inverse
+    of what the turn before expected, which leads to the highest Poisson likelihood; then the likeliest size.
+
+    Parameters
+    ----------
+    profile, n : (rings,) what is read on each, and its pixels.
+    shape :      (sizes, rings) shares of a particle's photons.
+    """
+    expected = np.broadcast_to(np.maximum(profile, 0.01 * n), shape.shape)
+    for _ in range(turns):
+        weight = 1 / expected
+        tt, tn, nn = (weight * shape * shape).sum(1), (weight * shape * n).sum(1), weight @ (n * n)
+        tp, np_ = (weight * shape) @ profile, weight @ (n * profile)
+        within = tt * nn - tn * tn
+        bright, more = (tp * nn - np_ * tn) / within, (np_ * tt - tp * tn) / within
+        expected = np.maximum(bright[:, None] * shape + more[:, None] * n, 0.01 * n)
+    return float(more[(np.log(expected) @ profile - expected.sum(1)).argmax()])
 
 
 def _second_minimum(distance: NDArray) -> float:

@@ -102,3 +102,45 @@ class VirusSimulationConfig(Strict):
         if self.photons[0] > self.photons[1]:
             raise ValueError(f"photons {self.photons}: expected the smaller first")
         return self
+
+
+class RehearsalConfig(Strict):
+    """Simulated frames that ours learns from beside a person's labels: of particles whose make-up is not known.
+
+    Their viruses are not those of the experiment, of which nobody knows the densities: each of some has its own, off
+    the literature's by up to `off`. Of an experiment that is simulated itself neither shots nor volumes are shared.
+    """
+
+    shots: Annotated[int, Field(ge=8)] = 3000
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    viruses: Annotated[int, Field(ge=1, le=64)] = Field(4, description="make-ups, a part of the shots each")
+    off: Annotated[float, Field(ge=0, lt=0.5)] = Field(
+        0.15, description="relative, at most, of a density or of a layer's depth, uniform"
+    )
+    diameter_nm: Range = Field((66.0, 79.0), description="circumdiameter, uniform: wider than what is looked for")
+    photons: Range = Field((5e4, 3e5), description="as of a simulation; wider, too")
+    halo_photons: Annotated[float, Field(ge=0)] = Field(
+        1.0, description="at most, a pixel beside the beam: light that gas and slits scatter; uniform from none"
+    )
+    halo_reach: tuple[Share, Share] = Field(
+        (0.15, 0.6), description="where it has fallen to 1/e, as parts of the detector's largest q; log-uniform"
+    )
+    kinds: dict[str, Share] = Field(
+        {
+            "single": 0.27, "double": 0.07, "aggregate": 0.1, "droplet": 0.33, "ellipsoid": 0.11,
+            "with_droplet": 0.05, "broken": 0.07,
+        },
+        description="share of each; two of three droplets and ellipsoids fail the size filter",
+    )  # fmt: skip
+
+    @model_validator(mode="after")
+    def _ranges_are_ranges(self) -> Self:
+        for name in ("diameter_nm", "photons", "halo_reach"):
+            low, high = getattr(self, name)
+            if not 0 < low <= high:
+                raise ValueError(f"{name} {(low, high)}: expected two numbers above 0, the smaller first")
+        if unknown := [kind for kind in self.kinds if kind not in KINDS]:
+            raise ValueError(f"no kind is called {unknown[0]!r}; there are {', '.join(KINDS)}")
+        if abs(sum(self.kinds.values()) - 1) > 1e-6:
+            raise ValueError(f"kinds: shares sum to {sum(self.kinds.values()):g}, expected 1")
+        return self

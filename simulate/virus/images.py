@@ -38,14 +38,17 @@ def photons_per_fluence(bodies: Bodies, geometry: Geometry, n: int = 12) -> floa
     return float(np.mean([(weight * shot).sum() for shot in shots]))
 
 
-def photons_of(rows: pd.DataFrame, bodies: Bodies, geometry: Geometry, detector: DetectorConfig) -> NDArray[np.uint16]:
-    """Counts (n, ny, nx) of rows of a plan; masked pixels count nothing."""
+def photons_of(
+    rows: pd.DataFrame, bodies: Bodies, geometry: Geometry, detector: DetectorConfig | None
+) -> NDArray[np.uint16]:
+    """Counts (n, ny, nx) of rows of a plan; masked pixels count nothing. A detector of None adds nothing of its own."""
     weight = geometry.photons_per_electron2()
     frames = np.zeros((len(rows), *geometry.shape), np.uint16)
     seeds = states(rows["seed"].to_numpy(np.uint64), "photons")
     for frame, seed, row in zip(frames, seeds, rows.itertuples(), strict=True):
         parts = parts_of(row.kind, row.diameter_nm, int(row.seed))
         expected = row.fluence * weight * intensity(bodies, geometry, parts)
-        expected += added(detector, expected) * geometry.live
+        if detector is not None:
+            expected += added(detector, expected) * geometry.live
         frame[:] = np.minimum(np.random.Generator(np.random.PCG64(int(seed))).poisson(expected), SATURATION)
     return frames

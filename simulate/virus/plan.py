@@ -31,16 +31,22 @@ def plan(config: VirusSimulationConfig, photons_per_fluence: float) -> pd.DataFr
     frame, split, seed, kind, truth, manual, diameter_nm (circumdiameter of viruses, diameter of droplets, equal-volume
     diameter of ellipsoids; NaN of empty shots), fluence [photons/um2].
     """
-    parts = []
-    for split, n in sorted(config.shots.items(), key=lambda item: SPLITS.index(item[0])):
-        with np.errstate(over="ignore"):
-            start = mix(np.array(config.seed, np.uint64)) ^ np.uint64(zlib.crc32(split.encode()))
-            parts.append(
-                pd.DataFrame(
-                    {"split": split, "seed": mix(np.asarray(mix(start) + np.arange(n, dtype=np.uint64), np.uint64))}
-                )
-            )
-    table = pd.concat(parts, ignore_index=True)
+    parts = [
+        pd.DataFrame({"split": split, "seed": seeds_of(config.seed, split, n)})
+        for split, n in sorted(config.shots.items(), key=lambda item: SPLITS.index(item[0]))
+    ]
+    return shots_of(pd.concat(parts, ignore_index=True), config, photons_per_fluence)
+
+
+def seeds_of(seed: int, name: str, n: int) -> NDArray[np.uint64]:
+    """(n,) of the rows of a split of this name, or of another set of shots, of a plan of this seed."""
+    with np.errstate(over="ignore"):
+        start = mix(np.array(seed, np.uint64)) ^ np.uint64(zlib.crc32(name.encode()))
+        return np.asarray(mix(np.asarray(mix(start) + np.arange(n, dtype=np.uint64), np.uint64)))
+
+
+def shots_of(table: pd.DataFrame, config: VirusSimulationConfig, photons_per_fluence: float) -> pd.DataFrame:
+    """Rows with a seed, and all else of `plan` that follows from it."""
     seeds = table["seed"].to_numpy(np.uint64)
     names = [kind for kind in KINDS if config.kinds.get(kind, 0) > 0]
     edges = np.cumsum([config.kinds[kind] for kind in names])

@@ -51,6 +51,7 @@ CONFIG: dict[str, Any] = {
     "selection": {
         "em": {"n_classes": 6, "n_iterations": 6},
         "finder": {"epochs": 2, "iterations": 4, "members": 1},
+        "rehearsal": {"shots": 30, "viruses": 1},
     },
 }  # fmt: skip
 

@@ -53,6 +53,7 @@ class DrawnBatches:
     change : what is done to a batch's images and boxes before it is handed over, with numpy's generator; an epoch's
              batches follow from the seed and its number alone.
     balanced : as many single hits as others in every batch, on average.
+    groups : (n,) numbers of groups of which every batch has as many frames of each, in place of these two.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class DrawnBatches:
         seed: int,
         change: Callable[[Boxed, np.random.Generator], Boxed] | None = None,
         balanced: bool = False,
+        groups: NDArray[np.int64] | None = None,
     ):
         if not 0 < frames.single.sum() < len(frames):
             raise ValueError(
@@ -70,7 +72,8 @@ class DrawnBatches:
                 "some that are not"
             )
         self.frames, self.batch_size, self.iterations, self.seed = frames, batch_size, iterations, seed
-        self.change, self.balanced = change, balanced
+        self.change = change
+        self.groups = frames.single if groups is None and balanced else groups
         self.number = 0
         """of the epoch that was asked for last"""
 
@@ -94,13 +97,13 @@ class DrawnBatches:
 
     def _order(self, generator: np.random.Generator) -> NDArray[np.int64]:
         n, wanted = len(self.frames), self.n_patterns
-        if not self.balanced:
+        if self.groups is None:
             return np.concatenate([generator.permutation(n) for _ in range(-(-wanted // n))])[:wanted]
-        sides = []
-        for single in (0, 1):
-            rows, half = np.flatnonzero(self.frames.single == single), -(-wanted // 2)
-            repeated = [generator.permutation(rows) for _ in range(-(-half // len(rows)))]
-            sides.append(np.concatenate(repeated)[:half])
+        sides, numbers = [], np.unique(self.groups)
+        for number in numbers:
+            rows, part = np.flatnonzero(self.groups == number), -(-wanted // len(numbers))
+            repeated = [generator.permutation(rows) for _ in range(-(-part // len(rows)))]
+            sides.append(np.concatenate(repeated)[:part])
         return np.stack(sides, 1).ravel()[:wanted]
 
 

@@ -1,7 +1,7 @@
 """Ours for few labels: small polar networks, each trained on frames turned, mirrored, thinned and partly masked.
 
-Frames come as photons on rings and angles over half a circle (train/batches/polar_bins.py). Labels are all that is
-learned from; `pretrain` are frames of a simulation, whose labels are exact.
+Frames come as photons on rings and angles over half a circle (train/batches/polar_bins.py). Beside those that a person
+has labelled there may be simulated ones, a half of every batch: kinds of which the labelled frames show few.
 """
 
 from collections.abc import Mapping
@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from frames.provenance import source_digest
+from frames.provenance import json_digest, source_digest
 from train.batches.batches import Patterns
-from train.batches.drawn import SINGLE_HIT, Boxed, DrawnBatches
+from train.batches.drawn import SINGLE_HIT, Boxed, DrawnBatches, labelled
 from train.config.single_hits import FindRecipe
 from train.loop.checkpoint import Described, load
 from train.loop.history import Row
@@ -98,41 +98,37 @@ def fit_finder(
     device: torch.device,
     folder: Path,
     dataset: str = "",
-    pretrain: Boxed | None = None,
+    rehearsed: Boxed | None = None,
     digest: str = "",
 ) -> list[list[FindEpoch]]:
     """Train the members on frames (n, rings, angles) photons; `folder`/member<i>/model.pt holds each.
 
-    digest : of the frames and their labels: what stands of a training on others is not gone on with.
+    Parameters
+    ----------
+    rehearsed : simulated frames that are learned from as well. Of a batch a quarter each are labelled single hits,
+                labelled others, simulated single hits and simulated others.
+    digest :    of the frames and their labels: what stands of a training on others is not gone on with.
     """
+    groups = None
+    if rehearsed is not None:
+        groups = np.concatenate((train.single, 2 + rehearsed.single))
+        images = np.concatenate((np.asarray(train.images), np.asarray(rehearsed.images)))
+        train = labelled(images, np.concatenate((train.single, rehearsed.single)) == 1)
+        digest = json_digest([digest, float(np.asarray(rehearsed.images).sum(dtype=np.float64)), len(rehearsed)])
     histories = []
     for member in range(recipe.members):
         one = 1000 * seed + member
         seed_process(one)
         model = PolarPattern(live.shape[0]).to(device)
         where = folder / f"member{member}"
-        if pretrain is not None:
-            exact = replace(recipe, smoothing=0.0)
-            _train(
-                model,
-                pretrain,
-                validation,
-                live,
-                exact,
-                one,
-                device,
-                where / "pretrained",
-                f"{dataset} simulated",
-                digest,
-            )
-            model.load_state_dict(load(where / "pretrained" / "model.pt")["weights"])
-        histories.append(_train(model, train, validation, live, recipe, one, device, where, dataset, digest))
+        histories.append(_train(model, train, groups, validation, live, recipe, one, device, where, dataset, digest))
     return histories
 
 
 def _train(
     model: PolarPattern,
     train: Boxed,
+    groups: NDArray[np.int64] | None,
     validation: Boxed,
     live: NDArray,
     recipe: FindRecipe,
@@ -142,9 +138,8 @@ def _train(
     dataset: str,
     digest: str,
 ) -> list[FindEpoch]:
-    batches = DrawnBatches(
-        train, recipe.batch_size, recipe.iterations, seed, partial(changed, live=live, recipe=recipe), balanced=True
-    )
+    change = partial(changed, live=live, recipe=recipe)
+    batches = DrawnBatches(train, recipe.batch_size, recipe.iterations, seed, change, balanced=True, groups=groups)
     description = Described(
         "polar_pattern", (SINGLE_HIT,), (live.shape[0], live.shape[1]), recipe, seed, dataset, digest,
         source_digest("train.tasks.find_single"),

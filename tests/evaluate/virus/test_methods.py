@@ -11,6 +11,7 @@ import torch
 from evaluate.virus import methods
 from evaluate.virus.config import DetectionConfig, SelectionConfig
 from evaluate.virus.em import EMConfig
+from evaluate.virus.files import wanted
 from evaluate.virus.methods import (
     Experiment,
     chosen_classes,
@@ -21,6 +22,7 @@ from evaluate.virus.methods import (
     write_em_class,
     yolo,
 )
+from train.batches.drawn import labelled
 from train.config.single_hits import DetectRecipe, FindRecipe
 from train.models.polar.pattern import PolarPattern
 from train.tasks.find_single import best_threshold, changed
@@ -74,6 +76,25 @@ def test_all_methods_find_what_is_plain(run, tmp_path, monkeypatch) -> None:
     assert right(run, spectral(run, HOW, 0, 8).chosen) > 0.85
 
 
+def test_a_kind_that_no_label_shows_is_learned_from_simulated_frames(run, tmp_path) -> None:
+    generator = np.random.default_rng(5)
+    r = np.hypot(*(np.mgrid[:48, :48] - 23.5))
+    shallow = np.exp(-r / 7) * (1 + 0.4 * np.cos(0.9 * r))
+    shallow_ones = generator.poisson(8000 * shallow / shallow.sum(), (120, 48, 48)).astype(np.uint16)
+    table = run.table.copy()
+    table.loc[run.rows("test"), ["manual", "truth"]] = "other"
+    frames = run.frames.copy()
+    frames[run.rows("test")] = shallow_ones  # rings of less contrast: nobody labelled such a frame
+    asked = replace(run, frames=frames, table=table)
+    bins = asked.bins(HOW)
+    seen = bins.of(np.concatenate((run.frames[run.rows("test")], shallow_ones[:60])))
+    single = np.concatenate((run.single[run.rows("test")], np.zeros(60, bool)))
+    alone = ours(asked, HOW, 0, tmp_path / "alone").score[60:]
+    more = ours(asked, HOW, 0, tmp_path / "more", labelled(seen, single)).score[60:]
+    assert (alone > 0).mean() > 0.7
+    assert (more > 0).mean() < 0.3
+
+
 def test_a_row_of_the_slides_is_trained_and_selects(run, tmp_path) -> None:
     recipe = DetectRecipe(optimiser="adamw", learning_rate=3e-3, batch_size=8, epochs=5, iterations=3, jitter=0.0)
     how = DetectionConfig(methods=("yolov2_jet_log",), image_size=32, width=0.03, recipe=recipe)
@@ -84,6 +105,15 @@ def test_a_row_of_the_slides_is_trained_and_selects(run, tmp_path) -> None:
         DetectionConfig(methods=("yolov9",))
 
 
+def test_a_method_may_have_seeds_of_its_own() -> None:
+    methods = ("yolov2_jet_linear", "yolov3_jet_linear")
+    how = DetectionConfig(methods=methods, seeds=(0, 1), seeds_of={"yolov3_jet_linear": (4,)})
+    assert how.trainings == [("yolov2_jet_linear", 0), ("yolov2_jet_linear", 1), ("yolov3_jet_linear", 4)]
+    assert wanted(how, HOW) == [*how.trainings, ("em", 0), ("spectral", 0), ("ours", 0)]
+    with pytest.raises(ValueError, match=r"seeds_of has 'yolov2_jet_log' .* one of yolov2_jet_linear, yolov3"):
+        DetectionConfig(methods=methods, seeds_of={"yolov2_jet_log": (0,)})
+
+
 def test_a_turn_changes_no_answer() -> None:
     torch.manual_seed(0)
     model, images = PolarPattern(12).eval(), torch.rand(3, 1, 24, 16)
@@ -92,8 +122,6 @@ def test_a_turn_changes_no_answer() -> None:
 
 def test_what_is_masked_and_thinned_is_seen_so(run) -> None:
     bins = run.bins(HOW)
-    from train.batches.drawn import labelled
-
     photons = bins.of(run.frames[:40])
     batch = labelled(photons, run.single[:40])
     whole = FindRecipe(thinned=0, masked=0)

@@ -101,3 +101,16 @@ def test_bins_hold_every_live_pixel_between_the_rings_once() -> None:
 def test_white_is_the_quantile_of_the_live_pixels(pixels: int) -> None:
     values = np.random.default_rng(pixels).poisson(3.0, (7, pixels)).astype(np.float32)
     np.testing.assert_allclose(brightest(values), np.quantile(values, BRIGHTEST, axis=1), rtol=1e-6)
+
+
+def test_a_quarter_of_a_batch_is_of_each_group() -> None:
+    single = np.array([True] * 5 + [False] * 20 + [True] * 11 + [False] * 7)
+    frames = labelled(np.arange(43.0, dtype=np.float32)[:, None, None], single)
+    groups = np.concatenate((frames.single[:25], 2 + frames.single[25:]))
+    batches = DrawnBatches(frames, 16, 9, 0, balanced=True, groups=groups)
+    for batch in batches.epoch(1):
+        drawn = groups[np.asarray(batch.images)[:, 0, 0].astype(int)]
+        assert np.bincount(drawn).tolist() == [4, 4, 4, 4]
+    assert [batch.images.tolist() for batch in DrawnBatches(frames, 16, 9, 0, balanced=True).epoch(1)] == [
+        batch.images.tolist() for batch in DrawnBatches(frames, 16, 9, 0, groups=frames.single).epoch(1)
+    ]

@@ -47,5 +47,20 @@ def virus_seen_by(what):
         }
     if what.startswith("yolo"):
         return {name: detection[name] for name in ("image_size", "width", "recipe")}
-    of_method = {"em": ("em", "em_classes"), "ours": ("finder",)}
+    of_method = {"em": ("em", "em_classes"), "ours": ("finder", "rehearsal")}
     return rings | {name: selection[name] for name in of_method.get(what, ())}
+
+
+def virus_rehearsed_by():
+    """What of the config the simulated frames depend on that ours learns from as well."""
+    selection = RUN.selection.model_dump(mode="json")
+    detector = (
+        None if VIRUS.recorded else VIRUS.simulation.detector.model_dump(mode="json")
+    )
+    return virus_settings("sizes") | {
+        "detector": detector,
+        **{
+            name: selection[name]
+            for name in ("n_rings", "n_angles", "r_min_pixels", "rehearsal")
+        },
+    }

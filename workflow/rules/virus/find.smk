@@ -30,10 +30,43 @@ rule virus_seen:
 grows_with("virus_seen", virus_frames())
 
 
+if RUN.selection.rehearsal:
+
+    rule virus_rehearsal:
+        input:
+            virus_files.geometry_file(RUN.folder) if VIRUS.recorded else [],
+            virus_files.beam_file(RUN.folder) if VIRUS.recorded else [],
+        output:
+            virus_files.rehearsal_file(RUN.folder),
+        log:
+            log_of("virus_rehearsal"),
+        benchmark:
+            benchmark_of("virus_rehearsal")
+        conda:
+            "../../envs/singlehit.yaml"
+        resources:
+            mem_mb=growing(4000),
+            runtime=growing(60),
+        params:
+            settings=virus_rehearsed_by(),
+            source=source_digest("evaluate.virus.found"),
+        message:
+            "simulated frames that ours learns from as well"
+        script:
+            "../../scripts/virus/rehearsal.py"
+
+    grows_with("virus_rehearsal", RUN.selection.rehearsal.shots)
+
+
 rule virus_select:
     input:
         virus_files.splits_file(RUN.folder),
         virus_files.seen_file(RUN.folder),
+        lambda wildcards: (
+            virus_files.rehearsal_file(RUN.folder)
+            if wildcards.method == "ours" and RUN.selection.rehearsal
+            else []
+        ),
         card=FILES.card("shots"),
     output:
         virus_files.selection_file(RUN.folder, "{method}", "{seed}"),
