@@ -15,6 +15,7 @@ import base64
 import copy
 import io
 import json
+import math
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
@@ -80,8 +81,6 @@ class ExportedTwin(nn.Module):
     """From photons to embeddings and the probability of a single hit: `singlehit select` without labels."""
 
     outputs = "embedding", "p_single"
-    centre: Tensor
-    coefficients: Tensor
 
     def __init__(
         self,
@@ -89,13 +88,17 @@ class ExportedTwin(nn.Module):
         transforms: Sequence[str],
         support: SupportSet,
         answers_by: AnswersBy = "means",
+        sureness: float = 1.0,
     ):
         super().__init__()
         self.models = nn.ModuleList(models)
         self.transforms = [INPUTS[transform] for transform in transforms]
-        logistic = ALONE[answers_by](support)
-        self.register_buffer("centre", torch.from_numpy(logistic.centre))
-        self.register_buffer("coefficients", torch.from_numpy(logistic.coefficients / np.append(logistic.scale, 1.0)))
+        logistic = ALONE[answers_by](support).surer(sureness)
+        slopes = logistic.coefficients[:-1] / logistic.scale
+        self.answer = nn.Linear(len(slopes), 1)
+        with torch.no_grad():
+            self.answer.weight.copy_(torch.from_numpy(slopes[None]))
+            self.answer.bias.fill_(logistic.coefficients[-1] - logistic.centre @ slopes)
 
     def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         """(B, ny, nx) -> (B, d), (B,)."""
@@ -103,8 +106,7 @@ class ExportedTwin(nn.Module):
             [model(transform(frames[:, None])) for model, transform in zip(self.models, self.transforms, strict=True)],
             1,
         )
-        scores = (embedding.double() - self.centre) @ self.coefficients[:-1] + self.coefficients[-1]
-        return embedding, scores.sigmoid().float()
+        return embedding, self.answer(embedding.to(self.answer.weight.dtype)).sigmoid().float().squeeze(1)
 
     @staticmethod
     def compared(outputs: Outputs) -> list[NDArray[np.float64]]:
@@ -136,13 +138,15 @@ def export_twin(
     hit_multiplicity: NDArray[np.integer] | None = None,
     answers_by: AnswersBy = "means",
     beside: Sequence[TrainedEncoder] = (),
+    sureness: float = 1.0,
 ) -> bytes:
     """The same of a twin network, with the training patterns that single and multiple hits are told apart by, and how
     many particles (n,) these show, where that is known. `beside` are further twins of the same known patterns, whose
-    embeddings stand in a row in `support`, see `train.inference.shipped.beside`."""
+    embeddings stand in a row in `support`, see `train.inference.shipped.beside`; `sureness` multiplies the log-odds of
+    `p_single`."""
     every = (trained, *beside)
     transforms = [one.description.recipe.input_transform for one in every]
-    module = ExportedTwin([one.model for one in every], transforms, support, answers_by).eval().cpu()
+    module = ExportedTwin([one.model for one in every], transforms, support, answers_by, sureness).eval().cpu()
     description = replace(trained.description, model="+".join(one.description.model for one in every))
     embeddings = np.ascontiguousarray(support.embeddings, "<f4")
     contents = to_onnx(
@@ -151,6 +155,7 @@ def export_twin(
         {
             "support_embeddings": base64.b64encode(embeddings.tobytes()).decode(),
             "answers_by": answers_by,
+            "sureness": repr(sureness),
             "support_widths": json.dumps(support.widths),
             "support_is_single": "".join(str(int(single)) for single in support.is_single),
         }
@@ -265,6 +270,13 @@ def main(argv: list[str] | None = None) -> int:
         help="p_single of a twin: by the nearer mean of known patterns, or by a regression on them (default: means)",
     )
     parser.add_argument(
+        "--sureness",
+        type=float,
+        default=1.0,
+        metavar="FACTOR",
+        help="of a twin's log-odds: what python -m evaluate.single_hit.sureness says (default: 1)",
+    )
+    parser.add_argument(
         "--beside", type=Path, nargs="+", default=[], metavar="TWIN.pt", help="twins of the same dataset and fold, too"
     )
     parser.add_argument(
@@ -278,7 +290,10 @@ def main(argv: list[str] | None = None) -> int:
         must_be_free([arguments.output], overwrite=arguments.overwrite)
         if arguments.int8 and arguments.dataset is None:
             raise ValueError("--int8 takes ranges from training patterns; give their dataset, --dataset FOLDER")
-        contents, n_frames = _exported(arguments.model, arguments.dataset, arguments.answers_by, arguments.beside)
+        if not 0 < arguments.sureness < math.inf:
+            raise ValueError(f"--sureness is {arguments.sureness}, expected a positive number")
+        answering = arguments.answers_by, arguments.sureness
+        contents, n_frames = _exported(arguments.model, arguments.dataset, answering, arguments.beside)
         differs = ""
         if arguments.int8:
             contents, differs = _in_8_bits(contents, arguments.dataset)
@@ -312,9 +327,12 @@ def _first_of(dataset: "Dataset", split: str, n: int) -> NDArray[np.float32]:
 
 
 def _exported(
-    path: Path, folder: Path | None, answers_by: AnswersBy, others: Sequence[Path] = (), n: int = 256
+    path: Path, folder: Path | None, answering: tuple[AnswersBy, float], others: Sequence[Path] = (), n: int = 256
 ) -> tuple[bytes, int]:
-    """The contents of a file for a model, others beside it, and on how many frames it was checked."""
+    """The contents of a file for a model, others beside it, and on how many frames it was checked.
+
+    `answering`: by what a twin answers about a pattern alone, and its sureness.
+    """
     cpu = torch.device("cpu")
     trained = load_encoder(path, cpu) if holds_twin(path) else load_model(path, cpu)
     if folder is None:
@@ -334,7 +352,9 @@ def _exported(
         return export(trained, frames), len(frames)
     support = beside(*map(load_twin, (path, *others))).support
     besides = [load_encoder(other, cpu) for other in others]
-    return export_twin(trained, support, frames, read_hit_multiplicity(path), answers_by, besides), len(frames)
+    answers_by, sureness = answering
+    numbers = read_hit_multiplicity(path)
+    return export_twin(trained, support, frames, numbers, answers_by, besides, sureness), len(frames)
 
 
 if __name__ == "__main__":

@@ -55,8 +55,8 @@ NOT_TO_BE_TRUSTED = (
     "Particles larger than 40 nm or lighter than 60 kDa, viruses and nanoparticles: none was learned from.",
     "A mixture of species in a shot: several particles were of one kind.",
     "What `--one-sample` says of a sample without single, or without multiple, hits.",
-    "p(single) as a probability beyond what is said above: it was fitted to known molecules, is too sure of itself, "
-    "the more so the fewer photons there are, and proteins differ by the deviation that the table gives.",
+    "p(single) as a probability beyond what is said above, and of one protein: the factor is of all families together, "
+    "and proteins differ by the deviation that the table gives. With labels or `--one-sample` it is another's word.",
     "A pattern alone of long or branched molecules, of several whose surfaces touch, or of few photons: one pattern "
     "may not tell two lobes from two particles. Give it a whole sample, or labels.",
 )
@@ -149,6 +149,7 @@ def card(
             str(name): calibration_error(some)
             for name, some in pd.read_csv(tables / "single_hit_calibration.csv").groupby("dataset", sort=False)
         },
+        "sureness": twin.sureness,
         "check": checked(twin),
         "not_to_be_trusted": list(NOT_TO_BE_TRUSTED),
     }
@@ -185,7 +186,7 @@ def as_markdown(card: Mapping[str, Any]) -> str:
         f"- **Held out: nothing.** This file knows all {n_structures} structures of the table below. What it reaches "
         f"on proteins that nobody trained on was asked of {len(card['held_out'])} others, trained in the same way and "
         f"each without a family and all that is made of its pieces, about just this family ({families}). Nothing was "
-        "chosen by them, but that the two networks weigh alike (docs/results/unseen.md).",
+        "chosen by them, but that the two networks weigh alike, and how sure they may be (docs/results/unseen.md).",
         f"- **Experiment**: {setup}. Pulses of 1.6·10¹¹ to 5·10¹³ photons, Gaussian noise of 0.15 photons a pixel, a "
         "beam that wanders by a pixel; of several particles in a shot bounding spheres touch, or molecular surfaces; "
         "from half of the patterns a part of the detector was missing.",
@@ -211,7 +212,9 @@ def as_markdown(card: Mapping[str, Any]) -> str:
     lines += [
         "",
         "**p(single) of a pattern alone** is off by, in per cent, the mean over patterns of a tenth of its range: "
-        f"{errors}.",
+        f"{errors}. Log-odds are multiplied by {card['sureness']:g}, the likeliest factor for what the folds said of "
+        "validation patterns of their families; in these figures each family has that of the other four "
+        "(`python -m evaluate.single_hit.sureness`).",
         "",
         f"**To check**, of this very file: of {check['n']} patterns of {check['n_molecules']} made-up molecules that "
         f"were not learned from, each alone, {check['right']} are right ({100 * check['accuracy']:.1f} %); `pytest "

@@ -33,6 +33,7 @@ from evaluate.single_hit.trial import Trial, asked_about
 from evaluate.table_files import write_table
 from evaluate.twin import protocols
 from evaluate.twin.protocols import ProtocolScore
+from frames.files import read_json
 from frames.store.dataset import open_dataset
 from simulate.config import SimulationConfig
 from train.few_shot.selector import read_noise
@@ -117,11 +118,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--model", type=Path, default=MODEL, help="model.onnx (default: the one that ships), for --like"
     )
+    parser.add_argument(
+        "--sureness", type=Path, help="of evaluate.single_hit.sureness: each family's p(single) by what others say"
+    )
     parser.add_argument("--labels", type=int, default=20, help="of single and of multiple hits each (default: 20)")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the tables")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     config = SimulationConfig.model_validate(yaml.safe_load(arguments.config.read_text(encoding="utf-8"))["simulation"])
+    sureness = {} if arguments.sureness is None else read_json(arguments.sureness)["sureness"]
     if arguments.folds is None:
         folds = one_fold(load_twin(arguments.model), open_dataset(arguments.like))
     else:
@@ -133,6 +138,7 @@ def main(argv: list[str] | None = None) -> int:
         "models": {fold.name: fold.twin.digest for fold in folds},
         "labels": arguments.labels,
         "draws": DRAWS,
+        "sureness": sureness,
     }
     rows: list[dict[str, Any]] = []
     reliable: list[dict[str, Any]] = []
@@ -143,7 +149,8 @@ def main(argv: list[str] | None = None) -> int:
         for fold in folds:
             mine = trial if not fold.structures else trial.of(fold.structures)
             test = mine.split == "test"
-            alone.append(fold.learned.logistic.scores(fold.twin.embed(mine.frames[test])))
+            scores = fold.learned.logistic.scores(fold.twin.embed(mine.frames[test]))
+            alone.append(sureness.get(fold.name, fold.twin.sureness) * scores)
             singles.append(mine.hit_multiplicity[test] == 1)
             for answerer, score in scores_of(fold, mine, arguments.labels):
                 if score.structure:

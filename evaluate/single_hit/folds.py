@@ -15,7 +15,7 @@ from evaluate.single_hit import asked
 from evaluate.twin.outputs import twin_folder
 from frames.store.dataset import Dataset, open_dataset
 from train.config.recipe import support_rows
-from train.config.twins import NONE
+from train.config.twins import NONE, TwinTraining
 from train.few_shot.logistic import Logistic, fit
 from train.few_shot.support import Scores
 from train.inference.shipped import Twin, beside, load_twin
@@ -65,29 +65,40 @@ def one_fold(twin: Twin, like: Dataset) -> list[Fold]:
 
 
 def folds_of(config: RunConfig, files: RunFiles, encoders: Sequence[str]) -> Iterator[Fold]:
-    """Each family's, of encoders of a run, one asked beside the other; of each its first dataset, shape and seed.
+    """Each family's, with the controls that know as much. Raises as `twins_of`."""
+    like = open_dataset(files.dataset(next(iter(_trainings(config, encoders[-1]).values())).dataset))
+    known = dict(_known(like))
+    for family, structures, twin in twins_of(config, files, encoders):
+        held_out = config.held_out(family)
+        controls = {name: Control.of(name, patterns.without(held_out)) for name, patterns in known.items()}
+        yield Fold(family, structures, twin, learned_of(twin), controls)
+
+
+def twins_of(
+    config: RunConfig, files: RunFiles, encoders: Sequence[str]
+) -> Iterator[tuple[str, tuple[str, ...], Twin]]:
+    """Each family, its structures, and what never saw it: encoders of a run, one asked beside the other; of each its
+    first dataset, shape and seed.
 
     Raises
     ------
     FileNotFoundError where a fold was not trained yet; ValueError where the run has no such encoder or families.
     """
-    every = []
-    for encoder in encoders:
-        trainings = {t.fold: t for t in reversed(config.twinned.trainings) if t.encoder == encoder and t.fold != NONE}
-        every.append(trainings)
-        if trainings:
-            continue
+    every = [_trainings(config, encoder) for encoder in encoders]
+    for family in config.twinned.families:
+        twin = beside(*(load_twin(twin_folder(files, some[family]) / "model.pt") for some in every))
+        yield family, tuple(config.twinned.held_out(family)), twin
+
+
+def _trainings(config: RunConfig, encoder: str) -> dict[str, TwinTraining]:
+    """Of an encoder, by family held out."""
+    found = {t.fold: t for t in reversed(config.twinned.trainings) if t.encoder == encoder and t.fold != NONE}
+    if not found:
         raise ValueError(
             f"run {config.run} trains no {encoder!r} with a family held out; its encoders are "
             f"{[*config.twinned.encoders]}, its families {[*config.twinned.families]}"
         )
-    like = open_dataset(files.dataset(next(iter(trainings.values())).dataset))
-    known = dict(_known(like))
-    for family in config.twinned.families:
-        twin = beside(*(load_twin(twin_folder(files, some[family]) / "model.pt") for some in every))
-        held_out = config.held_out(family)
-        controls = {name: Control.of(name, patterns.without(held_out)) for name, patterns in known.items()}
-        yield Fold(family, tuple(config.twinned.held_out(family)), twin, learned_of(twin), controls)
+    return found
 
 
 def learned_of(twin: Twin) -> asked.Learned:

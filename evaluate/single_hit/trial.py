@@ -54,7 +54,10 @@ class Trial(NamedTuple):
 
     def of(self, structures: Collection[str]) -> Self:
         """Patterns of these structures."""
-        mine = np.isin(self.structure, [*structures])
+        return self.take(np.isin(self.structure, [*structures]))
+
+    def take(self, mine: NDArray[np.bool_]) -> Self:
+        """Some of them."""
         return type(self)(self.frames[mine], self.hit_multiplicity[mine], self.structure[mine], self.split[mine])
 
 

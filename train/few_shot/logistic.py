@@ -36,6 +36,10 @@ class Logistic(NamedTuple):
         """(n,) log-odds of a single hit, for embeddings (n, d), where both classes are as frequent."""
         return _with_ones((asked - self.centre) / self.scale) @ self.coefficients
 
+    def surer(self, factor: float) -> "Logistic":
+        """The same side of one half for every pattern, and log-odds so many times as large."""
+        return self._replace(coefficients=factor * self.coefficients)
+
 
 def fit(support: SupportSet) -> Logistic:
     """Logistic regression on many known patterns.

@@ -4,7 +4,8 @@ A network gives log-probabilities of 1, 2, ... particles, of each pattern alone.
 
 - **other patterns of the sample.** n particles scatter about n times the photons of one. So photons of a sample lie at
   m, 2m, 3m, ..., spread by orientations and pulses, and where they do, brightness says what no shape can. Neither m nor
-  the spread is known beforehand: they are what makes the sample likeliest (expectation maximisation).
+  the spread is known beforehand: they are what makes the sample likeliest (expectation maximisation). So is how much
+  the network's word is worth: of a shape that it knows nothing like, photons contradict it, and have the last word.
 - **the pulse energies**, by which photons are divided beforehand: what is left spreads less.
 - **labels.** They correct the network (`train.few_shot.logistic.adapt`) and they tell m.
 
@@ -46,6 +47,11 @@ STARTS = 3
 
 STEPS = 200
 """Of expectation maximisation, at most."""
+
+TRUSTS = 1.0, 0.5, 0.25, 0.1
+"""Of the network: its log-probabilities times these, of which those are taken by which the sample's photons are
+likeliest. Of shapes unlike all that it learned from it may be wrong about every second pattern and sure of it, and then
+the photons lie otherwise than it expects."""
 
 GAIN = 0.15
 """Of log-likelihood that brightness has to bring, per pattern, over photons that do not depend on the number of
@@ -122,16 +128,29 @@ def together(sample: Sample, is_single: NDArray[np.int8] | None = None) -> tuple
     if not len(log_p) or not (np.isfinite(photons).all() and np.isfinite(log_p).all()):
         raise ValueError(f"{len(log_p)} patterns with finite photons and log-probabilities are needed, at least one")
     known = _of_labels(is_single, log_p.shape)
-    prior = log_p + known
-    weight = np.exp(prior - logsumexp(prior, axis=1, keepdims=True))
-    numbers = np.arange(1, log_p.shape[1] + 1)
-    guess = max(float((photons[:, None] * weight / numbers).sum() / weight.sum()), sample.noise / 10, 1e-3)
-    starts = _likeliest(prior, photons, guess, sample.noise)
-    found = [_settle(prior, photons, log_m, log_s, sample.noise) for log_m, log_s in starts]
-    brightness = max(found, key=lambda one: one[0])[1]
+    words = [trust * log_p for trust in TRUSTS]
+    tried = [_found(word - logsumexp(word, axis=1, keepdims=True) + known, photons, sample.noise) for word in words]
+    telling = [one for one in tried if one[1].gain >= GAIN]
+    prior, brightness = max(telling, key=lambda one: _of_photons(one[0], one[1], photons)) if telling else tried[0]
     if brightness.gain < GAIN and is_single is None:
         return by_mixture(alone(log_p), np.ones(len(log_p))), brightness
     return _odds(prior, brightness, photons), brightness
+
+
+def _found(prior: Array, photons: Array, noise: float) -> tuple[Array, Brightness]:
+    """What a network and labels say (n, k), and the likeliest brightness under it, of some starts."""
+    weight = np.exp(prior - logsumexp(prior, axis=1, keepdims=True))
+    numbers = np.arange(1, prior.shape[1] + 1)
+    guess = max(float((photons[:, None] * weight / numbers).sum() / weight.sum()), noise / 10, 1e-3)
+    starts = _likeliest(prior, photons, guess, noise)
+    settled = [_settle(prior, photons, log_m, log_s, noise) for log_m, log_s in starts]
+    return prior, max(settled, key=lambda one: one[0])[1]
+
+
+def _of_photons(prior: Array, brightness: Brightness, photons: Array) -> float:
+    """ln p of all photons, given what a network and labels say of each pattern, and the brightness."""
+    expected = prior + np.log(brightness.share)
+    return float((logsumexp(expected + brightness.log_likelihood(photons), axis=1) - logsumexp(expected, axis=1)).sum())
 
 
 def by_brightness(brightness: Brightness, sample: Sample) -> Array:

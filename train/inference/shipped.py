@@ -62,11 +62,13 @@ class Twin:
     """sha256 of the file"""
     answers_by: AnswersBy = "means"
     """what answers about a pattern alone"""
+    sureness: float = 1.0
+    """by which its log-odds are multiplied, so that probabilities are right: evaluate/single_hit/sureness.py"""
 
     @property
     def alone(self) -> Logistic:
         """Log-odds of a single hit, of a pattern alone, from its embedding."""
-        return ALONE[self.answers_by](self.support)
+        return ALONE[self.answers_by](self.support).surer(self.sureness)
 
     def must_take(self, image_shape: tuple[int, ...]) -> None:
         """ValueError unless images have the shape that the network was trained on."""
@@ -131,6 +133,8 @@ def session_of(file: Path | bytes) -> "onnxruntime.InferenceSession":
 
 def answered(session: "onnxruntime.InferenceSession", outputs: Sequence[str], frames: NDArray) -> list[NDArray]:
     """Each output for frames (n, ny, nx), one at least, `AT_ONCE` together."""
+    if len(frames) <= AT_ONCE:
+        return session.run(list(outputs), {"frames": _float(frames)})
     starts = range(0, len(frames), AT_ONCE)
     parts = [session.run(list(outputs), {"frames": _float(frames[at : at + AT_ONCE])}) for at in starts]
     return [np.concatenate(output) for output in zip(*parts, strict=True)]
@@ -167,6 +171,9 @@ def load_onnx(path: Path = MODEL) -> Twin:
         domain = Domain.of_saved(json.loads(said["domain"])) if "domain" in said else None
         answers_by: AnswersBy = said.get("answers_by", "means")
         ALONE[answers_by]
+        sureness = float(said.get("sureness", 1.0))
+        if not 0 < sureness < np.inf:
+            raise ValueError(f"sureness is {sureness}, expected a positive number")
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is damaged, or of another version ({error}); write it again") from error
 
@@ -175,9 +182,8 @@ def load_onnx(path: Path = MODEL) -> Twin:
             return np.zeros((0, embeddings.shape[1]), np.float32)
         return answered(session, ["embedding"], images)[0]
 
-    return Twin(
-        told, domain, SupportSet(embeddings, is_single, widths), hit_multiplicity, embed, sha256(path), answers_by
-    )
+    support = SupportSet(embeddings, is_single, widths)
+    return Twin(told, domain, support, hit_multiplicity, embed, sha256(path), answers_by, sureness)
 
 
 def load_twin(path: Path) -> Twin:

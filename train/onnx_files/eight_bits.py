@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from train.inference.shipped import answered, session_of
+from train.onnx_files.rewrites import Graph, replace, used
 
 if TYPE_CHECKING:
     import onnx
@@ -72,13 +73,90 @@ def quantised(contents: bytes, frames: NDArray[np.float32]) -> bytes:
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
             )
-        made = onnx.load(whole)
+        made = wrapped_in_integers(onnx.load(whole))
     if not any(node.op_type == "QuantizeLinear" for node in made.graph.node):
         raise ValueError("the network has no layer to put in 8 bits")
     onnx.helper.set_model_props(made, {entry.key: entry.value for entry in original.metadata_props})
     serialised = made.SerializeToString()
     onnx.checker.check_model(serialised)
     return serialised
+
+
+def wrapped_in_integers(model: "onnx.ModelProto") -> "onnx.ModelProto":
+    """The same network, its maps put in integers before they are continued around in the angles, not after.
+
+    A convolution that goes around takes Concat(end, maps, begin) of its maps: to copy integers is a quarter of the
+    work, with the same result to the bit. Between two convolutions there is then a ReLU alone, so what the first gives
+    is put in integers once, as the second takes it, where it was twice: before the ReLU, and after. onnxruntime makes
+    one operation of the convolution, the ReLU and the step.
+    """
+    from onnx import helper
+
+    graph = Graph(model)
+    nodes: list[onnx.NodeProto] = []
+    for node in model.graph.node:
+        maps = _continued(graph, node)
+        nodes += [node] if maps is None else _step_first(graph, node, maps)
+    outputs = [output.name for output in model.graph.output]
+    nodes = used(nodes, outputs)
+    makes = {output: node for node in nodes for output in node.output}
+    again = {}
+    for step in nodes:
+        relu = makes.get(step.input[0]) if step.op_type == "QuantizeLinear" else None
+        if relu is None or relu.op_type != "Relu" or (layer := _layer_before(makes, relu)) is None:
+            continue
+        relu.input[0] = layer
+        again[relu.output[0]] = step  # what else takes the maps takes them from the integers
+    made = []
+    for node in nodes:
+        if node.op_type != "QuantizeLinear":
+            for at, name in enumerate(node.input):
+                if name in again:
+                    node.input[at] = f"{name}_again"
+        made.append(node)
+        if node.op_type == "QuantizeLinear" and again.get(node.input[0]) is node:
+            name = f"{node.input[0]}_again"
+            made.append(helper.make_node("DequantizeLinear", [node.output[0], *node.input[1:]], [name], name))
+    replace(model, made)
+    return model
+
+
+def _layer_before(makes: "dict[str, onnx.NodeProto]", relu: "onnx.NodeProto") -> str | None:
+    """What a layer gives that is put in integers and back before a ReLU."""
+    back = makes.get(relu.input[0])
+    step = makes.get(back.input[0]) if back is not None and back.op_type == "DequantizeLinear" else None
+    layer = makes.get(step.input[0]) if step is not None and step.op_type == "QuantizeLinear" else None
+    return step.input[0] if step is not None and layer is not None and layer.op_type in LAYERS else None
+
+
+def _continued(graph: Graph, node: "onnx.NodeProto") -> str | None:
+    """Of a QuantizeLinear of Concat(Slice(maps), maps, Slice(maps)): the maps."""
+    joined = graph.made_by.get(node.input[0]) if node.op_type == "QuantizeLinear" else None
+    if joined is None or joined.op_type != "Concat":
+        return None
+    parts = [graph.made_by.get(name) for name in joined.input]
+    inner = [name for name, part in zip(joined.input, parts, strict=True) if part is None or part.op_type != "Slice"]
+    slices = [part for part in parts if part is not None and part.op_type == "Slice"]
+    return inner[0] if len(inner) == 1 and slices and all(part.input[0] == inner[0] for part in slices) else None
+
+
+def _step_first(graph: Graph, step: "onnx.NodeProto", maps: str) -> "list[onnx.NodeProto]":
+    """QuantizeLinear, then slices and their concatenation, in place of the other order."""
+    from onnx import helper
+
+    joined, made = graph.made_by[step.input[0]], f"{step.output[0]}_before"
+    nodes = [helper.make_node("QuantizeLinear", [maps, *step.input[1:]], [made], f"{step.name}_first")]
+    names = []
+    for name in joined.input:
+        part = graph.made_by.get(name)
+        if name == maps or part is None:
+            names.append(made)
+            continue
+        names.append(f"{name}_in_integers")
+        nodes.append(helper.make_node("Slice", [made, *part.input[1:]], [names[-1]], f"{part.name}_in_integers"))
+    axis = helper.get_attribute_value(joined.attribute[0])
+    nodes.append(helper.make_node("Concat", names, list(step.output), f"{joined.name}_in_integers", axis=axis))
+    return nodes
 
 
 @contextmanager

@@ -62,6 +62,36 @@ def test_known_pulse_energies_make_jitter_harmless(seed):
     assert right(scores, is_single) > 0.95
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_network_that_is_sure_and_wrong_is_overruled_by_the_photons(seed):
+    """It takes double hits for single ones, and says so with odds of a thousand to one: with its word for what it is
+    worth, and pulses alike, brightness tells all; believed as it says, single and double hits would be one cloud."""
+    of, is_single = sample(seed, 200, 1000, jitter=False)
+    number = np.round(of.photons / 1000)
+    scores = np.where(number <= 2, 7.0, -7.0) + np.random.default_rng(seed).normal(size=200)
+    wrong = Sample(selector.with_scores(of.log_p, scores), of.photons)
+    found, brightness = selector.together(wrong)
+    assert right(scores, is_single) < 0.9
+    assert right(found, is_single) > 0.98
+    assert brightness.photons == pytest.approx(1000, rel=0.1)
+
+
+def test_how_much_it_is_trusted_is_what_makes_the_photons_likeliest(monkeypatch):
+    """By p(photons | what the network says) pattern by pattern, of each trust by itself."""
+    of, _ = sample(1, 60, 500, jitter=False, bias=2.0)
+    likely = {}
+    for trust in selector.TRUSTS:
+        monkeypatch.setattr(selector, "TRUSTS", (trust,))
+        _, brightness = selector.together(of)
+        word = np.exp(trust * of.log_p) * brightness.share
+        word /= word.sum(axis=1, keepdims=True)
+        each = np.exp(brightness.log_likelihood(of.photons))
+        likely[trust] = sum(np.log(w @ p) for w, p in zip(word, each, strict=True)), brightness
+    monkeypatch.undo()
+    best = max(likely.values(), key=lambda one: one[0])[1]
+    assert selector.together(of)[1].photons == best.photons
+
+
 def test_labels_have_the_last_word():
     of, is_single = sample(0, 60, 300, jitter=False)
     told = np.full(60, -1, np.int8)

@@ -130,6 +130,34 @@ def test_files_without_numbers_of_particles_still_answer(files, tmp_path):
     assert load_twin(tmp_path / "old.onnx").hit_multiplicity is None
 
 
+@pytest.mark.parametrize("answers_by", ["means", "regression"])
+def test_sureness_multiplies_log_odds_of_a_pattern_alone(files, tmp_path, answers_by):
+    """In the file's own output and in Python; which patterns are called single it does not touch."""
+    trained, frames = load_encoder(files / "model.pt", CPU), trial_frames((128, 128))
+    support = load_twin(files / "model.pt").support
+    odds, told = {}, {}
+    for sureness in (1.0, 1.5):
+        contents = export_twin(trained, support, frames, NUMBERS, answers_by, sureness=sureness)
+        (tmp_path / "model.onnx").write_bytes(contents)
+        twin = load_twin(tmp_path / "model.onnx")
+        assert twin.sureness == sureness
+        odds[sureness] = twin.alone.scores(twin.embed(frames))
+        (told[sureness],) = onnxruntime.InferenceSession(contents).run(["p_single"], {"frames": frames})
+        np.testing.assert_allclose(told[sureness], probability(odds[sureness]), atol=1e-4)
+    np.testing.assert_allclose(odds[1.5], 1.5 * odds[1.0], rtol=1e-6, atol=1e-4)
+    np.testing.assert_array_equal(told[1.5] > 0.5, told[1.0] > 0.5)
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "much"])
+def test_sureness_that_is_no_positive_number_is_refused(files, tmp_path, value):
+    model = onnx.load(files / "model.onnx")
+    said = {entry.key: entry.value for entry in model.metadata_props} | {"sureness": value}
+    onnx.helper.set_model_props(model, said)
+    onnx.save(model, tmp_path / "model.onnx")
+    with pytest.raises(ValueError, match="damaged"):
+        load_onnx(tmp_path / "model.onnx")
+
+
 def test_a_regression_answers_where_the_file_says_so(files, tmp_path):
     trained, frames = load_encoder(files / "model.pt", CPU), trial_frames((128, 128))
     support = load_twin(files / "model.pt").support

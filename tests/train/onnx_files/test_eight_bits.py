@@ -118,3 +118,30 @@ def test_a_network_of_ours_in_8_bits_answers_nearly_the_same(name):
     operations = [node.op_type for node in onnx.load_from_string(made).graph.node]
     assert "QuantizeLinear" in operations
     assert len(made) < len(contents)
+
+
+def test_maps_are_put_in_integers_once_between_two_convolutions(monkeypatch):
+    """Before they are continued around: then nothing is copied but integers, and of what is rounded twice without it,
+    before a ReLU and after, one rounding is left. Both are within some steps of the exact answer."""
+    frames = trial_frames((128, 128), 16)
+    contents = export(trained("swift"), frames)
+    made = onnx.load_from_string(quantised(contents, frames))
+    monkeypatch.setattr("train.onnx_files.eight_bits.wrapped_in_integers", lambda model: model)
+    plain = onnx.load_from_string(quantised(contents, frames))
+    counts = [
+        [sum(node.op_type == kind for node in model.graph.node) for kind in ("QuantizeLinear", "Slice")]
+        for model in (plain, made)
+    ]
+    assert counts[1][0] < counts[0][0]  # three convolutions are followed by a ReLU and another
+    assert counts[1][1] == counts[0][1]
+    made_by = {output: node for node in made.graph.node for output in node.output}
+    for node in made.graph.node:
+        if node.op_type == "QuantizeLinear":
+            assert made_by[node.input[0]].op_type != "Concat" or node.input[0].endswith("Flatten")
+    exact, once, twice = (
+        session(one if isinstance(one, bytes) else one.SerializeToString()).run(None, {"frames": frames})
+        for one in (contents, made, plain)
+    )
+    for answers in zip(exact, once, twice, strict=True):
+        errors = [np.abs(answers[0] - answer).max() for answer in answers[1:]]
+        assert errors[0] < 2 * errors[1] + 1e-3

@@ -92,8 +92,8 @@ class Swift(nn.Module):
     def places(self, images: Tensor) -> Tensor:
         """(B, 1, rings, angles) photons of each place and the one opposite, of images (B, 1, ny, nx): as many as in
         two pixels, on the outer rings of means over 2 x 2."""
-        photons = images * (STEEPNESS * (images - SEEN)).sigmoid()
-        photons = photons.transpose(0, 1)  # (1, B, ny, nx): onnxruntime then works out the places once for all images
+        images = images.transpose(0, 1)  # (1, B, ny, nx): onnxruntime then works out the places once for all images
+        photons = images * (STEEPNESS * images - STEEPNESS * SEEN).sigmoid()
         edge = self.n_pixels // 2 - reach(N_RINGS)
         middle = photons[:, :, edge : self.n_pixels - edge, edge : self.n_pixels - edge]
         inner = grid_sample(with_opposite(middle), self.inner, align_corners=False)
@@ -104,18 +104,18 @@ class Swift(nn.Module):
 def of_rings(photons: Tensor) -> Tensor:
     """(B, 2 n): logarithms of mean and variance around each of n rings one pixel wide, (B, 1, rings, angles) photons of
     two pixels each; the outer rings are two wide and stand twice. On the scale of train/models/polar/rings.py."""
-    pixel = photons[:, 0] / 2
-    mean = pixel.mean(2)
-    variance = (pixel - mean[..., None]).square().mean(2)  # the mean of squares, less a square, would be rounding
-    both = torch.stack((mean, variance), 1)  # (B, 2, rings)
-    outer = both[:, :, N_RINGS:].repeat_interleave(2, 2)
-    scaled = RingMoments.SCALE * torch.cat((both[:, :, :N_RINGS], outer), 2).flatten(1)
+    pixel = photons / 2
+    mean = pixel.mean(3, keepdim=True)
+    variance = (pixel - mean).square().mean(3, keepdim=True)  # the mean of squares, less a square, would be rounding
+    n_outer = photons.shape[2] - N_RINGS
+    rings = [*range(N_RINGS), *(N_RINGS + ring // 2 for ring in range(2 * n_outer))]
+    scaled = RingMoments.SCALE * torch.cat((mean, variance), 1)[:, :, rings].flatten(1)
     return (scaled + (scaled.square() + 1).sqrt()).log()  # asinh of what is not negative
 
 
 def with_opposite(maps: Tensor) -> Tensor:
     """Maps (..., ny, nx), each pixel with the one opposite added."""
-    return maps + maps.flatten(2).flip(2).unflatten(2, maps.shape[2:])
+    return maps + maps.flip((2, 3))
 
 
 def swift(sizes: Mapping[str, int], n_pixels: int = IMAGE_SIZE) -> Swift:
