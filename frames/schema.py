@@ -2,9 +2,9 @@
 
 import difflib
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)]
 """Part of file names and Snakemake wildcards, so nothing that could leave the run's folder."""
@@ -31,9 +31,29 @@ Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class Strict(BaseModel):
-    """A config section: unknown keys are errors, values do not change after validation."""
+    """A config section: unknown keys are errors, yes and no are no numbers, values do not change after validation."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _yes_is_no_number(cls, values: Any) -> Any:
+        """YAML reads `yes`, `on` and `true` alike, and pydantic takes them for 1."""
+        wrong = []
+        for name, value in values.items() if isinstance(values, Mapping) else ():
+            held = value if isinstance(value, list | tuple) else [value]
+            if name in cls.model_fields and any(isinstance(one, bool) for one in held):
+                takes = _types_of(cls.model_fields[name].annotation)
+                if {int, float} & takes and not {bool, Any} & takes:
+                    wrong.append(f"{name} is {value}, yes or no: expected a number")
+        if wrong:
+            raise ValueError("\n".join(wrong))
+        return values
+
+
+def _types_of(annotation: Any) -> set[Any]:
+    """What a type is made of, at any depth."""
+    return {annotation}.union(*(_types_of(part) for part in get_args(annotation)))
 
 
 def overlaid(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -92,6 +92,8 @@ def _told(details: ErrorDetails, model: type[BaseModel]) -> list[str]:
             return [f"{key} = {shortened(value)}: should be a list, such as [{shortened(value)}]"]
         case "dict_type" | "model_type" | "dataclass_type":
             return [f"{key} = {shortened(value)}: should be keys with values, such as {{key: value}}"]
+        case "string_type" if value is None:
+            return [f"{key} is empty: should be text"]
         case "string_type":
             return [f'{key} = {shortened(value)}: should be text; write "{value}" if that is its name']
         case _:

@@ -39,6 +39,7 @@ from frames.geometry import wavelength
 
 INT = np.dtype("<i4")
 HEADER_BYTES = 1024
+SPARSE_HDF5 = "Dragonfly's sparse photons in HDF5 are not read; write them as .emc, or as frames (n, ny, nx)"
 BAD = 2
 """Dragonfly's mask: 0 is used, 1 only where the model is merged, 2 not at all."""
 
@@ -142,6 +143,9 @@ def read_emc(
         raise FileNotFoundError(f"there is no file {path}")
     if (size := path.stat().st_size) < HEADER_BYTES:
         raise ValueError(f"{path} is no .emc file: {size} bytes are less than its header")
+    with path.open("rb") as stream:
+        if stream.read(4) == b"\x89HDF":
+            raise ValueError(f"{path} is HDF5, and no .emc file: {SPARSE_HDF5}")
     n, pixels, kind = (int(value) for value in np.fromfile(path, INT, 3))
     if kind == 0 and n == 0 and pixels > 0:
         raise ValueError(f"{path} holds no frames: its header says 0 patterns")
@@ -162,7 +166,10 @@ def read_emc(
         side = int(np.sqrt(pixels))
         ny, nx = image_shape or ((side, side) if described is None else tuple(int(length) for length in described))
         if ny * nx != pixels:
-            raise ValueError(f"{path} has images of {pixels} pixels, not {ny} x {nx}; give image_shape=(ny, nx)")
+            raise ValueError(
+                f"{path} has images of {pixels} pixels, not {ny} x {nx}; write "
+                f"the dataset `image_shape`, (ny, nx), into {detector.name} beside it"
+            )
         name, labels, instrument, said = path.stem, {}, Instrument(), ""
         if file is not None:
             name, labels = file.attrs.get("name", path.stem), read_labels(file.get("labels"))
@@ -183,6 +190,12 @@ def read_emc(
         index = np.arange(len(counts))
         counts[np.repeat(index, per_pattern[0, rows]), place_ones] = 1
         counts[np.repeat(index, per_pattern[1, rows]), place_multi] = count_multi
+        if (count_multi < 1).any():
+            raise ValueError(f"{path} is damaged: {count_multi.min()} photons in a pixel that holds some")
+        if np.count_nonzero(counts) != len(place_ones) + len(place_multi):
+            raise ValueError(
+                f"{path} is damaged: patterns {rows.start} to {rows.stop - 1} have pixels that are there twice"
+            )
         return counts.reshape(-1, ny, nx)
 
     return Frames(name, (n, ny, nx), np.int32, "photons", fetch, labels, instrument, mask_said=said, source=str(path))

@@ -120,6 +120,10 @@ def _open_hdf5(path: Path, name: str | None, mask_means: MaskMeans | None, store
             from frames.formats.cxidb76 import read_idh5  # with pandas, which takes long to import
 
             return read_idh5(path)
+        if name is None and {"place_ones", "place_multi"} <= {*file}:
+            from frames.formats.emc import SPARSE_HDF5
+
+            raise ValueError(f"{path}: {SPARSE_HDF5}")
         chosen, _ = find_frames(file, DEFAULT_NAMES if name is None else (name.strip("/"),), path)
         cxi = is_cxi(file, chosen)
     if cxi:

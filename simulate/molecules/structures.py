@@ -26,9 +26,6 @@ log = logging.getLogger(__name__)
 FORMATS: dict[str, kinds.Kind] = {".cif": "mmcif", ".mmcif": "mmcif", ".pdb": "pdb", ".ent": "pdb"}
 """What a suffix promises; `.pdb1`, `.pdb2`, ... are assemblies in PDB format."""
 
-PACKED = {".bz2": "bzip2", ".xz": "xz", ".zst": "zstd", ".z": "compress", ".zip": "ZIP", ".7z": "7-Zip"}
-"""What packs files that end so; of these none is unpacked here."""
-
 FARTHEST = 1e5
 """Of an atom from the origin of its file [Å]: ten micrometres, more than any virus."""
 
@@ -204,8 +201,8 @@ class _File:
 
 def _parse(path: Path) -> _File:
     suffix = Path(path.name.lower().removesuffix(".gz")).suffix
-    if (packer := PACKED.get(suffix)) is not None:
-        raise ValueError(f"{path} is packed with {packer}; unpack it, or pack it with gzip")
+    if suffix in kinds.PACKED:
+        raise ValueError(f"{path} is packed with {kinds.PACKED[suffix]}; unpack it, or pack it with gzip")
     if suffix not in FORMATS and not re.fullmatch(r"\.pdb\d+", suffix):
         raise ValueError(f"{path}: a structure file ends in {', '.join(FORMATS)}, with or without .gz")
     content = pdb_archive.uncompressed(path)

@@ -12,6 +12,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from evaluate.twin.outputs import NO_FAMILY
@@ -71,6 +72,9 @@ def evolution(
             axes.grid(**GRID)
             axes.set_axisbelow(True)
         axes_of[0].set_ylabel(names[1])
+        axes_of[0].xaxis.set_major_locator(
+            MaxNLocator(max(2, 10 // len(panels)))
+        )  # more would touch
         _legend_of_hits(figure)
 
 

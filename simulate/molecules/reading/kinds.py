@@ -5,6 +5,9 @@ from typing import Literal, NoReturn
 
 Kind = Literal["pdb", "mmcif"]
 
+PACKED = {".bz2": "bzip2", ".xz": "xz", ".zst": "zstd", ".z": "compress", ".zip": "ZIP", ".7z": "7-Zip"}
+"""What packs files that end so; of these none is unpacked here."""
+
 _SIGNATURES = {
     b"\x1f\x8b": "compressed twice (gzip within gzip); unpack it once",
     b"\x1f\x9d": "compressed by `compress` (.Z); unpack it, and pack it with gzip",

@@ -219,6 +219,17 @@ def test_the_good_one_is(tmp_path: Path) -> None:
             "['clean', 'noisy']; did you mean 'noisy'?",
         ),
         ("title: Toy\n", "", "0.yaml: title is missing"),
+        ("title: Toy\n", "title:\n", "line 2: title is empty: should be text"),
+        (
+            "patterns_per_class: 100",
+            "patterns_per_class: yes",
+            "line 8: simulation.plan.patterns_per_class is True, yes or no: expected a number",
+        ),
+        (
+            "patterns_per_class: 100",
+            "patterns_per_class: 100\n    hit_multiplicities: [on, 2]",
+            "line 9: simulation.plan.hit_multiplicities is [True, 2], yes or no: expected a number",
+        ),
     ],
 )
 def test_a_problem_names_file_line_key_and_what_was_meant(refused, old: str, new: str, message: str) -> None:

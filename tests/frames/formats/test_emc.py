@@ -9,6 +9,7 @@ import pytest
 
 from frames import export
 from frames.formats.emc import detector_path, read_emc, write_emc
+from frames.formats.open import open_frames
 from frames.frames import Frames, Instrument
 from frames.geometry import Geometry, wavelength
 from frames.store.dataset import Dataset
@@ -98,6 +99,36 @@ def test_emc_of_others(stored: Frames, counts: np.ndarray, tmp_path: Path) -> No
         read_emc(path, image_shape=(5, 5))
 
 
+def twice(content: bytes) -> bytes:
+    """The first pixel that counted one in place of the second, too."""
+    first = 1024 + 8 * N
+    return content[: first + 4] + content[first : first + 4] + content[first + 8 :]
+
+
+def test_counts_of_one_may_stand_among_those_of_more(tmp_path: Path) -> None:
+    """As other programs may write them: pixels 2 and 3 of one pattern of 2 x 2, with one photon and with four."""
+    header = struct.pack("<3i", 1, 4, 0).ljust(1024, b"\0")
+    (tmp_path / "a.emc").write_bytes(header + struct.pack("<6i", 0, 2, 2, 3, 1, 4))
+    assert read_emc(tmp_path / "a.emc").read_raw().tolist() == [[[0, 0], [1, 4]]]
+
+
+def test_a_shape_that_nobody_says_is_asked_for_where_it_is_looked_for(tmp_path: Path) -> None:
+    (tmp_path / "a.emc").write_bytes(struct.pack("<3i", 1, 6, 0).ljust(1024, b"\0") + struct.pack("<3i", 1, 0, 5))
+    with pytest.raises(ValueError, match=r"6 pixels, not 2 x 2; write the dataset `image_shape`, .*into a_det.h5"):
+        read_emc(tmp_path / "a.emc")
+    with h5py.File(tmp_path / "a_det.h5", "w") as file:
+        file["image_shape"] = 2, 3
+    assert read_emc(tmp_path / "a.emc").read_raw().tolist() == [[[0, 0, 0], [0, 0, 1]]]
+
+
+def test_sparse_photons_in_hdf5_are_told(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for name in ("place_ones", "place_multi", "count_multi"):
+            file.create_dataset(name, (3,), h5py.vlen_dtype(np.int32))
+    with pytest.raises(ValueError, match=r"a\.h5: Dragonfly's sparse photons in HDF5 are not read; write them as .emc"):
+        open_frames(tmp_path / "a.h5")
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -107,6 +138,10 @@ def test_emc_of_others(stored: Frames, counts: np.ndarray, tmp_path: Path) -> No
         (lambda content: content[:80], "less than its header"),
         (lambda content: content[:8] + struct.pack("<i", 2) + content[12:], "type 2; expected a sparse file"),
         (lambda content: content[: 1024 + 8 * N] + struct.pack("<i", 144) + content[1028 + 8 * N :], "outside the 144"),
+        (lambda content: content[:-4] + struct.pack("<i", 0), "0 photons in a pixel that holds some"),
+        (lambda content: content[:-4] + struct.pack("<i", -5), "-5 photons in a pixel that holds some"),
+        (lambda content: twice(content), "have pixels that are there twice"),
+        (lambda content: b"\x89HDF" + content[4:], "photons.emc is HDF5, and no .emc file"),
     ],
 )
 def test_damaged_emc_is_refused(stored: Frames, tmp_path: Path, damage: object, message: str) -> None:

@@ -82,6 +82,22 @@ def test_a_frame_alone_is_folded_as_among_others(agipd: Pixels) -> None:
         folder.fold(adu[0, 0], image)
 
 
+@pytest.mark.parametrize("dtype", ["?", "i1", ">u2", "<i2", ">i4", ">u4", ">i8", "u8", "f2", ">f4", ">f8"])
+def test_a_frame_alone_is_folded_whatever_its_type_and_order(dtype: str) -> None:
+    """Of either end first, and of types that no loop is compiled for; as a file has them, or as columns of others."""
+    target = np.array([[0, 0, 1, NOWHERE], [2, 1, 1, 3]], np.int32)
+    table = PixelTable(target, 2, 1, 100.0, 100.0, None, (0.0, 0.0))
+    frame = np.array([[1, 0, 1, 1], [0, 1, 1, 1]]).astype(dtype)
+    for given in (frame, np.asfortranarray(frame), np.repeat(frame, 2, axis=1)[:, ::2], np.frombuffer(frame, dtype)):
+        image = np.full((2, 2), 9, np.float32)
+        Folder(table).fold(given.reshape(frame.shape), image)
+        assert image.tolist() == [[1, 3], [0, 1]]
+        assert fold(given.reshape(1, *frame.shape), table).tolist() == [[[1, 3], [0, 1]]]
+    bad = np.asfortranarray(target == 1)
+    Folder(table).fold(frame, image, bad)
+    assert image.tolist() == [[1, 0], [0, 1]]
+
+
 def test_one_of_dark_gain_and_threshold_is_enough(agipd: Pixels) -> None:
     frames = np.random.default_rng(2).poisson(3.0, (2, *agipd.shape)).astype(np.int16)
     for given in ({"dark": 2.0}, {"adu_per_photon": 3.0}, {"threshold": 0.4}):

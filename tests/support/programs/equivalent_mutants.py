@@ -100,6 +100,12 @@ OF_MODULE: Mapping[str, Sequence[Equivalent]] = {
         Equivalent("COMPILED.get(frames.dtype.name,", "COMPILED.get(None,", "all sums are of float64 anyway: slower"),
         Equivalent("np.zeros((n, 0), bool)", "np.zeros((n, 0), None)", EMPTY),
         Equivalent("np.zeros((n, 0), bool)", "np.zeros((n, 0), )", EMPTY),
+        Equivalent("COMPILED.get(frame.dtype.name,", "COMPILED.get(None,", "all sums are of float64 anyway: slower"),
+        Equivalent("np.zeros(0, bool)", "np.zeros(0, None)", EMPTY),
+        Equivalent("np.zeros(0, bool)", "np.zeros(0, )", EMPTY),
+        Equivalent("stops - starts", "stops + starts", "room for more than the longest run"),
+        Equivalent("writeable = False", "writeable = None", "loops are compiled once more, for the other kind"),
+        Equivalent("writeable = False", "writeable = True", "loops are compiled once more, for the other kind"),
     ),
     "train/batches/augment.py": (
         Equivalent("x < 0.5", "x <= 0.5", "of 2^53 numbers that are drawn one is 0.5"),
