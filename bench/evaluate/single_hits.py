@@ -50,6 +50,9 @@ WHOLE = 285_944
 KEPT = 0.99
 """Share of single hits that the second test has to leave."""
 
+DETECTORS = ("whole", "half")
+"""What `labels` sees of a frame."""
+
 INNER, OUTER = (8, 10, 12, 15, 20), (50, 65, 80, 95)
 """Pixels between which the profile may be fitted."""
 
@@ -229,7 +232,9 @@ def rehearsals(all_bins: Mapping[str, PolarBins]) -> dict[str, Boxed]:
     return {name: labelled(np.concatenate(some), single) for name, some in polar.items()}
 
 
-def labels(folder: Path, recipe: FindRecipe, numbers: Sequence[int], *, rehearse: bool) -> None:
+def labels(
+    folder: Path, recipe: FindRecipe, numbers: Sequence[int], detectors: Sequence[str] = DETECTORS, *, rehearse: bool
+) -> None:
     """What ours selects of a run's test frames from few labels of either kind, all of the detector or half of it.
 
     Labels are drawn of what was hit, from the training split alone; as many of the validation split decide the
@@ -243,7 +248,8 @@ def labels(folder: Path, recipe: FindRecipe, numbers: Sequence[int], *, rehearse
     truth = (whole.table["truth"] == "single").to_numpy()
     all_bins = {
         name: polar_bins(whole.frames.shape[1:], centre, mask, r_min=6)
-        for name, mask in (("whole", whole.mask), ("half", half))
+        for name, mask in zip(DETECTORS, (whole.mask, half), strict=True)
+        if name in detectors
     }
     beside = rehearsals(all_bins) if rehearse else {}
     for name, bins in all_bins.items():
@@ -286,12 +292,13 @@ def main() -> int:
     parser.add_argument("--run", type=Path, default=Path("results/pr772-small"), help="of `labels`")
     parser.add_argument("--members", type=int, default=3, help="networks of `labels`")
     parser.add_argument("--a-class", type=int, nargs="+", default=[5, 20, 80], help="labels of each, of `labels`")
+    parser.add_argument("--detector", choices=DETECTORS, nargs="+", default=DETECTORS, help="of `labels`")
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32", help="of their training")
     parser.add_argument("--rehearse", action="store_true", help="simulated frames as well, of `labels`")
     given = parser.parse_args()
     if given.what == "labels":
         recipe = FindRecipe(members=given.members, precision=given.precision)
-        labels(given.run, recipe, given.a_class, rehearse=given.rehearse)
+        labels(given.run, recipe, given.a_class, given.detector, rehearse=given.rehearse)
     else:
         (speeds if given.what == "speeds" else cuts)(given.frames)
     return 0
