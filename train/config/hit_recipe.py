@@ -1,5 +1,6 @@
 """How a network that finds hits is trained; read also where there is no pydantic."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -30,6 +31,8 @@ class HitRecipe(TrainingRecipe):
     """of transfer: blocks of the base that stay frozen in each phase, a phase of `epochs` each"""
     plateau: int = 6
     """of adversarial training: epochs that the rule which ends it looks back over"""
+    domain_weight: float = 1.0
+    """of adversarial training: the largest λ"""
     rounds: int = 2
     """of self-training: how often frames without labels are labelled by what was learned so far"""
     sure: float = 0.9
@@ -46,6 +49,8 @@ class HitRecipe(TrainingRecipe):
             or min(self.frozen_blocks, default=0) < 0
         ):
             raise ValueError(f"frozen_blocks is {list(self.frozen_blocks)}, expected ever fewer from phase to phase")
+        if not 0 < self.domain_weight < math.inf:
+            raise ValueError(f"domain_weight is {self.domain_weight}, expected a number above 0")
         if not 0.5 <= self.sure < 1:
             raise ValueError(f"sure is {self.sure}, expected at least 0.5 and less than 1")
 

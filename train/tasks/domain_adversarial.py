@@ -1,9 +1,9 @@
 """Domain-adversarial training: a source with labels, a target without, features that do not tell which is which.
 
-Ganin & Lempitsky, ICML 2015. λ = 2/(1 + e^(-10 p)) - 1 of the training's progress p weighs the reversed gradient. Which
-epoch training ends with is told by what needs no label of the target: the label loss of the source's validation frames
-neither falls nor rises any more and is near its least, and the loss of the domain head goes up and down
-(`has_settled`).
+Ganin & Lempitsky, ICML 2015. λ = 2/(1 + e^(-10 p)) - 1 of the training's progress p, times `recipe.domain_weight`,
+weighs the reversed gradient. Which epoch training ends with is told by what needs no label of the target: the label
+loss of the source's validation frames neither falls nor rises any more and is near its least, and the loss of the
+domain head goes up and down (`has_settled`).
 """
 
 import math
@@ -49,7 +49,7 @@ TURNS = 2
 """How often the domain loss must have changed between rising and falling."""
 
 STRONG = 0.9
-"""λ below which training goes on in any case: features are not yet asked to forget the domain."""
+"""Of the largest λ, below which training goes on in any case: features are not yet asked to forget the domain."""
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,13 @@ def strength(progress: float) -> float:
     return 2 / (1 + math.exp(-10 * progress)) - 1
 
 
-def has_settled(history: Sequence[DomainEpoch], epochs: int) -> bool:
+def has_settled(history: Sequence[DomainEpoch], epochs: int, weight: float = 1.0) -> bool:
     """Whether over the last `epochs` the label loss is at a plateau and the domain loss oscillates, at a strong λ.
 
     The label loss is that of the source's validation frames; of the target nothing but the domain is looked at.
+    `weight` is the largest λ.
     """
-    if len(history) < epochs or history[-1].strength < STRONG:
+    if len(history) < epochs or history[-1].strength < STRONG * weight:
         return False
     label = np.array([row.validation_loss for row in history])
     half = epochs // 2
@@ -96,7 +97,7 @@ class _Strengthening(DomainBatches):
     def epoch(self, number: int = 0) -> Iterator[Patterns]:
         n_before, n_steps = (number - 1) * len(self), self.recipe.epochs * len(self)
         for step, batch in enumerate(super().epoch(number), n_before):
-            self.model.strength = strength(step / n_steps)
+            self.model.strength = self.recipe.domain_weight * strength(step / n_steps)
             yield batch
 
 
@@ -160,7 +161,11 @@ def fit_adversarial(
         return row | means | {"strength": model.strength}
 
     batches = _Strengthening(model, source, target, recipe, seed)
-    task = Task(loss, validated, DomainEpoch, lambda: None, stop=lambda history: has_settled(history, recipe.plateau))
+
+    def settled(history: Sequence[DomainEpoch]) -> bool:
+        return has_settled(history, recipe.plateau, recipe.domain_weight)
+
+    task = Task(loss, validated, DomainEpoch, lambda: None, stop=settled)
     record = {"n_validation": len(validation), "target": target.name, "n_target": len(target)}
     train_model(model, task, description, batches, device, folder, record, measure_threads)
     return load_hits(folder / "model.pt", device)

@@ -119,6 +119,12 @@ def test_adversarial_training_records_both_losses(tmp_path: Path) -> None:
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
     assert float(rows[-1]["strength"]) == pytest.approx(strength(23 / 24))  # 8 batches an epoch: the last begins at 23
     assert all(0 <= float(row["domain_accuracy"]) <= 1 for row in rows)
+    weak = replace(recipe, epochs=1, domain_weight=0.2)
+    fit_adversarial("rows", vectors(40), vectors(20, 1), vectors(40, 2, "b"), weak, 0, CPU, tmp_path / "weak", {})
+    (row,) = csv.DictReader((tmp_path / "weak" / "history.csv").open())
+    assert float(row["strength"]) == pytest.approx(0.2 * strength(7 / 8))
+    with pytest.raises(ValueError, match="domain_weight is 0, expected a number above 0"):
+        replace(recipe, domain_weight=0)
     with pytest.raises(ValueError, match="expected 'last'"):
         fit_adversarial("rows", vectors(), vectors(), vectors(), RECIPE, 0, CPU, tmp_path, {})
 
@@ -156,6 +162,7 @@ def test_training_ends_at_a_plateau_of_the_label_and_an_oscillation_of_the_domai
     assert not has_settled(epochs([0.9, 0.8, 0.6, 0.5, 0.4, 0.3], up_and_down), 6)
     assert not has_settled(epochs([0.3] * 6, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]), 6)
     assert not has_settled(epochs([0.3] * 6, up_and_down, 0.5), 6)
+    assert has_settled(epochs([0.3] * 6, up_and_down, 0.5), 6, weight=0.5)
     assert not has_settled(epochs([0.3] * 5, up_and_down[:5]), 6)
 
 
