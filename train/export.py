@@ -39,6 +39,7 @@ from train.onnx_files.constants import without_wide_rings
 from train.onnx_files.eight_bits import N_CALIBRATION, changed, quantised
 from train.onnx_files.operations import WRITTEN
 from train.onnx_files.rewrites import rewritten
+from train.onnx_files.trials import trial_frames
 
 if TYPE_CHECKING:
     from frames.store.dataset import Dataset
@@ -49,10 +50,7 @@ LEAST_PROBABILITY = 1e-30
 """below it probabilities are not told apart"""
 LEEWAY = 10.0
 """by which another order of sums may err more than torch's; twice is the most that was seen of our networks"""
-
-
 EMBEDDING_DIFFERS = "of an embedding its distance from before, over the spread"
-
 
 Outputs = tuple[Tensor, ...] | list[NDArray]
 
@@ -237,17 +235,6 @@ def log_probabilities(probabilities: Outputs) -> NDArray[np.float64]:
     """(n, classes of all targets) natural logarithms."""
     both = np.concatenate([np.asarray(head, np.float64) for head in probabilities], axis=1)
     return np.log(np.maximum(both, LEAST_PROBABILITY))
-
-
-def trial_frames(image_shape: tuple[int, int], n: int = 8) -> NDArray[np.float32]:
-    """Made-up patterns (n, ny, nx) of 10 to 1e6 photons, speckle of random points, and one without any photon."""
-    generator = np.random.default_rng(0)
-    density = np.zeros((n - 1, *image_shape))
-    ny, nx = image_shape
-    density[:, : ny // 8, : nx // 8] = generator.random((n - 1, ny // 8, nx // 8)) < 0.1
-    intensity = np.abs(np.fft.fftshift(np.fft.fft2(density), axes=(1, 2))) ** 2
-    intensity *= (np.geomspace(10, 1e6, n - 1) / intensity.sum((1, 2)))[:, None, None]
-    return np.concatenate((generator.poisson(intensity), np.zeros((1, ny, nx)))).astype(np.float32)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -17,7 +17,7 @@ from train.inference.shipped import MODEL, load_twin
 
 SECONDS = 3.0
 EUROPEAN_XFEL = 3520.0
-BATCHES = (1, 16, 32, 64, 256)
+BATCHES = (1, 2, 4, 16, 32, 64, 256)
 
 
 def main(files: Sequence[Path] = ()) -> None:

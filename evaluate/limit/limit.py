@@ -21,7 +21,7 @@ the first orientations of each are the same. In the last row the likeliest struc
 ROUNDS · DRAWN more, near their likeliest orientations (evaluate/limit/orientation_refinement.py).
 
 The hit multiplicity has no such number here: a likelihood of two particles needs a mean over both orientations and the
-way that they touch, and one of too few samples would bound nothing.
+way that they touch. For single against double hits evaluate/limit/single_or_double.py has bounds.
 """
 
 import logging

@@ -34,6 +34,7 @@ from train.loop.checkpoint import (
 from train.loop.history import Epoch, TwinEpoch
 from train.models.registry import input_for
 from train.onnx_files import operations
+from train.onnx_files.trials import trial_frames
 
 CPU = torch.device("cpu")
 
@@ -91,7 +92,7 @@ def test_a_file_answers_photons_as_the_network_does(name, size):
     """At any batch size, from photons to probabilities, dark frames too. Probabilities are at most 1 and some ten
     float32 layers of sums lie behind them: 1e-5, as for predictions in batches (test_checkpoint.py)."""
     model = trained(name, size)
-    session = onnxruntime.InferenceSession(export.export(model, export.trial_frames((size, size), 3)))
+    session = onnxruntime.InferenceSession(export.export(model, trial_frames((size, size), 3)))
     generator = np.random.default_rng(1)
     for n in (1, 5):
         frames = generator.poisson(0.1, (n, size, size)).astype(np.float32)
@@ -116,7 +117,7 @@ def test_shares_are_those_of_adaptive_pooling(n, n_shares):
 
 def test_a_file_says_what_was_trained_on_what():
     model = trained("late10")
-    found = onnx.load_from_string(export.export(model, export.trial_frames((128, 128), 4)))
+    found = onnx.load_from_string(export.export(model, trial_frames((128, 128), 4)))
     said = {entry.key: entry.value for entry in found.metadata_props}
     assert json.loads(said["targets"]) == [
         {"name": "hit_multiplicity", "classes": [0, 1, 2, 4], "kept": 1},
@@ -132,7 +133,7 @@ def test_the_limit_of_rounding_sees_one_part_in_ten_thousand_of_one_layer():
     """And the other way round: each network's own file passes."""
     model = trained("late10")
     answer = export.ExportedNetwork(model.model, "standardise", ["hit_multiplicity", "structure"]).eval()
-    contents, frames = export.to_onnx(answer, model.description), export.trial_frames((128, 128))
+    contents, frames = export.to_onnx(answer, model.description), trial_frames((128, 128))
     export.must_agree(contents, answer, frames)
     with torch.no_grad():
         model.model.heads.layers["of_structure"].weight *= 1.0001
@@ -147,7 +148,7 @@ def test_squares_of_few_photons_are_summed_as_well_as_torch_does():
     for layer in model.model.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-    frames = export.trial_frames((128, 128))
+    frames = trial_frames((128, 128))
     session = onnxruntime.InferenceSession(export.export(model, frames))
     with torch.inference_mode():
         images = network_input(frames, "standardise", CPU)
@@ -174,21 +175,21 @@ def test_a_batch_that_is_answered_otherwise_than_a_frame_is_refused():
     )
     contents = export.to_onnx(mixing, model.description)
     with pytest.raises(ValueError, match="disagree"):
-        export.must_agree(contents, answer, export.trial_frames((128, 128)))
+        export.must_agree(contents, answer, trial_frames((128, 128)))
 
 
 def test_not_a_number_is_no_agreement():
     model = trained("late10")
     answer = export.ExportedNetwork(model.model, "standardise", ["hit_multiplicity", "structure"]).eval()
     contents = export.to_onnx(answer, model.description)
-    frames = export.trial_frames((128, 128), 4)
+    frames = trial_frames((128, 128), 4)
     frames[0, 0, 0] = np.nan
     with pytest.raises(ValueError, match="disagree"):
         export.must_agree(contents, answer, frames)
 
 
 def test_trial_frames_span_the_fluences_and_end_in_the_dark():
-    frames = export.trial_frames((128, 96))
+    frames = trial_frames((128, 96))
     photons = frames.sum((1, 2))
     assert frames.shape == (8, 128, 96)
     assert photons[0] < 50

@@ -12,7 +12,7 @@ from onnx import numpy_helper
 from frames.files import sha256, write_arrays
 from frames.targets import shot_targets
 from train.config.recipe import TwinRecipe
-from train.export import ExportedTwin, export_twin, to_onnx, trial_frames
+from train.export import ExportedTwin, export_twin, to_onnx
 from train.few_shot.classifiers import between_means
 from train.few_shot.logistic import fit, probability
 from train.few_shot.support import SupportSet
@@ -22,6 +22,7 @@ from train.loop.checkpoint import TwinDescription, load_encoder, save_model
 from train.loop.history import TwinEpoch
 from train.models.encoder import encoder
 from train.onnx_files.constants import without_wide_rings
+from train.onnx_files.trials import trial_frames
 
 CPU = torch.device("cpu")
 NUMBERS = np.array([1, 2, 3, 4, 1, 2, 1, 4])

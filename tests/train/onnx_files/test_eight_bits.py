@@ -8,8 +8,9 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.train.test_export import trained
-from train.export import export, trial_frames
+from train.export import export
 from train.onnx_files.eight_bits import changed, quantised
+from train.onnx_files.trials import trial_frames
 
 SIZE = 8
 
