@@ -57,8 +57,9 @@ NOT_TO_BE_TRUSTED = (
     "What `--one-sample` says of a sample without single, or without multiple, hits.",
     "p(single) as a probability beyond what is said above, and of one protein: the factor is of all families together, "
     "and proteins differ by the deviation that the table gives. With labels or `--one-sample` it is another's word.",
-    "A pattern alone of long or branched molecules, of several whose surfaces touch, or of few photons: one pattern "
-    "may not tell two lobes from two particles. Give it a whole sample, or labels.",
+    "A pattern alone of long or branched molecules, of several whose surfaces touch, or of few photons: two lobes are "
+    "taken for two particles, though the best rule would tell them (docs/results/unseen.md). Give it a whole sample, "
+    "or labels.",
 )
 
 
