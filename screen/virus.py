@@ -55,7 +55,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--labels", type=Path, required=True, help="CSV with columns frame (from 0) and single (1 or 0), perhaps file"
     )
-    parser.add_argument("--out", type=Path, required=True, help="where OUT.csv and OUT.cxi are written")
+    parser.add_argument("-o", "--out", type=Path, required=True, help="where OUT.csv and OUT.cxi are written")
     parser.add_argument(
         "--data", metavar="NAME", help="dataset of the frames (default: entry_1/image_k/data, and the usual places)"
     )

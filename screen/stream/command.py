@@ -71,7 +71,7 @@ def arguments_of() -> argparse.ArgumentParser:
         help="model.onnx of `singlehit onnx`, a run's model.pt, of `singlehit virus --network` (default: what ships)",
     )
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="FOLDER", help="to write to; one that is there goes on"
+        "-o", "--out", type=Path, required=True, metavar="FOLDER", help="to write to; one that is there goes on"
     )
     parser.add_argument("--table", type=Path, metavar="FILE.npz", help="of `singlehit tabulate`, to fold frames by")
     parser.add_argument(

@@ -75,6 +75,16 @@ def test_every_command_is_called_by_its_name_in_its_help(name: str, capsys: pyte
         assert not kind or named in simulated, f"the example's {named} is not made by config/{run}.yaml"
 
 
+WRITES = ("export", "classify", "select", "hits", "peaks", "virus", "screen", "tabulate")
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_where_to_write_is_said_alike(name: str, capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit):
+        main([name, "--help"])
+    assert re.search(r"^  -o \w+, --out", capsys.readouterr().out, re.MULTILINE)
+
+
 @pytest.mark.parametrize(
     ("error", "status", "said"),
     [
