@@ -37,6 +37,8 @@ def build_page(
     output: Path,
     title: str,
     iterations: int = 100,
+    *,
+    rehearsed: bool = False,
 ) -> None:
     """Draw every figure into a folder, and write the page.
 
@@ -45,6 +47,7 @@ def build_page(
     tables :     folder of what `evaluate.virus.found.make_tables` wrote.
     selections : method -> its first seed's selection, .npz; `histories` the same of detectors' history.csv.
     em :         .npz with `models`, `classes` and `chosen`.
+    rehearsed :  whether ours learned from simulated frames beside the labels.
 
     Raises
     ------
@@ -107,6 +110,7 @@ def build_page(
         has_truth=bool((told["selection"]["against"] == "truth").any()),
         flow=flow,
         simulated=simulated,
+        rehearsed=rehearsed,
         tiles={
             word if simulated or name != "shots" else "frames recorded": int(flow[0][name])
             for name, word in TILES.items()

@@ -23,4 +23,5 @@ build_page(
     run.folder / "pr772.html",
     run.title,
     run.detection.recipe.iterations,
+    rehearsed=run.selection.rehearsal is not None,
 )
