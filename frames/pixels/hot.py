@@ -2,14 +2,15 @@
 
 In a frame a pixel stands out when it is above all others of its 5 x 5 but `TOGETHER` (fewer where it is cut), by more
 than `DEVIATIONS` of these others' (by their median absolute deviation: a second hot pixel near by hides none). An edge,
-a gap or a beamstop has more pixels of one brightness side by side, and never stands out. Neither does what is spread as
-light is: a spot whose neighbours have `LIGHT` of its height, three of four of them.
+a gap or a beamstop has more pixels of one brightness side by side, and never stands out.
 
-A pixel is hot that stands out in at least `SHARE` of the frames, and more often than sound ones may: sound pixels do so
-each with the probability q that is measured in the pixels round it (at least `SPOTTED`: so much of a detector may lie
-under Bragg spots). By chance k times or more in n frames are then as rare as P(Bin(n, q) ≥ k), and N times that, the
-expected number of sound pixels that are called hot, has to be at most `ALARMS` for a detector of N pixels. That takes
-frames to be independent: equal ones are counted once, and fewer than `LEAST` tell nothing.
+A pixel is hot that stands out in at least `SHARE` of the frames, that is not spread as light is (a spot that stays
+where it is: on average over these frames three of its four neighbours have more than `LIGHT` of its height), and that
+stands out more often than sound ones may: they do so each with the probability q that is measured in the pixels round
+it (at least `SPOTTED`: so much of a detector may lie under Bragg spots). By chance k times or more in n frames are then
+as rare as P(Bin(n, q) ≥ k), and N times that, the expected number of sound pixels that are called hot, has to be at
+most `ALARMS` for a detector of N pixels. That takes frames to be independent: equal ones are counted once, and fewer
+than `LEAST` tell nothing.
 """
 
 import zlib
@@ -40,10 +41,11 @@ OTHERS = 12
 DEVIATIONS = 5.0
 
 LIGHT = 0.03
-"""Of a spot's height, what its neighbours have: a phosphor's binned pixels give each .07."""
+"""Of a spot's height, what its neighbours have: a phosphor's binned pixels give each .08. Next to a hot pixel it is
+less than nothing on average, since the second lowest of four is."""
 
-SHARE = 0.75
-"""Of the frames."""
+SHARE = 0.4
+"""Of the frames: where rings of ice bend what lies round a hot pixel, it stands out in half of them."""
 
 SPOTTED = 0.01
 """213 spots of 9 pixels are .008 of 480 x 480."""
@@ -87,6 +89,7 @@ class HotSearch:
     def __init__(self, shape: tuple[int, ...]):
         self.counts = np.zeros(shape, np.int32)
         self.looked = np.zeros(shape, np.int32)
+        self.heights, self.beside = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
         self.seen: set[int] = set()
 
     @property
@@ -106,11 +109,13 @@ class HotSearch:
             return
         self.seen.add(mark)
         self.looked += is_live
-        count_standing_out(values, is_live, TOGETHER, OTHERS, DEVIATIONS, LIGHT, self.counts)
+        sums = self.counts, self.heights, self.beside
+        count_standing_out(values, is_live, TOGETHER, OTHERS, DEVIATIONS, *sums)
 
     def found(self) -> HotPixels:
         """What the frames so far tell."""
-        return HotPixels(hot_by_counts(self.counts, self.looked, len(self.seen)), len(self.seen))
+        is_light = (self.counts > 0) & (self.beside > LIGHT * self.heights)
+        return HotPixels(hot_by_counts(self.counts, self.looked, len(self.seen)) & ~is_light, len(self.seen))
 
 
 def hot_by_counts(counts: NDArray[np.int32], looked: NDArray[np.int32], n_frames: int) -> NDArray[np.bool_]:

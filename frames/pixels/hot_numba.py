@@ -10,8 +10,11 @@ OTHERS = (2 * REACH + 1) ** 2 - 1
 
 
 @njit(error_model="numpy", cache=True)
-def count_standing_out(image, live, together, least, deviations, light, counts):
+def count_standing_out(image, live, together, least, deviations, counts, heights, beside):
     """Add 1 to `counts` (ny, nx) where a pixel of the image (ny, nx) float32 stands out of its window.
+
+    Its height above the window's median is added to `heights`, that of the second lowest of its four neighbours to
+    `beside`.
 
     Parameters
     ----------
@@ -20,10 +23,9 @@ def count_standing_out(image, live, together, least, deviations, light, counts):
                    where a window is cut, in proportion: else lines end where they meet the edge of a detector.
     least :      live others that a window must have.
     deviations : that it has to be above.
-    light :      share of its height that its neighbours have at least where it is light.
     """
     ny, nx = image.shape
-    others, away, beside = np.empty(OTHERS, np.float32), np.empty(OTHERS, np.float32), np.empty(4, np.float32)
+    others, away, four = np.empty(OTHERS, np.float32), np.empty(OTHERS, np.float32), np.empty(4, np.float32)
     for i in range(ny):
         for j in range(nx):
             if not live[i, j]:
@@ -53,10 +55,9 @@ def count_standing_out(image, live, together, least, deviations, light, counts):
             for step in range(4):
                 y, k = i + (step == 0) - (step == 1), j + (step == 2) - (step == 3)
                 if 0 <= y < ny and 0 <= k < nx and live[y, k]:
-                    beside[m] = image[y, k]
+                    four[m] = image[y, k]
                     m += 1
-            if m >= 3:
-                third = np.sort(beside[:m])[m - 3] - middle
-                if third > light * (x - middle) and third > 2 * deviation:
-                    continue
             counts[i, j] += 1
+            heights[i, j] += x - middle
+            if m >= 3:
+                beside[i, j] += np.sort(four[:m])[m - 3] - middle

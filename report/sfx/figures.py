@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator
 from numpy.typing import NDArray
 
 from report.plot.style import BLUE, ORANGE, QUIET, drawing, series_styles
@@ -160,6 +161,9 @@ def failures(path: Path, table: pd.DataFrame) -> None:
                     x = one["middle"] + (quantity == "n_spots")
                     axes.plot(x, 100 * one["called_hit"], **styles[name], markersize=3, linewidth=1, label=name)
                 axes.set(xlabel=label + (" + 1" if quantity == "n_spots" else ""), xscale="log", ylim=(0, 103))
+                axes.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+                axes.xaxis.set_minor_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
+                axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
                 if quantity == "n_spots":
                     axes.axvline(4.5, color=QUIET, linestyle=":", linewidth=0.8)
                     where = "own dataset" if is_own else "another dataset"

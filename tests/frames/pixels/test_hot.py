@@ -12,36 +12,29 @@ from frames.pixels.hot import HotSearch, hot_by_counts, hot_pixels
 from frames.pixels.hot_numba import count_standing_out
 
 
-def stands_out(image: NDArray, live: NDArray[np.bool_], i: int, j: int) -> bool:
-    """What the compiled loop asks of a pixel, as the module's first lines say it."""
-    if not live[i, j]:
-        return False
-    others = sorted(
-        float(image[y, x])
-        for y in range(i - 2, i + 3)
-        for x in range(j - 2, j + 3)
-        if 0 <= y < image.shape[0] and 0 <= x < image.shape[1] and live[y, x] and (y, x) != (i, j)
-    )
-    if len(others) < hot.OTHERS:
-        return False
+def stands_out(image: NDArray, live: NDArray[np.bool_], i: int, j: int) -> tuple[bool, float, float]:
+    """Whether a pixel does, its height and that beside it, as the module's first lines say it."""
+    inside = [(y, x) for y in range(i - 2, i + 3) for x in range(j - 2, j + 3) if (y, x) != (i, j)]
+    others = sorted(float(image[place]) for place in inside if is_live(live, *place))
+    if not live[i, j] or len(others) < hot.OTHERS:
+        return False, 0, 0
     middle = float(np.median(others))
     deviation = 1.4826 * float(np.median(np.abs(np.array(others) - middle)))
-    beside = sorted(
-        float(image[y, x])
-        for y, x in ((i - 1, j), (i + 1, j), (i, j - 1), (i, j + 1))
-        if 0 <= y < image.shape[0] and 0 <= x < image.shape[1] and live[y, x]
-    )
-    third = beside[-3] - middle if len(beside) >= 3 else -math.inf
-    is_light = third > hot.LIGHT * (image[i, j] - middle) and third > 2 * deviation
-    return bool(
-        image[i, j] - others[-1 - (hot.TOGETHER * len(others) // 24)] > hot.DEVIATIONS * deviation and not is_light
-    )
+    if not image[i, j] - others[-1 - (hot.TOGETHER * len(others)) // 24] > hot.DEVIATIONS * deviation:
+        return False, 0, 0
+    four = [(i - 1, j), (i + 1, j), (i, j - 1), (i, j + 1)]
+    beside = sorted(float(image[place]) for place in four if is_live(live, *place))
+    return True, image[i, j] - middle, beside[-3] - middle if len(beside) >= 3 else 0
 
 
-def counted(image: NDArray, live: NDArray[np.bool_]) -> NDArray[np.int32]:
-    counts = np.zeros(image.shape, np.int32)
-    count_standing_out(image.astype(np.float32), live, hot.TOGETHER, hot.OTHERS, hot.DEVIATIONS, hot.LIGHT, counts)
-    return counts
+def is_live(live: NDArray[np.bool_], y: int, x: int) -> bool:
+    return 0 <= y < live.shape[0] and 0 <= x < live.shape[1] and bool(live[y, x])
+
+
+def counted(image: NDArray, live: NDArray[np.bool_]) -> tuple[NDArray, NDArray, NDArray]:
+    sums = np.zeros(image.shape, np.int32), np.zeros(image.shape, np.float32), np.zeros(image.shape, np.float32)
+    count_standing_out(image.astype(np.float32), live, hot.TOGETHER, hot.OTHERS, hot.DEVIATIONS, *sums)
+    return sums
 
 
 def found(frames: NDArray, live: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
@@ -55,10 +48,12 @@ def test_what_stands_out_is_as_the_slow_twin_says(photons: float) -> None:
     live = generator.random(image.shape) > 0.15
     image[generator.integers(40, size=30), generator.integers(36, size=30)] += 40 * photons
     image[5, 5:8] += 1000  # three together
-    expected = [[stands_out(image, live, i, j) for j in range(36)] for i in range(40)]
-    got = counted(image, live)
-    assert got.sum() > 20
-    np.testing.assert_array_equal(got, np.array(expected, int))
+    expected = np.array([[stands_out(image, live, i, j) for j in range(36)] for i in range(40)])
+    counts, heights, beside = counted(image, live)
+    assert counts.sum() > 20
+    np.testing.assert_array_equal(counts, expected[..., 0])
+    np.testing.assert_allclose(heights, expected[..., 1], rtol=1e-5)
+    np.testing.assert_allclose(beside, expected[..., 2], rtol=1e-5, atol=1e-3)
 
 
 def test_sound_pixels_are_called_hot_no_more_often_than_the_rule_says() -> None:
@@ -114,7 +109,7 @@ def test_a_spot_that_stays_is_not_hot_and_pixels_side_by_side_are() -> None:
     generator = np.random.default_rng(2)
     light = np.full((60, 60), 100.0)
     spread = np.outer((0.0715, 0.857, 0.0715), (0.0715, 0.857, 0.0715))  # binned by 2, as sharp as a spot can be
-    for row, column, photons in ((20, 20, 800), (20, 40, 8000), (40, 20, 80000), (40, 40, 400)):
+    for row, column, photons in ((20, 20, 150), (20, 40, 250), (40, 20, 80000), (40, 40, 400), (5, 5, 3000)):
         light[row - 1 : row + 2, column - 1 : column + 2] += photons * spread
     frames = generator.poisson(light, (hot.FIRST, 60, 60))
     assert not found(frames).any()
