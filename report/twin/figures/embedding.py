@@ -72,9 +72,7 @@ def evolution(
             axes.grid(**GRID)
             axes.set_axisbelow(True)
         axes_of[0].set_ylabel(names[1])
-        axes_of[0].xaxis.set_major_locator(
-            MaxNLocator(max(2, 10 // len(panels)))
-        )  # more would touch
+        axes_of[0].xaxis.set_major_locator(MaxNLocator(max(2, 10 // len(panels))))  # more would touch
         _legend_of_hits(figure)
 
 
