@@ -55,6 +55,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     ),
     "evaluate/baselines/feature_controls.py": ("evaluate/twin/test_controls.py",),
     "evaluate/predictions/embeddings.py": (
+        "evaluate/predictions/test_embeddings.py",
         "evaluate/twin/test_protocols.py",
         "evaluate/twin/test_pairs.py",
         "leaks/test_protocols.py",
