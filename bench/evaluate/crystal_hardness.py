@@ -31,6 +31,8 @@ from simulate.sfx.frame import make
 from train.config.hits import LearningConfig
 from train.tasks.find_hits import fit_hits, hit_probability, predict_logits
 
+CPU = torch.device("cpu")
+
 OTHER_SEED = 7000
 """Added to a dataset's seed."""
 
@@ -126,11 +128,12 @@ def main() -> int:
             own = np.random.default_rng(seed).permutation(own)
             train, validation = (data[given.source].take(rows) for rows in (own[: sizes.train], own[sizes.train :]))
             folder = given.work / "models" / f"{name}-{seed}"
-            given_to = system.network, train, validation, system.recipe, seed, torch.device("cpu"), folder, {}
-            trained = fit_hits(*given_to, measure_threads=False)
+            trained = fit_hits(
+                system.network, train, validation, system.recipe, seed, CPU, folder, {}, measure_threads=False
+            )
             for key, one in data.items():
                 test = one.take(np.arange(given.frames))
-                p = hit_probability(predict_logits(trained.model, test.inputs, system.recipe, torch.device("cpu")))
+                p = hit_probability(predict_logits(trained.model, test.inputs, system.recipe, CPU))
                 numbers = measures(test.label > 0, p.numpy() > 0.5)._asdict()
                 told = {"bench": "crystal_hardness", "system": name, "seed": seed, "tested_on": key}
                 print(json.dumps(told | {what: round(float(x), 3) for what, x in numbers.items()}), flush=True)
