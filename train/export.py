@@ -261,7 +261,7 @@ def main(argv: list[str] | None = None) -> int:
         type=float,
         default=1.0,
         metavar="FACTOR",
-        help="of a twin's log-odds: what python -m evaluate.single_hit.sureness says (default: 1)",
+        help="of a twin's log-odds, by which they are multiplied: what evaluate.single_hit.sureness says (default: 1)",
     )
     parser.add_argument(
         "--beside", type=Path, nargs="+", default=[], metavar="TWIN.pt", help="twins of the same dataset and fold, too"

@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 HIGHEST = tuple(2**bits - 1 for bits in (16, 31, 32, 63, 64))
 """Highest values of integers, by which detectors mark pixels without a reading; kept when a file is converted."""
 
-NO_READING = 1e30
-"""Beyond it no detector reads anything; the largest floats, and 9.97e36 of NetCDF, stand where nothing was written."""
+NO_READING = float(np.float32(1e30))
+"""Beyond it, the same for floats of any size, no detector reads anything; the largest floats, and 9.97e36 of NetCDF,
+stand where nothing was written."""
 
 WRAPPED = 4096
 """Below zero no pedestal and no noise of a detector brings it further."""

@@ -90,7 +90,7 @@ def test_labels_may_come_from_pandas(true, false, model_file, frames_file, tmp_p
         ("frame,single\n3,1\n4,0\n3,1\n", "line 4: frame 3 is labelled twice"),
         ("frame,single\n3,perhaps\n", "line 2: the answer of frame 3 is 'perhaps', expected one of 1, yes, single"),
         ("frame,single\n3\n", "the answer of frame 3 is ''"),
-        ("frame;single\n3;1\n", "no column frame and no column single: its first line is 'frame;single'"),
+        ("frame:single\n3:1\n", "no column frame and no column single: its first line is 'frame:single'"),
         ("", "expected frame,single"),
         ("frame,single\n3,1\n4,yes\n", "labels 2 single and 0 multiple hits; label at least one of each"),
         ("frame,single\n", "labels.csv labels 0 single and 0 multiple hits; label at least one of each"),
