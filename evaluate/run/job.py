@@ -39,9 +39,6 @@ FOLDERS = [ROOT / name for name in PACKAGES]
 HELD = ExitStack()
 """What is so until the process ends, however it does."""
 
-LOCKS: list[IO[str]] = []
-"""Held until the process ends, however it does."""
-
 
 class Job(Protocol):
     """What Snakemake tells the script of a rule."""
@@ -74,7 +71,7 @@ def start(snakemake: Job) -> tuple[Any, RunFiles]:
     sys.excepthook = partial(_say_why_it_failed, Path(snakemake.log[0]))
     HELD.enter_context(kept())
     log = Path(snakemake.log[0])
-    LOCKS.append(_locked(log.with_name(f".{log.stem}.lock")))
+    HELD.enter_context(_locked(log.with_name(f".{log.stem}.lock")))
     run = load_run(snakemake.config)
     files = RunFiles(run.folder)
     atexit.register(_say_what_it_took, files.usage(log), snakemake.resources.get("gpu", 0))
